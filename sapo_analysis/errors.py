@@ -1,0 +1,31 @@
+"""The errors a user can meet. Each says what was wrong, the value, what is allowed and the next step.
+
+`sapo` turns an `InputError` into exit status 2 and a `WorkError` into exit status 1, both as one plain
+message without a traceback; everything else is a bug and keeps its traceback in the log.
+"""
+
+
+class SapoError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InputError(SapoError):
+    """What the user gave cannot be used: a setting, a name, a file. Nothing was written."""
+
+
+class WorkError(SapoError):
+    """The input was fine but the work could not be finished."""
+
+
+class RunError(InputError):
+    """A run folder cannot be read: a table is missing, damaged or of an unknown schema."""
+
+
+def unknown(kind: str, value: object, known: "list[str] | tuple[str, ...]", next_step: str = "") -> InputError:
+    """The one wording for an unknown name: the value, the nearest known names first, the next step."""
+    import difflib
+
+    near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    listed = ", ".join(sorted(str(k) for k in known))
+    return InputError(f"Unknown {kind} {value!r}.{hint} Known: {listed}.{' ' + next_step if next_step else ''}")

@@ -1,0 +1,115 @@
+"""Starting work: a run's worker in its own process, and short questions to the engine. Never trains, never imports torch.
+
+The reading wing meets the engine here and nowhere else: it starts `python -m sapo_analysis.worker` and reads what that
+process wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.store import create_run, layout, open_run
+from sapo_analysis.store.status import Status
+
+Progress = Callable[[Status], None]
+POLL_SECONDS = 0.5
+
+
+def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None = None) -> Path:
+    """Run a study to its end in a foreground worker process; returns the run folder.
+
+    Raises:
+        InputError: the study cannot be run (names, sizes) or the folder cannot be written; nothing was written.
+        WorkError: the worker failed; finished trials are safe and the log is named.
+    """
+    from sapo_analysis.plan import make_plan
+
+    plan = make_plan(study)  # every name is resolved before anything is written
+    path = create_run(runs_dir, study)
+    if progress is not None:
+        progress(Status(total=len(plan.trials)))
+    return continue_run(path, progress)
+
+
+def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool = False) -> Path:
+    """Work on a run folder until it is done; groups already saved are not done again.
+
+    Raises:
+        InputError: the run is damaged, is being worked on, or was begun on another device or model.
+        WorkError: the worker failed; the log is named.
+    """
+    run = open_run(path)
+    if run.status.state == "running":
+        raise InputError(f"Run {run.run_id} is being worked on by process {run.status.pid}. Wait for it, or stop it first.")
+    command = [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)]
+    if allow_mixed:
+        command.append("--allow-mixed")
+    log = path / layout.LOG
+    with log.open("a", encoding="utf-8") as file:
+        worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
+    try:
+        _follow(worker, path, progress)
+    except KeyboardInterrupt:
+        worker.send_signal(signal.SIGTERM)  # the worker marks the run as interrupted; what it saved stays
+        worker.wait()
+        raise
+    assert worker.stdout is not None
+    answer = worker.stdout.read()
+    if worker.returncode == 2:
+        raise InputError(_error_in(answer) or f"The run cannot be continued. The log: {log}")
+    if worker.returncode != 0:
+        status = open_run(path).status
+        raise WorkError(
+            f"Run {path.name} stopped: {status.error or 'its process ended without a word'}. Finished trials are safe."
+            f" The log: {log}. Continue with: sapo resume {path}"
+        )
+    return path
+
+
+def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[str, Any]:
+    """Ask the engine a short question in a process of its own: `devices`, `score`, `calibrate` or `pretrain`.
+
+    Raises:
+        InputError: the engine refused the payload.
+        WorkError: it failed or took longer than `timeout` seconds.
+    """
+    command = [sys.executable, "-m", "sapo_analysis.worker", kind]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(payload), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        raise WorkError(f"The engine did not answer {kind!r} within {timeout:.0f} s. Ask for less, or try again.") from None
+    if done.returncode == 2:
+        raise InputError(_error_in(done.stdout) or "The engine refused the question.")
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        raise WorkError(f"The engine failed at {kind!r}: {last[0]}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _follow(worker: subprocess.Popen[str], path: Path, progress: Progress | None) -> None:
+    while worker.poll() is None:
+        if progress is not None:
+            progress(open_run(path).status)
+        time.sleep(POLL_SECONDS)
+    if progress is not None:
+        progress(open_run(path).status)
+
+
+def _error_in(output: str) -> str | None:
+    try:
+        message = json.loads(output.splitlines()[-1])["error"]
+    except (IndexError, ValueError, KeyError, TypeError):
+        return None
+    return str(message)

@@ -1,0 +1,110 @@
+"""Where a model's files are and what identifies them, without loading torch.
+
+A model is known by name (`pocket`, shipped; `pocket-random`, its untrained control), by a folder that holds a
+Hugging Face causal language model, or by the id of one in the local Hugging Face cache. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from sapo_analysis.errors import InputError, unknown
+
+POCKET = Path(__file__).parent / "data" / "pocket"
+RANDOM = "pocket-random"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """One model on this machine: `weights` is `trained`, or `random` for the untrained control."""
+
+    name: str
+    folder: Path
+    weights: str
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 over the configuration, tokenizer and weight files: equal means the same model."""
+        digest = hashlib.sha256(self.weights.encode())
+        for path in sorted(self.folder.iterdir()):
+            is_weights = path.suffix == ".safetensors"
+            if path.name in _IDENTITY or (is_weights and self.weights == "trained"):
+                digest.update(path.name.encode())
+                with path.open("rb") as file:
+                    while block := file.read(1 << 22):
+                        digest.update(block)
+        return digest.hexdigest()
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of stored weights, read from the safetensors headers."""
+        return sum(_parameters_in(path) for path in self.folder.glob("*.safetensors"))
+
+
+_IDENTITY = {"config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
+
+
+def find_model(name: str) -> ModelFiles:
+    """The files of a model given by name, folder or cached id.
+
+    Raises:
+        InputError: the name is unknown, or the folder lacks a configuration or safetensors weights.
+    """
+    if name == "pocket":
+        return ModelFiles(name, POCKET, "trained")
+    if name == RANDOM:
+        return ModelFiles(name, POCKET, "random")
+    cached = _cached_models()
+    folder = cached.get(name) or Path(name)
+    if not folder.is_dir():
+        raise unknown("model", name, list_names(), "Give a known name or a folder with config.json and safetensors.")
+    if not (folder / "config.json").is_file():
+        raise InputError(f"Model folder {name!r} has no config.json. Give the folder that save_pretrained wrote.")
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(f"Model folder {name!r} has no .safetensors file. Other weight formats are not loaded.")
+    return ModelFiles(name, folder, "trained")
+
+
+def list_names() -> list[str]:
+    """Every model known by name here: the shipped ones first, then the local Hugging Face cache."""
+    return ["pocket", RANDOM, *sorted(_cached_models())]
+
+
+def list_models() -> list[ModelFiles]:
+    """The files of every model known by name."""
+    return [find_model(name) for name in list_names()]
+
+
+def _cached_models() -> dict[str, Path]:
+    """Complete causal-model snapshots in the local Hugging Face cache, by id. The newest of several wins."""
+    home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
+    found = {}
+    for repository in hub.glob("models--*"):
+        snapshots = [
+            path
+            for path in sorted(repository.glob("snapshots/*"), key=lambda p: p.stat().st_mtime)
+            if (path / "config.json").exists() and any(path.glob("*.safetensors"))
+        ]
+        if snapshots:
+            found[repository.name.removeprefix("models--").replace("--", "/", 1)] = snapshots[-1]
+    return found
+
+
+def _parameters_in(path: Path) -> int:
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    total = 0
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            size = 1
+            for dimension in tensor["shape"]:
+                size *= dimension
+            total += size
+    return total

@@ -1,0 +1,242 @@
+"""From a spec to everything that will be done, in order: states, trials and the groups of work that are saved whole.
+
+The plan is a pure function of the spec, the tasks, the prompts and the model's fingerprint. It needs no torch, so a
+form can count trials while someone types, and a resumed run finds exactly the groups that it left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.model_files import ModelFiles, find_model
+from sapo_analysis.prompts import get_prompts
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.prompts.select import select_prompts
+from sapo_analysis.prompts.validate import check_prompts
+from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.tasks import get_task
+from sapo_analysis.tasks.base import SPLITS, Task
+
+ALGORITHM_VERSION = 1
+"""Raised whenever the same spec would give other numbers; finished trials of another version are not reused."""
+
+BASE_STATE = "theta-0"
+
+Role = Literal["current", "past", "unseen", "retained"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One past task learned on the way to a parent state, with the task's original prompt."""
+
+    state_id: str
+    parent_id: str
+    task: str
+    learned: tuple[str, ...]
+    state_seed: int
+    trial_id: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fine-tune of the study: a fresh adapter on a parent state."""
+
+    trial_id: str
+    state_id: str
+    task: str
+    prompt: Prompt
+    seed: int
+    purpose: Literal["main", "noise"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """A unit of work that is saved whole or not at all.
+
+    `base`: measure θ_0. `stage`: learn one past task, measure the new state. `score`: pre-update loss of every
+    candidate of one task at one state. `trial`: one fine-tune, measured.
+    """
+
+    kind: Literal["base", "stage", "score", "trial"]
+    group_id: str
+    stage: Stage | None = None
+    state_id: str | None = None
+    task: str | None = None
+    trial: Trial | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The study in full. `groups` is in execution order: seed by seed, tasks interleaved."""
+
+    study: ParaphraseStudy
+    model: ModelFiles
+    tasks: dict[str, Task]
+    prompts: dict[str, list[Prompt]]
+    groups: list[Group] = field(repr=False)
+
+    @cached_property
+    def trials(self) -> list[Trial]:
+        """All main and noise trials in execution order."""
+        return [group.trial for group in self.groups if group.trial is not None]
+
+    @cached_property
+    def stages(self) -> dict[str, Stage]:
+        """The state that each stage reaches, by state id; θ_0 is not among them."""
+        return {group.stage.state_id: group.stage for group in self.groups if group.stage is not None}
+
+    def learned(self, state_id: str) -> tuple[str, ...]:
+        """Tasks that a state has learned, in order; empty for θ_0."""
+        return self.stages[state_id].learned if state_id in self.stages else ()
+
+    def role(self, trial: Trial, task: str) -> Role:
+        """The role of an evaluated task as a trial sees it."""
+        if task == trial.task:
+            return "current"
+        if task in self.learned(trial.state_id):
+            return "past"
+        return "retained" if task in self.study.retained else "unseen"
+
+    def candidates(self, task: str) -> list[Prompt]:
+        """The prompts that a current task is trained with, the original first."""
+        return self.prompts[task]
+
+
+def make_plan(study: ParaphraseStudy) -> Plan:
+    """Resolve every name of a spec and lay out the work.
+
+    Raises:
+        InputError: a task, model, prompt or source is unknown, a prompt is empty or there twice, or more
+            examples are asked for than a task has.
+    """
+    model = find_model(study.model)
+    legs = _legs(study)
+    names = [*study.past, *study.current, *study.unseen, *study.retained]
+    tasks = {name: get_task(name) for name in names}
+    for task in tasks.values():
+        task.examples("test", study.evaluation.examples)
+    prompts = {}
+    for _, task_name in legs:
+        own = study.own_prompts.get(task_name, ())
+        prompts[task_name] = select_prompts(get_prompts(task_name), study.prompts, own)
+        check_prompts(prompts[task_name])
+        tasks[task_name].examples("train", max(study.training.examples, study.scoring.examples))
+        if len(prompts[task_name]) < 2:
+            raise InputError(
+                f"Task {task_name!r} has the original prompt alone; a paraphrase study compares at least two."
+                " Raise `prompts` or add `own_prompts`."
+            )
+    for name in study.past:
+        tasks[name].examples("train", study.training.examples)
+    identity = _Identity(study, model.fingerprint, tasks)
+    return Plan(study, model, tasks, prompts, _groups(study, legs, prompts, identity))
+
+
+def _legs(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:
+    """(past tasks, current task) pairs. Rotating, the tasks before the current one in the ring are its past."""
+    if not study.rotate:
+        return [(study.past, task) for task in study.current]
+    ring = [*study.past, *study.current, *study.unseen]
+    n_past = len(study.past)
+    return [(tuple(ring[(i - n_past + j) % len(ring)] for j in range(n_past)), task) for i, task in enumerate(ring)]
+
+
+@dataclass
+class _Identity:
+    """Content hashes: whatever decides a result is in, what does not (other tasks, other seeds, device) is not."""
+
+    study: ParaphraseStudy
+    model: str
+    tasks: dict[str, Task]
+
+    def __post_init__(self) -> None:
+        self._data = {name: data_fingerprint(task) for name, task in self.tasks.items()}
+        settings = self.study.model_dump(mode="json")
+        self._settings = {key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")}
+
+    def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
+        return _digest(
+            version=ALGORITHM_VERSION,
+            model=self.model,
+            settings=self._settings,
+            parent=parent_id,
+            data=self._data[task],
+            prompt=prompt,
+            seed=seed,
+        )
+
+    def state(self, trial_id: str) -> str:
+        return "s-" + trial_id
+
+
+def data_fingerprint(task: Task) -> str:
+    """sha256 over every example of a task, in order."""
+    rows = [[split, example.input, example.target] for split in SPLITS for example in task.examples(split)]
+    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+
+
+def _digest(**content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
+
+
+def _groups(
+    study: ParaphraseStudy,
+    legs: list[tuple[tuple[str, ...], str]],
+    prompts: dict[str, list[Prompt]],
+    identity: _Identity,
+) -> list[Group]:
+    groups = {"base": Group("base", "base")}
+
+    def add(group: Group) -> None:
+        groups.setdefault(group.group_id, group)  # replicates may share a state and its candidate losses
+
+    def state_after(past: tuple[str, ...], state_seed: int) -> str:
+        parent = BASE_STATE
+        for i, task in enumerate(past):
+            trial_id = identity.trial(parent, task, get_prompts(task)[0].text, state_seed)
+            state_id = identity.state(trial_id)
+            stage = Stage(state_id, parent, task, past[: i + 1], state_seed, trial_id)
+            add(Group("stage", f"stage-{state_id}", stage=stage))
+            parent = state_id
+        return parent
+
+    def add_trials(chosen: dict[str, list[Prompt]], states: dict[str, str], seed: int, purpose: Literal["main", "noise"]) -> None:
+        for i in range(max(len(p) for p in chosen.values())):
+            for task, candidates in chosen.items():
+                if i < len(candidates):
+                    trial_id = identity.trial(states[task], task, candidates[i].text, seed)
+                    trial = Trial(trial_id, states[task], task, candidates[i], seed, purpose)
+                    add(Group("trial", f"trial-{trial_id}", trial=trial))
+
+    repeated = {task: _noise_prompts(study, task, candidates) for task, candidates in prompts.items()}
+    for replicate, (state_seed, seed) in enumerate(study.replicates):
+        states = {task: state_after(past, state_seed) for past, task in legs}
+        for task, state_id in states.items():
+            add(Group("score", f"score-{state_id}-{task}", state_id=state_id, task=task))
+        add_trials(prompts, states, seed, "main")
+        if replicate == 0:
+            for noise_seed in study.noise_seeds:
+                add_trials(repeated, states, noise_seed, "noise")
+    return list(groups.values())
+
+
+def _noise_prompts(study: ParaphraseStudy, task: str, candidates: list[Prompt]) -> list[Prompt]:
+    if not study.noise_seeds:
+        return []
+    if study.noise_prompts is None:
+        drawn = random.Random(f"noise prompt of {task} at seed {study.seeds[0]}").choice(candidates[1:])
+        return [candidates[0], drawn]
+    by_id = {prompt.prompt_id: prompt for prompt in candidates}
+    for prompt_id in study.noise_prompts:
+        if prompt_id not in by_id:
+            raise InputError(
+                f"noise_prompts names {prompt_id!r}, which is not among the prompts of task {task!r} in this study:"
+                f" {', '.join(by_id)}. Name one of these."
+            )
+    return [by_id[prompt_id] for prompt_id in study.noise_prompts]

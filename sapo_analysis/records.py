@@ -1,0 +1,176 @@
+"""What was measured: the tables of a run folder, declared once, written and read through these schemas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: a name, what one row is, the columns that name a row, and the Arrow schema.
+
+    A column that may be null says so in the schema; every other column must hold a value in every row.
+    """
+
+    name: str
+    row: str
+    keys: tuple[str, ...]
+    schema: pa.Schema
+
+
+def _table(name: str, row: str, keys: str, **columns: pa.DataType | tuple[pa.DataType, str]) -> Table:
+    fields = [
+        pa.field(column, kind[0], nullable=True) if isinstance(kind, tuple) else pa.field(column, kind, nullable=False)
+        for column, kind in columns.items()
+    ]
+    return Table(name, row, tuple(keys.split()), pa.schema(fields))
+
+
+_text, _int, _float, _bool = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+_OPTIONAL = "null allowed"
+
+PROMPTS = _table(
+    "prompts",
+    "a prompt",
+    "task prompt_id",
+    task=_text,
+    prompt_id=_text,
+    text=_text,
+    source=_text,
+    test_only=_bool,
+    frequency=(_int, _OPTIONAL),  # pretraining examples with this text; null: not known for this model
+    n_tokens=_int,  # of the instruction text alone
+)
+EXAMPLES = _table(
+    "examples",
+    "an example that a study used",
+    "task split example",
+    task=_text,
+    split=_text,
+    example=_int,  # row number in the split's file order
+    input=_text,
+    target=_text,
+)
+STATES = _table(
+    "states",
+    "a stage of the model",
+    "state_id",
+    state_id=_text,
+    parent_id=(_text, _OPTIONAL),  # null: the base model
+    state_seed=(_int, _OPTIONAL),
+    learned=pa.list_(pa.string()),  # tasks learned so far, in order
+)
+TRIALS = _table(
+    "trials",
+    "a fine-tune",
+    "trial_id",
+    trial_id=_text,
+    state_id=_text,  # the parent state
+    result_state_id=(_text, _OPTIONAL),  # only where later trials start from the result
+    policy=(_text, _OPTIONAL),  # null in a paraphrase study: every candidate is trained
+    method=_text,
+    seed=_int,
+    purpose=_text,  # main, noise, or past (a past task learned on the way to a parent state)
+    current_task=_text,
+    prompt_id=_text,
+    status=_text,  # done, or diverged (the loss became NaN or infinite; no scores)
+    engine=_text,
+    chunk=_int,  # adapters trained at once
+    device=_text,
+)
+CANDIDATE_LOSSES = _table(
+    "candidate_losses",
+    "the loss of one example under one candidate prompt, before any update",
+    "state_id task prompt_id example",
+    state_id=_text,
+    task=_text,
+    prompt_id=_text,
+    example=_int,
+    nll_sum=_float,  # nats, summed over the target tokens, end-of-turn included
+    n_tokens=_int,
+    content_nll=_float,  # nats over the tokens of the target text alone
+    content_tokens=_int,
+)
+INDICATORS = _table(
+    "indicators",
+    "a number known before the update",
+    "state_id task prompt_id name",
+    state_id=_text,
+    task=_text,
+    prompt_id=_text,
+    name=_text,
+    value=_float,
+    unit=_text,
+    n_examples=_int,
+    exact=_bool,  # false: stopped early, a lower bound
+)
+SCORES = _table(
+    "scores",
+    "one evaluation: a state or a trial, on one task's test examples, under one test prompt",
+    "state_id trial_id eval_task test_prompt step n_shots",
+    state_id=_text,  # the state measured, or the trial's parent state
+    trial_id=(_text, _OPTIONAL),  # null: the state itself was measured
+    eval_task=_text,
+    test_prompt=_text,
+    step=_int,  # optimizer steps taken since the state
+    n_shots=_int,
+    role=(_text, _OPTIONAL),  # past, unseen, retained or current, as the trial sees the task; null for states
+    metric=_text,
+    value=_float,  # 0 to 100
+    loss=_float,  # nats per target token over all test examples
+    n_examples=_int,
+)
+CURVES = _table(
+    "curves",
+    "one value along one trial's training",
+    "trial_id step series",
+    trial_id=_text,
+    step=_int,
+    series=_text,
+    value=_float,
+)
+PREDICTIONS = _table(
+    "predictions",
+    "one kept output",
+    "state_id trial_id eval_task test_prompt step n_shots example",
+    state_id=_text,
+    trial_id=(_text, _OPTIONAL),
+    eval_task=_text,
+    test_prompt=_text,
+    step=_int,
+    n_shots=_int,
+    example=_int,
+    output=_text,
+    loss=_float,  # nats per target token of this example
+    correct=_bool,
+)
+COSTS = _table(
+    "costs",
+    "what one phase of one group of work took",
+    "group phase",
+    group=_text,
+    phase=_text,  # score, train or evaluate
+    seconds=_float,
+    examples=_int,
+    tokens=_int,  # tokens the model read or wrote
+    model_flops=_float,  # 2 per parameter and token forward, 4 more (of which 2 for frozen weights) backward
+    peak_bytes=_int,  # process memory on a CPU, allocated device memory on a GPU
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        PROMPTS,
+        EXAMPLES,
+        STATES,
+        TRIALS,
+        CANDIDATE_LOSSES,
+        INDICATORS,
+        SCORES,
+        CURVES,
+        PREDICTIONS,
+        COSTS,
+    )
+}

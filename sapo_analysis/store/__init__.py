@@ -1,0 +1,10 @@
+"""Run folders and tidy tables: the only package that knows paths and parquet.
+
+One run is one folder, written once, part by part, by one worker (`RunWriter`) and read by everyone else (`Run`).
+"""
+
+from sapo_analysis.store.folder import CACHED_RUNS, create_run, find_run, list_runs
+from sapo_analysis.store.reader import DamagedRun, Run, open_run
+from sapo_analysis.store.writer import RunWriter
+
+__all__ = ["CACHED_RUNS", "DamagedRun", "Run", "RunWriter", "create_run", "find_run", "list_runs", "open_run"]

@@ -1,0 +1,77 @@
+"""Run folders among others: making one, finding one, listing them."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from sapo_analysis.errors import InputError, RunError, unknown
+from sapo_analysis.spec import ParaphraseStudy, to_json
+from sapo_analysis.store.layout import SPEC, STATUS, write_atomically
+from sapo_analysis.store.reader import DamagedRun, Run, open_run
+from sapo_analysis.store.status import Status
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+CACHED_RUNS = next(
+    (p for p in (_PACKAGE / "cached_runs", _PACKAGE.parent / "cached_runs") if p.is_dir()), _PACKAGE / "cached_runs"
+)
+"""The shipped, read-only runs: inside the package in a wheel, beside it in a clone."""
+
+
+def create_run(runs_dir: Path, study: ParaphraseStudy) -> Path:
+    """A new run folder that holds its spec and waits to be worked on.
+
+    Raises:
+        InputError: the runs folder cannot be written.
+    """
+    folder = runs_dir / f"{study.name}-{secrets.token_hex(4)}"
+    try:
+        folder.mkdir(parents=True)
+        write_atomically(folder / SPEC, to_json(study).encode())
+        write_atomically(folder / STATUS, (Status().model_dump_json(indent=2) + "\n").encode())
+    except OSError as error:
+        raise InputError(
+            f"Cannot write a run into {str(runs_dir)!r}: {error.strerror}. Give a writable folder with --runs."
+        ) from error
+    return folder
+
+
+def find_run(name: str, folders: list[Path]) -> Path:
+    """The folder of a run given by path or by id.
+
+    Raises:
+        InputError: no such run; the known ids are named.
+    """
+    if (Path(name) / SPEC).is_file():
+        return Path(name)
+    known = {path.name: path for path in _run_folders(folders)}
+    if name not in known:
+        raise unknown("run", name, list(known) or ["none yet"], "`sapo runs` lists them with their folders.")
+    return known[name]
+
+
+def list_runs(folders: list[Path]) -> list[Run | DamagedRun]:
+    """Every run in these folders, a damaged one as `DamagedRun`, in order of folder and name."""
+    found: list[Run | DamagedRun] = []
+    for path in _run_folders(folders):
+        try:
+            found.append(open_run(path))
+        except RunError as error:
+            found.append(DamagedRun(path, str(error)))
+    return found
+
+
+def default_run_id() -> str | None:
+    """The id of the run that Explore opens on, named by the file `DEFAULT` beside the shipped runs."""
+    path = CACHED_RUNS / "DEFAULT"
+    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+
+def _run_folders(folders: list[Path]) -> list[Path]:
+    return [
+        path
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and path.name != "specs" and not path.name.startswith(".")
+    ]

@@ -1,0 +1,56 @@
+"""Names inside a run folder, and the two ways files in it are written: replaced whole, or appended to."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+SPEC = "spec.json"
+PROVENANCE = "provenance.json"
+STATUS = "status.json"
+EVENTS = "events.jsonl"
+LOG = "worker.log"
+LOCK = ".lock"
+TABLES = "tables"
+STATES = "states"
+JOINED = "all.parquet"
+
+
+def part_name(order: int, group_id: str) -> str:
+    """File name of one group's part: names sort in plan order, so that joined tables do not depend on interruptions."""
+    return f"part-{order:05d}-{group_id}.parquet"
+
+
+def group_of_part(path: Path) -> str:
+    """The group that wrote a part."""
+    return path.stem.split("-", 2)[2]
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file whole: a reader, or a kill at any moment, sees the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Replace a JSON file whole."""
+    write_atomically(path, (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,162 @@
+"""Reading a run: strict about what is there, clear about what is not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from sapo_analysis.errors import InputError, RunError
+from sapo_analysis.records import COSTS, TABLES, Table
+from sapo_analysis.spec import ParaphraseStudy, parse_study
+from sapo_analysis.store import layout
+from sapo_analysis.store.status import Status
+
+
+@dataclass(frozen=True)
+class DamagedRun:
+    """A run folder that cannot be opened, and why."""
+
+    path: Path
+    reason: str
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+
+class Run:
+    """One run folder, opened for reading. Tables are read when first asked for."""
+
+    def __init__(self, path: Path, study: ParaphraseStudy, status: Status):
+        self.path = path
+        self.study = study
+        self.status = status
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name: the spec's name and eight hex digits."""
+        return self.path.name
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned trial is in the tables."""
+        return self.status.state == "done"
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Packages, device, fingerprints and costs; empty until a worker has started on the run."""
+        path = self.path / layout.PROVENANCE
+        if not path.exists():
+            return {}
+        return _read_json(path, self.run_id)
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether the base model was never trained: such a run is a control and gets no verdict."""
+        return bool(self.provenance.get("model", {}).get("weights") == "random")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A tidy table; columns and meanings are declared in `sapo_analysis.records`.
+
+        While the run is not done it holds the groups finished so far.
+
+        Raises:
+            RunError: the table is missing, damaged, or does not have the declared columns.
+        """
+        if name not in self._tables:
+            self._tables[name] = self._read(TABLES[name]).to_pandas()
+        return self._tables[name].copy()
+
+    @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def impacts(self) -> pd.DataFrame:
+        """One row per (trial, evaluated task): see `sapo_analysis.analysis.impacts.impacts`."""
+        # The store stands below the analysis; this convenience of the public API is resolved when called.
+        from sapo_analysis.analysis.impacts import impacts
+
+        return impacts(self)
+
+    def _read(self, table: Table) -> pa.Table:
+        folder = self.path / layout.TABLES / table.name
+        files = self._files(folder)
+        if not files and self.is_complete:
+            raise self._unreadable(table, folder, "it is missing")
+        parts = [self._read_part(table, file) for file in files]
+        return pa.concat_tables(parts) if parts else table.schema.empty_table()
+
+    def _files(self, folder: Path) -> list[Path]:
+        if self.is_complete:
+            joined = folder / layout.JOINED
+            return [joined] if joined.exists() else []
+        return [path for path in sorted(folder.glob("part-*.parquet")) if layout.group_of_part(path) in self._finished]
+
+    @cached_property
+    def _finished(self) -> set[str]:
+        """Groups saved whole. The costs part of a group is written last, so its presence says the rest is there."""
+        folder = self.path / layout.TABLES / COSTS.name
+        return {layout.group_of_part(path) for path in folder.glob("part-*.parquet")}
+
+    def _read_part(self, table: Table, file: Path) -> pa.Table:
+        try:
+            part = pq.read_table(file, partitioning=None)
+        except (OSError, pa.ArrowException) as error:
+            raise self._unreadable(table, file, str(error).splitlines()[0]) from error
+        missing = [name for name in table.schema.names if name not in part.schema.names]
+        surplus = [name for name in part.schema.names if name not in table.schema.names]
+        if missing or surplus:
+            raise self._unreadable(table, file, f"columns missing: {missing}, unknown: {surplus}")
+        try:
+            return part.select(table.schema.names).cast(table.schema)
+        except (pa.ArrowException, ValueError) as error:
+            raise self._unreadable(table, file, str(error).splitlines()[0]) from error
+
+    def _unreadable(self, table: Table, file: Path, reason: str) -> RunError:
+        return RunError(
+            f"Run {self.run_id}: table {table.name} is unreadable (file {file}): {reason}. Other runs are unaffected."
+            " Copy the run folder in again, or run its spec.json again."
+        )
+
+
+def open_run(path: Path | str) -> Run:
+    """Open a run folder.
+
+    Raises:
+        RunError: the folder, its spec or its status is missing or damaged, or of a newer schema.
+    """
+    path = Path(path)
+    if not (path / layout.SPEC).is_file():
+        raise RunError(f"{str(path)!r} is not a run folder: it has no {layout.SPEC}. `sapo runs` lists the known runs.")
+    try:
+        study = parse_study(_read_json(path / layout.SPEC, path.name), f"Run {path.name}: {layout.SPEC}")
+    except RunError:
+        raise
+    except InputError as error:
+        raise RunError(str(error)) from error
+    try:
+        status = Status.model_validate(_read_json(path / layout.STATUS, path.name)).alive_now()
+    except ValidationError as error:
+        raise RunError(f"Run {path.name}: {layout.STATUS} is damaged: {error.errors()[0]['msg']}.") from error
+    return Run(path, study, status)
+
+
+def _read_json(path: Path, run_id: str) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"Run {run_id}: {path.name} is unreadable (file {path}): {error}. Other runs are unaffected."
+        ) from error
+    if not isinstance(data, dict):
+        raise RunError(f"Run {run_id}: {path.name} is unreadable (file {path}): not a JSON object.")
+    return data

@@ -1,0 +1,63 @@
+"""The state of a run: what its worker last wrote, corrected by whether that worker is still alive."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from typing import Literal
+
+import psutil
+from pydantic import BaseModel, ConfigDict
+
+from sapo_analysis.store.layout import now
+
+State = Literal["queued", "running", "stalled", "interrupted", "failed", "cancelled", "done"]
+FINAL: tuple[State, ...] = ("failed", "cancelled", "done")
+STALLED_AFTER_SECONDS = 90
+
+
+class Status(BaseModel):
+    """`status.json`: replaced atomically by the worker. `done` and `total` count trials."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    state: State = "queued"
+    pid: int | None = None
+    pid_started: float | None = None
+    heartbeat: str | None = None
+    done: int = 0
+    total: int = 0
+    phase: str = ""
+    seconds: float = 0.0
+    error: str | None = None
+    next_step: str | None = None
+
+    def alive_now(self) -> Status:
+        """This status as it stands now: a `running` one whose process is gone is `interrupted`, a silent one `stalled`."""
+        if self.state != "running":
+            return self
+        if not self._process_lives():
+            next_step = "Continue with `sapo resume`; everything finished so far is safe."
+            return self.model_copy(update={"state": "interrupted", "next_step": next_step})
+        if self.heartbeat is not None:
+            silent = (datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)).total_seconds()
+            if silent > STALLED_AFTER_SECONDS:
+                return self.model_copy(update={"state": "stalled", "next_step": f"No sign of life for {silent:.0f} s."})
+        return self
+
+    def _process_lives(self) -> bool:
+        # A pid alone may have been given to another process since; its start time tells them apart.
+        if self.pid is None:
+            return False
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and process.create_time() == self.pid_started
+        except psutil.Error:
+            return False
+
+
+def running_here(**values: object) -> Status:
+    """The status of a run that this process is working on."""
+    pid = os.getpid()
+    started = psutil.Process(pid).create_time()
+    return Status.model_validate({"state": "running", "pid": pid, "pid_started": started, "heartbeat": now(), **values})

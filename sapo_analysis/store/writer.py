@@ -1,0 +1,151 @@
+"""Writing a run: one worker, group by group, so that a kill at any moment loses at most the group in flight."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.records import COSTS, TABLES, Table
+from sapo_analysis.store import layout
+from sapo_analysis.store.reader import open_run
+from sapo_analysis.store.status import Status, running_here
+
+Row = Mapping[str, Any]
+HEARTBEAT_SECONDS = 5.0
+
+
+class RunWriter:
+    """The one writer of a run folder; a context manager that holds the folder's lock.
+
+    Inside the block the status is `running` with a heartbeat; leaving it through an exception writes `failed`
+    (or `interrupted` for Ctrl-C and a termination signal) with the reason; `finish` writes `done`.
+
+    Raises:
+        InputError: another process is working on the run.
+    """
+
+    def __init__(self, path: Path, total: int):
+        self.path = path
+        self._lock = FileLock(path / layout.LOCK)
+        self._status_lock = threading.Lock()
+        self._stop = threading.Event()
+        self._before = open_run(path).status.seconds
+        self._started = time.monotonic()
+        self._status = running_here(total=total, seconds=self._before)
+
+    def __enter__(self) -> RunWriter:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(
+                f"Run {self.path.name} is being worked on by another process. Wait for it, or see `sapo runs`."
+            ) from None
+        self.update()
+        self.event("started")
+        threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if error is not None:
+            stopped = isinstance(error, KeyboardInterrupt | SystemExit)
+            reason = None if stopped else f"{type(error).__name__}: {error}"
+            next_step = f"Finished trials are safe. Continue with `sapo resume {self.path.name}`."
+            self.update(state="interrupted" if stopped else "failed", error=reason, next_step=next_step)
+            self.event("interrupted" if stopped else "failed", error=reason)
+        self._lock.release()
+
+    def update(self, **values: object) -> None:
+        """Change fields of the status and write it."""
+        with self._status_lock:
+            seconds = self._before + time.monotonic() - self._started
+            values = {**values, "heartbeat": layout.now(), "seconds": round(seconds, 1)}
+            self._status = Status.model_validate({**self._status.model_dump(), **values})
+            layout.write_atomically(
+                self.path / layout.STATUS, (self._status.model_dump_json(indent=2) + "\n").encode()
+            )
+
+    def event(self, event: str, **details: object) -> None:
+        """Append one line to `events.jsonl`."""
+        with (self.path / layout.EVENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": layout.now(), "event": event, **details}, ensure_ascii=False) + "\n")
+
+    def write_provenance(self, provenance: Mapping[str, Any]) -> None:
+        """Write or replace `provenance.json`."""
+        layout.write_json(self.path / layout.PROVENANCE, dict(provenance))
+
+    def finished_groups(self) -> set[str]:
+        """Groups saved whole by this or an earlier worker."""
+        return {layout.group_of_part(p) for p in self._folder(COSTS).glob("part-*.parquet")}
+
+    def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
+        """Save everything one group measured. The costs part goes last: it marks the group as whole."""
+        assert COSTS.name in rows, "every group reports its costs"
+        name = layout.part_name(order, group_id)
+        for table_name in sorted(rows, key=lambda t: t == COSTS.name):
+            table = TABLES[table_name]
+            data = to_arrow(table, rows[table_name])
+            layout.write_atomically(self._folder(table) / name, _parquet(data))
+        self.event("group_finished", group=group_id)
+
+    def state_folder(self, state_id: str) -> Path:
+        """Where the weights of a stage lie until the run is done."""
+        return self.path / layout.STATES / state_id
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """Join the parts into one file per table, write the final provenance and mark the run as done."""
+        for table in TABLES.values():
+            parts = [pq.read_table(p, schema=table.schema) for p in sorted(self._folder(table).glob("part-*.parquet"))]
+            joined = pa.concat_tables(parts) if parts else table.schema.empty_table()
+            layout.write_atomically(self._folder(table) / layout.JOINED, _parquet(joined))
+        self.write_provenance(provenance)
+        self._stop.set()
+        self.update(state="done", phase="", error=None, next_step=None, pid=None, pid_started=None)
+        self.event("done")
+        self.clean()
+
+    def clean(self) -> None:
+        """Remove what a done run no longer needs: the parts that were joined, the weights of its stages."""
+        for table in TABLES.values():
+            for part in self._folder(table).glob("part-*.parquet"):
+                part.unlink()
+        shutil.rmtree(self.path / layout.STATES, ignore_errors=True)
+
+    def _folder(self, table: Table) -> Path:
+        return self.path / layout.TABLES / table.name
+
+    def _beat(self) -> None:
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            self.update()
+
+
+def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
+    """Rows as an Arrow table of the declared schema; a missing, unknown or null value raises ValueError."""
+    for row in rows:
+        if row.keys() != set(table.schema.names):
+            wrong = sorted(row.keys() ^ set(table.schema.names))
+            raise ValueError(f"table {table.name}: a row has missing or unknown columns {wrong}")
+        for column in table.schema:
+            if row[column.name] is None and not column.nullable:
+                raise ValueError(f"table {table.name}: {column.name} is null in {dict(row)}")
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=table.schema)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()

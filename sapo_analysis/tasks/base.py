@@ -1,0 +1,60 @@
+"""A task: a named set of train, dev and test examples with a metric. Suites build these; everything else reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from sapo_analysis.errors import InputError
+
+Split = Literal["train", "dev", "test"]
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One input text and the one target text that answers it."""
+
+    input: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as studies see it.
+
+    `labels` is the closed set of answers, empty for free text. `suffix` is the fixed answer-format line that
+    follows the input and is never paraphrased. `metric` names a function of `sapo_analysis.tasks.metrics`.
+    `suite` is where the task comes from, `family` groups tasks that share a kind of work.
+    `max_new_tokens` bounds greedy decoding. `role` is the role the suite declares for the base model
+    it ships ("half known", "retained" or "unseen"): advice for a study, never applied silently.
+    """
+
+    name: str
+    title: str
+    family: str
+    suite: str
+    labels: tuple[str, ...]
+    metric: str
+    suffix: str
+    max_new_tokens: int
+    role: str
+    sizes: dict[Split, int]
+    load: Callable[[Split], list[Example]] = field(repr=False, compare=False)
+
+    def examples(self, split: Split, n: int | None = None) -> list[Example]:
+        """The first `n` examples of a split in file order (all of them when `n` is None)."""
+        rows = self._splits[split]
+        if n is None:
+            return rows
+        if n > len(rows):
+            raise InputError(
+                f"Task {self.name!r} has {len(rows)} {split} examples, {n} were asked for. Ask for at most {len(rows)}."
+            )
+        return rows[:n]
+
+    @cached_property
+    def _splits(self) -> dict[Split, list[Example]]:
+        return {split: self.load(split) for split in SPLITS}
