@@ -1,0 +1,65 @@
+"""Does the wording of a training prompt decide what a language model forgets? Studies, statistics and figures.
+
+Everything in `__all__` may be relied on; it is loaded when first asked for, so that `import sapo_analysis` stays light
+and never loads torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sapo_analysis import figures as figures
+    from sapo_analysis.analysis import Estimate as Estimate
+    from sapo_analysis.analysis import continual_metrics as continual_metrics
+    from sapo_analysis.analysis import report as report
+    from sapo_analysis.analysis import within_task_correlation as within_task_correlation
+    from sapo_analysis.api import open_run as open_run
+    from sapo_analysis.api import run as run
+    from sapo_analysis.errors import InputError as InputError
+    from sapo_analysis.errors import RunError as RunError
+    from sapo_analysis.errors import WorkError as WorkError
+    from sapo_analysis.spec import ParaphraseStudy as ParaphraseStudy
+    from sapo_analysis.store import Run as Run
+
+__all__ = [
+    "Estimate",
+    "InputError",
+    "ParaphraseStudy",
+    "Run",
+    "RunError",
+    "WorkError",
+    "continual_metrics",
+    "figures",
+    "open_run",
+    "report",
+    "run",
+    "within_task_correlation",
+]
+
+_HOMES = {
+    "Estimate": "sapo_analysis.analysis",
+    "InputError": "sapo_analysis.errors",
+    "ParaphraseStudy": "sapo_analysis.spec",
+    "Run": "sapo_analysis.store",
+    "RunError": "sapo_analysis.errors",
+    "WorkError": "sapo_analysis.errors",
+    "continual_metrics": "sapo_analysis.analysis",
+    "open_run": "sapo_analysis.api",
+    "report": "sapo_analysis.analysis",
+    "run": "sapo_analysis.api",
+    "within_task_correlation": "sapo_analysis.analysis",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "figures":
+        return import_module("sapo_analysis.figures")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sapo_analysis' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
