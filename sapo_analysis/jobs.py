@@ -1,17 +1,20 @@
-"""Starting work: a run's worker in its own process, and short questions to the engine. Never trains, never imports torch.
+"""Starting work: a run's worker in its own process, and short questions to the engine. Never
+trains, never imports torch.
 
-The reading wing meets the engine here and nowhere else: it starts `python -m sapo_analysis.worker` and reads what that
-process wrote.
+The reading wing meets the engine here and nowhere else: it starts `python -m sapo_analysis.worker`
+and reads what that process wrote.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +25,55 @@ from sapo_analysis.store.status import Status
 
 Progress = Callable[[Status], None]
 POLL_SECONDS = 0.5
+ENGINE_PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets")
+INSTALL_ENGINE = (
+    "pip install 'sapo-analysis[train]'"
+    "  (in a clone: pip install -e '.[train]' --constraint constraints.txt)"
+)
+
+
+class StudyInterrupted(KeyboardInterrupt):
+    """Ctrl-C while a study ran: its worker has saved what was finished, `path` can be resumed."""
+
+    def __init__(self, path: Path):
+        super().__init__(str(path))
+        self.path = path
+
+
+def missing_engine_packages() -> list[str]:
+    """Packages of the extra `train` that are not installed; found without importing any."""
+    return [name for name in ENGINE_PACKAGES if find_spec(name) is None]
+
+
+def _require_engine() -> None:
+    if missing := missing_engine_packages():
+        raise InputError(
+            f"This needs the training half, and {', '.join(missing)} cannot be found."
+            f" Install it with: {INSTALL_ENGINE}"
+        )
 
 
 def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None = None) -> Path:
     """Run a study to its end in a foreground worker process; returns the run folder.
 
     Raises:
-        InputError: the study cannot be run (names, sizes) or the folder cannot be written; nothing was written.
+        InputError: the study cannot be run (names, sizes) or the folder cannot be written; nothing
+            was written.
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
     from sapo_analysis.plan import make_plan
 
+    _require_engine()
     plan = make_plan(study)  # every name is resolved before anything is written
     path = create_run(runs_dir, study)
     if progress is not None:
         progress(Status(total=len(plan.trials)))
-    return continue_run(path, progress)
+    try:
+        return continue_run(path, progress)
+    except InputError:
+        if not (path / layout.TABLES).exists():  # refused before any work: leave nothing behind
+            shutil.rmtree(path)
+        raise
 
 
 def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool = False) -> Path:
@@ -46,10 +82,15 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
     Raises:
         InputError: the run is damaged, is being worked on, or was begun on another device or model.
         WorkError: the worker failed; the log is named.
+        StudyInterrupted: Ctrl-C; the worker has stopped and can be continued.
     """
+    _require_engine()
     run = open_run(path)
     if run.status.state == "running":
-        raise InputError(f"Run {run.run_id} is being worked on by process {run.status.pid}. Wait for it, or stop it first.")
+        raise InputError(
+            f"Run {run.run_id} is being worked on by process {run.status.pid}."
+            " Wait for it, or stop it first."
+        )
     command = [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)]
     if allow_mixed:
         command.append("--allow-mixed")
@@ -59,9 +100,10 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
     try:
         _follow(worker, path, progress)
     except KeyboardInterrupt:
-        worker.send_signal(signal.SIGTERM)  # the worker marks the run as interrupted; what it saved stays
+        # The worker marks the run as interrupted; what it saved stays.
+        worker.send_signal(signal.SIGTERM)
         worker.wait()
-        raise
+        raise StudyInterrupted(path) from None
     assert worker.stdout is not None
     answer = worker.stdout.read()
     if worker.returncode == 2:
@@ -69,31 +111,42 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
     if worker.returncode != 0:
         status = open_run(path).status
         raise WorkError(
-            f"Run {path.name} stopped: {status.error or 'its process ended without a word'}. Finished trials are safe."
+            f"Run {path.name} stopped: {status.error or 'its process ended without a word'}."
+            f" Finished trials are safe."
             f" The log: {log}. Continue with: sapo resume {path}"
         )
     return path
 
 
 def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[str, Any]:
-    """Ask the engine a short question in a process of its own: `devices`, `score`, `calibrate` or `pretrain`.
+    """Ask the engine a short question in a process of its own: `devices`, `score`, `calibrate` or
+    `pretrain`.
 
     Raises:
         InputError: the engine refused the payload.
         WorkError: it failed or took longer than `timeout` seconds.
     """
+    _require_engine()
     command = [sys.executable, "-m", "sapo_analysis.worker", kind]
     try:
         done = subprocess.run(
-            command, input=json.dumps(payload), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout
+            command,
+            input=json.dumps(payload),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        raise WorkError(f"The engine did not answer {kind!r} within {timeout:.0f} s. Ask for less, or try again.") from None
+        raise WorkError(
+            f"The engine did not answer {kind!r} within {timeout:.0f} s."
+            " Ask for less, or try again."
+        ) from None
     if done.returncode == 2:
         raise InputError(_error_in(done.stdout) or "The engine refused the question.")
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        raise WorkError(f"The engine failed at {kind!r}: {last[0]}")
+        raise WorkError(f"The engine failed at {kind!r}: {_error_in(done.stdout) or last[0]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
