@@ -20,9 +20,13 @@ class Table:
     schema: pa.Schema
 
 
-def _table(name: str, row: str, keys: str, **columns: pa.DataType | tuple[pa.DataType, str]) -> Table:
+def _table(
+    name: str, row: str, keys: str, /, **columns: pa.DataType | tuple[pa.DataType, str]
+) -> Table:
     fields = [
-        pa.field(column, kind[0], nullable=True) if isinstance(kind, tuple) else pa.field(column, kind, nullable=False)
+        pa.field(column, kind[0], nullable=True)
+        if isinstance(kind, tuple)
+        else pa.field(column, kind, nullable=False)
         for column, kind in columns.items()
     ]
     return Table(name, row, tuple(keys.split()), pa.schema(fields))
@@ -40,7 +44,10 @@ PROMPTS = _table(
     text=_text,
     source=_text,
     test_only=_bool,
-    frequency=(_int, _OPTIONAL),  # pretraining examples with this text; null: not known for this model
+    frequency=(
+        _int,
+        _OPTIONAL,
+    ),  # pretraining examples with this text; null: not known for this model
     n_tokens=_int,  # of the instruction text alone
 )
 EXAMPLES = _table(
@@ -116,7 +123,10 @@ SCORES = _table(
     test_prompt=_text,
     step=_int,  # optimizer steps taken since the state
     n_shots=_int,
-    role=(_text, _OPTIONAL),  # past, unseen, retained or current, as the trial sees the task; null for states
+    role=(
+        _text,
+        _OPTIONAL,
+    ),  # past, unseen, retained or current, as the trial sees the task; null for states
     metric=_text,
     value=_float,  # 0 to 100
     loss=_float,  # nats per target token over all test examples
