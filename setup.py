@@ -1,9 +1,10 @@
-"""Which folders are which packages; everything else about the distribution is in `pyproject.toml`.
+"""Which folders are which packages; the rest about the distribution is in `pyproject.toml`.
 
-The explorer lies in `app/` and the shipped runs in `cached_runs/`, but both are installed inside the package, as
-`sapo_analysis.app` and `sapo_analysis.cached_runs`. `pyproject.toml` can either find packages or list them, not find
-them and map two folders, so the list is made here. An editable install honours the same mapping: the import hook that
-setuptools installs looks `sapo_analysis.app` up in `app/`, so `import sapo_analysis.app` works from a clone.
+The explorer lies in `app/` and the shipped runs in `cached_runs/`, but both are installed inside
+the package, as `sapo_analysis.app` and `sapo_analysis.cached_runs`. `pyproject.toml` can find
+packages or list them, not find them and map two folders, so the list is made here. An editable
+install honours the mapping: the import hook that setuptools installs looks `sapo_analysis.app` up
+in `app/`, so `import sapo_analysis.app` works from a clone.
 """
 
 from setuptools import find_namespace_packages, find_packages, setup

@@ -1,7 +1,7 @@
-"""Does the wording of a training prompt decide what a language model forgets? Studies, statistics and figures.
+"""Does the wording of a training prompt decide what a language model forgets?
 
-Everything in `__all__` may be relied on; it is loaded when first asked for, so that `import sapo_analysis` stays light
-and never loads torch.
+Everything in `__all__` may be relied on. It is loaded when first asked for, so that
+`import sapo_analysis` stays light and never loads torch.
 """
 
 from __future__ import annotations

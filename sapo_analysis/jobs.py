@@ -1,8 +1,7 @@
-"""Starting work: a run's worker in its own process, and short questions to the engine. Never
-trains, never imports torch.
+"""Starting work: a run's worker in its own process, and short questions to the engine.
 
-The reading wing meets the engine here and nowhere else: it starts `python -m sapo_analysis.worker`
-and reads what that process wrote.
+Never trains, never imports torch. The reading wing meets the engine here and nowhere else: it
+starts `python -m sapo_analysis.worker` and reads what that process wrote.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.spec import ParaphraseStudy
-from sapo_analysis.store import create_run, layout, open_run
+from sapo_analysis.store import create_run, discard_unstarted, layout, open_run
 from sapo_analysis.store.status import Status
 
 Progress = Callable[[Status], None]
@@ -53,7 +52,12 @@ def _require_engine() -> None:
         )
 
 
-def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None = None) -> Path:
+def run_study(
+    study: ParaphraseStudy,
+    runs_dir: Path,
+    progress: Progress | None = None,
+    allow_mixed: bool = False,
+) -> Path:
     """Run a study to its end in a foreground worker process; returns the run folder.
 
     Raises:
@@ -69,7 +73,7 @@ def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None 
     if progress is not None:
         progress(Status(total=len(plan.trials)))
     try:
-        return continue_run(path, progress)
+        return continue_run(path, progress, allow_mixed)
     except InputError:
         if not (path / layout.TABLES).exists():  # refused before any work: leave nothing behind
             shutil.rmtree(path)
@@ -86,7 +90,7 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
     """
     _require_engine()
     run = open_run(path)
-    if run.status.state == "running":
+    if run.status.state in ("running", "stalled"):
         raise InputError(
             f"Run {run.run_id} is being worked on by process {run.status.pid}."
             " Wait for it, or stop it first."
@@ -96,7 +100,7 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
         command.append("--allow-mixed")
     log = path / layout.LOG
     with log.open("a", encoding="utf-8") as file:
-        worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)
+        worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True)
     try:
         _follow(worker, path, progress)
     except KeyboardInterrupt:
@@ -119,8 +123,9 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
 
 
 def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[str, Any]:
-    """Ask the engine a short question in a process of its own: `devices`, `score`, `calibrate` or
-    `pretrain`.
+    """Ask the engine a question in a process of its own.
+
+    `kind` is `devices`, `score`, `calibrate` or `pretrain`.
 
     Raises:
         InputError: the engine refused the payload.
@@ -132,8 +137,7 @@ def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[s
         done = subprocess.run(
             command,
             input=json.dumps(payload),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             timeout=timeout,
         )

@@ -1,0 +1,63 @@
+# Each target makes .venv and installs what it needs by itself; the second time that takes no time.
+
+PYTHON ?= python3
+SERVE ?= 1
+PORT ?= 8501
+# To choose a build of torch: the index address that pytorch.org names for it. Empty: pip's own.
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+TRAIN := .venv/.installed-train
+DEV := .venv/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo app test check
+
+help:
+	@echo "make demo    set up, run the embedded study, print its findings, open the app (SERVE=0: end instead)"
+	@echo "make app     set up and open the app over the shipped runs and ./runs"
+	@echo "make test    set up and run all tests"
+	@echo "make check   set up, then lint, formatting and types"
+	@echo
+	@echo "Variables: PYTHON=python3.11  PORT=8501  SERVE=1  TORCH_INDEX=address from pytorch.org"
+
+# Set-up and study are timed apart: the first is mostly downloads.
+demo:
+	@start=$$(date +%s); $(MAKE) --no-print-directory $(TRAIN) && echo "Set-up: $$(($$(date +%s) - start)) s"
+	$(BIN)/sapo demo --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
+
+app: $(TRAIN)
+	$(BIN)/sapo app --port $(PORT)
+
+test: $(DEV)
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing chromium for the browser tests"; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null \
+			|| echo "*** chromium could not be installed: BROWSER TESTS WILL BE SKIPPED ***"; \
+	else echo "*** No chromium, and no root with apt-get to install it: BROWSER TESTS WILL BE SKIPPED ***"; fi
+	$(BIN)/python -m pytest
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.11"; exit 2; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	$(PYTHON) -m venv .venv
+
+$(TRAIN): .venv/bin/python pyproject.toml setup.py constraints.txt
+	@echo "Installing sapo-analysis with what training needs"
+	$(if $(TORCH_INDEX),$(PIP) torch --index-url $(TORCH_INDEX))
+	$(PIP) --editable '.[train]'
+	@touch $@
+
+$(DEV): .venv/bin/python pyproject.toml setup.py constraints.txt
+	@echo "Installing sapo-analysis with what training, tests and checks need"
+	$(if $(TORCH_INDEX),$(PIP) torch --index-url $(TORCH_INDEX))
+	$(PIP) --editable '.[train,dev]'
+	@touch $(TRAIN) $@

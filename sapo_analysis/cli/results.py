@@ -1,0 +1,71 @@
+"""Reading runs: `sapo runs`, `sapo report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
+from sapo_analysis.cli.output import show_json, show_table
+from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, find_run, list_runs, open_run
+
+
+def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
+    """List the shipped runs and your own: state, progress, model, tasks, folder."""
+    rows = [_describe(run) for run in list_runs(folders(runs))]
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        "Runs",
+        ["run", "state", "trials", "model", "current tasks", "folder", "note"],
+        [
+            (
+                row["run_id"],
+                row["state"],
+                f"{row['done']} of {row['total']}" if row["total"] else None,
+                row["model"],
+                ", ".join(row["current"]),
+                row["path"],
+                row["note"],
+            )
+            for row in rows
+        ],
+        "No runs yet: `sapo demo` makes one." if not rows else "",
+    )
+
+
+def _describe(run: Run | DamagedRun) -> dict[str, Any]:
+    shipped = CACHED_RUNS in run.path.parents
+    if isinstance(run, DamagedRun):
+        empty = {"kind": None, "model": None, "current": [], "done": None, "total": None}
+        return {
+            "run_id": run.run_id,
+            "state": "damaged",
+            **empty,
+            "path": str(run.path),
+            "shipped": shipped,
+            "note": run.reason,
+        }
+    return {
+        "run_id": run.run_id,
+        "state": run.status.state,
+        "kind": run.study.kind,
+        "model": run.study.model,
+        "current": list(run.study.current),
+        "done": run.status.done,
+        "total": run.status.total,
+        "path": str(run.path),
+        "shipped": shipped,
+        "note": run.status.error or run.status.next_step,
+    }
+
+
+def show_report(runs: list[Run]) -> None:
+    """Print the findings."""
+
+
+def report(runs: list[str]) -> None:
+    """Estimates, definitions and verdicts; several runs are joined."""

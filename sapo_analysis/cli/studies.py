@@ -1,0 +1,157 @@
+"""Running studies: `sapo demo`, `sapo run`, `sapo resume`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from sapo_analysis import jobs
+from sapo_analysis.cli.options import (
+    DEFAULT_RUNS,
+    RunsFoldersOption,
+    RunsOption,
+    folders,
+    read_study,
+)
+from sapo_analysis.cli.output import duration, say, show, show_table, size
+from sapo_analysis.cli.progress import StudyProgress
+from sapo_analysis.cli.results import show_report
+from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
+from sapo_analysis.errors import InputError
+from sapo_analysis.plan import make_plan
+from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.store import find_run, open_run
+
+_DEVICES = ("auto", "cpu", "cuda")
+MixedOption = Annotated[
+    bool, typer.Option("--allow-mixed", help="Let one run hold trials from several devices.")
+]
+
+
+def demo(
+    serve_app: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Open the dashboard at the end.")
+    ] = True,
+    runs: RunsOption = DEFAULT_RUNS,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the dashboard.")
+    ] = DEFAULT_PORT,
+) -> None:
+    """Run the embedded study, print its findings, open the dashboard."""
+    if serve_app:
+        check_port(port)  # better now than after minutes of work
+    study = read_study("demo", [])
+    began = time.monotonic()
+    path = _with_progress(study, runs)
+    seconds = time.monotonic() - began
+    show_report([open_run(path)])
+    show(f"Study: {duration(seconds)}. The run is in {path}")
+    if serve_app:
+        serve([runs], port, read_only=False)
+
+
+def run(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC|PRESET", help="A YAML file, or a preset's name.")
+    ],
+    runs: RunsOption = DEFAULT_RUNS,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="auto|cpu|cuda", help="Where to train. [default: as the spec says]"),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting: dotted key, YAML value; may be repeated.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print the plan and what it would cost; write nothing."),
+    ] = False,
+    allow_mixed: MixedOption = False,
+) -> None:
+    """Run a study to its end. Ctrl-C stops it; `sapo resume` continues it."""
+    if device is not None and device not in _DEVICES:
+        raise InputError(f"--device {device!r} is not one of {', '.join(_DEVICES)}.")
+    study = read_study(spec, settings or [], device)
+    if dry_run:
+        _show_plan(study)
+        return
+    path = _with_progress(study, runs, allow_mixed)
+    _say_done(path)
+
+
+def resume(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's folder or id; `sapo runs` lists them.")
+    ],
+    runs: RunsFoldersOption = None,
+    allow_mixed: MixedOption = False,
+) -> None:
+    """Continue a run that was stopped; finished trials are never run again."""
+    path = find_run(run, folders(runs))
+    if open_run(path).is_complete:
+        say(f"Run {path.name} is already done.")
+    else:
+        with StudyProgress() as progress:
+            jobs.continue_run(path, progress, allow_mixed)
+    _say_done(path)
+
+
+def _with_progress(study: ParaphraseStudy, runs: Path, allow_mixed: bool = False) -> Path:
+    with StudyProgress() as progress:
+        return jobs.run_study(study, runs, progress, allow_mixed)
+
+
+def _say_done(path: Path) -> None:
+    status = open_run(path).status
+    say(f"Done: {status.total} trials in {duration(status.seconds)}.")
+    say(f"See `sapo report {path}` or `sapo app`.")
+    show(str(path))
+
+
+def _show_plan(study: ParaphraseStudy) -> None:
+    plan = make_plan(study)
+    with Console(stderr=True).status("Measuring how long one step takes here"):
+        cost = jobs.probe("calibrate", {"study": study.model_dump(mode="json")})
+    low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
+    rows = [
+        ("model", f"{plan.model.name}, {plan.model.n_parameters:,} parameters"),
+        ("current tasks", ", ".join(plan.prompts)),
+        (
+            "prompts",
+            ", ".join(f"{len(prompts)} for {task}" for task, prompts in plan.prompts.items()),
+        ),
+        ("states", f"{cost['n_states']:,}"),
+        ("trials", f"{cost['n_trials_main']:,} main, {cost['n_trials_noise']:,} noise"),
+        ("candidates scored", f"{cost['n_candidates_scored']:,}"),
+        *(
+            (what, _work(cost, key))
+            for what, key in (
+                ("training", "train"),
+                ("scoring", "scored"),
+                ("evaluation", "evaluated"),
+            )
+        ),
+        ("time", f"{duration(cost['seconds'])} ({low} to {high})"),
+        ("memory", size(cost["memory_bytes"])),
+        ("disk", size(cost["disk_bytes"])),
+        ("device", f"{cost['device']}, {cost['threads']} threads"),
+    ]
+    show_table(
+        f"Plan of {study.name}",
+        ["what", "how much"],
+        rows,
+        "Time is estimated from a short measurement here. Nothing was written.",
+    )
+
+
+def _work(cost: dict[str, Any], key: str) -> str:
+    return f"{cost[f'{key}_examples']:,} examples, {cost[f'{key}_tokens']:,} tokens"
