@@ -1,0 +1,46 @@
+"""Tidy tables to estimates: no plots, no file formats, no torch.
+
+`impacts` (the module) makes the table that everything else reads; what stands below may be relied on.
+"""
+
+from sapo_analysis.analysis.claims import claims, claims_without_data, no_verdict
+from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
+from sapo_analysis.analysis.correlation import (
+    disattenuated,
+    pooled_correlation,
+    task_correlations,
+    within_task_correlation,
+)
+from sapo_analysis.analysis.cross_task import impact_correlation
+from sapo_analysis.analysis.estimate import Estimate, Verdict
+from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
+from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
+from sapo_analysis.analysis.power import tasks_needed
+from sapo_analysis.analysis.prompt_means import prompts_table
+from sapo_analysis.analysis.report import report
+from sapo_analysis.analysis.wording import sentence
+
+__all__ = [
+    "ContinualMetrics",
+    "Estimate",
+    "NoiseBand",
+    "NoiseFacet",
+    "Verdict",
+    "claims",
+    "claims_without_data",
+    "continual_metrics",
+    "disattenuated",
+    "impact_correlation",
+    "no_verdict",
+    "noise_band",
+    "pooled_correlation",
+    "prompts_table",
+    "report",
+    "sentence",
+    "task_changes",
+    "task_correlations",
+    "tasks_needed",
+    "within_task_correlation",
+    "word_diff",
+    "worst_forgotten",
+]

@@ -1,0 +1,354 @@
+"""The published claims, each judged twice: for new tasks and for these tasks, in score and in loss form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.correlation import MIN_PROMPTS, UNIT, points_of
+from sapo_analysis.analysis.estimate import (
+    CONFIDENCE,
+    FORMS,
+    SCOPES,
+    Decision,
+    Estimate,
+    Form,
+    Scope,
+    Verdict,
+)
+from sapo_analysis.analysis.intervals import Floats, fisher_z, mean_interval
+from sapo_analysis.analysis.permutation import two_sided_p
+from sapo_analysis.analysis.power import tasks_needed
+from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
+from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.store import Run
+
+CLAIMS: dict[str, str] = {
+    "claim_1": "prompts that teach a task equally well differ in what they do to other tasks",
+    "claim_2": "a prompt that is good for one other task is good for the others",
+    "claim_3_forgetting_past": "a higher pre-update loss goes with more forgetting of past tasks",
+    "claim_3_forgetting_retained": "a higher pre-update loss goes with more forgetting of retained tasks",
+    "claim_3_generalization": "a higher pre-update loss goes with less generalization",
+}
+"""What each claim predicts."""
+
+MIN_TASKS = 4
+MIN_PROMPTS_THESE_TASKS = 10
+_OUTCOMES = {
+    "claim_3_forgetting_past": ("forgetting", "past"),
+    "claim_3_forgetting_retained": ("forgetting", "retained"),
+    "claim_3_generalization": ("generalization", "unseen"),
+}
+
+
+@dataclass(frozen=True)
+class TaskValues:
+    """One claim's statistic per current task, on the scale of its intervals (Fisher's z, log ratio)."""
+
+    values: Floats
+    errors: Floats
+    n_prompts: int
+    n_seeds: int
+    excluded: dict[str, str] = field(default_factory=dict)
+    null: Floats | None = None
+
+
+def claims(
+    df: pd.DataFrame, x: str = "pre_update_loss", n_permutations: int = 9999, seed: int = 0
+) -> list[Verdict]:
+    """The verdicts on every claim the table has data for: claim x scope x form.
+
+    *Claim 1*, per current task: log(sd over prompts of the mean impact on all other tasks ÷ sd over prompts of the
+    final in-task result under the training prompt), seed-averaged, on the raw scale (points or nats); predicted > 0.
+    *Claim 2*: mean Fisher z of r(impact_i, impact_j) over all pairs of other tasks; predicted > 0. *Claim 3*: Fisher
+    z of r(pre-update loss, forgetting) > 0, of r(pre-update loss, generalization) < 0.
+
+    *Supported*: the 95 % interval lies wholly on the predicted side, and for new tasks at least two thirds of at
+    least four tasks agree in sign, for these tasks every task has at least ten prompts. *Contradicted*: wholly on
+    the other side. *Too few*: new tasks with fewer than four tasks. Else *unclear*; also whenever score and loss
+    form disagree in sign.
+
+    Errors of one task's value over prompts, for the interval of these tasks. Claim 1: se = √(1/(n - 1)), that of
+    the log ratio of two independent sds (1/(2(n - 1)) each); impacts and in-task results share their prompts, and a
+    correlation between them makes it smaller, so the interval is then too wide, but values with heavier tails than
+    normal make it too narrow. Claim 2: delete-one-prompt jackknife of the mean z, as its pairs share tasks; a little
+    wide with few prompts. Claim 3: 1/√(n - 3).
+
+    Whether a run may have verdicts at all is `no_verdict`'s to say.
+
+    Args:
+        df: An impacts table with all roles.
+        x: Indicator of claim 3.
+        n_permutations: Shuffles for claim 3's p.
+        seed: Seed of the shuffles.
+
+    Raises:
+        InputError: a column is missing.
+    """
+    verdicts = []
+    for claim in CLAIMS:
+        if without_data(df, claim):
+            continue
+        per_form = {form: _values(df, claim, form, x, n_permutations, seed) for form in FORMS}
+        for scope in SCOPES:
+            estimates = {
+                form: _estimate(claim, form, scope, per_form[form], x, seed) for form in FORMS
+            }
+            for form in FORMS:
+                verdicts.append(_judge(claim, form, scope, per_form[form], estimates))
+    return verdicts
+
+
+def claims_without_data(df: pd.DataFrame) -> dict[str, str]:
+    """Claims that the table cannot speak about, and why."""
+    reasons = {claim: without_data(df, claim) for claim in CLAIMS}
+    return {claim: reason for claim, reason in reasons.items() if reason}
+
+
+def without_data(df: pd.DataFrame, claim: str) -> str:
+    """Why a claim cannot be judged on this table; empty when it can."""
+    main = df[df["purpose"] == "main"] if "purpose" in df else df
+    if claim == "claim_2":
+        n_others = main[main["role"] != "current"].groupby("current_task")["eval_task"].nunique()
+        return (
+            ""
+            if len(n_others) and n_others.max() > 1
+            else "No current task has two other tasks to compare."
+        )
+    if claim == "claim_1":
+        return (
+            "" if (main["role"] == "current").any() else "No trial was evaluated on its own task."
+        )
+    role = _OUTCOMES[claim][1]
+    return "" if (main["role"] == role).any() else f"The study has no {role} tasks."
+
+
+def no_verdict(runs: Sequence[Run]) -> str:
+    """Why these runs get no verdict: one is not done, or its base model was never trained. Empty when they do."""
+    for run in runs:
+        if not run.is_complete:
+            done = f"{run.status.done} of {run.status.total} trials"
+            return f"Run {run.run_id} is {run.status.state} ({done}): numbers will move, no verdict until it is done."
+        if run.has_random_weights:
+            return f"Run {run.run_id} has random weights: it is a control and gets no verdict."
+    return ""
+
+
+def predicted_sign(claim: str) -> int:
+    """+1 or -1: the side of zero that the claim predicts."""
+    return -1 if claim == "claim_3_generalization" else 1
+
+
+def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int) -> TaskValues:
+    if claim == "claim_1":
+        return spread_ratios(df, form)
+    if claim == "claim_2":
+        return mean_pair_correlations(df, form)
+    outcome, role = _OUTCOMES[claim]
+    y = in_form(outcome, form)
+    points = points_of(prompt_means(df, y, role=role, x=x), x, y, "current_task", "pearson")
+    null = None
+    if points.tasks and m:
+        null = np.mean([t.null_z(m, seed, i) for i, t in enumerate(points.tasks)], axis=0)
+    return TaskValues(
+        np.array([t.z for t in points.tasks]),
+        np.array([t.se for t in points.tasks]),
+        min((t.n for t in points.tasks), default=0),
+        min((t.n_seeds for t in points.tasks), default=0),
+        points.excluded,
+        null,
+    )
+
+
+def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
+    """Claim 1's statistic per current task: log(sd of mean impact ÷ sd of the in-task result), over prompts."""
+    result = "score_after" if form == "score" else "loss_after"
+    impact = prompt_means(df, in_form("impact", form), x=None, any_role=True, rescale=False)
+    in_task = prompt_means(df, result, x=None, role="current", rescale=False)
+    impact_name = in_form("impact", form)
+
+    def statistic(name: str) -> tuple[float, float, int] | str:
+        left = impact.table[impact.table["current_task"] == name].set_index("prompt_id")[
+            impact_name
+        ]
+        right = in_task.table[in_task.table["current_task"] == name].set_index("prompt_id")[result]
+        both = pd.concat([left, right], axis=1, join="inner").to_numpy(dtype=float)
+        if len(both) < MIN_PROMPTS:
+            return f"{len(both)} prompts, at least {MIN_PROMPTS} are needed"
+        spread, in_task_spread = both.std(axis=0, ddof=1)
+        if not _spreads(both[:, 1]):
+            return f"the in-task result ({form}) is the same for every prompt"
+        if not _spreads(both[:, 0]):
+            return f"the mean impact ({form}) is the same for every prompt"
+        return math.log(spread / in_task_spread), math.sqrt(1 / (len(both) - 1)), len(both)
+
+    names = sorted(set(impact.table["current_task"]) & set(in_task.table["current_task"]))
+    n_seeds = (
+        int(min(impact.table["n_seeds"].min(), in_task.table["n_seeds"].min())) if names else 0
+    )
+    return _collect(names, statistic, n_seeds, {**impact.excluded, **in_task.excluded})
+
+
+def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
+    """Claim 2's statistic per current task: mean Fisher z over pairs of other tasks of r(impact_i, impact_j)."""
+    cells = cells_of(df, in_form("impact", form), any_role=True)
+
+    def statistic(name: str) -> tuple[float, float, int] | str:
+        table = cells.tasks[name].y.to_numpy(dtype=float)
+        table = table[:, [_spreads(column) for column in table.T]]
+        n = len(table)
+        if n < MIN_PROMPTS:
+            return f"{n} prompts, at least {MIN_PROMPTS} are needed"
+        if table.shape[1] < 2:
+            return "fewer than two other tasks differ between prompts"
+        left_out = [_mean_pair_z(np.delete(table, i, axis=0)) for i in range(n)]
+        jackknife = math.sqrt((n - 1) / n * float(np.sum(np.square(left_out - np.mean(left_out)))))
+        return _mean_pair_z(table), jackknife, n
+
+    n_seeds = min((cell.n_seeds for cell in cells.tasks.values()), default=0)
+    return _collect(sorted(cells.tasks), statistic, n_seeds, cells.excluded)
+
+
+def _mean_pair_z(table: Floats) -> float:
+    table = table[:, [_spreads(column) for column in table.T]]
+    if table.shape[1] < 2:
+        return 0.0
+    r = np.corrcoef(table, rowvar=False)
+    return float(np.mean(fisher_z(r[np.triu_indices_from(r, k=1)])))
+
+
+def _collect(
+    names: Iterable[str],
+    statistic: Callable[[str], tuple[float, float, int] | str],
+    n_seeds: int,
+    excluded: dict[str, str],
+) -> TaskValues:
+    rows: list[tuple[float, float, int]] = []
+    excluded = dict(excluded)
+    for name in names:
+        found = statistic(name)
+        if isinstance(found, str):
+            excluded[name] = found
+        else:
+            rows.append(found)
+    values, errors = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    return TaskValues(values, errors, min((row[2] for row in rows), default=0), n_seeds, excluded)
+
+
+def _estimate(
+    claim: str, form: Form, scope: Scope, values: TaskValues, x: str, seed: int
+) -> Estimate:
+    mean, lower, upper = mean_interval(values.values, values.errors, scope)
+    y, role = _OUTCOMES.get(claim, ("impact", None))
+    p = two_sided_p(mean, values.null) if values.null is not None else float("nan")
+    how = "Student t over tasks" if scope == "new_tasks" else "normal, per-task errors over prompts"
+    left_out = "; ".join(f"{name}: {reason}" for name, reason in sorted(values.excluded.items()))
+    kinds = {
+        "claim_1": "log ratio of sds over prompts",
+        "claim_2": "mean Fisher z over pairs of other tasks",
+    }
+    estimate = Estimate(
+        x={
+            "claim_1": "score_after" if form == "score" else "loss_after",
+            "claim_2": in_form("impact", form),
+        }.get(claim, x),
+        y=in_form(y, form),
+        role=role,
+        task=None,
+        value=mean,
+        lower=lower,
+        upper=upper,
+        confidence=CONFIDENCE,
+        level="within_task",
+        scope=scope,
+        statistic="log_sd_ratio" if claim == "claim_1" else "pearson",
+        p=p,
+        n_prompts=values.n_prompts,
+        n_tasks=len(values.values),
+        n_seeds=values.n_seeds,
+        method=f"{kinds.get(claim, 'Fisher z')} per task, mean over tasks, {how}"
+        + (f". Left out: {left_out}" if left_out else ""),
+        seed=seed,
+        unit="natural log of a ratio of standard deviations" if claim == "claim_1" else UNIT,
+    )
+    if claim == "claim_1":
+        return estimate
+    value, lower, upper = (float(np.tanh(bound)) for bound in (mean, lower, upper))
+    return replace(estimate, value=value, lower=lower, upper=upper)
+
+
+def _judge(
+    claim: str, form: Form, scope: Scope, values: TaskValues, estimates: dict[Form, Estimate]
+) -> Verdict:
+    estimate = estimates[form]
+    verdict, reason = _decide(claim, scope, values, estimate)
+    products = estimates["score"].value * estimates["loss"].value
+    if verdict != "too few" and products < 0:
+        verdict = "unclear"
+        reason = (
+            f"Score and loss form disagree in sign ({estimates['score'].value:+.2f} and"
+            f" {estimates['loss'].value:+.2f})."
+        )
+    return Verdict(claim, scope, form, verdict, reason, estimate)
+
+
+def _decide(
+    claim: str, scope: Scope, values: TaskValues, estimate: Estimate
+) -> tuple[Decision, str]:
+    sign, k = predicted_sign(claim), estimate.n_tasks
+    side = "above" if sign > 0 else "below"
+    if scope == "new_tasks" and k < MIN_TASKS:
+        return (
+            "too few",
+            f"{_count(k, 'usable current task')}; new tasks need at least {MIN_TASKS}.{_wanted(values)}",
+        )
+    if k == 0:
+        return "unclear", "No current task could be used: " + "; ".join(
+            f"{name}: {reason}" for name, reason in sorted(values.excluded.items())
+        ) + "."
+    interval = f"the 95 % interval runs from {estimate.lower:+.2f} to {estimate.upper:+.2f}"
+    near, far = sorted((sign * estimate.lower, sign * estimate.upper))
+    if far < 0:
+        other = "below" if sign > 0 else "above"
+        return "contradicted", f"Predicted {side} 0, but {interval}, wholly {other}."
+    if not near > 0:
+        return "unclear", f"Predicted {side} 0; {interval} and contains 0."
+    agreeing = int(np.sum(sign * values.values > 0))
+    if scope == "new_tasks" and 3 * agreeing < 2 * k:
+        return (
+            "unclear",
+            f"Only {agreeing} of {k} tasks have the predicted sign; two thirds are needed.",
+        )
+    if scope == "these_tasks" and values.n_prompts < MIN_PROMPTS_THESE_TASKS:
+        needed = f"at least {MIN_PROMPTS_THESE_TASKS} prompts each are needed"
+        return "unclear", f"A task has {_count(values.n_prompts, 'prompt')}; {needed}."
+    return (
+        "supported",
+        f"Predicted {side} 0, and {interval}; {agreeing} of {k} tasks have the predicted sign.",
+    )
+
+
+def _wanted(values: TaskValues) -> str:
+    """How many tasks would give 80 % power, were the effect and the spread over tasks as seen here."""
+    k = len(values.values)
+    if k == 0:
+        return ""
+    mean = float(np.mean(values.values))
+    sd = float(np.std(values.values, ddof=1)) if k > 1 else 0.0
+    sd = max(sd, float(np.sqrt(np.mean(np.square(values.errors)))))
+    needed = tasks_needed(mean, sd) if sd > 0 and mean != 0 else None
+    if needed is None:
+        return " An effect as small as the one seen here would take more than a thousand."
+    return f" {needed} would give 80 % power for an effect as large as the one seen here."
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
+def _spreads(values: Floats) -> bool:
+    return bool(np.ptp(values) > 1e-10 * np.max(np.abs(values), initial=0.0))

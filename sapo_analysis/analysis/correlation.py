@@ -1,0 +1,334 @@
+"""Correlation of a prompt's indicator with what training on that prompt did: within tasks, per task, pooled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95, Estimate, Level, Scope, check_scope
+from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, mean_interval
+from sapo_analysis.analysis.permutation import null_correlations, shuffled, two_sided_p
+from sapo_analysis.analysis.prompt_means import PromptMeans, prompt_means
+from sapo_analysis.errors import InputError, unknown
+
+Statistic = Literal["pearson", "spearman"]
+STATISTICS: tuple[Statistic, ...] = ("pearson", "spearman")
+N_PERMUTATIONS = 9999
+MIN_PROMPTS = 4
+"""Fewer prompts leave Fisher's z no degree of freedom (n - 3)."""
+UNIT = "correlation (-1 to 1)"
+
+
+@dataclass(frozen=True)
+class TaskPoints:
+    """The points of one current task; for Spearman x and y hold ranks."""
+
+    name: str
+    x: Floats
+    y: Floats
+    n_seeds: int
+    statistic: Statistic
+
+    @property
+    def n(self) -> int:
+        """Prompts."""
+        return len(self.x)
+
+    @property
+    def r(self) -> float:
+        """Correlation over prompts."""
+        return float(np.clip(np.corrcoef(self.x, self.y)[0, 1], -1, 1))
+
+    @property
+    def limit(self) -> float:
+        """Where |r| is held before atanh.
+
+        A perfect rank order of few prompts is common and would make the mean infinite: it counts as halfway to the
+        next smaller rank correlation, 1 - 6 / (n (n² - 1)).
+        """
+        return 1 - 1e-12 if self.statistic == "pearson" else 1 - 6 / (self.n * (self.n**2 - 1))
+
+    @property
+    def z(self) -> float:
+        """Fisher's z of r."""
+        return float(fisher_z(self.r, self.limit))
+
+    @property
+    def se(self) -> float:
+        """Standard error of z: 1 / √(n - 3), for Spearman 1.03 / √(n - 3)."""
+        return (1.0 if self.statistic == "pearson" else 1.03) / float(np.sqrt(self.n - 3))
+
+    def null_z(self, m: int, seed: int, stream: int) -> Floats:
+        """z of `m` shuffles of the prompts."""
+        return fisher_z(null_correlations(self.x, self.y, m, seed, stream), self.limit)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Usable tasks in order of name, and why the others were left out."""
+
+    tasks: list[TaskPoints]
+    excluded: dict[str, str]
+    role: str | None
+
+    @property
+    def left_out(self) -> str:
+        """Text for `Estimate.method`; empty when every task is in."""
+        listed = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.excluded.items()))
+        return f". Left out: {listed}" if listed else ""
+
+
+def within_task_correlation(
+    df: pd.DataFrame,
+    x: str = "pre_update_loss",
+    y: str = "forgetting",
+    role: str | None = None,
+    task: str = "current_task",
+    scope: Scope = "new_tasks",
+    statistic: Statistic = "pearson",
+    eval_task: str | None = None,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> Estimate:
+    """Correlation of x and y over prompts, within each current task, averaged over tasks.
+
+    Estimand: tanh of the mean over the k tasks of z_t = atanh(r_t), where r_t is over prompts of task t with values
+    averaged over evaluated tasks and shared seeds (`prompts_table`). Seed noise attenuates it. Intervals, made on
+    z: `intervals.mean_interval` with se_t = 1/√(n_t - 3) (Spearman 1.03/√(n_t - 3)). p: prompts shuffled within each
+    task, statistic |mean z|, two-sided, (b + 1) / (m + 1). Tasks with fewer than four prompts or without spread in
+    x or y are left out and named in `method`; with none left the value is nan.
+
+    Args:
+        df: Any table with columns x, y and `task`; see `prompts_table`.
+        x: Column of the indicator.
+        y: Column of the outcome; its name carries the form.
+        role: Role of the evaluated tasks; needed when y has values for several.
+        task: Column that names the current task.
+        scope: `new_tasks` or `these_tasks`.
+        statistic: `pearson` or `spearman`.
+        eval_task: Only this evaluated task.
+        n_permutations: Shuffles; 0 for none (p is nan).
+        seed: Seed of the shuffles.
+
+    Raises:
+        InputError: a column, role, scope or statistic is unknown, or several roles have values and none was chosen.
+    """
+    check_scope(scope)
+    points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
+    tasks = points.tasks
+    values, errors = np.array([t.z for t in tasks]), np.array([t.se for t in tasks])
+    z, lower, upper = mean_interval(values, errors, scope)
+    p = NAN
+    if tasks and n_permutations:
+        null = np.mean([t.null_z(n_permutations, seed, i) for i, t in enumerate(tasks)], axis=0)
+        p = two_sided_p(z, null)
+    how = (
+        f"Student t over {len(tasks)} tasks"
+        if scope == "new_tasks"
+        else "normal, per-task errors over prompts"
+    )
+    method = f"{statistic} r per task, mean of Fisher z, {how}{points.left_out}"
+    return _estimate(
+        x, y, points, None, (z, lower, upper), "within_task", scope, statistic, p, method, seed
+    )
+
+
+def task_correlations(
+    df: pd.DataFrame,
+    x: str = "pre_update_loss",
+    y: str = "forgetting",
+    role: str | None = None,
+    task: str = "current_task",
+    statistic: Statistic = "pearson",
+    eval_task: str | None = None,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> list[Estimate]:
+    """The correlation over prompts of each current task, in order of name.
+
+    Interval: tanh(z ± 1.96 · se), se = 1/√(n - 3), for Spearman 1.03/√(n - 3). Arguments and errors as in
+    `within_task_correlation`; tasks that it leaves out are absent.
+    """
+    points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
+    estimates = []
+    for i, one in enumerate(points.tasks):
+        p = two_sided_p(one.z, one.null_z(n_permutations, seed, i)) if n_permutations else NAN
+        bounds = (one.z, one.z - Z_95 * one.se, one.z + Z_95 * one.se)
+        only = Points([one], {}, points.role)
+        method = f"{statistic} r over prompts, Fisher z interval"
+        estimates.append(
+            _estimate(
+                x, y, only, one.name, bounds, "task", "these_tasks", statistic, p, method, seed
+            )
+        )
+    return estimates
+
+
+def pooled_correlation(
+    df: pd.DataFrame,
+    x: str = "pre_update_loss",
+    y: str = "forgetting",
+    role: str | None = None,
+    task: str = "current_task",
+    statistic: Statistic = "pearson",
+    eval_task: str | None = None,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> Estimate:
+    """The correlation over all (current task, prompt) points at once: secondary.
+
+    It mixes differences between tasks with differences between prompts, and its Fisher interval treats points of
+    one task as independent. p: prompts shuffled within task, statistic |pooled z|. Arguments and errors as in
+    `within_task_correlation`.
+    """
+    points = _points(
+        df, x, y, role, task, "pearson", eval_task, n_permutations, seed, min_prompts=1
+    )
+    z = lower = upper = p = NAN
+    if points.tasks:
+        raw_y = [t.y for t in points.tasks]
+        xs, ys = np.concatenate([t.x for t in points.tasks]), np.concatenate(raw_y)
+        blocks = np.cumsum([t.n for t in points.tasks])[:-1]
+        if statistic == "spearman":
+            xs, ys = _ranks(xs), _ranks(ys)
+        if len(xs) >= MIN_PROMPTS and not (_constant(xs) or _constant(ys)):
+            whole = TaskPoints("", xs, ys, 0, statistic)
+            z, lower, upper = whole.z, whole.z - Z_95 * whole.se, whole.z + Z_95 * whole.se
+            if n_permutations:
+                parts = [
+                    shuffled(b, n_permutations, seed, i)
+                    for i, b in enumerate(np.split(ys - ys.mean(), blocks))
+                ]
+                scale = np.sqrt(np.sum((xs - xs.mean()) ** 2) * np.sum((ys - ys.mean()) ** 2))
+                null = fisher_z(
+                    np.concatenate(parts, axis=1) @ (xs - xs.mean()) / scale, whole.limit
+                )
+                p = two_sided_p(z, null)
+    method = f"{statistic} r over all points, mixes tasks with prompts, Fisher z interval{points.left_out}"
+    bounds = (z, lower, upper)
+    return _estimate(
+        x, y, points, None, bounds, "pooled", "these_tasks", statistic, p, method, seed
+    )
+
+
+def _points(
+    df: pd.DataFrame,
+    x: str,
+    y: str,
+    role: str | None,
+    task: str,
+    statistic: Statistic,
+    eval_task: str | None,
+    n_permutations: int,
+    seed: int,
+    min_prompts: int = MIN_PROMPTS,
+) -> Points:
+    if statistic not in STATISTICS:
+        raise unknown("statistic", statistic, STATISTICS)
+    for name, number in (("n_permutations", n_permutations), ("seed", seed)):
+        if not isinstance(number, int) or number < 0:
+            raise InputError(f"{name} is {number!r}; it must be a whole number of at least 0.")
+    means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
+    return points_of(means, x, y, task, statistic, min_prompts)
+
+
+def points_of(
+    means: PromptMeans,
+    x: str,
+    y: str,
+    task: str,
+    statistic: Statistic,
+    min_prompts: int = MIN_PROMPTS,
+) -> Points:
+    """The points of each task that a correlation can be made of."""
+    usable, excluded = [], dict(means.excluded)
+    for name, part in means.table.groupby(task, sort=True):
+        xs, ys = part[x].to_numpy(dtype=float), part[y].to_numpy(dtype=float)
+        if len(part) < min_prompts:
+            excluded[str(name)] = f"{len(part)} prompts, at least {min_prompts} are needed"
+        elif min_prompts > 1 and (_constant(xs) or _constant(ys)):
+            excluded[str(name)] = f"{x if _constant(xs) else y} is the same for every prompt"
+        else:
+            if statistic == "spearman":
+                xs, ys = _ranks(xs), _ranks(ys)
+            usable.append(TaskPoints(str(name), xs, ys, int(part["n_seeds"].iloc[0]), statistic))
+    return Points(usable, excluded, means.role)
+
+
+def _estimate(
+    x: str,
+    y: str,
+    points: Points,
+    task: str | None,
+    z: tuple[float, float, float],
+    level: Level,
+    scope: Scope,
+    statistic: str,
+    p: float,
+    method: str,
+    seed: int,
+) -> Estimate:
+    value, lower, upper = (float(np.tanh(bound)) for bound in z)
+    return Estimate(
+        x=x,
+        y=y,
+        role=points.role,
+        task=task,
+        value=value,
+        lower=lower,
+        upper=upper,
+        confidence=CONFIDENCE,
+        level=level,
+        scope=scope,
+        statistic=statistic,
+        p=p,
+        n_prompts=min((t.n for t in points.tasks), default=0),
+        n_tasks=len(points.tasks),
+        n_seeds=min((t.n_seeds for t in points.tasks), default=0),
+        method=method,
+        seed=seed,
+        unit=UNIT,
+    )
+
+
+def disattenuated(
+    df: pd.DataFrame, estimate: Estimate, task: str = "current_task"
+) -> tuple[float, float]:
+    """A within-task correlation as it would be without seed noise in y, and the reliability of y it was divided by.
+
+    value / √reliability, held within [-1, 1]. reliability = 1 - Σ_t(σ²_t / seeds) / Σ_t s²_t, where s²_t is the
+    variance over prompts of the seed-averaged y of task t and σ²_t its prompt x seed component over the main trials
+    (two-way, one value per cell). Needs two seeds; else, or when noise explains all the spread, both are nan. It
+    stands beside the estimate, never in its place, and has no interval.
+
+    Args:
+        df: The table the estimate was made of.
+        estimate: A `within_task` estimate.
+        task: Column that names the current task.
+    """
+    from sapo_analysis.analysis.variance import seed_cells, two_way
+
+    means = prompt_means(df, estimate.y, role=estimate.role, x=estimate.x, task=task)
+    noise = spread = 0.0
+    for name, cells in seed_cells(df, estimate.y, means, role=estimate.role, task=task).items():
+        component = two_way(cells)
+        part = means.table[means.table[task] == name]
+        if component is None or len(part) < MIN_PROMPTS:
+            continue
+        noise += component.sigma**2 / component.n_seeds
+        spread += float(part[estimate.y].var(ddof=1))
+    reliability = 1 - noise / spread if spread > 0 else NAN
+    if not reliability > 0:
+        return NAN, NAN
+    return float(np.clip(estimate.value / np.sqrt(reliability), -1, 1)), reliability
+
+
+def _ranks(values: Floats) -> Floats:
+    return pd.Series(values).rank().to_numpy(dtype=float)
+
+
+def _constant(values: Floats) -> bool:
+    return bool(np.ptp(values) <= 1e-10 * np.max(np.abs(values), initial=0.0))

@@ -1,0 +1,125 @@
+"""Are prompts that are good for one other task good for the others? Correlation of impacts between other tasks."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.estimate import Form, Z_95, check_form
+from sapo_analysis.analysis.correlation import MIN_PROMPTS
+from sapo_analysis.analysis.intervals import NAN, fisher_z
+from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
+from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.variance import Component, same_prompt, seed_cells, two_way
+from sapo_analysis.errors import unknown
+
+COLUMNS = ["task_i", "task_j", "r", "lower", "upper", "n_prompts", "n_current_tasks", "below_noise"]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    z: float
+    n: int
+    below_noise: bool | None
+
+
+def impact_correlation(
+    df: pd.DataFrame, current_task: str | None = None, form: Form = "score"
+) -> pd.DataFrame:
+    """r over prompts of the impacts on two other tasks, for every pair; tidy, ready for a heat map.
+
+    Main trials, seed-averaged. With `current_task` None: tanh of the mean Fisher z over the current tasks in which
+    both were evaluated and neither is current. Interval (of these tasks): ± 1.96 · √(Σ 1/(n - 3)) / k on z.
+
+    `below_noise`: in more than half of those current tasks the spread over prompts of one of the two impacts is not
+    larger than seed noise (F test at 5 %: variance over prompts against σ²/seeds with σ from the noise trials, as in
+    `noise.noise_band`). Null where there are no noise trials.
+
+    Args:
+        df: An impacts table.
+        current_task: One current task, or None for all.
+        form: `score` or `loss`.
+
+    Returns:
+        Columns task_i, task_j, r, lower, upper, n_prompts (the smallest), n_current_tasks, below_noise. Both orders
+        of a pair are there, the diagonal is not. r is nan where an impact is the same for every prompt.
+
+    Raises:
+        InputError: the form or the current task is unknown.
+    """
+    check_form(form)
+    if current_task is not None:
+        if current_task not in set(df["current_task"]):
+            raise unknown("current task", current_task, sorted(df["current_task"].unique()))
+        df = df[df["current_task"] == current_task]
+    pairs = _pairs(df, in_form("impact", form))
+    rows = []
+    for (i, j), found in sorted(pairs.items()):
+        usable = [pair for pair in found if not np.isnan(pair.z)]
+        k = len(usable)
+        z = float(np.mean([pair.z for pair in usable])) if usable else NAN
+        half = (
+            Z_95 * float(np.sqrt(sum(1 / (pair.n - 3) for pair in usable))) / k if usable else NAN
+        )
+        r, lower, upper = (float(np.tanh(bound)) for bound in (z, z - half, z + half))
+        flags = [pair.below_noise for pair in found if pair.below_noise is not None]
+        below = 2 * sum(flags) > len(flags) if flags else None
+        for a, b in ((i, j), (j, i)):
+            rows.append((a, b, r, lower, upper, min(pair.n for pair in found), k, below))
+    table = pd.DataFrame(rows, columns=COLUMNS).astype({"below_noise": "boolean"})
+    return table.sort_values(["task_i", "task_j"], ignore_index=True)
+
+
+def _pairs(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], list[_Pair]]:
+    pairs: dict[tuple[str, str], list[_Pair]] = {}
+    noise = _noise(df, impact)
+    for current, cell in cells_of(df, impact, any_role=True).tasks.items():
+        n = len(cell.y)
+        spread = cell.y.var(ddof=1)
+        below = {
+            t: _below(spread[t], n, noise.get((current, t)), cell.n_seeds) for t in cell.y.columns
+        }
+        for i, j in itertools.combinations(sorted(cell.y.columns), 2):
+            flags = [flag for flag in (below[i], below[j]) if flag is not None]
+            pairs.setdefault((i, j), []).append(
+                _Pair(_z(cell.y[i], cell.y[j]), n, any(flags) if flags else None)
+            )
+    return pairs
+
+
+def _z(a: "pd.Series[float]", b: "pd.Series[float]") -> float:
+    if len(a) < MIN_PROMPTS or any(
+        np.ptp(v) <= 1e-10 * np.abs(v).max() for v in (a.to_numpy(), b.to_numpy())
+    ):
+        return NAN
+    return float(fisher_z(np.corrcoef(a, b)[0, 1]))
+
+
+def _noise(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], Component]:
+    """Seed noise of one trial's impact per (current task, other task)."""
+    found: dict[tuple[str, str], Component] = {}
+    if "purpose" not in df or not (df["purpose"] == "noise").any():
+        return found
+    for other in df.loc[df[impact].notna(), "eval_task"].unique():
+        rows = df[df["eval_task"] == other]
+        means = prompt_means(rows, impact, x=None, any_role=True, rescale=False)
+        for current, cells in seed_cells(
+            rows, impact, means, role=None, purpose="noise", any_role=True
+        ).items():
+            component = two_way(cells) or same_prompt(cells)
+            if component is not None:
+                found[current, str(other)] = component
+    return found
+
+
+def _below(variance: float, n: int, noise: Component | None, n_seeds: int) -> bool | None:
+    if noise is None or n < 2:
+        return None
+    if noise.sigma == 0:
+        return not variance > 0
+    from scipy.stats import f
+
+    return not variance / (noise.sigma**2 / n_seeds) > float(f.ppf(0.95, n - 1, noise.df))

@@ -1,0 +1,189 @@
+"""What stands behind one point: the wording, the evaluated tasks, the examples that were forgotten."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+
+from sapo_analysis.errors import RunError, unknown
+from sapo_analysis.store import Run
+
+Op = Literal["equal", "delete", "insert"]
+FORGOTTEN_COLUMNS = [
+    *("eval_task", "role", "example", "input", "gold", "before", "after"),
+    *("n_forgotten", "n_seeds", "forgotten", "loss_change"),
+]
+
+
+def word_diff(original: str, text: str) -> list[tuple[Op, str]]:
+    """Word by word, how a paraphrase differs from the original.
+
+    Returns:
+        (op, words) in reading order: `equal`, `delete` (only in the original), `insert` (only in the text). Joining
+        the words of `equal` and `insert` gives the text with white space normalised.
+    """
+    a, b = original.split(), text.split()
+    parts: list[tuple[Op, str]] = []
+    for tag, i, i_end, j, j_end in difflib.SequenceMatcher(
+        None, a, b, autojunk=False
+    ).get_opcodes():
+        if tag == "equal":
+            parts.append(("equal", " ".join(a[i:i_end])))
+            continue
+        if i_end > i:
+            parts.append(("delete", " ".join(a[i:i_end])))
+        if j_end > j:
+            parts.append(("insert", " ".join(b[j:j_end])))
+    return parts
+
+
+def task_changes(df: pd.DataFrame, current_task: str, prompt_id: str) -> pd.DataFrame:
+    """What training on one prompt did to each evaluated task: after - before, mean over main seeds.
+
+    Args:
+        df: An impacts table.
+        current_task: The task learned.
+        prompt_id: The prompt it was learned with.
+
+    Returns:
+        eval_task, role, metric, score_before, score_after, score_change, score_change_sd (over seeds; nan for one
+        seed), loss_before, loss_after, loss_change, loss_change_sd, n_seeds; the current task first, then by role.
+
+    Raises:
+        InputError: the task or the prompt is unknown; the known ones are named.
+    """
+    rows = _of_prompt(df, current_task, prompt_id)
+    groups = rows.groupby(["eval_task", "role", "metric"])
+    means = groups[
+        ["score_before", "score_after", "score_change", "loss_before", "loss_after", "loss_change"]
+    ].mean()
+    means["score_change_sd"] = groups["score_change"].std(ddof=1)
+    means["loss_change_sd"] = groups["loss_change"].std(ddof=1)
+    means["n_seeds"] = groups.size()
+    means = means.reset_index()
+    order = means["role"].map({"current": 0, "past": 1, "unseen": 2, "retained": 3})
+    means = means.assign(_order=order).sort_values(["_order", "eval_task"], ignore_index=True)
+    columns = [
+        "eval_task",
+        "role",
+        "metric",
+        "score_before",
+        "score_after",
+        "score_change",
+        "score_change_sd",
+    ]
+    return means[
+        [*columns, "loss_before", "loss_after", "loss_change", "loss_change_sd", "n_seeds"]
+    ]
+
+
+def worst_forgotten(
+    run: Run,
+    current_task: str,
+    prompt_id: str,
+    n: int = 10,
+    roles: Sequence[str] = ("past", "retained"),
+    eval_task: str | None = None,
+) -> pd.DataFrame:
+    """The kept test examples that training on one prompt hurt most.
+
+    An example is forgotten in a seed when the parent state answered it right and the trial wrong. Sorted by how many
+    main seeds forgot it, then by the mean rise of its loss; where nothing was forgotten the greatest rises stand.
+
+    Args:
+        run: The run.
+        current_task: The task learned.
+        prompt_id: The prompt it was learned with.
+        n: Rows at most.
+        roles: Roles of the evaluated tasks.
+        eval_task: Only this evaluated task.
+
+    Returns:
+        eval_task, role, example, input, gold, before and after (outputs of the first seed that forgot it, else of
+        the first seed), n_forgotten, n_seeds, forgotten ("forgotten in 2 of 3 seeds"), loss_change (mean over seeds,
+        nats per target token). Empty when no outputs were kept.
+
+    Raises:
+        InputError: the task or the prompt is unknown.
+        RunError: a kept output has no output of the parent state, or no example, to stand beside.
+    """
+    table = run.impacts()
+    trials = _of_prompt(table, current_task, prompt_id)
+    trials = trials[trials["role"].isin(list(roles))]
+    if eval_task is not None:
+        if eval_task not in set(trials["eval_task"]):
+            raise unknown("evaluated task", eval_task, sorted(trials["eval_task"].unique()))
+        trials = trials[trials["eval_task"] == eval_task]
+    outputs = _outputs(run, trials)
+    if outputs.empty:
+        return pd.DataFrame(columns=FORGOTTEN_COLUMNS)
+    outputs["lost"] = outputs["correct_before"] & ~outputs["correct"]
+    outputs["loss_change"] = outputs["loss"] - outputs["loss_before"]
+    outputs = outputs.sort_values(
+        ["lost", "state_seed", "seed"], ascending=[False, True, True], kind="stable"
+    )
+    groups = outputs.groupby(["eval_task", "role", "example"], sort=False)
+    worst = groups.agg(
+        before=("output_before", "first"),
+        after=("output", "first"),
+        input=("input", "first"),
+        gold=("target", "first"),
+        n_forgotten=("lost", "sum"),
+        n_seeds=("lost", "size"),
+        loss_change=("loss_change", "mean"),
+    ).reset_index()
+    worst["forgotten"] = [
+        f"forgotten in {k} of {m} seed{'' if m == 1 else 's'}"
+        for k, m in zip(worst["n_forgotten"], worst["n_seeds"], strict=True)
+    ]
+    worst = worst.sort_values(
+        ["n_forgotten", "loss_change", "eval_task", "example"],
+        ascending=[False, False, True, True],
+        ignore_index=True,
+    )
+    return worst[FORGOTTEN_COLUMNS].head(n)
+
+
+def _outputs(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
+    """One row per (trial, evaluated task, example): the output after beside the one before, and the example."""
+    kept = run.table("predictions")
+    kept = kept[kept["n_shots"] == 0]
+    values = ["example", "output", "loss", "correct"]
+    keys = ["state_id", "eval_task", "test_prompt"]
+    mine = kept[kept["trial_id"].isin(trials["trial_id"])]
+    mine = mine[mine["step"] == mine.groupby("trial_id")["step"].transform("max")]
+    after = trials[["trial_id", *keys, "role", "seed", "state_seed"]].merge(
+        mine[["trial_id", "eval_task", "test_prompt", *values]],
+        on=["trial_id", "eval_task", "test_prompt"],
+    )
+    before = kept[kept["trial_id"].isna() & (kept["step"] == 0)][[*keys, *values]]
+    before = before.rename(columns={name: f"{name}_before" for name in values[1:]})
+    both = after.merge(before, on=[*keys, "example"], how="left")
+    examples = run.table("examples")
+    examples = examples[examples["split"] == "test"].rename(columns={"task": "eval_task"})
+    both = both.merge(
+        examples[["eval_task", "example", "input", "target"]],
+        on=["eval_task", "example"],
+        how="left",
+    )
+    for column, what in (("output_before", "output of the parent state"), ("target", "example")):
+        for row in both[both[column].isna()].itertuples():
+            raise RunError(
+                f"Run {run.run_id}: trial {row.trial_id} has an output for example {row.example} of {row.eval_task!r},"
+                f" but there is no {what} beside it. Copy the run folder in again, or run its spec.json again."
+            )
+    return both.astype({"correct_before": bool, "correct": bool})
+
+
+def _of_prompt(df: pd.DataFrame, current_task: str, prompt_id: str) -> pd.DataFrame:
+    main = df[df["purpose"] == "main"]
+    if current_task not in set(main["current_task"]):
+        raise unknown("current task", current_task, sorted(main["current_task"].unique()))
+    main = main[main["current_task"] == current_task]
+    if prompt_id not in set(main["prompt_id"]):
+        known = sorted(main["prompt_id"].unique())
+        raise unknown(f"prompt of task {current_task!r}", prompt_id, known)
+    return main[main["prompt_id"] == prompt_id]

@@ -1,0 +1,171 @@
+"""The impacts table: what each fine-tune did to each evaluated task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.analysis.quantities import QUANTITIES
+from sapo_analysis.errors import InputError, RunError
+from sapo_analysis.store import Run
+
+HEADLINE_INDICATOR = "pre_update_loss"
+COLUMNS = (
+    *(
+        "run_id",
+        "trial_id",
+        "current_task",
+        "prompt_id",
+        "state_seed",
+        "seed",
+        "purpose",
+        "eval_task",
+        "role",
+    ),
+    *(HEADLINE_INDICATOR, "loss_change", "score_change"),
+    *(quantity.name for quantity in QUANTITIES),
+    *(f"{quantity.name}_loss" for quantity in QUANTITIES),
+    *(
+        "state_id",
+        "test_prompt",
+        "metric",
+        "score_before",
+        "score_after",
+        "loss_before",
+        "loss_after",
+    ),
+)
+"""Columns of every impacts table, in order; the other indicators of the run follow."""
+
+
+def impacts(runs: Run | Sequence[Run]) -> pd.DataFrame:
+    """One row per (trial, evaluated task) of finished main and noise trials.
+
+    `before` is the trial's parent state under the same test prompt: the task's original prompt, for the current task
+    the trial's own training prompt. `loss_change` = loss after - before (nats per target token), `score_change` =
+    score after - before (points of 0 to 100). `forgetting`, `generalization`, `learning`, `impact` are in score form,
+    `..._loss` in loss form (`quantities.QUANTITIES` has formulas and signs); NaN where a quantity is not defined for
+    the role. `state_seed` is null where no past was learned. Diverged trials have no rows. Several runs are joined;
+    a trial that two of them share counts once.
+
+    Args:
+        runs: One run, or several that differ in tasks, prompts and seeds only.
+
+    Raises:
+        RunError: a finished trial lacks a score before or after, or its pre-update loss.
+        InputError: the runs cannot be joined; the differing keys are named.
+    """
+    several = [runs] if isinstance(runs, Run) else list(runs)
+    check_joinable(several)
+    table = pd.concat([_impacts(run) for run in several], ignore_index=True)
+    return table if len(several) == 1 else _without_repeats(table)
+
+
+def n_diverged(run: Run) -> int:
+    """How many main and noise trials diverged and are therefore in no table."""
+    trials = run.table("trials")
+    return int(((trials["purpose"] != "past") & (trials["status"] == "diverged")).sum())
+
+
+def _impacts(run: Run) -> pd.DataFrame:
+    trials = run.table("trials")
+    trials = trials[trials["purpose"].isin(["main", "noise"]) & (trials["status"] == "done")]
+    scores = run.table("scores")
+    scores = scores[scores["n_shots"] == 0]
+    after = _after(run, trials, scores[scores["trial_id"].notna()])
+    table = _with_before(run, after, scores[scores["trial_id"].isna() & (scores["step"] == 0)])
+    table["score_change"] = table["score_after"] - table["score_before"]
+    table["loss_change"] = table["loss_after"] - table["loss_before"]
+    for quantity in QUANTITIES:
+        defined = table["role"].isin(quantity.roles)
+        table[quantity.name] = (quantity.score_sign * table["score_change"]).where(defined)
+        table[f"{quantity.name}_loss"] = (-quantity.score_sign * table["loss_change"]).where(
+            defined
+        )
+    table, indicators = _with_indicators(run, table)
+    table["run_id"] = run.run_id
+    return table[[*COLUMNS, *indicators]]
+
+
+def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    """The last evaluation of every trial on every task of the study, one row each, with the trial's keys."""
+    states = run.table("states")[["state_id", "state_seed"]].astype({"state_seed": "Int64"})
+    keys = trials[["trial_id", "state_id", "seed", "purpose", "current_task", "prompt_id"]]
+    keys = keys.merge(states, on="state_id", how="left")
+    last = scores["step"] == scores.groupby("trial_id")["step"].transform("max")
+    wanted = ["trial_id", "eval_task", "test_prompt", "role", "metric", "value", "loss"]
+    rows = keys.merge(scores.loc[last, wanted], on="trial_id", how="inner")
+    current = rows["eval_task"] == rows["current_task"]
+    rows = rows[(rows["test_prompt"] == rows["prompt_id"]).where(current, _is_original(run, rows))]
+    tasks = [*run.study.past, *run.study.current, *run.study.unseen, *run.study.retained]
+    found = set(zip(rows["trial_id"], rows["eval_task"], strict=True))
+    for trial_id in keys["trial_id"]:
+        for task in tasks:
+            if (trial_id, task) not in found:
+                raise _missing(run, trial_id, f"score after the update on task {task!r}")
+    return rows.rename(columns={"value": "score_after", "loss": "loss_after"})
+
+
+def _is_original(run: Run, rows: pd.DataFrame) -> "pd.Series[bool]":
+    prompts = run.table("prompts")
+    others = prompts[prompts["source"] != "original"]
+    known = set(zip(others["task"], others["prompt_id"], strict=True))
+    pairs = zip(rows["eval_task"], rows["test_prompt"], strict=True)
+    return pd.Series([pair not in known for pair in pairs], index=rows.index, dtype=bool)
+
+
+def _with_before(run: Run, after: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    keys = ["state_id", "eval_task", "test_prompt"]
+    before = scores[[*keys, "value", "loss"]].rename(
+        columns={"value": "score_before", "loss": "loss_before"}
+    )
+    if before.duplicated(keys).any():
+        twice = before.loc[before.duplicated(keys), keys].iloc[0].to_dict()
+        raise RunError(
+            f"Run {run.run_id}: state {twice} was measured twice. Run its spec.json again."
+        )
+    table = after.merge(before, on=keys, how="left")
+    for row in table[table["score_before"].isna()].itertuples():
+        raise _missing(
+            run,
+            str(row.trial_id),
+            f"score before the update on {row.eval_task!r} under {row.test_prompt!r}",
+        )
+    return table
+
+
+def _with_indicators(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    keys = ["state_id", "task", "prompt_id"]
+    wide = run.table("indicators").pivot(index=keys, columns="name", values="value").reset_index()
+    wide = wide.rename(columns={"task": "current_task"}).rename_axis(columns=None)
+    table = table.merge(wide, on=["state_id", "current_task", "prompt_id"], how="left")
+    if HEADLINE_INDICATOR not in table:
+        table[HEADLINE_INDICATOR] = float("nan")
+    for row in table[table[HEADLINE_INDICATOR].isna()].itertuples():
+        raise _missing(run, str(row.trial_id), f"pre-update loss of prompt {row.prompt_id!r}")
+    return table, sorted(
+        set(wide.columns) - {"state_id", "current_task", "prompt_id", HEADLINE_INDICATOR}
+    )
+
+
+def _without_repeats(table: pd.DataFrame) -> pd.DataFrame:
+    roles = table.groupby(["trial_id", "eval_task"])["role"].nunique()
+    if (roles > 1).any():
+        trial_id, task = roles[roles > 1].index[0]
+        raise InputError(
+            f"The runs to be joined give task {task!r} different roles in the same trial {trial_id}."
+            " Declare it unseen or retained in all of them, or report the runs one at a time."
+        )
+    # One run's noise trial can be another run's main trial: the main one stays.
+    main_first = table.assign(_late=table["purpose"] == "noise").sort_values("_late", kind="stable")
+    kept = main_first.drop_duplicates(["trial_id", "eval_task"]).sort_index()
+    return kept.drop(columns="_late").reset_index(drop=True)
+
+
+def _missing(run: Run, trial_id: str, what: str) -> RunError:
+    return RunError(
+        f"Run {run.run_id}: trial {trial_id} has no {what}. A missing number never becomes a zero."
+        " Copy the run folder in again, or run its spec.json again."
+    )

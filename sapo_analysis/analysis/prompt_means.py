@@ -1,0 +1,260 @@
+"""From trials to points: one row per (current task, prompt), averaged over evaluated tasks and shared seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.quantities import SCORE_UNIT, unit_of
+from sapo_analysis.errors import InputError, unknown
+
+SD_UNIT = "standard deviations over prompts"
+
+
+@dataclass(frozen=True)
+class TaskCells:
+    """Seed-averaged values of one current task.
+
+    `y` is prompts x evaluated tasks, `x` one value per prompt; both are means over the `n_seeds` seeds that all
+    prompts share.
+    """
+
+    x: "pd.Series[float]"
+    y: pd.DataFrame
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of every usable current task, and why the others were left out."""
+
+    tasks: dict[str, TaskCells]
+    excluded: dict[str, str]
+    mixed_metrics: bool
+    role: str | None
+
+
+@dataclass(frozen=True)
+class PromptMeans:
+    """`table`: columns of `prompts_table`. `weights`: what each evaluated task's value was multiplied by."""
+
+    table: pd.DataFrame
+    weights: dict[str, "pd.Series[float]"]
+    excluded: dict[str, str]
+    role: str | None
+
+
+def prompts_table(
+    df: pd.DataFrame,
+    y: str,
+    role: str | None = None,
+    x: str = "pre_update_loss",
+    eval_task: str | None = None,
+    task: str = "current_task",
+) -> pd.DataFrame:
+    """One row per (current task, prompt): the points of every scatter and of every correlation.
+
+    Main trials only. `y` is the unweighted mean over the evaluated tasks of one role, then over the seeds that all
+    prompts of the current task share; `x` the mean over the same seeds. Score-form values of tasks with different
+    metrics are divided by their standard deviation over prompts first; an evaluated task without spread is then
+    left out.
+
+    Args:
+        df: An impacts table, or any table with the columns named; `role`, `eval_task`, `purpose`, `state_seed`,
+            `seed` and `prompt_id` may be absent (every row is then its own prompt).
+        y: Column to average.
+        role: Role of the evaluated tasks; may be left out where only one role has values of `y`.
+        x: Column of the indicator.
+        eval_task: Only this evaluated task.
+        task: Column that names the current task.
+
+    Returns:
+        `task` column, `prompt_id`, `x`, `y`, `n_seeds`, `n_eval_tasks` and `unit` (of y).
+
+    Raises:
+        InputError: a column, role or task is unknown, several roles have values of `y` and none was chosen, a value
+            is infinite, or a prompt has two rows for one seed and evaluated task.
+    """
+    return prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task).table
+
+
+def prompt_means(
+    df: pd.DataFrame,
+    y: str,
+    *,
+    role: str | None = None,
+    x: str | None = "pre_update_loss",
+    eval_task: str | None = None,
+    task: str = "current_task",
+    any_role: bool = False,
+    rescale: bool = True,
+) -> PromptMeans:
+    """`prompts_table` with the weights it used and the tasks it left out; `any_role` averages over all roles."""
+    cells = cells_of(df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role)
+    scaled = rescale and cells.mixed_metrics and unit_of(y) in (SCORE_UNIT, "")
+    excluded, weights, parts = dict(cells.excluded), {}, []
+    for name, cell in cells.tasks.items():
+        weight = pd.Series(1.0, index=cell.y.columns)
+        if scaled:
+            spread = cell.y.std(ddof=1)
+            weight = 1 / spread[spread > 0]
+        if weight.empty:
+            excluded[name] = "no evaluated task differs between prompts"
+            continue
+        weights[name] = weight
+        part = pd.DataFrame({task: name, "prompt_id": cell.y.index})
+        if x is not None:
+            part[x] = cell.x.to_numpy()
+        part[y] = (cell.y[weight.index] * weight).mean(axis=1).to_numpy()
+        part["n_seeds"], part["n_eval_tasks"] = cell.n_seeds, len(weight)
+        part["unit"] = SD_UNIT if scaled else unit_of(y)
+        parts.append(part)
+    columns = [
+        task,
+        "prompt_id",
+        *([x] if x is not None else []),
+        y,
+        "n_seeds",
+        "n_eval_tasks",
+        "unit",
+    ]
+    columns = list(dict.fromkeys(columns))
+    table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    return PromptMeans(table, weights, excluded, cells.role)
+
+
+def cells_of(
+    df: pd.DataFrame,
+    y: str,
+    *,
+    role: str | None = None,
+    x: str | None = None,
+    eval_task: str | None = None,
+    task: str = "current_task",
+    any_role: bool = False,
+    purpose: str = "main",
+) -> Cells:
+    """Seed-averaged values per current task, prompt and evaluated task, over cells that all prompts have."""
+    rows = select(
+        df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role, purpose=purpose
+    )
+    tasks: dict[str, TaskCells] = {}
+    excluded: dict[str, str] = {}
+    for name, part in rows.groupby("task", sort=True):
+        wide = part.pivot(
+            index="prompt_id", columns=["seed", "eval_task"], values=["y", "x"]
+        ).sort_index()
+        shared = wide["y"].dropna(axis="columns")
+        n_seeds = shared.columns.get_level_values("seed").nunique()
+        in_seeds = shared.columns.get_level_values("eval_task").value_counts()
+        evaluated = sorted(in_seeds[in_seeds == n_seeds].index) if n_seeds else []
+        if not evaluated:
+            excluded[str(name)] = "no seed and evaluated task that all prompts share"
+            continue
+        kept = [column for column in shared.columns if column[1] in evaluated]
+        values = shared[kept].T.groupby(level="eval_task").mean().T
+        tasks[str(name)] = TaskCells(wide["x"][kept].mean(axis=1), values, int(n_seeds))
+    metrics = rows.groupby("task")["metric"].nunique()
+    chosen = role if any_role or role is not None else _only_role(rows)
+    return Cells(tasks, excluded, bool((metrics > 1).any()), chosen)
+
+
+def select(
+    df: pd.DataFrame,
+    y: str,
+    *,
+    role: str | None = None,
+    x: str | None = None,
+    eval_task: str | None = None,
+    task: str = "current_task",
+    any_role: bool = False,
+    purpose: str = "main",
+) -> pd.DataFrame:
+    """Rows that hold a value of y, in plain columns: task, prompt_id, seed (text), eval_task, metric, role, x, y."""
+    _check_columns(df, [task, y, *([x] if x is not None else [])])
+    if "purpose" in df:
+        df = df[df["purpose"] == purpose]
+    if role is not None:
+        df = _only(df, "role", role)
+    if eval_task is not None:
+        df = _only(df, "eval_task", eval_task)
+    df = df[df[y].notna() & (df[x].notna() if x is not None else True)].reset_index(drop=True)
+    if role is None and not any_role and "role" in df and df["role"].nunique() > 1:
+        found = ", ".join(sorted(df["role"].unique()))
+        raise InputError(
+            f"Column {y!r} has values for several roles ({found}); they are never pooled. Choose role=."
+        )
+    rows = pd.DataFrame(
+        {
+            "task": df[task].astype(str),
+            "prompt_id": df["prompt_id"].astype(str) if "prompt_id" in df else _row_names(df, x, y),
+            "seed": _seed_names(df),
+            "eval_task": df["eval_task"].astype(str) if "eval_task" in df else "",
+            "metric": df["metric"].astype(str) if "metric" in df else "",
+            "role": df["role"] if "role" in df else None,
+            "x": df[x].astype(float) if x is not None else 0.0,
+            "y": df[y].astype(float),
+        },
+        index=df.index,
+    )
+    for column, name in (("x", x), ("y", y)):
+        if np.isinf(rows[column]).any():
+            raise InputError(
+                f"Column {name!r} holds an infinite value. Leave that trial out: it diverged."
+            )
+    keys = ["task", "prompt_id", "seed", "eval_task"]
+    if rows.duplicated(keys).any():
+        twice = rows.loc[rows.duplicated(keys), keys].iloc[0].to_dict()
+        raise InputError(
+            f"Two rows hold {y!r} for {twice}. Give one row each; a column `seed` tells repeats apart."
+        )
+    return rows
+
+
+def _row_names(df: pd.DataFrame, x: str | None, y: str) -> "pd.Series[str]":
+    # Named by value, so that no result depends on the order of the rows.
+    order = df.sort_values([x, y] if x is not None else [y], kind="stable").index
+    return pd.Series([f"row {i:06d}" for i in range(len(df))], index=order)
+
+
+def _seed_names(df: pd.DataFrame) -> "pd.Series[str]":
+    names = pd.Series("", index=df.index, dtype="str")
+    for column in ("state_seed", "seed"):
+        if column in df:
+            names = names + df[column].astype("str").fillna("none") + "/"
+    return names
+
+
+def _only(df: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    if column not in df:
+        raise InputError(
+            f"{column}={value!r} was asked for, but the table has no column {column!r}. Leave it out."
+        )
+    if not (df[column] == value).any():
+        raise unknown(
+            column.replace("eval_task", "evaluated task"),
+            value,
+            sorted(df[column].dropna().unique()),
+        )
+    return df[df[column] == value]
+
+
+def _only_role(rows: pd.DataFrame) -> str | None:
+    roles = rows["role"].dropna().unique()
+    return str(roles[0]) if len(roles) == 1 else None
+
+
+def _check_columns(df: pd.DataFrame, wanted: list[str]) -> None:
+    if not isinstance(df, pd.DataFrame):
+        raise InputError(
+            f"A table (pandas DataFrame) is needed, got {type(df).__name__}. `run.impacts()` makes one."
+        )
+    for column in wanted:
+        if column not in df:
+            raise unknown("column", column, [str(c) for c in df.columns])
+        if not pd.api.types.is_numeric_dtype(df[column]) and column != wanted[0]:
+            raise InputError(
+                f"Column {column!r} is not numeric (it holds {df[column].dtype}). Name a column of numbers."
+            )

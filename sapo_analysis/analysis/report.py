@@ -1,0 +1,275 @@
+"""Everything the numbers of a run say, as one document: what `sapo report --json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.claims import CLAIMS, claims, claims_without_data, no_verdict
+from sapo_analysis.analysis.correlation import (
+    N_PERMUTATIONS,
+    STATISTICS,
+    disattenuated,
+    pooled_correlation,
+    task_correlations,
+    within_task_correlation,
+)
+from sapo_analysis.analysis.cross_task import impact_correlation
+from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
+from sapo_analysis.analysis.impacts import impacts, n_diverged
+from sapo_analysis.analysis.noise import noise_band
+from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
+from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
+from sapo_analysis.analysis.variance import same_prompt, seed_cells
+from sapo_analysis.plan import BASE_STATE
+from sapo_analysis.store import Run
+
+MASTERED = 90.0
+"""θ_0 score (points) at or above which a task counts as mastered."""
+
+OUTCOMES: tuple[tuple[str, str], ...] = (
+    ("forgetting", "past"),
+    ("forgetting", "retained"),
+    ("generalization", "unseen"),
+)
+"""(quantity, role) pairs that the indicator is correlated with."""
+
+
+def report(
+    runs: Run | Sequence[Run], n_permutations: int = N_PERMUTATIONS, seed: int = 0
+) -> dict[str, Any]:
+    """Estimates, spreads, noise floor, cross-task correlation, verdicts and definitions of one run or joined runs.
+
+    While a run is not done it speaks of the trials finished so far and holds no verdict.
+
+    Args:
+        runs: One run, or several that may be joined.
+        n_permutations: Shuffles for every p; 0 for none.
+        seed: Seed of the shuffles.
+
+    Returns:
+        Plain data, ready for JSON: a number that does not exist is None.
+
+    Raises:
+        RunError: a table is damaged or a score is missing.
+        InputError: the runs cannot be joined.
+    """
+    several = [runs] if isinstance(runs, Run) else list(runs)
+    df = impacts(several)
+    main = df[df["purpose"] == "main"]
+    found = _outcomes(main)
+    estimates = _estimates(df, found, n_permutations, seed)
+    silent = no_verdict(several)
+    return plain(
+        {
+            "run_id": several[0].run_id if len(several) == 1 else [run.run_id for run in several],
+            "model": several[0].provenance.get("model", {"name": several[0].study.model}),
+            "state": several[0].status.state
+            if len(several) == 1
+            else [run.status.state for run in several],
+            "n_trials": df["trial_id"].nunique(),
+            "n_main_trials": main["trial_id"].nunique(),
+            "n_diverged": sum(n_diverged(run) for run in several),
+            "estimates": [estimate.to_dict() for estimate in estimates],
+            "disattenuated": _disattenuated(df, estimates),
+            "in_task": _in_task(df),
+            "noise_floor": _noise_floor(df, found),
+            "cross_task_correlation": _cross_task(df),
+            "verdicts": []
+            if silent
+            else [v.to_dict() for v in claims(df, n_permutations=n_permutations, seed=seed)],
+            "no_verdict": silent or None,
+            "claims": CLAIMS,
+            "claims_without_data": claims_without_data(df),
+            "definitions": {quantity.name: quantity.to_dict() for quantity in QUANTITIES},
+            "warnings": _warnings(several, main, estimates),
+        }
+    )
+
+
+def _outcomes(main: pd.DataFrame) -> list[tuple[str, str]]:
+    roles = set(main["role"])
+    return [(name, role) for name, role in OUTCOMES if role in roles]
+
+
+def _estimates(df: pd.DataFrame, found: list[tuple[str, str]], m: int, seed: int) -> list[Estimate]:
+    estimates: list[Estimate] = []
+    for name, role in found:
+        for form in FORMS:
+            for statistic in STATISTICS:
+                y = in_form(name, form)
+                for scope in SCOPES:
+                    estimates.append(
+                        within_task_correlation(
+                            df,
+                            y=y,
+                            role=role,
+                            scope=scope,
+                            statistic=statistic,
+                            n_permutations=m,
+                            seed=seed,
+                        )
+                    )
+                every: list[Callable[..., Any]] = [task_correlations, pooled_correlation]
+                for function in every:
+                    made = function(
+                        df, y=y, role=role, statistic=statistic, n_permutations=m, seed=seed
+                    )
+                    estimates.extend(made if isinstance(made, list) else [made])
+    return estimates
+
+
+def _disattenuated(df: pd.DataFrame, estimates: list[Estimate]) -> list[dict[str, Any]]:
+    rows = []
+    for estimate in estimates:
+        if (
+            estimate.level == "within_task"
+            and estimate.scope == "new_tasks"
+            and estimate.statistic == "pearson"
+        ):
+            value, reliability = disattenuated(df, estimate)
+            rows.append(
+                {"y": estimate.y, "role": estimate.role, "value": value, "reliability": reliability}
+            )
+    return rows
+
+
+def _in_task(df: pd.DataFrame) -> list[dict[str, Any]]:
+    """Per current task: the final in-task result under the training prompt, mean and sd over prompts."""
+    rows = []
+    for column in ("score_after", "loss_after"):
+        table = prompts_table(df, column, role="current")
+        for task, part in table.groupby("current_task"):
+            values = part[column]
+            sd = values.std(ddof=1) if len(values) > 1 else float("nan")
+            row = {
+                "task": task,
+                "quantity": column,
+                "mean": values.mean(),
+                "sd": sd,
+                "n_prompts": len(values),
+            }
+            rows.append({**row, "n_seeds": part["n_seeds"].iloc[0], "unit": unit_of(column)})
+    return rows
+
+
+def _noise_floor(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Per role and form: the sd over seeds of one prompt's value, and the noise band made of it."""
+    rows = []
+    for name, role in found:
+        for form in FORMS:
+            y = in_form(name, form)
+            band = noise_band(df, y, role)
+            row: dict[str, Any] = {
+                "quantity": y,
+                "role": role,
+                "unit": band.unit,
+                "sd": None,
+                "n": 0,
+                "band": None,
+            }
+            if band.pooled is not None:
+                row.update(_seed_sd(df, y, role), band=band.to_dict())
+            rows.append(row)
+    return rows
+
+
+def _seed_sd(df: pd.DataFrame, y: str, role: str) -> dict[str, Any]:
+    means = prompt_means(df, y, role=role, x=None)
+    cells = seed_cells(df, y, means, role=role, purpose="noise")
+    parts = [part for part in (same_prompt(table) for table in cells.values()) if part is not None]
+    df_total = sum(part.df for part in parts)
+    sd = (
+        float(np.sqrt(sum(part.df * part.sigma**2 for part in parts) / df_total))
+        if df_total
+        else None
+    )
+    return {
+        "sd": sd,
+        "df": df_total,
+        "n": int(sum(table.notna().sum().sum() for table in cells.values())),
+    }
+
+
+def _cross_task(df: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = []
+    for form in FORMS:
+        table = impact_correlation(df, form=form)
+        table = table[table["task_i"] < table["task_j"]]
+        for row in table.to_dict("records"):
+            below = row["below_noise"]
+            rows.append(
+                {"form": form, **row, "below_noise": None if below is pd.NA else bool(below)}
+            )
+    return rows
+
+
+def _warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate]) -> list[str]:
+    found = _role_warnings(runs) + _shape_warnings(estimates) + _learning_warnings(main)
+    for run in runs:
+        if n := n_diverged(run):
+            found.append(
+                f"{n} trial{'s' if n > 1 else ''} of {run.run_id} diverged and are in no table."
+            )
+        if run.has_random_weights:
+            found.append(f"{run.run_id} has random weights: it is a control.")
+    return found
+
+
+def _role_warnings(runs: list[Run]) -> list[str]:
+    found = []
+    for run in runs:
+        scores = run.table("scores")
+        base = scores[
+            scores["trial_id"].isna()
+            & (scores["state_id"] == BASE_STATE)
+            & (scores["n_shots"] == 0)
+        ]
+        base = base.drop_duplicates("eval_task").set_index("eval_task")["value"]
+        for task in run.study.unseen:
+            if task in base and base[task] >= MASTERED:
+                found.append(
+                    f"Task {task!r} is declared unseen, but θ_0 scores {base[task]:.1f} on it: it can only lose."
+                )
+        for task in run.study.retained:
+            if task in base and base[task] < MASTERED:
+                found.append(
+                    f"Task {task!r} is declared retained, but θ_0 scores only {base[task]:.1f} on it."
+                )
+    return list(dict.fromkeys(found))
+
+
+def _shape_warnings(estimates: list[Estimate]) -> list[str]:
+    values = {
+        (e.y, e.role, e.statistic): e.value
+        for e in estimates
+        if e.level == "within_task" and e.scope == "new_tasks"
+    }
+    return [
+        f"Shape matters for {y} ({role}): Pearson {value:+.2f} and Spearman {values[y, role, 'spearman']:+.2f}"
+        " differ in sign."
+        for (y, role, statistic), value in values.items()
+        if statistic == "pearson" and value * values[y, role, "spearman"] < 0
+    ]
+
+
+def _learning_warnings(main: pd.DataFrame) -> list[str]:
+    """Unequal learning: over prompts, the in-task result and forgetting go together (|r| >= 0.5, four prompts or more)."""
+    unequal = []
+    for task, part in main.groupby("current_task"):
+        learned = part[part["role"] == "current"].groupby("prompt_id")["loss_after"].mean()
+        lost = (
+            part[part["role"].isin(["past", "retained"])].groupby("prompt_id")["loss_change"].mean()
+        )
+        both = pd.concat([learned, lost], axis=1, join="inner").dropna().to_numpy(dtype=float)
+        if len(both) < 4 or not (np.ptp(both, axis=0) > 0).all():
+            continue
+        # A higher final loss is less learned: r < 0 means that what forgot less also learned less.
+        if np.corrcoef(both, rowvar=False)[0, 1] <= -0.5:
+            unequal.append(str(task))
+    if not unequal:
+        return []
+    return [f"Unequal learning in {', '.join(unequal)}: 'forgot less' may mean 'learned less'."]

@@ -1,0 +1,46 @@
+"""Estimates in words: the one place that decides how a number is read out."""
+
+from __future__ import annotations
+
+import math
+
+from sapo_analysis.analysis.estimate import Estimate, Verdict
+
+SCOPE_WORDS = {"new_tasks": "new tasks", "these_tasks": "these tasks"}
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, a true minus, and no negative zero; an en dash when there is none."""
+    if math.isnan(value):
+        return "–"
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
+
+def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
+    """The headline: "Within tasks, r = +0.31 (95 % for new tasks: +0.02 to +0.55). Unclear."
+
+    Args:
+        estimate: A within-task, task or pooled estimate.
+        verdict: Ends the headline with its word; none for a run that gets no verdict.
+    """
+    if math.isnan(estimate.value):
+        return f"No correlation can be given: {estimate.method}."
+    where = {
+        "within_task": "Within tasks",
+        "task": f"In {estimate.task}",
+        "pooled": "Over all points",
+    }[estimate.level]
+    symbol = {"spearman": "Spearman's ρ", "log_sd_ratio": "log ratio of spreads"}.get(
+        estimate.statistic, "r"
+    )
+    words = SCOPE_WORDS[estimate.scope]
+    if math.isnan(estimate.lower):
+        interval = f"no interval for {words} from one task"
+    else:
+        interval = f"95 % for {words}: {signed(estimate.lower)} to {signed(estimate.upper)}"
+    word = verdict.verdict if isinstance(verdict, Verdict) else verdict
+    ending = f" {word.capitalize()}." if word else ""
+    return f"{where}, {symbol} = {signed(estimate.value)} ({interval}).{ending}"
