@@ -7,7 +7,6 @@ starts `python -m sapo_analysis.worker` and reads what that process wrote.
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -75,8 +74,7 @@ def run_study(
     try:
         return continue_run(path, progress, allow_mixed)
     except InputError:
-        if not (path / layout.TABLES).exists():  # refused before any work: leave nothing behind
-            shutil.rmtree(path)
+        discard_unstarted(path)
         raise
 
 
@@ -100,7 +98,10 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
         command.append("--allow-mixed")
     log = path / layout.LOG
     with log.open("a", encoding="utf-8") as file:
-        worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True)
+        # In a session of its own: a Ctrl-C reaches this process alone, which then stops the worker.
+        worker = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True
+        )
     try:
         _follow(worker, path, progress)
     except KeyboardInterrupt:
@@ -116,8 +117,7 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
         status = open_run(path).status
         raise WorkError(
             f"Run {path.name} stopped: {status.error or 'its process ended without a word'}."
-            f" Finished trials are safe."
-            f" The log: {log}. Continue with: sapo resume {path}"
+            f" Finished trials are safe. The log: {log}. Continue with: sapo resume {path}"
         )
     return path
 

@@ -1,7 +1,9 @@
-"""From a spec to everything that will be done, in order: states, trials and the groups of work that are saved whole.
+"""From a spec to everything that will be done, in order: states, trials and the groups of work that
+are saved whole.
 
-The plan is a pure function of the spec, the tasks, the prompts and the model's fingerprint. It needs no torch, so a
-form can count trials while someone types, and a resumed run finds exactly the groups that it left.
+The plan is a pure function of the spec, the tasks, the prompts and the model's fingerprint. It
+needs no torch, so a form can count trials while someone types, and a resumed run finds exactly the
+groups that it left.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from sapo_analysis.errors import InputError
+from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.prompts.base import Prompt
@@ -24,7 +26,7 @@ from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.base import SPLITS, Task
 
 ALGORITHM_VERSION = 1
-"""Raised whenever the same spec would give other numbers; finished trials of another version are not reused."""
+"""Raised whenever the same spec would give other numbers; another version's trials are not reused."""
 
 BASE_STATE = "theta-0"
 
@@ -59,8 +61,8 @@ class Trial:
 class Group:
     """A unit of work that is saved whole or not at all.
 
-    `base`: measure θ_0. `stage`: learn one past task, measure the new state. `score`: pre-update loss of every
-    candidate of one task at one state. `trial`: one fine-tune, measured.
+    `base`: measure θ_0. `stage`: learn one past task, measure the new state. `score`: pre-update
+    loss of every candidate of one task at one state. `trial`: one fine-tune, measured.
     """
 
     kind: Literal["base", "stage", "score", "trial"]
@@ -89,7 +91,9 @@ class Plan:
     @cached_property
     def stages(self) -> dict[str, Stage]:
         """The state that each stage reaches, by state id; θ_0 is not among them."""
-        return {group.stage.state_id: group.stage for group in self.groups if group.stage is not None}
+        return {
+            group.stage.state_id: group.stage for group in self.groups if group.stage is not None
+        }
 
     def learned(self, state_id: str) -> tuple[str, ...]:
         """Tasks that a state has learned, in order; empty for θ_0."""
@@ -112,8 +116,8 @@ def make_plan(study: ParaphraseStudy) -> Plan:
     """Resolve every name of a spec and lay out the work.
 
     Raises:
-        InputError: a task, model, prompt or source is unknown, a prompt is empty or there twice, or more
-            examples are asked for than a task has.
+        InputError: a task, model, prompt or source is unknown, a prompt is empty or there twice, or
+            more examples are asked for than a task has.
     """
     model = find_model(study.model)
     legs = _legs(study)
@@ -121,35 +125,66 @@ def make_plan(study: ParaphraseStudy) -> Plan:
     tasks = {name: get_task(name) for name in names}
     for task in tasks.values():
         task.examples("test", study.evaluation.examples)
-    prompts = {}
-    for _, task_name in legs:
-        own = study.own_prompts.get(task_name, ())
-        prompts[task_name] = select_prompts(get_prompts(task_name), study.prompts, own)
-        check_prompts(prompts[task_name])
-        tasks[task_name].examples("train", max(study.training.examples, study.scoring.examples))
-        if len(prompts[task_name]) < 2:
-            raise InputError(
-                f"Task {task_name!r} has the original prompt alone; a paraphrase study compares at least two."
-                " Raise `prompts` or add `own_prompts`."
-            )
+    prompts = _prompts(study, [task for _, task in legs])
+    for name in prompts:
+        tasks[name].examples("train", max(study.training.examples, study.scoring.examples))
     for name in study.past:
         tasks[name].examples("train", study.training.examples)
     identity = _Identity(study, model.fingerprint, tasks)
+    _check_noise_prompts(study, prompts)
     return Plan(study, model, tasks, prompts, _groups(study, legs, prompts, identity))
 
 
+def _prompts(study: ParaphraseStudy, current: list[str]) -> dict[str, list[Prompt]]:
+    """The prompts each current task is trained with, checked."""
+    banks = {name: get_prompts(name) for name in current}
+    if isinstance(study.prompts, tuple):
+        known = [prompt.prompt_id for bank in banks.values() for prompt in bank]
+        for prompt_id in study.prompts:
+            if prompt_id not in known:
+                raise unknown("prompt id", prompt_id, known, "`sapo prompts TASK` lists them.")
+    found = {}
+    for name, bank in banks.items():
+        choice = study.prompts
+        if isinstance(choice, tuple):  # ids name their task; each task takes its own
+            choice = tuple(p.prompt_id for p in bank if p.prompt_id in choice)
+        found[name] = select_prompts(bank, choice, study.own_prompts.get(name, ()))
+        check_prompts([p.text for p in found[name]], [p.prompt_id for p in found[name]])
+        if len(found[name]) < 2:
+            raise InputError(
+                f"Task {name!r} has the original prompt alone; a study compares at least two."
+                " Raise `prompts`, name ids of this task, or add `own_prompts`."
+            )
+    return found
+
+
 def _legs(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:
-    """(past tasks, current task) pairs. Rotating, the tasks before the current one in the ring are its past."""
+    """(past tasks, current task) pairs; rotating, the tasks before it in the ring are its past."""
     if not study.rotate:
         return [(study.past, task) for task in study.current]
     ring = [*study.past, *study.current, *study.unseen]
     n_past = len(study.past)
-    return [(tuple(ring[(i - n_past + j) % len(ring)] for j in range(n_past)), task) for i, task in enumerate(ring)]
+    return [
+        (tuple(ring[(i - n_past + j) % len(ring)] for j in range(n_past)), task)
+        for i, task in enumerate(ring)
+    ]
+
+
+def _check_noise_prompts(study: ParaphraseStudy, prompts: dict[str, list[Prompt]]) -> None:
+    chosen = [prompt.prompt_id for candidates in prompts.values() for prompt in candidates]
+    for prompt_id in study.noise_prompts or ():
+        if prompt_id not in chosen:
+            raise unknown(
+                "prompt in noise_prompts:",
+                prompt_id,
+                chosen,
+                "Only prompts of the study can be repeated.",
+            )
 
 
 @dataclass
 class _Identity:
-    """Content hashes: whatever decides a result is in, what does not (other tasks, other seeds, device) is not."""
+    """Content hashes: in is whatever decides a result, and not other tasks, other seeds, device."""
 
     study: ParaphraseStudy
     model: str
@@ -158,7 +193,9 @@ class _Identity:
     def __post_init__(self) -> None:
         self._data = {name: data_fingerprint(task) for name, task in self.tasks.items()}
         settings = self.study.model_dump(mode="json")
-        self._settings = {key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")}
+        self._settings = {
+            key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
+        }
 
     def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
         return _digest(
@@ -177,12 +214,18 @@ class _Identity:
 
 def data_fingerprint(task: Task) -> str:
     """sha256 over every example of a task, in order."""
-    rows = [[split, example.input, example.target] for split in SPLITS for example in task.examples(split)]
+    rows = [
+        [split, example.input, example.target]
+        for split in SPLITS
+        for example in task.examples(split)
+    ]
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
 
 
 def _digest(**content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()[:12]
 
 
 def _groups(
@@ -194,7 +237,8 @@ def _groups(
     groups = {"base": Group("base", "base")}
 
     def add(group: Group) -> None:
-        groups.setdefault(group.group_id, group)  # replicates may share a state and its candidate losses
+        # Replicates may share a state and its candidate losses.
+        groups.setdefault(group.group_id, group)
 
     def state_after(past: tuple[str, ...], state_seed: int) -> str:
         parent = BASE_STATE
@@ -206,7 +250,12 @@ def _groups(
             parent = state_id
         return parent
 
-    def add_trials(chosen: dict[str, list[Prompt]], states: dict[str, str], seed: int, purpose: Literal["main", "noise"]) -> None:
+    def add_trials(
+        chosen: dict[str, list[Prompt]],
+        states: dict[str, str],
+        seed: int,
+        purpose: Literal["main", "noise"],
+    ) -> None:
         for i in range(max(len(p) for p in chosen.values())):
             for task, candidates in chosen.items():
                 if i < len(candidates):
@@ -214,7 +263,9 @@ def _groups(
                     trial = Trial(trial_id, states[task], task, candidates[i], seed, purpose)
                     add(Group("trial", f"trial-{trial_id}", trial=trial))
 
-    repeated = {task: _noise_prompts(study, task, candidates) for task, candidates in prompts.items()}
+    repeated = {
+        task: _noise_prompts(study, task, candidates) for task, candidates in prompts.items()
+    }
     for replicate, (state_seed, seed) in enumerate(study.replicates):
         states = {task: state_after(past, state_seed) for past, task in legs}
         for task, state_id in states.items():
@@ -230,13 +281,8 @@ def _noise_prompts(study: ParaphraseStudy, task: str, candidates: list[Prompt]) 
     if not study.noise_seeds:
         return []
     if study.noise_prompts is None:
-        drawn = random.Random(f"noise prompt of {task} at seed {study.seeds[0]}").choice(candidates[1:])
+        drawn = random.Random(f"noise prompt of {task} at seed {study.seeds[0]}").choice(
+            candidates[1:]
+        )
         return [candidates[0], drawn]
-    by_id = {prompt.prompt_id: prompt for prompt in candidates}
-    for prompt_id in study.noise_prompts:
-        if prompt_id not in by_id:
-            raise InputError(
-                f"noise_prompts names {prompt_id!r}, which is not among the prompts of task {task!r} in this study:"
-                f" {', '.join(by_id)}. Name one of these."
-            )
-    return [by_id[prompt_id] for prompt_id in study.noise_prompts]
+    return [prompt for prompt in candidates if prompt.prompt_id in study.noise_prompts]

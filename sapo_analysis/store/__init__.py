@@ -1,10 +1,22 @@
 """Run folders and tidy tables: the only package that knows paths and parquet.
 
-One run is one folder, written once, part by part, by one worker (`RunWriter`) and read by everyone else (`Run`).
+One run is one folder, written once, part by part, by one worker (`RunWriter`) and read by everyone
+else (`Run`).
 """
 
-from sapo_analysis.store.folder import CACHED_RUNS, create_run, find_run, list_runs
+from sapo_analysis.store.folder import CACHED_RUNS, create_run, discard_unstarted, find_run, list_runs
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
-from sapo_analysis.store.writer import RunWriter
+from sapo_analysis.store.writer import RunWriter, tidy
 
-__all__ = ["CACHED_RUNS", "DamagedRun", "Run", "RunWriter", "create_run", "find_run", "list_runs", "open_run"]
+__all__ = [
+    "CACHED_RUNS",
+    "DamagedRun",
+    "Run",
+    "RunWriter",
+    "create_run",
+    "discard_unstarted",
+    "find_run",
+    "list_runs",
+    "open_run",
+    "tidy",
+]

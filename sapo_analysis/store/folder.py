@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from pathlib import Path
 
 from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.spec import ParaphraseStudy, to_json
-from sapo_analysis.store.layout import SPEC, STATUS, write_atomically
+from sapo_analysis.store.layout import SPEC, STATUS, TABLES, write_atomically
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
 from sapo_analysis.store.status import Status
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 CACHED_RUNS = next(
-    (p for p in (_PACKAGE / "cached_runs", _PACKAGE.parent / "cached_runs") if p.is_dir()), _PACKAGE / "cached_runs"
+    (p for p in (_PACKAGE / "cached_runs", _PACKAGE.parent / "cached_runs") if p.is_dir()),
+    _PACKAGE / "cached_runs",
 )
 """The shipped, read-only runs: inside the package in a wheel, beside it in a clone."""
 
@@ -31,9 +33,16 @@ def create_run(runs_dir: Path, study: ParaphraseStudy) -> Path:
         write_atomically(folder / STATUS, (Status().model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
         raise InputError(
-            f"Cannot write a run into {str(runs_dir)!r}: {error.strerror}. Give a writable folder with --runs."
+            f"Cannot write a run into {str(runs_dir)!r}: {error.strerror}. Give a writable folder"
+            f" with --runs."
         ) from error
     return folder
+
+
+def discard_unstarted(path: Path) -> None:
+    """Remove a run folder in which nothing was measured yet; any other is left alone."""
+    if not (path / TABLES).exists():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def find_run(name: str, folders: list[Path]) -> Path:
@@ -46,7 +55,9 @@ def find_run(name: str, folders: list[Path]) -> Path:
         return Path(name)
     known = {path.name: path for path in _run_folders(folders)}
     if name not in known:
-        raise unknown("run", name, list(known) or ["none yet"], "`sapo runs` lists them with their folders.")
+        raise unknown(
+            "run", name, list(known) or ["none yet"], "`sapo runs` lists them with their folders."
+        )
     return known[name]
 
 
@@ -62,7 +73,8 @@ def list_runs(folders: list[Path]) -> list[Run | DamagedRun]:
 
 
 def default_run_id() -> str | None:
-    """The id of the run that Explore opens on, named by the file `DEFAULT` beside the shipped runs."""
+    """The id of the run that Explore opens on, named by the file `DEFAULT` beside the shipped
+    runs."""
     path = CACHED_RUNS / "DEFAULT"
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 

@@ -82,7 +82,8 @@ class Run:
 
     def impacts(self) -> pd.DataFrame:
         """One row per (trial, evaluated task): see `sapo_analysis.analysis.impacts.impacts`."""
-        # The store stands below the analysis; this convenience of the public API is resolved when called.
+        # The store stands below the analysis; this convenience of the public API is resolved when
+        # called.
         from sapo_analysis.analysis.impacts import impacts
 
         return impacts(self)
@@ -99,11 +100,16 @@ class Run:
         if self.is_complete:
             joined = folder / layout.JOINED
             return [joined] if joined.exists() else []
-        return [path for path in sorted(folder.glob("part-*.parquet")) if layout.group_of_part(path) in self._finished]
+        return [
+            path
+            for path in sorted(folder.glob("part-*.parquet"))
+            if layout.group_of_part(path) in self._finished
+        ]
 
     @cached_property
     def _finished(self) -> set[str]:
-        """Groups saved whole. The costs part of a group is written last, so its presence says the rest is there."""
+        """Groups saved whole. The costs part of a group is written last, so its presence says the
+        rest is there."""
         folder = self.path / layout.TABLES / COSTS.name
         return {layout.group_of_part(path) for path in folder.glob("part-*.parquet")}
 
@@ -123,7 +129,8 @@ class Run:
 
     def _unreadable(self, table: Table, file: Path, reason: str) -> RunError:
         return RunError(
-            f"Run {self.run_id}: table {table.name} is unreadable (file {file}): {reason}. Other runs are unaffected."
+            f"Run {self.run_id}: table {table.name} is unreadable (file {file}): {reason}. Other"
+            f" runs are unaffected."
             " Copy the run folder in again, or run its spec.json again."
         )
 
@@ -136,9 +143,14 @@ def open_run(path: Path | str) -> Run:
     """
     path = Path(path)
     if not (path / layout.SPEC).is_file():
-        raise RunError(f"{str(path)!r} is not a run folder: it has no {layout.SPEC}. `sapo runs` lists the known runs.")
+        raise RunError(
+            f"{str(path)!r} is not a run folder: it has no {layout.SPEC}. `sapo runs` lists the"
+            f" known runs."
+        )
     try:
-        study = parse_study(_read_json(path / layout.SPEC, path.name), f"Run {path.name}: {layout.SPEC}")
+        study = parse_study(
+            _read_json(path / layout.SPEC, path.name), f"Run {path.name}: {layout.SPEC}"
+        )
     except RunError:
         raise
     except InputError as error:
@@ -146,7 +158,9 @@ def open_run(path: Path | str) -> Run:
     try:
         status = Status.model_validate(_read_json(path / layout.STATUS, path.name)).alive_now()
     except ValidationError as error:
-        raise RunError(f"Run {path.name}: {layout.STATUS} is damaged: {error.errors()[0]['msg']}.") from error
+        raise RunError(
+            f"Run {path.name}: {layout.STATUS} is damaged: {error.errors()[0]['msg']}."
+        ) from error
     return Run(path, study, status)
 
 
@@ -155,7 +169,8 @@ def _read_json(path: Path, run_id: str) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(
-            f"Run {run_id}: {path.name} is unreadable (file {path}): {error}. Other runs are unaffected."
+            f"Run {run_id}: {path.name} is unreadable (file {path}): {error}. Other runs are"
+            f" unaffected."
         ) from error
     if not isinstance(data, dict):
         raise RunError(f"Run {run_id}: {path.name} is unreadable (file {path}): not a JSON object.")

@@ -1,4 +1,5 @@
-"""The state of a run: what its worker last wrote, corrected by whether that worker is still alive."""
+"""The state of a run: what its worker last wrote, corrected by whether that worker is still
+alive."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Status(BaseModel):
     next_step: str | None = None
 
     def alive_now(self) -> Status:
-        """This status as it stands now: a `running` one whose process is gone is `interrupted`, a silent one `stalled`."""
+        """This status as it stands now: a `running` one whose process is gone is `interrupted`, a
+        silent one `stalled`."""
         if self.state != "running":
             return self
         if not self._process_lives():
@@ -42,7 +44,9 @@ class Status(BaseModel):
         if self.heartbeat is not None:
             silent = (datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)).total_seconds()
             if silent > STALLED_AFTER_SECONDS:
-                return self.model_copy(update={"state": "stalled", "next_step": f"No sign of life for {silent:.0f} s."})
+                return self.model_copy(
+                    update={"state": "stalled", "next_step": f"No sign of life for {silent:.0f} s."}
+                )
         return self
 
     def _process_lives(self) -> bool:
@@ -51,7 +55,10 @@ class Status(BaseModel):
             return False
         try:
             process = psutil.Process(self.pid)
-            return process.status() != psutil.STATUS_ZOMBIE and process.create_time() == self.pid_started
+            return (
+                process.status() != psutil.STATUS_ZOMBIE
+                and process.create_time() == self.pid_started
+            )
         except psutil.Error:
             return False
 
@@ -60,4 +67,6 @@ def running_here(**values: object) -> Status:
     """The status of a run that this process is working on."""
     pid = os.getpid()
     started = psutil.Process(pid).create_time()
-    return Status.model_validate({"state": "running", "pid": pid, "pid_started": started, "heartbeat": now(), **values})
+    return Status.model_validate(
+        {"state": "running", "pid": pid, "pid_started": started, "heartbeat": now(), **values}
+    )

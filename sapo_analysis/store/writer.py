@@ -1,4 +1,5 @@
-"""Writing a run: one worker, group by group, so that a kill at any moment loses at most the group in flight."""
+"""Writing a run: one worker, group by group, so that a kill at any moment loses at most the group
+in flight."""
 
 from __future__ import annotations
 
@@ -29,8 +30,9 @@ HEARTBEAT_SECONDS = 5.0
 class RunWriter:
     """The one writer of a run folder; a context manager that holds the folder's lock.
 
-    Inside the block the status is `running` with a heartbeat; leaving it through an exception writes `failed`
-    (or `interrupted` for Ctrl-C and a termination signal) with the reason; `finish` writes `done`.
+    Inside the block the status is `running` with a heartbeat; leaving it through an exception
+    writes `failed` (or `interrupted` for Ctrl-C and a termination signal) with the reason; `finish`
+    writes `done`.
 
     Raises:
         InputError: another process is working on the run.
@@ -50,7 +52,8 @@ class RunWriter:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
-                f"Run {self.path.name} is being worked on by another process. Wait for it, or see `sapo runs`."
+                f"Run {self.path.name} is being worked on by another process. Wait for it, or see"
+                f" `sapo runs`."
             ) from None
         self.update()
         self.event("started")
@@ -58,14 +61,19 @@ class RunWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._stop.set()
         if error is not None:
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             reason = None if stopped else f"{type(error).__name__}: {error}"
             next_step = f"Finished trials are safe. Continue with `sapo resume {self.path.name}`."
-            self.update(state="interrupted" if stopped else "failed", error=reason, next_step=next_step)
+            self.update(
+                state="interrupted" if stopped else "failed", error=reason, next_step=next_step
+            )
             self.event("interrupted" if stopped else "failed", error=reason)
         self._lock.release()
 
@@ -82,7 +90,10 @@ class RunWriter:
     def event(self, event: str, **details: object) -> None:
         """Append one line to `events.jsonl`."""
         with (self.path / layout.EVENTS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": layout.now(), "event": event, **details}, ensure_ascii=False) + "\n")
+            file.write(
+                json.dumps({"time": layout.now(), "event": event, **details}, ensure_ascii=False)
+                + "\n"
+            )
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         """Write or replace `provenance.json`."""
@@ -93,7 +104,8 @@ class RunWriter:
         return {layout.group_of_part(p) for p in self._folder(COSTS).glob("part-*.parquet")}
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Save everything one group measured. The costs part goes last: it marks the group as whole."""
+        """Save everything one group measured. The costs part goes last: it marks the group as
+        whole."""
         assert COSTS.name in rows, "every group reports its costs"
         name = layout.part_name(order, group_id)
         for table_name in sorted(rows, key=lambda t: t == COSTS.name):
@@ -102,28 +114,21 @@ class RunWriter:
             layout.write_atomically(self._folder(table) / name, _parquet(data))
         self.event("group_finished", group=group_id)
 
-    def state_folder(self, state_id: str) -> Path:
-        """Where the weights of a stage lie until the run is done."""
-        return self.path / layout.STATES / state_id
-
     def finish(self, provenance: Mapping[str, Any]) -> None:
-        """Join the parts into one file per table, write the final provenance and mark the run as done."""
+        """Join the parts into one file per table, write the final provenance and mark the run as
+        done."""
         for table in TABLES.values():
-            parts = [pq.read_table(p, schema=table.schema) for p in sorted(self._folder(table).glob("part-*.parquet"))]
+            parts = [
+                pq.read_table(p, schema=table.schema)
+                for p in sorted(self._folder(table).glob("part-*.parquet"))
+            ]
             joined = pa.concat_tables(parts) if parts else table.schema.empty_table()
             layout.write_atomically(self._folder(table) / layout.JOINED, _parquet(joined))
         self.write_provenance(provenance)
         self._stop.set()
         self.update(state="done", phase="", error=None, next_step=None, pid=None, pid_started=None)
         self.event("done")
-        self.clean()
-
-    def clean(self) -> None:
-        """Remove what a done run no longer needs: the parts that were joined, the weights of its stages."""
-        for table in TABLES.values():
-            for part in self._folder(table).glob("part-*.parquet"):
-                part.unlink()
-        shutil.rmtree(self.path / layout.STATES, ignore_errors=True)
+        tidy(self.path)
 
     def _folder(self, table: Table) -> Path:
         return self.path / layout.TABLES / table.name
@@ -133,8 +138,17 @@ class RunWriter:
             self.update()
 
 
+def tidy(path: Path) -> None:
+    """Remove what a done run no longer needs: the parts that were joined, the weights of its
+    stages."""
+    for part in (path / layout.TABLES).glob("*/part-*.parquet"):
+        part.unlink()
+    shutil.rmtree(path / layout.STATES, ignore_errors=True)
+
+
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
-    """Rows as an Arrow table of the declared schema; a missing, unknown or null value raises ValueError."""
+    """Rows as an Arrow table of the declared schema; a missing, unknown or null value raises
+    ValueError."""
     for row in rows:
         if row.keys() != set(table.schema.names):
             wrong = sorted(row.keys() ^ set(table.schema.names))

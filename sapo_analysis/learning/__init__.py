@@ -1,0 +1,1 @@
+"""Scoring, training and evaluation: pure functions of (model, data, prompt)."""

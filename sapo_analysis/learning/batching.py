@@ -1,0 +1,65 @@
+"""Encoded examples to padded tensors, and the loss per target token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from sapo_analysis.models.encoding import Encoded
+
+Item = TypeVar("Item")
+Batch = dict[str, Tensor]
+IGNORED = -100
+
+
+def in_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Consecutive batches in the given order; the last may be smaller."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def collate(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> tuple[Batch, Tensor]:
+    """Right-padded model inputs and labels, both of shape [rows, longest].
+
+    Labels stand at their own positions (not shifted); everything that is not target is -100. With
+    causal attention nothing looks at padding on the right, and positions count from 0 in every row.
+    """
+    longest = max(len(row.ids) for row in rows)
+    ids = torch.full((len(rows), longest), pad_id)
+    labels = torch.full((len(rows), longest), IGNORED)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for i, row in enumerate(rows):
+        tokens = torch.tensor(row.ids)
+        ids[i, : len(tokens)] = tokens
+        mask[i, : len(tokens)] = 1
+        labels[i, row.target_start : len(tokens)] = tokens[row.target_start :]
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}, labels.to(device)
+
+
+def collate_contexts(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> Batch:
+    """Left-padded contexts for decoding.
+
+    Positions count tokens, not pads: the loss must not depend on padding.
+    """
+    longest = max(row.target_start for row in rows)
+    ids = torch.full((len(rows), longest), pad_id)
+    mask = torch.zeros((len(rows), longest), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, longest - row.target_start :] = torch.tensor(row.context)
+        mask[i, longest - row.target_start :] = 1
+    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+
+
+def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log p of every target token in nats, zero elsewhere; shape [rows, longest − 1], float32.
+
+    Labels are shifted once, here: the logits at position t are held against the token at t + 1.
+    """
+    shifted = labels[:, 1:]
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].float().transpose(1, 2), shifted, ignore_index=IGNORED, reduction="none"
+    )
+    return losses

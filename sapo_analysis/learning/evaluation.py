@@ -1,0 +1,94 @@
+"""Measuring a model on a task: its greedy answers by the task's metric, and the loss of the gold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.batching import collate_contexts, in_batches
+from sapo_analysis.learning.scoring import example_losses
+from sapo_analysis.models.encoding import Encoded, Encoder
+from sapo_analysis.tasks.base import Example, Task
+from sapo_analysis.tasks.metrics import correct, score
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One model on one task under one test prompt.
+
+    Attributes:
+        value: the task's metric over all examples, 0 to 100.
+        loss: nats per target token, summed over all examples before dividing.
+        outputs: the decoded answer of each example.
+        losses: nats per target token of each example.
+        correct: whether each answer is right by the task's metric.
+        tokens: tokens read for the loss and read or written while decoding, padding left out.
+    """
+
+    value: float
+    loss: float
+    outputs: list[str]
+    losses: list[float]
+    correct: list[bool]
+    tokens: int
+
+
+def evaluate(
+    model: PreTrainedModel,
+    encoder: Encoder,
+    task: Task,
+    examples: Sequence[Example],
+    rows: Sequence[Encoded],
+    size: int,
+) -> Evaluation:
+    """Evaluate on `examples`, encoded as `rows`, `size` at a time."""
+    pad_id = encoder.tokenizer.pad_token_id
+    losses = example_losses(model, rows, size, pad_id)
+    outputs, written = greedy_answers(model, encoder, rows, task.max_new_tokens, size)
+    targets = [example.target for example in examples]
+    return Evaluation(
+        value=score(task, outputs, targets),
+        loss=sum(loss.nll_sum for loss in losses) / sum(loss.n_tokens for loss in losses),
+        outputs=outputs,
+        losses=[loss.nll_sum / loss.n_tokens for loss in losses],
+        correct=[
+            correct(task, output, target) for output, target in zip(outputs, targets, strict=True)
+        ],
+        tokens=sum(len(row.ids) + row.target_start for row in rows) + written,
+    )
+
+
+@torch.no_grad()
+def greedy_answers(
+    model: PreTrainedModel,
+    encoder: Encoder,
+    rows: Sequence[Encoded],
+    max_new_tokens: int,
+    size: int,
+) -> tuple[list[str], int]:
+    """Greedy answers without special tokens and outer white space, and how many tokens they took."""
+    tokenizer = encoder.tokenizer
+    # Rows of like length share a batch, which saves padding; answers go back to their places.
+    by_length = sorted(range(len(rows)), key=lambda i: rows[i].target_start)
+    answers = [""] * len(rows)
+    written = 0
+    for places in in_batches(by_length, size):
+        inputs = collate_contexts([rows[i] for i in places], tokenizer.pad_token_id, model.device)
+        found = model.generate(
+            **inputs,
+            do_sample=False,
+            num_beams=1,
+            max_new_tokens=max_new_tokens,
+            eos_token_id=encoder.stop_ids,
+            pad_token_id=tokenizer.pad_token_id,
+            use_cache=True,
+        )[:, inputs["input_ids"].shape[1] :]
+        written += found.numel()
+        for place, text in zip(
+            places, tokenizer.batch_decode(found, skip_special_tokens=True), strict=True
+        ):
+            answers[place] = text.strip()
+    return answers, written

@@ -1,0 +1,55 @@
+"""The loss of each example under a prompt, as the model is: what pre-update loss is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.batching import collate, in_batches, token_losses
+from sapo_analysis.models.encoding import Encoded
+
+
+@dataclass(frozen=True)
+class ExampleLoss:
+    """One example's loss.
+
+    Attributes:
+        nll_sum: −log p summed over the target tokens, end-of-turn tokens included (nats).
+        n_tokens: number of those tokens.
+        content_nll: the same over the tokens of the target text alone (nats).
+        content_tokens: number of those tokens.
+    """
+
+    nll_sum: float
+    n_tokens: int
+    content_nll: float
+    content_tokens: int
+
+
+@torch.no_grad()
+def example_losses(
+    model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, pad_id: int
+) -> list[ExampleLoss]:
+    """Teacher-forced losses in eval mode, one per row, in order.
+
+    Sums are stored per example, never averages, so that each averaging in use can be derived
+    exactly (`sapo_analysis.pre_update_loss`). `batch_size` affects speed alone.
+    """
+    was_training = model.training
+    model.train(False)
+    found = []
+    for batch in in_batches(rows, batch_size):
+        inputs, labels = collate(batch, pad_id, model.device)
+        losses = token_losses(model(**inputs, use_cache=False).logits, labels).double().cpu()
+        for row, loss in zip(batch, losses, strict=True):
+            # Column t of `losses` belongs to the token at position t + 1.
+            target = loss[row.target_start - 1 : len(row.ids) - 1]
+            content = loss[row.target_start - 1 : row.content_end - 1]
+            found.append(
+                ExampleLoss(float(target.sum()), len(target), float(content.sum()), len(content))
+            )
+    model.train(was_training)
+    return found

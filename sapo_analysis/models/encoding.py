@@ -1,0 +1,139 @@
+"""Text to tokens: what the model reads, and which of its tokens are trained and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.prompts.render import user_message
+from sapo_analysis.tasks.base import Example, Split, Task
+
+_ENABLE_THINKING = (
+    False  # templates that know reasoning (Qwen3) leave it out; others ignore the setting
+)
+_PROBE = Example("x", "y")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example under one prompt.
+
+    `ids[target_start:]` are trained and scored: the target text and the end-of-turn tokens after
+    it. `ids[target_start:content_end]` are those of the target text alone.
+    """
+
+    ids: list[int]
+    target_start: int
+    content_end: int
+
+    @property
+    def context(self) -> list[int]:
+        """The tokens the model reads before it answers."""
+        return self.ids[: self.target_start]
+
+    @property
+    def n_target(self) -> int:
+        """Number of trained and scored tokens."""
+        return len(self.ids) - self.target_start
+
+
+class Encoder:
+    """Encodes tasks for one tokenizer, remembering what it encoded: every trial reads the same test
+    sets."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int):
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self._known: dict[tuple[str, Split, int, str], list[Encoded]] = {}
+
+    def encode_split(self, task: Task, split: Split, n: int, prompt: Prompt) -> list[Encoded]:
+        """The first `n` examples of a split under a prompt, in file order.
+
+        Raises:
+            InputError: an example is longer than the model's context. Nothing is ever cut.
+        """
+        key = (task.name, split, n, prompt.text)
+        if key not in self._known:
+            rows = [
+                encode(self.tokenizer, prompt.text, task.suffix, row)
+                for row in task.examples(split, n)
+            ]
+            for i, row in enumerate(rows):
+                length = len(row.ids) + (task.max_new_tokens if split == "test" else 0)
+                if length > self.max_length:
+                    raise InputError(
+                        f"Prompt {prompt.prompt_id!r} of task {task.name!r} makes {split} example"
+                        f" {i} {length} tokens"
+                        f" long; the model reads at most {self.max_length}. Shorten the prompt:"
+                        f" nothing is cut silently."
+                    )
+            self._known[key] = rows
+        return self._known[key]
+
+    @cached_property
+    def stop_ids(self) -> list[int]:
+        """Tokens that end an answer: end-of-sequence, and the token the template puts after an
+        answer."""
+        probe = encode(self.tokenizer, "", "", _PROBE)
+        ids = set(probe.ids[probe.content_end : probe.content_end + 1])
+        if self.tokenizer.eos_token_id is not None:
+            ids.add(self.tokenizer.eos_token_id)
+        return sorted(ids)
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
+) -> Encoded:
+    """Encode one example: the chat template's text in one piece, label tokens found by character
+    offsets.
+
+    The text is tokenised whole, so merges across a boundary are those that the model meets; a token
+    belongs to the target if it ends inside it. (The released code compares two tokenisations'
+    lengths instead; methods §12.9.)
+
+    Raises:
+        InputError: the chat template does not continue its own generation prompt with the answer's
+            text.
+    """
+    before, full = _texts(tokenizer, user_message(prompt, example.input, suffix), example.target)
+    encoding = tokenizer(full, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoding["input_ids"], encoding["offset_mapping"]
+    content = len(before) + len(example.target)
+    target_start = next(i for i, (_, end) in enumerate(offsets) if end > len(before))
+    content_end = next(
+        (i for i, (start, _) in enumerate(offsets) if i > target_start and start >= content),
+        len(ids),
+    )
+    return Encoded(list(ids), target_start, content_end)
+
+
+def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
+    """Number of tokens of each text by itself, without special tokens."""
+    return [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase, message: str, target: str) -> tuple[str, str]:
+    """(text before the answer, the whole text) by the chat template, or in the plain layout where
+    there is none."""
+    if tokenizer.chat_template is None:
+        before = (tokenizer.bos_token or "") + message + "\n\nAnswer: "
+        return before, before + target + tokenizer.eos_token
+    user = {"role": "user", "content": message}
+    settings = {"tokenize": False, "enable_thinking": _ENABLE_THINKING}
+    before = tokenizer.apply_chat_template([user], add_generation_prompt=True, **settings)
+    full = tokenizer.apply_chat_template(
+        [user, {"role": "assistant", "content": target}], **settings
+    )
+    if not full.startswith(before + target):
+        raise InputError(
+            "The model's chat template does not put the answer after its own generation prompt, so"
+            " the tokens to train"
+            f" cannot be told from the context. It renders {full[-80:]!r}. Use a model with a"
+            f" plain template."
+        )
+    return before, full

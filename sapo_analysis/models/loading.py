@@ -1,0 +1,91 @@
+"""Loading a causal language model and choosing where it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.model_files import ModelFiles
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_RANDOM_WEIGHTS_SEED = 0
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where work runs, and why there."""
+
+    name: Literal["cpu", "cuda"]
+    why: str
+    hardware: str
+
+
+def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> Device:
+    """The device to use; `auto` takes the GPU when torch can use one.
+
+    Raises:
+        InputError: `cuda` was asked for and torch cannot use a GPU.
+    """
+    usable = torch.cuda.is_available()
+    if requested == "cuda" and not usable:
+        build = f"torch {torch.__version__} is {'a CUDA' if torch.version.cuda else 'a CPU'} build"
+        raise InputError(
+            f"Device 'cuda' was asked for, but no GPU is usable: {build}. Use cpu or auto; see"
+            f" `sapo doctor`."
+        )
+    if requested == "cpu" or not usable:
+        why = "asked for" if requested == "cpu" else "no GPU that torch can use"
+        return Device("cpu", why, f"{torch.get_num_threads()} CPU threads")
+    return Device(
+        "cuda",
+        "asked for" if requested == "cuda" else "a GPU is there",
+        torch.cuda.get_device_name(0),
+    )
+
+
+def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with a pad token (end-of-sequence where the model has none).
+
+    Raises:
+        InputError: the tokenizer is not a fast one, which label spans need.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"Model {files.name!r} has no fast tokenizer, and label spans need token offsets. Use"
+            f" another model."
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(
+    files: ModelFiles, device: Device, dtype: Literal["float32", "bfloat16"]
+) -> PreTrainedModel:
+    """The base model θ_0 in eval mode, all weights frozen. Code from a model folder is never
+    run."""
+    if files.weights == "random":
+        with torch.random.fork_rng():
+            torch.manual_seed(_RANDOM_WEIGHTS_SEED)
+            config = AutoConfig.from_pretrained(files.folder, local_files_only=True)
+            model = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
+    else:
+        model = AutoModelForCausalLM.from_pretrained(
+            files.folder, dtype=DTYPES[dtype], use_safetensors=True, local_files_only=True
+        )
+    model.requires_grad_(False)
+    model.config.use_cache = False  # training and scoring need no cache; decoding asks for its own
+    moved: PreTrainedModel = model.to(device.name)
+    return moved.eval()
+
+
+def context_length(model: PreTrainedModel) -> int:
+    """The longest text the model reads (tokens), by its configuration; without one, no practical
+    limit."""
+    return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)

@@ -1,0 +1,76 @@
+"""What a phase of work cost: time, examples, tokens, floating point operations, memory."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+Phase = Literal["score", "train", "evaluate"]
+FORWARD_FLOPS, BACKWARD_FLOPS_FROZEN, BACKWARD_FLOPS_TRAINED = 2, 2, 4
+"""Per parameter and token. A frozen weight needs the gradient of its input, not its own."""
+
+
+@dataclass
+class _Total:
+    seconds: float = 0.0
+    examples: int = 0
+    tokens: int = 0
+    flops: float = 0.0
+
+
+class Meter:
+    """Adds up the phases of one group."""
+
+    def __init__(self, n_parameters: int):
+        self._n_parameters = n_parameters
+        self._totals: dict[Phase, _Total] = defaultdict(_Total)
+
+    @contextmanager
+    def time(self, phase: Phase) -> Iterator[None]:
+        """Count the time of a block to a phase."""
+        started = time.perf_counter()
+        yield
+        self._totals[phase].seconds += time.perf_counter() - started
+
+    def add(self, phase: Phase, examples: int, tokens: int, n_trained: int = 0) -> None:
+        """Count work to a phase; `n_trained` parameters also had gradients of their own."""
+        total = self._totals[phase]
+        total.examples += examples
+        total.tokens += tokens
+        total.flops += FORWARD_FLOPS * (self._n_parameters + n_trained) * tokens
+        if n_trained:
+            backward = (
+                BACKWARD_FLOPS_FROZEN * self._n_parameters + BACKWARD_FLOPS_TRAINED * n_trained
+            )
+            total.flops += backward * tokens
+
+    def rows(self, group_id: str) -> list[dict[str, Any]]:
+        """The `costs` rows of a group."""
+        return [
+            {
+                "group": group_id,
+                "phase": phase,
+                "seconds": total.seconds,
+                "examples": total.examples,
+                "tokens": total.tokens,
+                "model_flops": total.flops,
+                "peak_bytes": peak_bytes(),
+            }
+            for phase, total in sorted(self._totals.items())
+        ]
+
+
+def peak_bytes() -> int:
+    """The most memory held so far: on the GPU where one is in use, else by this process."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

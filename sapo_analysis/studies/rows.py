@@ -1,0 +1,207 @@
+"""What the engine measured, as rows of the tables that `sapo_analysis.records` declares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.training import Fit
+from sapo_analysis.plan import Plan, Stage, Trial
+from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.tasks.base import Split, Task
+
+if TYPE_CHECKING:
+    from sapo_analysis.studies.engine import PlainEngine
+
+Row = dict[str, Any]
+
+
+def prompt(prompt: Prompt, n_tokens: int, frequency_known: bool) -> Row:
+    """A `prompts` row. Frequencies are known for the shipped model alone: they counted its
+    pretraining."""
+    return {
+        "task": prompt.task,
+        "prompt_id": prompt.prompt_id,
+        "text": prompt.text,
+        "source": prompt.source,
+        "test_only": prompt.test_only,
+        "frequency": prompt.frequency if frequency_known else None,
+        "n_tokens": n_tokens,
+    }
+
+
+def examples(plan: Plan) -> list[Row]:
+    """`examples` rows: every train and test example the study reads."""
+    study = plan.study
+    trained = {*plan.prompts, *(stage.task for stage in plan.stages.values())}
+    found = []
+    for name, task in plan.tasks.items():
+        n_train = max(study.training.examples, study.scoring.examples) if name in trained else 0
+        counts: list[tuple[Split, int]] = [("train", n_train), ("test", study.evaluation.examples)]
+        for split, n in counts:
+            for i, row in enumerate(task.examples(split, n)):
+                found.append(
+                    {
+                        "task": name,
+                        "split": split,
+                        "example": i,
+                        "input": row.input,
+                        "target": row.target,
+                    }
+                )
+    return found
+
+
+def state(
+    state_id: str, parent_id: str | None, state_seed: int | None, learned: Sequence[str]
+) -> Row:
+    """A `states` row."""
+    return {
+        "state_id": state_id,
+        "parent_id": parent_id,
+        "state_seed": state_seed,
+        "learned": list(learned),
+    }
+
+
+def trial(trial: Trial, status: str, engine: PlainEngine) -> Row:
+    """A `trials` row of a main or noise trial."""
+    return {
+        "trial_id": trial.trial_id,
+        "state_id": trial.state_id,
+        "result_state_id": None,
+        "seed": trial.seed,
+        "purpose": trial.purpose,
+        "current_task": trial.task,
+        "prompt_id": trial.prompt.prompt_id,
+        "status": status,
+        **_made_by(engine),
+    }
+
+
+def past_trial(stage: Stage, prompt: Prompt, engine: PlainEngine) -> Row:
+    """A `trials` row of the fine-tune that led to a parent state."""
+    return {
+        "trial_id": stage.trial_id,
+        "state_id": stage.parent_id,
+        "result_state_id": stage.state_id,
+        "seed": stage.state_seed,
+        "purpose": "past",
+        "current_task": stage.task,
+        "prompt_id": prompt.prompt_id,
+        "status": "done",
+        **_made_by(engine),
+    }
+
+
+def _made_by(engine: PlainEngine) -> Row:
+    return {
+        "policy": None,
+        "method": engine.plan.study.method,
+        "engine": engine.name,
+        "chunk": engine.chunk,
+        "device": engine.device.name,
+    }
+
+
+def curves(trial_id: str, fit: Fit) -> list[Row]:
+    """`curves` rows: training loss and gradient norm at the start of each step; a divergence ends
+    them."""
+    series = {"train_loss": fit.losses, "grad_norm": fit.grad_norms}
+    return [
+        {"trial_id": trial_id, "step": step, "series": name, "value": value}
+        for name, values in series.items()
+        for step, value in enumerate(values)
+    ]
+
+
+def candidate_losses(state_id: str, prompt: Prompt, losses: Sequence[ExampleLoss]) -> list[Row]:
+    """`candidate_losses` rows of one prompt."""
+    return [
+        {
+            "state_id": state_id,
+            "task": prompt.task,
+            "prompt_id": prompt.prompt_id,
+            "example": i,
+            "nll_sum": loss.nll_sum,
+            "n_tokens": loss.n_tokens,
+            "content_nll": loss.content_nll,
+            "content_tokens": loss.content_tokens,
+        }
+        for i, loss in enumerate(losses)
+    ]
+
+
+def indicators(
+    state_id: str,
+    prompt: Prompt,
+    losses: Sequence[ExampleLoss],
+    prompt_tokens: int,
+    batch_size: int,
+) -> list[Row]:
+    """`indicators` rows of one prompt: pre-update loss in each averaging, length, pretraining
+    frequency."""
+    nll, n = [loss.nll_sum for loss in losses], [loss.n_tokens for loss in losses]
+    content_nll, content_n = (
+        [loss.content_nll for loss in losses],
+        [loss.content_tokens for loss in losses],
+    )
+    per_token = "nats/token"
+    values = [
+        ("pre_update_loss", batch_mean(nll, n, batch_size), per_token),
+        ("pre_update_loss_token_mean", token_mean(nll, n), per_token),
+        ("pre_update_loss_example_mean", example_mean(nll, n), per_token),
+        ("pre_update_loss_content", token_mean(content_nll, content_n), per_token),
+        ("prompt_length", float(prompt_tokens), "tokens"),
+    ]
+    if prompt.frequency is not None:
+        values.append(("prompt_frequency", float(prompt.frequency), "pretraining examples"))
+    return [
+        {
+            "state_id": state_id,
+            "task": prompt.task,
+            "prompt_id": prompt.prompt_id,
+            "name": name,
+            "value": value,
+            "unit": unit,
+            "n_examples": len(losses),
+            "exact": True,
+        }
+        for name, value, unit in values
+    ]
+
+
+def measured(state_id: str, trial: Trial | None, task: str, prompt: Prompt, steps: int) -> Row:
+    """The key that `scores` and `predictions` share."""
+    return {
+        "state_id": state_id,
+        "trial_id": None if trial is None else trial.trial_id,
+        "eval_task": task,
+        "test_prompt": prompt.prompt_id,
+        "step": 0 if trial is None else steps,
+        "n_shots": 0,
+    }
+
+
+def score(key: Row, task: Task, role: str | None, result: Evaluation) -> Row:
+    """A `scores` row."""
+    return {
+        **key,
+        "role": role,
+        "metric": task.metric,
+        "value": result.value,
+        "loss": result.loss,
+        "n_examples": len(result.outputs),
+    }
+
+
+def predictions(key: Row, result: Evaluation, n: int) -> list[Row]:
+    """`predictions` rows of the first `n` examples."""
+    kept = zip(result.outputs[:n], result.losses[:n], result.correct[:n], strict=True)
+    return [
+        {**key, "example": i, "output": output, "loss": loss, "correct": right}
+        for i, (output, loss, right) in enumerate(kept)
+    ]

@@ -1,0 +1,112 @@
+"""Carrying out a run: every group of its plan that is not saved yet, in order, until all are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.models.loading import Device, choose_device
+from sapo_analysis.plan import ALGORITHM_VERSION, Group, Plan, data_fingerprint, make_plan
+from sapo_analysis.provenance import environment
+from sapo_analysis.store import Run, RunWriter, layout, open_run, tidy
+from sapo_analysis.studies.engine import PlainEngine
+
+
+def run_to_end(path: Path, allow_mixed: bool = False) -> None:
+    """Work on a run folder until it is done. Groups already saved are not done again.
+
+    Raises:
+        InputError: the spec cannot be run here, or the run was begun on another device, model or
+            version and `allow_mixed` is false.
+    """
+    run = open_run(path)
+    if run.is_complete:
+        tidy(path)  # a kill between the last mark and the tidying leaves files that nobody needs
+        return
+    plan = make_plan(run.study)
+    if run.provenance:
+        torch.set_num_threads(run.provenance["threads"])  # float32 sums depend on it
+    device = choose_device(run.study.device)
+    provenance = _provenance(plan, device)
+    if run.provenance and not allow_mixed:
+        _refuse_mixing(run, provenance)
+    engine = PlainEngine(plan, device, path / layout.STATES)
+    engine.check_lengths()
+    with RunWriter(path, total=len(plan.trials)) as writer:
+        if not run.provenance:
+            writer.write_provenance(provenance)
+        engine.say = lambda phase: writer.update(phase=phase)
+        _work(plan, engine, writer)
+        writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
+
+
+def _work(plan: Plan, engine: PlainEngine, writer: RunWriter) -> None:
+    finished = writer.finished_groups()
+    done = _count_trials(plan.groups, finished)
+    writer.update(done=done)
+    for order, group in enumerate(plan.groups):
+        if group.group_id in finished:
+            continue
+        writer.save_group(order, group.group_id, engine.run(group))
+        if group.trial is not None:
+            done += 1
+            writer.update(done=done)
+
+
+def _count_trials(groups: Sequence[Group], finished: set[str]) -> int:
+    return sum(group.trial is not None and group.group_id in finished for group in groups)
+
+
+def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
+    return {
+        **environment(),
+        "algorithm_version": ALGORITHM_VERSION,
+        "engine": PlainEngine.name,
+        "chunk": PlainEngine.chunk,
+        "device": device.name,
+        "hardware": device.hardware,
+        "dtype": plan.study.dtype,
+        "threads": torch.get_num_threads(),
+        "model": {
+            "name": plan.study.model
+            if plan.model.folder.name == "pocket"
+            else plan.model.folder.name,
+            "weights": plan.model.weights,
+            "fingerprint": plan.model.fingerprint,
+            "n_parameters": plan.model.n_parameters,
+        },
+        "data": {name: data_fingerprint(task) for name, task in plan.tasks.items()},
+        "seeds": list(plan.study.seeds),
+        "noise_seeds": list(plan.study.noise_seeds),
+        "started": layout.now(),
+    }
+
+
+def _refuse_mixing(run: Run, now: dict[str, Any]) -> None:
+    keys = ("algorithm_version", "engine", "chunk", "device", "dtype", "model", "data")
+    differing = [key for key in keys if run.provenance[key] != now[key]]
+    if differing:
+        listed = "; ".join(
+            f"{key}: was {run.provenance[key]!r}, is {now[key]!r}" for key in differing
+        )
+        raise InputError(
+            f"Run {run.run_id} was begun under other conditions ({listed}). Its numbers would not"
+            f" be comparable."
+            " Continue where it was begun, or pass --allow-mixed to mix knowingly."
+        )
+
+
+def _cost(run: Run) -> dict[str, Any]:
+    costs = run.table("costs")
+    by_phase = costs.groupby("phase")[["seconds", "tokens", "model_flops"]].sum()
+    return {
+        "seconds": float(costs["seconds"].sum()),
+        "peak_bytes": int(costs["peak_bytes"].max()),
+        "phases": {
+            phase: {k: float(v) for k, v in row.items()} for phase, row in by_phase.iterrows()
+        },
+    }

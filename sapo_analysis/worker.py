@@ -1,0 +1,97 @@
+"""One process of work: `python -m sapo_analysis.worker KIND`, started by `sapo_analysis.jobs`.
+
+`study RUN_FOLDER [--allow-mixed]` works on a run until it is done. Every other kind reads its
+payload as JSON from standard input. The last line of standard output is the answer as JSON; a
+refusal is `{"error": ...}` with exit status 2.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sapo_analysis.errors import InputError, WorkError
+
+Payload = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+def main(arguments: list[str]) -> int:
+    """Do one job; the exit status is 0 done, 1 failed (traceback on standard error), 2 refused."""
+    signal.signal(signal.SIGTERM, _stop)
+    kind, *rest = arguments
+    try:
+        if kind == "study":
+            answer = _study(rest)
+        else:
+            answer = _PROBES[kind](json.load(sys.stdin))
+    except InputError as error:
+        print(json.dumps({"error": str(error)}))
+        return 2
+    except WorkError as error:
+        print(json.dumps({"error": str(error)}))
+        return 1
+    print(json.dumps(answer))
+    return 0
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)  # unwinds through the run's writer, which marks the run as interrupted
+
+
+def _quiet() -> None:
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
+def _study(arguments: list[str]) -> Answer:
+    from sapo_analysis.studies.runner import run_to_end
+
+    _quiet()
+    run_to_end(Path(arguments[0]), allow_mixed="--allow-mixed" in arguments[1:])
+    return {"run": arguments[0]}
+
+
+def _devices(payload: Payload) -> Answer:
+    from sapo_analysis.studies.probes import devices
+
+    return devices()
+
+
+def _score(payload: Payload) -> Answer:
+    from sapo_analysis.studies.probes import score
+
+    _quiet()
+    return score(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+
+
+def _calibrate(payload: Payload) -> Answer:
+    from sapo_analysis.spec import parse_study
+    from sapo_analysis.studies.calibrate import calibrate
+
+    _quiet()
+    return calibrate(parse_study(payload["study"], "The study"))
+
+
+def _pretrain(payload: Payload) -> Answer:
+    from sapo_analysis.models.pretraining import pretrain_from_payload
+
+    _quiet()
+    return pretrain_from_payload(payload)
+
+
+_PROBES: dict[str, Callable[[Payload], Answer]] = {
+    "devices": _devices,
+    "score": _score,
+    "calibrate": _calibrate,
+    "pretrain": _pretrain,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""What many tests share: the shipped model, its encoder, and a study small enough to run in seconds."""
+
+import pytest
+
+from sapo_analysis.spec import ParaphraseStudy
+
+
+@pytest.fixture(scope="session")
+def pocket_model():
+    from sapo_analysis.model_files import find_model
+    from sapo_analysis.models.loading import choose_device, load_model
+
+    return load_model(find_model("pocket"), choose_device("cpu"), "float32")
+
+
+@pytest.fixture(scope="session")
+def encoder(pocket_model):
+    from sapo_analysis.model_files import find_model
+    from sapo_analysis.models.encoding import Encoder
+    from sapo_analysis.models.loading import context_length, load_tokenizer
+
+    return Encoder(load_tokenizer(find_model("pocket")), context_length(pocket_model))
+
+
+@pytest.fixture
+def tiny_study() -> ParaphraseStudy:
+    """Two past tasks, two current ones, everything else at its smallest."""
+    return ParaphraseStudy.model_validate(
+        {
+            "name": "tiny",
+            "past": ["reverse", "topic"],
+            "current": ["sentiment", "place"],
+            "retained": ["first_word"],
+            "prompts": 2,
+            "seeds": [0, 1],
+            "state_seeds": [0],
+            "noise_seeds": [7],
+            "training": {"examples": 12, "batch_size": 4, "steps": 3},
+            "scoring": {"examples": 9},
+            "evaluation": {"examples": 5, "n_predictions_kept": 3},
+            "device": "cpu",
+        }
+    )

@@ -1,0 +1,234 @@
+"""Whole runs: what is measured where, the same spec twice, and a kill at any moment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pandas as pd
+import pytest
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.plan import make_plan
+from sapo_analysis.records import TABLES
+from sapo_analysis.store import create_run, open_run
+from sapo_analysis.studies.runner import run_to_end
+
+
+@pytest.fixture(scope="module")
+def tiny_module_study(request):
+    from tests.conftest import tiny_study
+
+    return tiny_study.__wrapped__()
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_module_study, tmp_path_factory):
+    path = create_run(tmp_path_factory.mktemp("runs"), tiny_module_study)
+    run_to_end(path)
+    return open_run(path)
+
+
+def assert_same_tables(found, expected):
+    for name in TABLES:
+        if name != "costs":
+            pd.testing.assert_frame_equal(found.table(name), expected.table(name), check_exact=True)
+
+
+def test_every_planned_trial_is_measured_on_every_task(finished, tiny_module_study):
+    plan = make_plan(tiny_module_study)
+    trials = finished.table("trials")
+    assert list(trials[trials["purpose"] != "past"]["trial_id"]) == [t.trial_id for t in plan.trials]
+    assert set(trials["status"]) == {"done"}
+    scores = finished.table("scores")
+    for trial in plan.trials:
+        mine = scores[scores["trial_id"] == trial.trial_id]
+        with_original = mine[mine["test_prompt"] == plan.prompts[trial.task][0].prompt_id]
+        assert set(with_original["eval_task"]) >= {trial.task}
+        assert set(mine["eval_task"]) == set(plan.tasks)
+        current = mine[mine["eval_task"] == trial.task]
+        assert trial.prompt.prompt_id in set(current["test_prompt"])
+        assert set(current["role"]) == {"current"}
+        roles = dict(zip(mine["eval_task"], mine["role"], strict=True))
+        other = "place" if trial.task == "sentiment" else "sentiment"
+        assert roles == {
+            trial.task: "current",
+            "reverse": "past",
+            "topic": "past",
+            "first_word": "retained",
+            other: "unseen",
+        }
+
+
+def test_replicates_share_the_state_that_one_state_seed_reached(finished):
+    states = finished.table("states")
+    assert [list(x) for x in states["learned"]] == [[], ["reverse"], ["reverse", "topic"]]
+    assert states["parent_id"].iloc[2] == states["state_id"].iloc[1]
+    trials = finished.table("trials")
+    main = trials[trials["purpose"] == "main"]
+    assert set(main["state_id"]) == {states["state_id"].iloc[2]}
+    assert sorted(set(main["seed"])) == [0, 1]
+    assert set(trials[trials["purpose"] == "noise"]["seed"]) == {7}
+
+
+def test_before_is_the_parent_state_with_its_past_learned(finished, pocket_model):
+    scores = finished.table("scores")
+    of_states = scores[scores["trial_id"].isna()]
+    key = ["eval_task", "test_prompt"]
+    base = of_states[of_states["state_id"] == "theta-0"].set_index(key)["loss"]
+    parent_id = finished.table("states")["state_id"].iloc[2]
+    parent = of_states[of_states["state_id"] == parent_id].set_index(key)["loss"]
+    # Three steps on `topic` must show in the parent state's loss, and the base's row must not know of it.
+    topic = [k for k in base.index if k[0] == "topic"][0]
+    assert parent[topic] < base[topic]
+
+
+def test_before_equals_the_plain_base_model_when_nothing_was_learned(
+    tiny_module_study, tmp_path, pocket_model, encoder
+):
+    from sapo_analysis.learning.scoring import example_losses
+    from sapo_analysis.prompts import get_prompts
+    from sapo_analysis.tasks import get_task
+
+    study = tiny_module_study.model_copy(update={"past": (), "noise_seeds": (), "seeds": (0,)})
+    path = create_run(tmp_path, study)
+    run_to_end(path)
+    run = open_run(path)
+    losses = run.table("candidate_losses")
+    assert set(losses["state_id"]) == {"theta-0"}
+    for prompt in get_prompts("sentiment")[:1]:
+        rows = encoder.encode_split(get_task("sentiment"), "train", 9, prompt)
+        plain = [x.nll_sum for x in example_losses(pocket_model, rows, 64, encoder.tokenizer.pad_token_id)]
+        mine = losses[(losses["task"] == "sentiment") & (losses["prompt_id"] == prompt.prompt_id)]
+        assert list(mine["nll_sum"]) == plain
+
+
+def test_the_same_spec_gives_the_same_tables(finished, tiny_module_study, tmp_path):
+    path = create_run(tmp_path, tiny_module_study)
+    run_to_end(path)
+    assert_same_tables(open_run(path), finished)
+
+
+def test_a_done_run_keeps_one_file_per_table_and_its_provenance(finished):
+    for name in TABLES:
+        assert [p.name for p in (finished.path / "tables" / name).iterdir()] == ["all.parquet"]
+    assert not (finished.path / "states").exists()
+    provenance = finished.provenance
+    assert provenance["model"]["weights"] == "trained"
+    assert provenance["cost"]["seconds"] > 0
+    assert str(finished.path.parent) not in json.dumps(provenance)
+
+
+KILLS = {
+    "in scoring": "kill_at(engine, 'example_losses', 4)",
+    "in training a past task": "kill_at(torch.optim.AdamW, 'step', 5)",
+    "in training": "kill_at(torch.optim.AdamW, 'step', 14)",
+    "in evaluation": "kill_at(engine, 'evaluate', 30)",
+    "between the tables of a group": "kill_at(os, 'replace', 60)",
+    "while joining": "kill_at(writer.pa, 'concat_tables', 3)",
+    "before tidying": "kill_at(writer, 'tidy', 1)",
+    "while tidying": "kill_at(pathlib.Path, 'unlink', 7)",
+}
+
+
+@pytest.mark.parametrize("moment", KILLS)
+def test_a_run_killed_at_any_moment_resumes_to_the_same_tables(
+    moment, finished, tiny_module_study, tmp_path
+):
+    path = create_run(tmp_path, tiny_module_study)
+    script = f"""
+        import os, pathlib, signal, sys, torch
+        from sapo_analysis.store import writer
+        from sapo_analysis.studies import engine, runner
+
+        def kill_at(place, name, n):
+            original, calls = getattr(place, name), []
+            def counted(*args, **kwargs):
+                calls.append(1)
+                if len(calls) == n:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return original(*args, **kwargs)
+            setattr(place, name, counted)
+
+        {KILLS[moment]}
+        runner.run_to_end(pathlib.Path({str(path)!r}))
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert open_run(path).status.state in ("interrupted", "done")
+    run_to_end(path)
+    resumed = open_run(path)
+    assert resumed.status.state == "done"
+    assert_same_tables(resumed, finished)
+    assert not list((path / "tables").glob("*/part-*"))
+
+
+def test_a_partial_run_shows_the_groups_that_are_whole(finished, tiny_module_study, tmp_path):
+    path = create_run(tmp_path, tiny_module_study)
+    script = f"""
+        import os, pathlib, signal
+        from sapo_analysis.store import writer
+        from sapo_analysis.studies import runner
+        original, calls = writer.RunWriter.save_group, []
+        def save(self, order, group_id, rows):
+            original(self, order, group_id, rows)
+            calls.append(group_id)
+            if len([c for c in calls if c.startswith('trial')]) == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+        writer.RunWriter.save_group = save
+        runner.run_to_end(pathlib.Path({str(path)!r}))
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
+    partial = open_run(path)
+    assert partial.status.state == "interrupted"
+    trials = partial.table("trials")
+    whole = finished.table("trials")
+    pd.testing.assert_frame_equal(trials, whole.iloc[: len(trials)])
+    assert (trials["purpose"] == "main").sum() == 2
+
+
+def test_a_resume_under_other_conditions_is_refused_and_changes_nothing(tiny_module_study, tmp_path):
+    path = create_run(tmp_path, tiny_module_study)
+    provenance = {
+        "algorithm_version": 0,
+        "engine": "plain",
+        "chunk": 1,
+        "device": "cuda",
+        "dtype": "float32",
+        "threads": 1,
+        "model": {},
+        "data": {},
+    }
+    (path / "provenance.json").write_text(json.dumps(provenance))
+    with pytest.raises(InputError, match=r"device: was 'cuda', is 'cpu'.*--allow-mixed"):
+        run_to_end(path)
+    assert not (path / "tables").exists()
+
+
+def test_two_workers_cannot_write_one_run(tiny_module_study, tmp_path):
+    from sapo_analysis.store import RunWriter
+
+    path = create_run(tmp_path, tiny_module_study)
+    with RunWriter(path, total=1):
+        with pytest.raises(InputError, match="another process"):
+            run_to_end(path)
+        assert open_run(path).status.state == "running"
+
+
+def test_a_termination_signal_leaves_an_interrupted_run(tiny_module_study, tmp_path):
+    slow = tiny_module_study.model_copy(
+        update={"training": tiny_module_study.training.model_copy(update={"steps": 2000})}
+    )
+    path = create_run(tmp_path, slow)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)], stdout=subprocess.PIPE
+    )
+    while open_run(path).status.state != "running":
+        assert worker.poll() is None
+    os.kill(worker.pid, signal.SIGTERM)
+    worker.communicate(timeout=60)
+    status = open_run(path).status
+    assert status.state == "interrupted"
+    assert "sapo resume" in status.next_step

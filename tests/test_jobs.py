@@ -1,0 +1,162 @@
+"""The worker as a process: runs, refusals that leave nothing behind, failures that lose nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from sapo_analysis import jobs
+from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.plan import make_plan
+from sapo_analysis.store import create_run, open_run
+
+
+@pytest.fixture
+def small(tiny_study):
+    return tiny_study.model_copy(
+        update={"past": (), "current": ("sentiment",), "seeds": (0,), "noise_seeds": ()}
+    )
+
+
+def test_a_study_runs_in_a_worker_and_reports_progress(small, tmp_path):
+    seen = []
+    path = jobs.run_study(small, tmp_path / "runs", seen.append)
+    run = open_run(path)
+    assert run.status.state == "done"
+    assert run.path.parent == tmp_path / "runs"
+    assert run.run_id.startswith("tiny-") and len(run.run_id) == len("tiny-") + 8
+    assert [s.total for s in seen][0] == len(make_plan(small).trials) == 3
+    assert seen[-1].state == "done" and seen[-1].done == 3
+
+
+def test_the_worker_refuses_a_prompt_that_does_not_fit_and_nothing_is_left(small, tmp_path):
+    long = small.model_copy(update={"own_prompts": {"sentiment": ("word " * 10_000,)}})
+    with pytest.raises(InputError, match=r"own-01.*tokens.*at most"):
+        jobs.run_study(long, tmp_path / "runs")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_prompt_with_braces_is_trained_with_as_it_is_written(small, tmp_path):
+    text = "Sort {this} into positive or negative: {0} {{x}} %s"
+    braces = small.model_copy(update={"own_prompts": {"sentiment": (text,)}})
+    run = open_run(jobs.run_study(braces, tmp_path))
+    prompts = run.table("prompts").set_index("prompt_id")
+    assert prompts.loc["own-01", "text"] == text
+    assert "own-01" in set(run.table("trials")["prompt_id"])
+
+
+def test_a_folder_that_cannot_be_written_is_named(small, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InputError, match=r"file.*--runs"):
+        jobs.run_study(small, tmp_path / "file" / "runs")
+
+
+def test_a_diverging_trial_is_recorded_and_the_study_goes_on(small, tmp_path):
+    wild = small.model_copy(
+        update={"training": small.training.model_copy(update={"learning_rate": 1e30})}
+    )
+    run = open_run(jobs.run_study(wild, tmp_path))
+    assert set(run.table("trials")["status"]) == {"diverged"}
+    scores = run.table("scores")
+    assert scores["trial_id"].isna().all()
+
+
+def test_a_worker_that_fails_names_its_log_and_the_next_step(tiny_study, tmp_path):
+    wild = tiny_study.model_copy(
+        update={"training": tiny_study.training.model_copy(update={"learning_rate": 1e30})}
+    )
+    with pytest.raises(WorkError, match=r"past task 'reverse' diverged.*worker.log.*sapo resume"):
+        jobs.run_study(wild, tmp_path)
+    (path,) = tmp_path.iterdir()
+    status = open_run(path).status
+    assert status.state == "failed"
+    assert "learning_rate" in status.error
+    assert "FloatingPointError" in (path / "worker.log").read_text()
+
+
+def test_a_worker_killed_from_outside_leaves_a_run_that_resumes(tiny_study, tmp_path):
+    path = create_run(tmp_path, tiny_study)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)], stdout=subprocess.PIPE
+    )
+    while open_run(path).status.done < 1:
+        assert worker.poll() is None, "the worker ended before its first trial"
+        time.sleep(0.1)
+    worker.kill()
+    worker.communicate()
+    assert open_run(path).status.state == "interrupted"
+    jobs.continue_run(path)
+    assert open_run(path).status.state == "done"
+
+
+def test_ctrl_c_stops_the_worker_and_keeps_what_is_finished(tiny_study, tmp_path):
+    script = f"""
+        import pathlib, sys
+        from sapo_analysis import jobs
+        from sapo_analysis.spec import parse_study
+        import json
+        try:
+            jobs.run_study(parse_study(json.load(sys.stdin), "spec"), pathlib.Path({str(tmp_path)!r}))
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+    slow = tiny_study.model_copy(
+        update={"training": tiny_study.training.model_copy(update={"steps": 3000})}
+    )
+    caller = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE, text=True
+    )
+    caller.stdin.write(slow.model_dump_json())
+    caller.stdin.close()
+    while not list(tmp_path.glob("*/tables/costs/part-*")):
+        assert caller.poll() is None
+        time.sleep(0.1)
+    os.kill(caller.pid, signal.SIGINT)
+    assert caller.wait(timeout=60) == 130
+    (path,) = tmp_path.iterdir()
+    assert open_run(path).status.state == "interrupted"
+
+
+def test_calibration_counts_what_the_run_then_does(small, tmp_path):
+    answer = jobs.probe("calibrate", {"study": json.loads(small.model_dump_json())})
+    run = open_run(jobs.run_study(small, tmp_path))
+    costs = run.table("costs").groupby("phase")[["examples", "tokens"]].sum()
+    assert answer["n_trials_main"] == 3 and answer["n_trials_noise"] == 0
+    assert answer["n_candidates_scored"] == 3
+    assert answer["scored_examples"] == costs.loc["score", "examples"]
+    assert answer["scored_tokens"] == costs.loc["score", "tokens"]
+    assert answer["train_examples"] == costs.loc["train", "examples"]
+    assert answer["evaluated_examples"] == costs.loc["evaluate", "examples"]
+    assert answer["train_tokens"] == pytest.approx(costs.loc["train", "tokens"], rel=0.1)
+    assert answer["evaluated_tokens"] == pytest.approx(costs.loc["evaluate", "tokens"], rel=0.25)
+    assert answer["seconds_low"] < answer["seconds"] < answer["seconds_high"]
+    assert answer["memory_bytes"] > 50e6 and answer["disk_bytes"] > 0
+
+
+def test_scores_of_the_probe_equal_those_of_a_run(small, tmp_path):
+    run = open_run(jobs.run_study(small, tmp_path))
+    answer = jobs.probe(
+        "score", {"model": "pocket", "task": "sentiment", "prompts": None, "examples": 9}
+    )
+    by_id = {row["prompt_id"]: row for row in answer["prompts"]}
+    indicators = run.table("indicators").query("name == 'pre_update_loss'")
+    assert len(indicators) == 3
+    for row in indicators.itertuples():
+        assert by_id[row.prompt_id]["pre_update_loss"] == pytest.approx(row.value, rel=1e-5)
+
+
+def test_a_refused_question_is_an_input_error():
+    with pytest.raises(InputError, match="Unknown task 'sentimnt'.*'sentiment'"):
+        jobs.probe("score", {"model": "pocket", "task": "sentimnt", "prompts": None, "examples": 9})
+
+
+def test_devices_names_the_device_and_the_reason():
+    answer = jobs.probe("devices", {})
+    assert answer["device"] in ("cpu", "cuda")
+    assert answer["why"]
+    assert answer["cuda_build"] or answer["gpus"] == []
