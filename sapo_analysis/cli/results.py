@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from sapo_analysis import analysis
+from sapo_analysis.cli.findings import show_details, show_findings
 from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
 from sapo_analysis.cli.output import show_json, show_table
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, find_run, list_runs, open_run
@@ -40,7 +41,13 @@ def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
 def _describe(run: Run | DamagedRun) -> dict[str, Any]:
     shipped = CACHED_RUNS in run.path.parents
     if isinstance(run, DamagedRun):
-        empty = {"kind": None, "model": None, "current": [], "done": None, "total": None}
+        empty: dict[str, Any] = {
+            "kind": None,
+            "model": None,
+            "current": [],
+            "done": None,
+            "total": None,
+        }
         return {
             "run_id": run.run_id,
             "state": "damaged",
@@ -63,9 +70,18 @@ def _describe(run: Run | DamagedRun) -> dict[str, Any]:
     }
 
 
-def show_report(runs: list[Run]) -> None:
-    """Print the findings."""
-
-
-def report(runs: list[str]) -> None:
-    """Estimates, definitions and verdicts; several runs are joined."""
+def report(
+    run: Annotated[
+        list[str], typer.Argument(metavar="RUN…", help="Folders or ids; several are joined.")
+    ],
+    runs: RunsFoldersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print estimates, verdicts and definitions; several runs are joined."""
+    opened = [open_run(find_run(name, folders(runs))) for name in run]
+    found = analysis.report(opened)
+    if as_json:
+        show_json(found)
+        return
+    show_findings(found)
+    show_details(found)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from sapo_analysis import jobs
+from sapo_analysis import analysis, jobs
+from sapo_analysis.cli.findings import show_findings
 from sapo_analysis.cli.options import (
     DEFAULT_RUNS,
     RunsFoldersOption,
@@ -19,7 +20,6 @@ from sapo_analysis.cli.options import (
 )
 from sapo_analysis.cli.output import duration, say, show, show_table, size
 from sapo_analysis.cli.progress import StudyProgress
-from sapo_analysis.cli.results import show_report
 from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import make_plan
@@ -48,7 +48,7 @@ def demo(
     began = time.monotonic()
     path = _with_progress(study, runs)
     seconds = time.monotonic() - began
-    show_report([open_run(path)])
+    show_findings(analysis.report(open_run(path)))
     show(f"Study: {duration(seconds)}. The run is in {path}")
     if serve_app:
         serve([runs], port, read_only=False)

@@ -1,0 +1,119 @@
+"""A report as terminal tables: the claims with both verdicts, then the numbers behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sapo_analysis.analysis.estimate import FORMS, SCOPES
+from sapo_analysis.cli.output import MISSING, number, show, show_table
+
+Report = dict[str, Any]
+
+
+def show_findings(report: Report) -> None:
+    """Every claim in both forms: estimate, both intervals, n, both verdicts. Then the warnings."""
+    ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
+    if report["verdicts"]:
+        show_table(
+            f"Findings of {', '.join(ids)}",
+            ["claim", "form", "estimate", *_SCOPE_COLUMNS, "n"],
+            _claim_rows(report["verdicts"]),
+            "claim_1: log ratio of two spreads; the others: r. n: tasks × prompts × seeds.",
+        )
+    if report["no_verdict"]:
+        show(report["no_verdict"])
+    for claim, prediction in report["claims"].items():
+        missing = report["claims_without_data"].get(claim)
+        show(f"{claim}: {prediction}.{f' Not judged: {missing}' if missing else ''}")
+    for warning in report["warnings"]:
+        show(f"Warning: {warning}")
+
+
+def show_details(report: Report) -> None:
+    """The within-task correlations, in-task results, noise floors and definitions."""
+    show_table(
+        "Pre-update loss against each outcome, within tasks",
+        [
+            "outcome",
+            "role",
+            "statistic",
+            "estimate",
+            "new tasks 95 %",
+            "these tasks 95 %",
+            "p",
+            "n",
+        ],
+        _estimate_rows(report["estimates"]),
+        "p: permutation, prompts shuffled within task. n: tasks × prompts × seeds.",
+    )
+    show_table(
+        "Final in-task result over prompts",
+        ["task", "quantity", "mean", "sd", "prompts", "unit"],
+        [
+            (row["task"], row["quantity"], row["mean"], row["sd"], row["n_prompts"], row["unit"])
+            for row in report["in_task"]
+        ],
+    )
+    floors = [row for row in report["noise_floor"] if row["sd"] is not None]
+    if floors:
+        show_table(
+            "Noise floor: the same prompt under other seeds",
+            ["outcome", "role", "sd", "trials", "unit"],
+            [(row["quantity"], row["role"], row["sd"], row["n"], row["unit"]) for row in floors],
+        )
+    show_table(
+        "Definitions",
+        ["quantity", "meaning", "good when", "score form (points)", "loss form (nats per token)"],
+        [
+            (name, one["meaning"], one["good_when"], one["score_form"], one["loss_form"])
+            for name, one in report["definitions"].items()
+        ],
+    )
+
+
+_SCOPE_COLUMNS = ["these tasks 95 %", "these tasks", "new tasks 95 %", "new tasks"]
+
+
+def _claim_rows(verdicts: list[Report]) -> list[list[str]]:
+    by_key = {(v["claim"], v["form"], v["scope"]): v for v in verdicts}
+    rows = []
+    for claim in dict.fromkeys(v["claim"] for v in verdicts):
+        for form in FORMS:
+            both = {scope: by_key.get((claim, form, scope)) for scope in SCOPES}
+            present = next((v for v in both.values() if v is not None), None)
+            if present is not None:
+                cells = [_judged(both[scope]) for scope in ("these_tasks", "new_tasks")]
+                estimate = present["estimate"]
+                value = number(estimate["value"], sign=True)
+                rows.append([claim, form, value, *cells[0], *cells[1], _n(estimate)])
+    return rows
+
+
+def _judged(verdict: Report | None) -> tuple[str, str]:
+    if verdict is None:
+        return MISSING, MISSING
+    word = "too few tasks" if verdict["verdict"] == "too few" else verdict["verdict"]
+    return _interval(verdict["estimate"]), word
+
+
+def _estimate_rows(estimates: list[Report]) -> list[tuple[str, ...]]:
+    within = [e for e in estimates if e["level"] == "within_task"]
+    new = [e for e in within if e["scope"] == "new_tasks"]
+    these = {(e["y"], e["role"], e["statistic"]): e for e in within if e["scope"] == "these_tasks"}
+    rows: list[tuple[str, ...]] = []
+    for e in new:
+        other = these[e["y"], e["role"], e["statistic"]]
+        value, p = number(e["value"], sign=True), number(e["p"], 4)
+        intervals = _interval(e), _interval(other)
+        rows.append((e["y"], e["role"] or "", e["statistic"], value, *intervals, p, _n(e)))
+    return rows
+
+
+def _interval(estimate: Report) -> str:
+    if estimate["lower"] is None or estimate["upper"] is None:
+        return MISSING
+    return f"{number(estimate['lower'], sign=True)} to {number(estimate['upper'], sign=True)}"
+
+
+def _n(estimate: Report) -> str:
+    return f"{estimate['n_tasks']} × {estimate['n_prompts']} × {estimate['n_seeds']}"
