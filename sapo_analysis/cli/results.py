@@ -39,33 +39,27 @@ def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
 
 
 def _describe(run: Run | DamagedRun) -> dict[str, Any]:
-    shipped = CACHED_RUNS in run.path.parents
-    if isinstance(run, DamagedRun):
-        empty: dict[str, Any] = {
-            "kind": None,
-            "model": None,
-            "current": [],
-            "done": None,
-            "total": None,
-        }
-        return {
-            "run_id": run.run_id,
-            "state": "damaged",
-            **empty,
-            "path": str(run.path),
-            "shipped": shipped,
-            "note": run.reason,
-        }
-    return {
+    row: dict[str, Any] = {
         "run_id": run.run_id,
+        "state": "damaged",
+        "kind": None,
+        "model": None,
+        "current": [],
+        "done": None,
+        "total": None,
+        "path": str(run.path),
+        "shipped": CACHED_RUNS in run.path.parents,
+    }
+    if isinstance(run, DamagedRun):
+        return {**row, "note": run.reason}
+    return {
+        **row,
         "state": run.status.state,
         "kind": run.study.kind,
         "model": run.study.model,
         "current": list(run.study.current),
         "done": run.status.done,
         "total": run.status.total,
-        "path": str(run.path),
-        "shipped": shipped,
         "note": run.status.error or run.status.next_step,
     }
 
