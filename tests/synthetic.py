@@ -1,4 +1,4 @@
-"""Run folders with known generating values: statistics are checked against the truth, pages are tested without torch."""
+"""Run folders with known generating values, for tests of statistics and pages without torch."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ WORDS = "decide whether the short text below says something good about what it d
 
 @dataclass
 class Truth:
-    """Generating values. Changes are in points; a loss changes by -1/50 of what the score changes by.
+    """Generating values.
 
-    `r`: correlation over prompts of pre-update loss with forgetting (past and retained), and with generalization
-    times -1, before seed noise. `spread`: sd over prompts of another task's change. `in_task_spread`: sd over
-    prompts of the in-task score. `seed_effect`: sd of an effect common to all prompts of a seed. `noise`: sd of the
-    prompt x seed effect, common to all evaluated tasks. `own`: share of an evaluated task's spread that is its own.
+    Changes are in points; a loss changes by -1/50 of what the score changes by.
+
+    `r`: correlation over prompts of pre-update loss with forgetting (past and retained), and with
+    generalization times -1, before seed noise. `spread`: sd over prompts of another task's change.
+    `in_task_spread`: sd over prompts of the in-task score. `seed_effect`: sd of an effect common to
+    all prompts of a seed. `noise`: sd of the prompt x seed effect, common to all evaluated tasks.
+    `own`: share of an evaluated task's spread that is its own.
     """
 
     r: float = 0.6
@@ -183,7 +186,7 @@ class _Maker:
         self.latent = {task: self._latent(task) for task in study.current}
 
     def _rng(self, *what: object) -> np.random.Generator:
-        # From names, not from order of use: a study with more seeds repeats the numbers of the smaller one.
+        # From names, not order of use: a study with more seeds repeats the smaller one's numbers.
         return np.random.default_rng([self.seed, *"/".join(map(str, what)).encode()])
 
     def _latent(self, task: str) -> dict[str, dict[str, float]]:
@@ -224,7 +227,7 @@ class _Maker:
     def _trials(
         self, prompts: list[str], state: str, seed: int, purpose: str
     ) -> list[tuple[str, Rows]]:
-        """The trials of one seed in a few groups: a real worker saves each by itself, which takes a disk seconds."""
+        """The trials of one seed in few groups: saving each, as a worker does, takes seconds."""
         pairs = [(task, prompt) for prompt in prompts for task in self.study.current]
         size = math.ceil(len(pairs) / 4)
         groups = []

@@ -1,7 +1,4 @@
-"""Tidy tables to estimates: no plots, no file formats, no torch.
-
-`impacts` (the module) makes the table that everything else reads; what stands below may be relied on.
-"""
+"""Tidy tables to estimates: no plots, no file formats, no torch. `__all__` may be relied on."""
 
 from sapo_analysis.analysis.claims import claims, claims_without_data, no_verdict
 from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
@@ -14,6 +11,7 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
+from sapo_analysis.analysis.impacts import impacts
 from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
 from sapo_analysis.analysis.power import tasks_needed
 from sapo_analysis.analysis.prompt_means import prompts_table
@@ -31,6 +29,7 @@ __all__ = [
     "continual_metrics",
     "disattenuated",
     "impact_correlation",
+    "impacts",
     "no_verdict",
     "noise_band",
     "pooled_correlation",

@@ -1,4 +1,4 @@
-"""The published claims, each judged twice: for new tasks and for these tasks, in score and in loss form."""
+"""The published claims, each judged for new tasks and for these tasks, in score and loss form."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ CLAIMS: dict[str, str] = {
     "claim_1": "prompts that teach a task equally well differ in what they do to other tasks",
     "claim_2": "a prompt that is good for one other task is good for the others",
     "claim_3_forgetting_past": "a higher pre-update loss goes with more forgetting of past tasks",
-    "claim_3_forgetting_retained": "a higher pre-update loss goes with more forgetting of retained tasks",
+    "claim_3_forgetting_retained": (
+        "a higher pre-update loss goes with more forgetting of retained tasks"
+    ),
     "claim_3_generalization": "a higher pre-update loss goes with less generalization",
 }
 """What each claim predicts."""
@@ -47,7 +49,7 @@ _OUTCOMES = {
 
 @dataclass(frozen=True)
 class TaskValues:
-    """One claim's statistic per current task, on the scale of its intervals (Fisher's z, log ratio)."""
+    """One claim's statistic per current task, on the scale of its intervals (z or log ratio)."""
 
     values: Floats
     errors: Floats
@@ -62,21 +64,23 @@ def claims(
 ) -> list[Verdict]:
     """The verdicts on every claim the table has data for: claim x scope x form.
 
-    *Claim 1*, per current task: log(sd over prompts of the mean impact on all other tasks ÷ sd over prompts of the
-    final in-task result under the training prompt), seed-averaged, on the raw scale (points or nats); predicted > 0.
-    *Claim 2*: mean Fisher z of r(impact_i, impact_j) over all pairs of other tasks; predicted > 0. *Claim 3*: Fisher
-    z of r(pre-update loss, forgetting) > 0, of r(pre-update loss, generalization) < 0.
+    *Claim 1*, per current task: log(sd over prompts of the mean impact on all other tasks ÷ sd over
+    prompts of the final in-task result under the training prompt), seed-averaged, on the raw scale
+    (points or nats); predicted > 0. *Claim 2*: mean Fisher z of r(impact_i, impact_j) over all
+    pairs of other tasks; predicted > 0. *Claim 3*: Fisher z of r(pre-update loss, forgetting) > 0,
+    of r(pre-update loss, generalization) < 0.
 
-    *Supported*: the 95 % interval lies wholly on the predicted side, and for new tasks at least two thirds of at
-    least four tasks agree in sign, for these tasks every task has at least ten prompts. *Contradicted*: wholly on
-    the other side. *Too few*: new tasks with fewer than four tasks. Else *unclear*; also whenever score and loss
-    form disagree in sign.
+    *Supported*: the 95 % interval lies wholly on the predicted side, and for new tasks at least two
+    thirds of at least four tasks agree in sign, for these tasks every task has at least ten
+    prompts. *Contradicted*: wholly on the other side. *Too few*: new tasks with fewer than four
+    tasks. Else *unclear*; also whenever score and loss form disagree in sign.
 
-    Errors of one task's value over prompts, for the interval of these tasks. Claim 1: se = √(1/(n - 1)), that of
-    the log ratio of two independent sds (1/(2(n - 1)) each); impacts and in-task results share their prompts, and a
-    correlation between them makes it smaller, so the interval is then too wide, but values with heavier tails than
-    normal make it too narrow. Claim 2: delete-one-prompt jackknife of the mean z, as its pairs share tasks; a little
-    wide with few prompts. Claim 3: 1/√(n - 3).
+    Errors of one task's value over prompts, for the interval of these tasks. Claim 1: se = √(1/(n -
+    1)), that of the log ratio of two independent sds (1/(2(n - 1)) each); impacts and in-task
+    results share their prompts, and a correlation between them makes it smaller, so the interval is
+    then too wide, but values with heavier tails than normal make it too narrow. Claim 2:
+    delete-one-prompt jackknife of the mean z, as its pairs share tasks; a little wide with few
+    prompts. Claim 3: 1/√(n - 3).
 
     Whether a run may have verdicts at all is `no_verdict`'s to say.
 
@@ -128,11 +132,14 @@ def without_data(df: pd.DataFrame, claim: str) -> str:
 
 
 def no_verdict(runs: Sequence[Run]) -> str:
-    """Why these runs get no verdict: one is not done, or its base model was never trained. Empty when they do."""
+    """Why these runs get no verdict, empty when they do: one is not done, or has random weights."""
     for run in runs:
         if not run.is_complete:
             done = f"{run.status.done} of {run.status.total} trials"
-            return f"Run {run.run_id} is {run.status.state} ({done}): numbers will move, no verdict until it is done."
+            return (
+                f"Run {run.run_id} is {run.status.state} ({done}):"
+                " numbers will move, no verdict until it is done."
+            )
         if run.has_random_weights:
             return f"Run {run.run_id} has random weights: it is a control and gets no verdict."
     return ""
@@ -165,7 +172,7 @@ def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int)
 
 
 def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
-    """Claim 1's statistic per current task: log(sd of mean impact ÷ sd of the in-task result), over prompts."""
+    """Claim 1's statistic: log(sd over prompts of mean impact ÷ sd of the in-task result)."""
     result = "score_after" if form == "score" else "loss_after"
     impact = prompt_means(df, in_form("impact", form), x=None, any_role=True, rescale=False)
     in_task = prompt_means(df, result, x=None, role="current", rescale=False)
@@ -194,7 +201,7 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
 
 
 def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
-    """Claim 2's statistic per current task: mean Fisher z over pairs of other tasks of r(impact_i, impact_j)."""
+    """Claim 2's statistic: mean Fisher z of r(impact_i, impact_j) over pairs of other tasks."""
     cells = cells_of(df, in_form("impact", form), any_role=True)
 
     def statistic(name: str) -> tuple[float, float, int] | str:
@@ -205,7 +212,7 @@ def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
             return f"{n} prompts, at least {MIN_PROMPTS} are needed"
         if table.shape[1] < 2:
             return "fewer than two other tasks differ between prompts"
-        left_out = [_mean_pair_z(np.delete(table, i, axis=0)) for i in range(n)]
+        left_out = np.array([_mean_pair_z(np.delete(table, i, axis=0)) for i in range(n)])
         jackknife = math.sqrt((n - 1) / n * float(np.sum(np.square(left_out - np.mean(left_out)))))
         return _mean_pair_z(table), jackknife, n
 
@@ -217,7 +224,7 @@ def _mean_pair_z(table: Floats) -> float:
     table = table[:, [_spreads(column) for column in table.T]]
     if table.shape[1] < 2:
         return 0.0
-    r = np.corrcoef(table, rowvar=False)
+    r = np.asarray(np.corrcoef(table, rowvar=False))
     return float(np.mean(fisher_z(r[np.triu_indices_from(r, k=1)])))
 
 
@@ -304,7 +311,8 @@ def _decide(
     if scope == "new_tasks" and k < MIN_TASKS:
         return (
             "too few",
-            f"{_count(k, 'usable current task')}; new tasks need at least {MIN_TASKS}.{_wanted(values)}",
+            f"{_count(k, 'usable current task')}; new tasks need at least {MIN_TASKS}."
+            f"{_wanted(values)}",
         )
     if k == 0:
         return "unclear", "No current task could be used: " + "; ".join(
@@ -333,7 +341,7 @@ def _decide(
 
 
 def _wanted(values: TaskValues) -> str:
-    """How many tasks would give 80 % power, were the effect and the spread over tasks as seen here."""
+    """How many tasks would give 80 % power, were effect and spread over tasks as seen here."""
     k = len(values.values)
     if k == 0:
         return ""

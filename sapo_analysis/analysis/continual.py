@@ -14,12 +14,14 @@ from sapo_analysis.errors import InputError
 
 @dataclass(frozen=True)
 class ContinualMetrics:
-    """Averages over a sequence of N tasks, in points. R[i][j]: score on task j after stage i; R0[j]: of θ_0.
+    """Averages over a sequence of N tasks, in points.
+
+    R[i][j] is the score on task j after stage i, R0[j] that of θ_0.
 
     Attributes:
         ap: Average performance, (1/N) Σ_j R[N][j].
-        bwt: Backward transfer over all stages, 1/(N-1) Σ_{i=2..N} 1/(i-1) Σ_{j<i} (R[i][j] - R[j][j]); negative:
-            forgetting.
+        bwt: Backward transfer over all stages, 1/(N-1) Σ_{i=2..N} 1/(i-1) Σ_{j<i}
+            (R[i][j] - R[j][j]); negative: forgetting.
         bwt_final: Backward transfer of the last stage, 1/(N-1) Σ_{j<N} (R[N][j] - R[j][j]).
         fwt: Forward transfer, 1/(N-1) Σ_{i<N} 1/(N-i) Σ_{j>i} (R[i][j] - R0[j]).
     """

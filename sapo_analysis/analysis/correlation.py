@@ -1,4 +1,4 @@
-"""Correlation of a prompt's indicator with what training on that prompt did: within tasks, per task, pooled."""
+"""Correlation of a prompt's indicator with what training on it did: per task, within, pooled."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class TaskPoints:
     def limit(self) -> float:
         """Where |r| is held before atanh.
 
-        A perfect rank order of few prompts is common and would make the mean infinite: it counts as halfway to the
-        next smaller rank correlation, 1 - 6 / (n (n² - 1)).
+        A perfect rank order of few prompts is common and would make the mean infinite: it counts as
+        halfway to the next smaller rank correlation, 1 - 6 / (n (n² - 1)).
         """
         return 1 - 1e-12 if self.statistic == "pearson" else 1 - 6 / (self.n * (self.n**2 - 1))
 
@@ -62,7 +62,7 @@ class TaskPoints:
         return (1.0 if self.statistic == "pearson" else 1.03) / float(np.sqrt(self.n - 3))
 
     def null_z(self, m: int, seed: int, stream: int) -> Floats:
-        """z of `m` shuffles of the prompts."""
+        """Fisher's z of `m` shuffles of the prompts."""
         return fisher_z(null_correlations(self.x, self.y, m, seed, stream), self.limit)
 
 
@@ -95,11 +95,12 @@ def within_task_correlation(
 ) -> Estimate:
     """Correlation of x and y over prompts, within each current task, averaged over tasks.
 
-    Estimand: tanh of the mean over the k tasks of z_t = atanh(r_t), where r_t is over prompts of task t with values
-    averaged over evaluated tasks and shared seeds (`prompts_table`). Seed noise attenuates it. Intervals, made on
-    z: `intervals.mean_interval` with se_t = 1/√(n_t - 3) (Spearman 1.03/√(n_t - 3)). p: prompts shuffled within each
-    task, statistic |mean z|, two-sided, (b + 1) / (m + 1). Tasks with fewer than four prompts or without spread in
-    x or y are left out and named in `method`; with none left the value is nan.
+    Estimand: tanh of the mean over the k tasks of z_t = atanh(r_t), where r_t is over prompts of
+    task t with values averaged over evaluated tasks and shared seeds (`prompts_table`). Seed noise
+    attenuates it. The interval is made on z: `intervals.mean_interval` with se_t = 1/√(n_t - 3)
+    (Spearman 1.03/√(n_t - 3)). p: prompts shuffled within each task, statistic |mean z|, two-sided,
+    (b + 1) / (m + 1). Tasks with fewer than four prompts or without spread in x or y are left out
+    and named in `method`; with none left the value is nan.
 
     Args:
         df: Any table with columns x, y and `task`; see `prompts_table`.
@@ -114,7 +115,8 @@ def within_task_correlation(
         seed: Seed of the shuffles.
 
     Raises:
-        InputError: a column, role, scope or statistic is unknown, or several roles have values and none was chosen.
+        InputError: a column, role, scope or statistic is unknown, or several roles have values and
+            none was chosen.
     """
     check_scope(scope)
     points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
@@ -149,8 +151,8 @@ def task_correlations(
 ) -> list[Estimate]:
     """The correlation over prompts of each current task, in order of name.
 
-    Interval: tanh(z ± 1.96 · se), se = 1/√(n - 3), for Spearman 1.03/√(n - 3). Arguments and errors as in
-    `within_task_correlation`; tasks that it leaves out are absent.
+    Interval: tanh(z ± 1.96 · se), se = 1/√(n - 3), for Spearman 1.03/√(n - 3). Arguments and errors
+    as in `within_task_correlation`; tasks that it leaves out are absent.
     """
     points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
     estimates = []
@@ -180,9 +182,9 @@ def pooled_correlation(
 ) -> Estimate:
     """The correlation over all (current task, prompt) points at once: secondary.
 
-    It mixes differences between tasks with differences between prompts, and its Fisher interval treats points of
-    one task as independent. p: prompts shuffled within task, statistic |pooled z|. Arguments and errors as in
-    `within_task_correlation`.
+    It mixes differences between tasks with differences between prompts, and its Fisher interval
+    treats points of one task as independent. p: prompts shuffled within task, statistic |pooled z|.
+    Arguments and errors as in `within_task_correlation`.
     """
     points = _points(
         df, x, y, role, task, "pearson", eval_task, n_permutations, seed, min_prompts=1
@@ -207,7 +209,8 @@ def pooled_correlation(
                     np.concatenate(parts, axis=1) @ (xs - xs.mean()) / scale, whole.limit
                 )
                 p = two_sided_p(z, null)
-    method = f"{statistic} r over all points, mixes tasks with prompts, Fisher z interval{points.left_out}"
+    method = f"{statistic} r over all points, mixes tasks with prompts, Fisher z interval"
+    method += points.left_out
     bounds = (z, lower, upper)
     return _estimate(
         x, y, points, None, bounds, "pooled", "these_tasks", statistic, p, method, seed
@@ -297,12 +300,13 @@ def _estimate(
 def disattenuated(
     df: pd.DataFrame, estimate: Estimate, task: str = "current_task"
 ) -> tuple[float, float]:
-    """A within-task correlation as it would be without seed noise in y, and the reliability of y it was divided by.
+    """A within-task correlation as it would be without seed noise in y, and y's reliability.
 
-    value / √reliability, held within [-1, 1]. reliability = 1 - Σ_t(σ²_t / seeds) / Σ_t s²_t, where s²_t is the
-    variance over prompts of the seed-averaged y of task t and σ²_t its prompt x seed component over the main trials
-    (two-way, one value per cell). Needs two seeds; else, or when noise explains all the spread, both are nan. It
-    stands beside the estimate, never in its place, and has no interval.
+    value / √reliability, held within [-1, 1]. reliability = 1 - Σ_t(σ²_t / seeds) / Σ_t s²_t, where
+    s²_t is the variance over prompts of the seed-averaged y of task t and σ²_t its prompt x seed
+    component over the main trials (two-way, one value per cell). Needs two seeds; else, or when
+    noise explains all the spread, both are nan. It stands beside the estimate, never in its place,
+    and has no interval.
 
     Args:
         df: The table the estimate was made of.
@@ -327,7 +331,7 @@ def disattenuated(
 
 
 def _ranks(values: Floats) -> Floats:
-    return pd.Series(values).rank().to_numpy(dtype=float)
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
 
 
 def _constant(values: Floats) -> bool:

@@ -1,4 +1,4 @@
-"""Are prompts that are good for one other task good for the others? Correlation of impacts between other tasks."""
+"""Are prompts that are good for one other task good for the others? Correlation of impacts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.estimate import Form, Z_95, check_form
 from sapo_analysis.analysis.correlation import MIN_PROMPTS
+from sapo_analysis.analysis.estimate import Z_95, Form, check_form
 from sapo_analysis.analysis.intervals import NAN, fisher_z
-from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
+from sapo_analysis.analysis.prompt_means import cells_of, select
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.variance import Component, same_prompt, seed_cells, two_way
+from sapo_analysis.analysis.variance import Component, same_prompt, two_way
 from sapo_analysis.errors import unknown
 
 COLUMNS = ["task_i", "task_j", "r", "lower", "upper", "n_prompts", "n_current_tasks", "below_noise"]
@@ -29,14 +29,15 @@ class _Pair:
 def impact_correlation(
     df: pd.DataFrame, current_task: str | None = None, form: Form = "score"
 ) -> pd.DataFrame:
-    """r over prompts of the impacts on two other tasks, for every pair; tidy, ready for a heat map.
+    """R over prompts of the impacts on two other tasks, for every pair; tidy, ready for a heat map.
 
-    Main trials, seed-averaged. With `current_task` None: tanh of the mean Fisher z over the current tasks in which
-    both were evaluated and neither is current. Interval (of these tasks): ± 1.96 · √(Σ 1/(n - 3)) / k on z.
+    Main trials, seed-averaged. With `current_task` None: tanh of the mean Fisher z over the current
+    tasks in which both were evaluated and neither is current. Interval (of these tasks): ± 1.96 ·
+    √(Σ 1/(n - 3)) / k on z.
 
-    `below_noise`: in more than half of those current tasks the spread over prompts of one of the two impacts is not
-    larger than seed noise (F test at 5 %: variance over prompts against σ²/seeds with σ from the noise trials, as in
-    `noise.noise_band`). Null where there are no noise trials.
+    `below_noise`: in more than half of those current tasks the spread over prompts of one of the
+    two impacts is not larger than seed noise (F test at 5 %: variance over prompts against σ²/seeds
+    with σ from the noise trials, as in `noise.noise_band`). Null where there are no noise trials.
 
     Args:
         df: An impacts table.
@@ -44,8 +45,9 @@ def impact_correlation(
         form: `score` or `loss`.
 
     Returns:
-        Columns task_i, task_j, r, lower, upper, n_prompts (the smallest), n_current_tasks, below_noise. Both orders
-        of a pair are there, the diagonal is not. r is nan where an impact is the same for every prompt.
+        Columns task_i, task_j, r, lower, upper, n_prompts (the smallest), n_current_tasks,
+        below_noise. Both orders of a pair are there, the diagonal is not. r is nan where an impact
+        is the same for every prompt.
 
     Raises:
         InputError: the form or the current task is unknown.
@@ -90,7 +92,7 @@ def _pairs(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], list[_Pair]]:
     return pairs
 
 
-def _z(a: "pd.Series[float]", b: "pd.Series[float]") -> float:
+def _z(a: pd.Series[float], b: pd.Series[float]) -> float:
     if len(a) < MIN_PROMPTS or any(
         np.ptp(v) <= 1e-10 * np.abs(v).max() for v in (a.to_numpy(), b.to_numpy())
     ):
@@ -103,15 +105,12 @@ def _noise(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], Component]:
     found: dict[tuple[str, str], Component] = {}
     if "purpose" not in df or not (df["purpose"] == "noise").any():
         return found
-    for other in df.loc[df[impact].notna(), "eval_task"].unique():
-        rows = df[df["eval_task"] == other]
-        means = prompt_means(rows, impact, x=None, any_role=True, rescale=False)
-        for current, cells in seed_cells(
-            rows, impact, means, role=None, purpose="noise", any_role=True
-        ).items():
-            component = two_way(cells) or same_prompt(cells)
-            if component is not None:
-                found[current, str(other)] = component
+    rows = select(df, impact, any_role=True, purpose="noise")
+    for (current, other), part in rows.groupby(["task", "eval_task"]):
+        cells = part.pivot(index="prompt_id", columns="seed", values="y")
+        component = two_way(cells) or same_prompt(cells)
+        if component is not None:
+            found[str(current), str(other)] = component
     return found
 
 

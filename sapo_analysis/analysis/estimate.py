@@ -1,4 +1,4 @@
-"""The two results that leave this package: an estimate with its interval, and a verdict on a claim."""
+"""The two results of this package: an estimate with its interval, and a verdict on a claim."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ class Estimate:
     Attributes:
         x: Column on the horizontal axis, known before the update.
         y: Column on the vertical axis; `_loss` at its end says loss form, else score form.
-        role: Role of the evaluated tasks; None where the table has no roles or all other tasks count.
+        role: Role of the evaluated tasks; None where the table has no roles or all other tasks
+            count.
         task: The one current task of a `task` estimate; None for an estimate over tasks.
         value: The estimate, in `unit`; nan where nothing could be estimated.
         lower: Lower end of the interval; nan where there is none.
         upper: Upper end of the interval; nan where there is none.
         confidence: Coverage that the interval aims at (probability).
-        level: `within_task` (tanh of the mean over tasks of Fisher's z), `task` (one task), `pooled` (all points).
-        scope: `new_tasks`: would hold for other tasks too; `these_tasks`: speaks of the named tasks only.
+        level: `within_task` (tanh of the mean over tasks of Fisher's z), `task` (one task),
+            `pooled` (all points).
+        scope: `new_tasks`: would hold for other tasks too; `these_tasks`: speaks of the named tasks
+            only.
         statistic: `pearson`, `spearman` or `log_sd_ratio`.
         p: Two-sided permutation p, prompts shuffled within task; nan where none was made.
         n_prompts: Prompts per task; the smallest number where tasks differ.
@@ -104,7 +107,7 @@ class Verdict:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON knows it: numpy scalars as Python numbers, nan and infinities as None, containers inside too."""
+    """A value as JSON knows it, containers inside too; nan and infinities become None."""
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What stands behind one point: the wording, the evaluated tasks, the examples that were forgotten."""
+"""What stands behind one point: the wording, the evaluated tasks, the examples forgotten."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from sapo_analysis.analysis.impacts import impacts
 from sapo_analysis.errors import RunError, unknown
 from sapo_analysis.store import Run
 
@@ -22,8 +23,9 @@ def word_diff(original: str, text: str) -> list[tuple[Op, str]]:
     """Word by word, how a paraphrase differs from the original.
 
     Returns:
-        (op, words) in reading order: `equal`, `delete` (only in the original), `insert` (only in the text). Joining
-        the words of `equal` and `insert` gives the text with white space normalised.
+        (op, words) in reading order: `equal`, `delete` (only in the original), `insert` (only in
+        the text). Joining the words of `equal` and `insert` gives the text with white space
+        normalised.
     """
     a, b = original.split(), text.split()
     parts: list[tuple[Op, str]] = []
@@ -49,8 +51,9 @@ def task_changes(df: pd.DataFrame, current_task: str, prompt_id: str) -> pd.Data
         prompt_id: The prompt it was learned with.
 
     Returns:
-        eval_task, role, metric, score_before, score_after, score_change, score_change_sd (over seeds; nan for one
-        seed), loss_before, loss_after, loss_change, loss_change_sd, n_seeds; the current task first, then by role.
+        eval_task, role, metric, score_before, score_after, score_change, score_change_sd (over
+        seeds; nan for one seed), loss_before, loss_after, loss_change, loss_change_sd, n_seeds; the
+        current task first, then by role.
 
     Raises:
         InputError: the task or the prompt is unknown; the known ones are named.
@@ -90,8 +93,9 @@ def worst_forgotten(
 ) -> pd.DataFrame:
     """The kept test examples that training on one prompt hurt most.
 
-    An example is forgotten in a seed when the parent state answered it right and the trial wrong. Sorted by how many
-    main seeds forgot it, then by the mean rise of its loss; where nothing was forgotten the greatest rises stand.
+    An example is forgotten in a seed when the parent state answered it right and the trial wrong.
+    Sorted by how many main seeds forgot it, then by the mean rise of its loss; where nothing was
+    forgotten the greatest rises stand.
 
     Args:
         run: The run.
@@ -102,15 +106,16 @@ def worst_forgotten(
         eval_task: Only this evaluated task.
 
     Returns:
-        eval_task, role, example, input, gold, before and after (outputs of the first seed that forgot it, else of
-        the first seed), n_forgotten, n_seeds, forgotten ("forgotten in 2 of 3 seeds"), loss_change (mean over seeds,
-        nats per target token). Empty when no outputs were kept.
+        eval_task, role, example, input, gold, before and after (outputs of the first seed that
+        forgot it, else of the first seed), n_forgotten, n_seeds, forgotten ("forgotten in 2 of 3
+        seeds"), loss_change (mean over seeds, nats per target token). Empty when no outputs were
+        kept.
 
     Raises:
         InputError: the task or the prompt is unknown.
         RunError: a kept output has no output of the parent state, or no example, to stand beside.
     """
-    table = run.impacts()
+    table = impacts(run)
     trials = _of_prompt(table, current_task, prompt_id)
     trials = trials[trials["role"].isin(list(roles))]
     if eval_task is not None:
@@ -148,7 +153,7 @@ def worst_forgotten(
 
 
 def _outputs(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
-    """One row per (trial, evaluated task, example): the output after beside the one before, and the example."""
+    """One row per (trial, evaluated task, example): outputs after and before, and the example."""
     kept = run.table("predictions")
     kept = kept[kept["n_shots"] == 0]
     values = ["example", "output", "loss", "correct"]
@@ -172,8 +177,9 @@ def _outputs(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
     for column, what in (("output_before", "output of the parent state"), ("target", "example")):
         for row in both[both[column].isna()].itertuples():
             raise RunError(
-                f"Run {run.run_id}: trial {row.trial_id} has an output for example {row.example} of {row.eval_task!r},"
-                f" but there is no {what} beside it. Copy the run folder in again, or run its spec.json again."
+                f"Run {run.run_id}: trial {row.trial_id} has an output for example {row.example} of"
+                f" {row.eval_task!r}, but there is no {what} beside it."
+                " Copy the run folder in again, or run its spec.json again."
             )
     return both.astype({"correct_before": bool, "correct": bool})
 

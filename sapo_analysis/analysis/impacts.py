@@ -43,12 +43,13 @@ COLUMNS = (
 def impacts(runs: Run | Sequence[Run]) -> pd.DataFrame:
     """One row per (trial, evaluated task) of finished main and noise trials.
 
-    `before` is the trial's parent state under the same test prompt: the task's original prompt, for the current task
-    the trial's own training prompt. `loss_change` = loss after - before (nats per target token), `score_change` =
-    score after - before (points of 0 to 100). `forgetting`, `generalization`, `learning`, `impact` are in score form,
-    `..._loss` in loss form (`quantities.QUANTITIES` has formulas and signs); NaN where a quantity is not defined for
-    the role. `state_seed` is null where no past was learned. Diverged trials have no rows. Several runs are joined;
-    a trial that two of them share counts once.
+    `before` is the trial's parent state under the same test prompt: the task's original prompt, for
+    the current task the trial's own training prompt. `loss_change` = loss after - before (nats per
+    target token), `score_change` = score after - before (points of 0 to 100). `forgetting`,
+    `generalization`, `learning`, `impact` are in score form, `..._loss` in loss form
+    (`quantities.QUANTITIES` has formulas and signs); NaN where a quantity is not defined for the
+    role. `state_seed` is null where no past was learned. Diverged trials have no rows. Several runs
+    are joined; a trial that two of them share counts once.
 
     Args:
         runs: One run, or several that differ in tasks, prompts and seeds only.
@@ -90,7 +91,7 @@ def _impacts(run: Run) -> pd.DataFrame:
 
 
 def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """The last evaluation of every trial on every task of the study, one row each, with the trial's keys."""
+    """The last evaluation of every trial on every task of the study, with the trial's keys."""
     states = run.table("states")[["state_id", "state_seed"]].astype({"state_seed": "Int64"})
     keys = trials[["trial_id", "state_id", "seed", "purpose", "current_task", "prompt_id"]]
     keys = keys.merge(states, on="state_id", how="left")
@@ -108,7 +109,7 @@ def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame
     return rows.rename(columns={"value": "score_after", "loss": "loss_after"})
 
 
-def _is_original(run: Run, rows: pd.DataFrame) -> "pd.Series[bool]":
+def _is_original(run: Run, rows: pd.DataFrame) -> pd.Series[bool]:
     prompts = run.table("prompts")
     others = prompts[prompts["source"] != "original"]
     known = set(zip(others["task"], others["prompt_id"], strict=True))
@@ -155,7 +156,7 @@ def _without_repeats(table: pd.DataFrame) -> pd.DataFrame:
     if (roles > 1).any():
         trial_id, task = roles[roles > 1].index[0]
         raise InputError(
-            f"The runs to be joined give task {task!r} different roles in the same trial {trial_id}."
+            f"The runs to be joined give task {task!r} different roles in trial {trial_id}."
             " Declare it unseen or retained in all of them, or report the runs one at a time."
         )
     # One run's noise trial can be another run's main trial: the main one stays.

@@ -14,8 +14,9 @@ NAN = float("nan")
 
 
 def fisher_z(r: Floats | float, limit: float = 1 - 1e-12) -> Floats:
-    """Fisher's z = atanh(r), with |r| held at `limit`: a perfect correlation would otherwise be infinite."""
-    return np.arctanh(np.clip(np.asarray(r, dtype=float), -limit, limit))
+    """Fisher's z = atanh(r), with |r| held at `limit`: a perfect r would be infinite."""
+    z: Floats = np.arctanh(np.clip(np.asarray(r, dtype=np.float64), -limit, limit))
+    return z
 
 
 def mean_interval(
@@ -23,8 +24,9 @@ def mean_interval(
 ) -> tuple[float, float, float]:
     """Mean over tasks with its 95 % interval.
 
-    *new tasks*: mean ± t(k - 1) · sd / √k over the k per-task values; their own errors are contained in their sd.
-    With k = 1 there is no interval: the bounds are nan. *these tasks*: mean ± 1.96 · √(Σ se²) / k.
+    *new tasks*: mean ± t(k - 1) · sd / √k over the k per-task values; their own errors are
+    contained in their sd. With k = 1 there is no interval: the bounds are nan. *these tasks*: mean
+    ± 1.96 · √(Σ se²) / k.
 
     Args:
         values: One per task, on a scale where they are roughly normal (Fisher's z, log ratio).

@@ -1,4 +1,4 @@
-"""Which runs may be read as one: equal in model, data, settings and algorithm; only tasks, seeds and prompts may differ."""
+"""Which runs may be read as one: those that differ in tasks, seeds and prompts only."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def check_joinable(runs: Sequence[Run]) -> None:
     """Refuse runs whose numbers may not stand in one table.
 
     Raises:
-        InputError: no runs, or two of them differ in model, data, settings or algorithm version; the differing
-            keys are named with both values.
+        InputError: no runs, or two of them differ in model, data, settings or algorithm version;
+            the differing keys are named with both values.
     """
     if not runs:
         raise InputError("No run was given. Name at least one; `sapo runs` lists them.")
@@ -29,7 +29,8 @@ def check_joinable(runs: Sequence[Run]) -> None:
             listed = "; ".join(f"{key}: {first[key]} and {other[key]}" for key in differing)
             raise InputError(
                 f"Runs {runs[0].run_id} and {run.run_id} cannot be joined, they differ in {listed}."
-                " Joined runs may differ in tasks, prompts and seeds only. Report them one at a time."
+                " Joined runs may differ in tasks, prompts and seeds only."
+                " Report them one at a time."
             )
 
 

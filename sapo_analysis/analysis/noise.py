@@ -19,18 +19,20 @@ UPPER_BOUND_LABEL = "upper bound: includes seed effects common to all prompts"
 
 @dataclass(frozen=True)
 class NoiseFacet:
-    """The band of one current task, or (`current_task` None) of all tasks with their means taken off.
+    """The band of one current task, or (`current_task` None) of all, their means taken off.
 
     Attributes:
         current_task: Name, or None for the pooled band.
         centre: Mean of y over the task's points; 0 for the pooled band.
         lower: centre - half_width.
         upper: centre + half_width.
-        half_width: 1.96 · σ / √seeds_averaged, in the unit of y; with a dashed band σ's upper limit stands for σ.
+        half_width: 1.96 · σ / √seeds_averaged, in the unit of y; with a dashed band σ's upper limit
+            stands for σ.
         sigma: Standard deviation of one trial's y over seeds, in the unit of y.
         sigma_upper: Upper end of σ's 95 % chi-square interval.
         df: Degrees of freedom of σ.
-        n_noise_seeds: Noise seeds of a prompt (the smallest number of any task for the pooled band).
+        n_noise_seeds: Noise seeds of a prompt (the smallest number of any task for the pooled
+            band).
         n_noise_prompts: Prompts repeated under noise seeds.
         seeds_averaged: Main seeds that each point is a mean of.
         dashed: Fewer than eight noise seeds: the band is drawn dashed, at σ's upper limit.
@@ -54,7 +56,10 @@ class NoiseFacet:
 
 @dataclass(frozen=True)
 class NoiseBand:
-    """Bands of y for one role: a facet per current task that has noise trials, and the pooled one (None: no noise trials)."""
+    """Bands of y for one role: a facet per current task with noise trials, and the pooled one.
+
+    Without noise trials there are no facets and `pooled` is None.
+    """
 
     y: str
     role: str | None
@@ -79,12 +84,13 @@ def noise_band(
     eval_task: str | None = None,
     task: str = "current_task",
 ) -> NoiseBand:
-    """The noise band of y: facet mean ± 1.96 · σ / √seeds, where seeds is how many main seeds a point averages.
+    """The noise band of y: facet mean ± 1.96 · σ / √(main seeds that a point averages).
 
-    σ is the prompt × seed component of a two-way layout (`variance.two_way`) where at least two prompts share noise
-    seeds; else the same-prompt sd over seeds, which is labelled as an upper bound. The pooled σ is the root of the
-    mean of the tasks' σ², weighted by degrees of freedom. Below eight noise seeds the band is dashed, at σ's upper
-    95 % limit. Noise trials only enter here, never a correlation.
+    σ is the prompt × seed component of a two-way layout (`variance.two_way`) where at least two
+    prompts share noise seeds; else the same-prompt sd over seeds, which is labelled as an upper
+    bound. The pooled σ is the root of the mean of the tasks' σ², weighted by degrees of freedom.
+    Below eight noise seeds the band is dashed, at σ's upper 95 % limit. Noise trials only enter
+    here, never a correlation.
 
     Args:
         df: An impacts table.
@@ -137,7 +143,7 @@ def _facet(
 
 
 def pool(components: list[Component]) -> Component | None:
-    """One σ of several tasks: σ² averaged with degrees of freedom as weights; an upper bound if any of them is."""
+    """One σ of several tasks: σ² weighted by degrees of freedom; a bound if any of them is."""
     df = sum(c.df for c in components)
     if df == 0:
         return None

@@ -1,4 +1,4 @@
-"""Permutation p: what the statistic would be if prompts had nothing to do with the outcome, within each task."""
+"""Permutation p: the statistic as it would be if prompts had nothing to do with the outcome."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def null_correlations(x: Floats, y: Floats, m: int, seed: int, stream: int) -> F
     """Pearson r of x with `m` shuffles of y (for Spearman give ranks)."""
     dx, dy = x - x.mean(), y - y.mean()
     scale = np.sqrt(np.sum(dx**2) * np.sum(dy**2))
-    return shuffled(dy, m, seed, stream) @ dx / scale
+    null: Floats = shuffled(dy, m, seed, stream) @ dx / scale
+    return null
 
 
 def two_sided_p(observed: float, null: Floats) -> float:
-    """p = (b + 1) / (m + 1), where b of m shuffles are at least as far from 0 as what was observed."""
+    """(b + 1) / (m + 1), where b of m shuffles are at least as far from 0 as the observed."""
     # Shuffles that give the same value differ from it in the last digits; they count as ties.
     b = int(np.sum(np.abs(null) >= abs(observed) - 1e-9))
     return (b + 1) / (len(null) + 1)

@@ -1,4 +1,4 @@
-"""From trials to points: one row per (current task, prompt), averaged over evaluated tasks and shared seeds."""
+"""From trials to points: one per (current task, prompt), averaged over tasks and shared seeds."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SD_UNIT = "standard deviations over prompts"
 class TaskCells:
     """Seed-averaged values of one current task.
 
-    `y` is prompts x evaluated tasks, `x` one value per prompt; both are means over the `n_seeds` seeds that all
-    prompts share.
+    `y` is prompts x evaluated tasks, `x` one value per prompt; both are means over the `n_seeds`
+    seeds that all prompts share.
     """
 
-    x: "pd.Series[float]"
+    x: pd.Series[float]
     y: pd.DataFrame
     n_seeds: int
 
@@ -38,10 +38,10 @@ class Cells:
 
 @dataclass(frozen=True)
 class PromptMeans:
-    """`table`: columns of `prompts_table`. `weights`: what each evaluated task's value was multiplied by."""
+    """`table` as `prompts_table`; `weights`: the factor of each evaluated task's value."""
 
     table: pd.DataFrame
-    weights: dict[str, "pd.Series[float]"]
+    weights: dict[str, pd.Series[float]]
     excluded: dict[str, str]
     role: str | None
 
@@ -56,14 +56,14 @@ def prompts_table(
 ) -> pd.DataFrame:
     """One row per (current task, prompt): the points of every scatter and of every correlation.
 
-    Main trials only. `y` is the unweighted mean over the evaluated tasks of one role, then over the seeds that all
-    prompts of the current task share; `x` the mean over the same seeds. Score-form values of tasks with different
-    metrics are divided by their standard deviation over prompts first; an evaluated task without spread is then
-    left out.
+    Main trials only. `y` is the unweighted mean over the evaluated tasks of one role, then over the
+    seeds that all prompts of the current task share; `x` the mean over the same seeds. Score-form
+    values of tasks with different metrics are divided by their standard deviation over prompts
+    first; an evaluated task without spread is then left out.
 
     Args:
-        df: An impacts table, or any table with the columns named; `role`, `eval_task`, `purpose`, `state_seed`,
-            `seed` and `prompt_id` may be absent (every row is then its own prompt).
+        df: An impacts table, or any table with the columns named; `role`, `eval_task`, `purpose`,
+            `state_seed`, `seed` and `prompt_id` may be absent (every row is then its own prompt).
         y: Column to average.
         role: Role of the evaluated tasks; may be left out where only one role has values of `y`.
         x: Column of the indicator.
@@ -74,8 +74,8 @@ def prompts_table(
         `task` column, `prompt_id`, `x`, `y`, `n_seeds`, `n_eval_tasks` and `unit` (of y).
 
     Raises:
-        InputError: a column, role or task is unknown, several roles have values of `y` and none was chosen, a value
-            is infinite, or a prompt has two rows for one seed and evaluated task.
+        InputError: a column, role or task is unknown, several roles have values of `y` and none was
+            chosen, a value is infinite, or a prompt has two rows for one seed and evaluated task.
     """
     return prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task).table
 
@@ -91,7 +91,7 @@ def prompt_means(
     any_role: bool = False,
     rescale: bool = True,
 ) -> PromptMeans:
-    """`prompts_table` with the weights it used and the tasks it left out; `any_role` averages over all roles."""
+    """`prompts_table`, its weights and what it left out; `any_role` averages over all roles."""
     cells = cells_of(df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role)
     scaled = rescale and cells.mixed_metrics and unit_of(y) in (SCORE_UNIT, "")
     excluded, weights, parts = dict(cells.excluded), {}, []
@@ -136,29 +136,40 @@ def cells_of(
     any_role: bool = False,
     purpose: str = "main",
 ) -> Cells:
-    """Seed-averaged values per current task, prompt and evaluated task, over cells that all prompts have."""
+    """Seed-averaged values per current task, prompt and evaluated task, over shared cells."""
     rows = select(
         df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role, purpose=purpose
     )
     tasks: dict[str, TaskCells] = {}
     excluded: dict[str, str] = {}
     for name, part in rows.groupby("task", sort=True):
-        wide = part.pivot(
-            index="prompt_id", columns=["seed", "eval_task"], values=["y", "x"]
-        ).sort_index()
-        shared = wide["y"].dropna(axis="columns")
-        n_seeds = shared.columns.get_level_values("seed").nunique()
-        in_seeds = shared.columns.get_level_values("eval_task").value_counts()
-        evaluated = sorted(in_seeds[in_seeds == n_seeds].index) if n_seeds else []
-        if not evaluated:
+        cell = _averaged(part)
+        if cell is None:
             excluded[str(name)] = "no seed and evaluated task that all prompts share"
-            continue
-        kept = [column for column in shared.columns if column[1] in evaluated]
-        values = shared[kept].T.groupby(level="eval_task").mean().T
-        tasks[str(name)] = TaskCells(wide["x"][kept].mean(axis=1), values, int(n_seeds))
+        else:
+            tasks[str(name)] = cell
     metrics = rows.groupby("task")["metric"].nunique()
     chosen = role if any_role or role is not None else _only_role(rows)
     return Cells(tasks, excluded, bool((metrics > 1).any()), chosen)
+
+
+def _averaged(part: pd.DataFrame) -> TaskCells | None:
+    """One current task; a plain array, as a pivot costs a hundred times more."""
+    prompt, prompts = pd.factorize(part["prompt_id"], sort=True)
+    seed, seeds = pd.factorize(part["seed"])
+    evaluated, names = pd.factorize(part["eval_task"], sort=True)
+    y = np.full((len(prompts), len(seeds), len(names)), np.nan)
+    x = y.copy()
+    y[prompt, seed, evaluated], x[prompt, seed, evaluated] = part["y"], part["x"]
+    shared = ~np.isnan(y).any(axis=0)
+    used = shared.any(axis=1)
+    kept = shared[used].all(axis=0)
+    if not used.any() or not kept.any():
+        return None
+    y, x = y[:, used][:, :, kept], x[:, used][:, :, kept]
+    index = pd.Index(prompts, name="prompt_id")
+    table = pd.DataFrame(y.mean(axis=1), index=index, columns=list(names[kept]))
+    return TaskCells(pd.Series(x.mean(axis=(1, 2)), index=index), table, int(used.sum()))
 
 
 def select(
@@ -172,8 +183,8 @@ def select(
     any_role: bool = False,
     purpose: str = "main",
 ) -> pd.DataFrame:
-    """Rows that hold a value of y, in plain columns: task, prompt_id, seed (text), eval_task, metric, role, x, y."""
-    _check_columns(df, [task, y, *([x] if x is not None else [])])
+    """Rows that hold a value of y: task, prompt_id, seed (text), eval_task, metric, role, x, y."""
+    check_columns(df, [task, y, *([x] if x is not None else [])])
     if "purpose" in df:
         df = df[df["purpose"] == purpose]
     if role is not None:
@@ -184,7 +195,8 @@ def select(
     if role is None and not any_role and "role" in df and df["role"].nunique() > 1:
         found = ", ".join(sorted(df["role"].unique()))
         raise InputError(
-            f"Column {y!r} has values for several roles ({found}); they are never pooled. Choose role=."
+            f"Column {y!r} has values for several roles ({found}); they are never pooled."
+            " Choose role=."
         )
     rows = pd.DataFrame(
         {
@@ -208,18 +220,19 @@ def select(
     if rows.duplicated(keys).any():
         twice = rows.loc[rows.duplicated(keys), keys].iloc[0].to_dict()
         raise InputError(
-            f"Two rows hold {y!r} for {twice}. Give one row each; a column `seed` tells repeats apart."
+            f"Two rows hold {y!r} for {twice}. Give one row each;"
+            " a column `seed` tells repeats apart."
         )
     return rows
 
 
-def _row_names(df: pd.DataFrame, x: str | None, y: str) -> "pd.Series[str]":
+def _row_names(df: pd.DataFrame, x: str | None, y: str) -> pd.Series[str]:
     # Named by value, so that no result depends on the order of the rows.
     order = df.sort_values([x, y] if x is not None else [y], kind="stable").index
     return pd.Series([f"row {i:06d}" for i in range(len(df))], index=order)
 
 
-def _seed_names(df: pd.DataFrame) -> "pd.Series[str]":
+def _seed_names(df: pd.DataFrame) -> pd.Series[str]:
     names = pd.Series("", index=df.index, dtype="str")
     for column in ("state_seed", "seed"):
         if column in df:
@@ -230,7 +243,8 @@ def _seed_names(df: pd.DataFrame) -> "pd.Series[str]":
 def _only(df: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
     if column not in df:
         raise InputError(
-            f"{column}={value!r} was asked for, but the table has no column {column!r}. Leave it out."
+            f"{column}={value!r} was asked for, but the table has no column {column!r}."
+            " Leave it out."
         )
     if not (df[column] == value).any():
         raise unknown(
@@ -246,15 +260,26 @@ def _only_role(rows: pd.DataFrame) -> str | None:
     return str(roles[0]) if len(roles) == 1 else None
 
 
-def _check_columns(df: pd.DataFrame, wanted: list[str]) -> None:
+def check_columns(df: pd.DataFrame, wanted: list[str]) -> None:
+    """Refuse what is no table, or lacks a column, or holds text where numbers belong.
+
+    Args:
+        df: The table.
+        wanted: Columns needed; all but the first must be numeric.
+
+    Raises:
+        InputError: naming the column and the known ones.
+    """
     if not isinstance(df, pd.DataFrame):
         raise InputError(
-            f"A table (pandas DataFrame) is needed, got {type(df).__name__}. `run.impacts()` makes one."
+            f"A table (pandas DataFrame) is needed, got {type(df).__name__}."
+            " `run.impacts()` makes one."
         )
     for column in wanted:
         if column not in df:
             raise unknown("column", column, [str(c) for c in df.columns])
         if not pd.api.types.is_numeric_dtype(df[column]) and column != wanted[0]:
             raise InputError(
-                f"Column {column!r} is not numeric (it holds {df[column].dtype}). Name a column of numbers."
+                f"Column {column!r} is not numeric (it holds {df[column].dtype})."
+                " Name a column of numbers."
             )

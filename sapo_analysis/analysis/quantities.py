@@ -1,4 +1,4 @@
-"""The four quantities of a (trial, evaluated task) pair: formula, unit, sign and the roles they are defined for."""
+"""The four quantities of a (trial, evaluated task) pair: formula, unit, sign and roles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OTHER_ROLES = ("past", "unseen", "retained")
 
 @dataclass(frozen=True)
 class Quantity:
-    """A signed change of one evaluated task. `score_sign` times score change, `-score_sign` times loss change."""
+    """A signed change of one evaluated task: `score_sign` · score change, minus that in loss."""
 
     name: str
     roles: tuple[str, ...]

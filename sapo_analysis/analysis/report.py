@@ -41,7 +41,7 @@ OUTCOMES: tuple[tuple[str, str], ...] = (
 def report(
     runs: Run | Sequence[Run], n_permutations: int = N_PERMUTATIONS, seed: int = 0
 ) -> dict[str, Any]:
-    """Estimates, spreads, noise floor, cross-task correlation, verdicts and definitions of one run or joined runs.
+    """Estimates, noise floor, cross-task correlation, verdicts and definitions of joined runs.
 
     While a run is not done it speaks of the trials finished so far and holds no verdict.
 
@@ -63,7 +63,7 @@ def report(
     found = _outcomes(main)
     estimates = _estimates(df, found, n_permutations, seed)
     silent = no_verdict(several)
-    return plain(
+    document: dict[str, Any] = plain(
         {
             "run_id": several[0].run_id if len(several) == 1 else [run.run_id for run in several],
             "model": several[0].provenance.get("model", {"name": several[0].study.model}),
@@ -88,6 +88,7 @@ def report(
             "warnings": _warnings(several, main, estimates),
         }
     )
+    return document
 
 
 def _outcomes(main: pd.DataFrame) -> list[tuple[str, str]]:
@@ -138,8 +139,10 @@ def _disattenuated(df: pd.DataFrame, estimates: list[Estimate]) -> list[dict[str
 
 
 def _in_task(df: pd.DataFrame) -> list[dict[str, Any]]:
-    """Per current task: the final in-task result under the training prompt, mean and sd over prompts."""
+    """Per current task: final in-task result under the training prompt, mean and sd."""
     rows = []
+    if not (df["role"] == "current").any():
+        return []
     for column in ("score_after", "loss_after"):
         table = prompts_table(df, column, role="current")
         for task, part in table.groupby("current_task"):
@@ -195,15 +198,15 @@ def _seed_sd(df: pd.DataFrame, y: str, role: str) -> dict[str, Any]:
 
 
 def _cross_task(df: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for form in FORMS:
         table = impact_correlation(df, form=form)
         table = table[table["task_i"] < table["task_j"]]
-        for row in table.to_dict("records"):
+        for values in table.itertuples(index=False, name=None):
+            row = dict(zip(table.columns, values, strict=True))
             below = row["below_noise"]
-            rows.append(
-                {"form": form, **row, "below_noise": None if below is pd.NA else bool(below)}
-            )
+            row["below_noise"] = None if pd.isna(below) else bool(below)
+            rows.append({"form": form, **row})
     return rows
 
 
@@ -228,16 +231,19 @@ def _role_warnings(runs: list[Run]) -> list[str]:
             & (scores["state_id"] == BASE_STATE)
             & (scores["n_shots"] == 0)
         ]
-        base = base.drop_duplicates("eval_task").set_index("eval_task")["value"]
+        first = base.drop_duplicates("eval_task")
+        value = dict(zip(first["eval_task"], first["value"], strict=True))
         for task in run.study.unseen:
-            if task in base and base[task] >= MASTERED:
+            if task in value and value[task] >= MASTERED:
                 found.append(
-                    f"Task {task!r} is declared unseen, but θ_0 scores {base[task]:.1f} on it: it can only lose."
+                    f"Task {task!r} is declared unseen, but θ_0 scores {value[task]:.1f} on it:"
+                    " it can only lose."
                 )
         for task in run.study.retained:
-            if task in base and base[task] < MASTERED:
+            if task in value and value[task] < MASTERED:
                 found.append(
-                    f"Task {task!r} is declared retained, but θ_0 scores only {base[task]:.1f} on it."
+                    f"Task {task!r} is declared retained,"
+                    f" but θ_0 scores only {value[task]:.1f} on it."
                 )
     return list(dict.fromkeys(found))
 
@@ -249,15 +255,18 @@ def _shape_warnings(estimates: list[Estimate]) -> list[str]:
         if e.level == "within_task" and e.scope == "new_tasks"
     }
     return [
-        f"Shape matters for {y} ({role}): Pearson {value:+.2f} and Spearman {values[y, role, 'spearman']:+.2f}"
-        " differ in sign."
+        f"Shape matters for {y} ({role}): Pearson {value:+.2f} and"
+        f" Spearman {values[y, role, 'spearman']:+.2f} differ in sign."
         for (y, role, statistic), value in values.items()
         if statistic == "pearson" and value * values[y, role, "spearman"] < 0
     ]
 
 
 def _learning_warnings(main: pd.DataFrame) -> list[str]:
-    """Unequal learning: over prompts, the in-task result and forgetting go together (|r| >= 0.5, four prompts or more)."""
+    """Unequal learning: over four prompts or more, final in-task loss and others' loss go apart.
+
+    The bar is r <= -0.5 over prompts: what forgot less also learned less.
+    """
     unequal = []
     for task, part in main.groupby("current_task"):
         learned = part[part["role"] == "current"].groupby("prompt_id")["loss_after"].mean()

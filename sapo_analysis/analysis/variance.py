@@ -1,4 +1,4 @@
-"""How far results move when only the seed changes: components of variance over prompts and seeds."""
+"""How far results move when only the seed changes: variance over prompts and seeds."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Component:
 
     @property
     def upper(self) -> float:
-        """Upper end of the 95 % chi-square interval: σ · √(df / χ²(0.025, df)); 3.7 σ with three degrees."""
+        """Upper end of the 95 % chi-square interval: σ · √(df / χ²(0.025, df))."""
         return upper_limit(self.sigma, self.df)
 
 
 def upper_limit(sigma: float, df: int) -> float:
-    """Upper end of the two-sided 95 % chi-square interval of a standard deviation; nan without degrees of freedom."""
+    """Upper end of the 95 % chi-square interval of a standard deviation (3.7 σ with df = 3)."""
     if df < 1:
         return NAN
     from scipy.stats import chi2
@@ -42,8 +42,9 @@ def upper_limit(sigma: float, df: int) -> float:
 def two_way(cells: pd.DataFrame) -> Component | None:
     """The prompt x seed component of a two-way layout with one value per cell.
 
-    y_ps = mean + prompt_p + seed_s + e_ps; σ² = Σ e² / ((P - 1)(S - 1)) after removing both margins, over the seeds
-    that all prompts share. A seed effect common to all prompts is not in it.
+    y_ps = mean + prompt_p + seed_s + e_ps; σ² = Σ e² / ((P - 1)(S - 1)) after removing both
+    margins, over the seeds that all prompts share. A seed effect common to all prompts is not in
+    it.
 
     Args:
         cells: Prompts x seeds; nan where a prompt lacks a seed.
@@ -64,9 +65,12 @@ def two_way(cells: pd.DataFrame) -> Component | None:
 
 
 def same_prompt(cells: pd.DataFrame) -> Component | None:
-    """The sd over seeds of one prompt's value, pooled over prompts: √(Σ_p Σ_s (y_ps - ȳ_p)² / Σ_p (S_p - 1)).
+    """The sd over seeds of one prompt's value, pooled over prompts.
 
-    It contains seed effects common to all prompts, so as noise of differences between prompts it is an upper bound.
+    σ² = Σ_p Σ_s (y_ps - ȳ_p)² / Σ_p (S_p - 1).
+
+    It contains seed effects common to all prompts, so as noise of differences between prompts it is
+    an upper bound.
 
     Args:
         cells: Prompts x seeds; nan where a prompt lacks a seed.
@@ -100,7 +104,7 @@ def seed_cells(
     task: str = "current_task",
     any_role: bool = False,
 ) -> dict[str, pd.DataFrame]:
-    """Per current task: prompts x seeds of y, averaged over the evaluated tasks exactly as `means` averaged them."""
+    """Per current task: prompts x seeds of y, averaged over evaluated tasks as `means` did."""
     if "purpose" not in df and purpose != "main":
         return {}
     rows = select(
@@ -111,9 +115,9 @@ def seed_cells(
         part = rows[(rows["task"] == name) & rows["eval_task"].isin(weight.index)]
         if part.empty:
             continue
-        wide = part.pivot(index=["prompt_id", "seed"], columns="eval_task", values="y").reindex(
-            columns=weight.index
-        )
-        averaged = (wide * weight).mean(axis=1, skipna=False)
+        weighted = part["y"].to_numpy() * weight.loc[part["eval_task"]].to_numpy()
+        grouped = part.assign(y=weighted).groupby(["prompt_id", "seed"])["y"]
+        # A trial that lacks an evaluated task would be a mean of something else: it is left out.
+        averaged = grouped.mean()[grouped.size() == len(weight)]
         cells[name] = averaged.unstack("seed").sort_index()
     return cells

@@ -20,7 +20,9 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
-    """The headline: "Within tasks, r = +0.31 (95 % for new tasks: +0.02 to +0.55). Unclear."
+    """The headline of an estimate.
+
+    "Within tasks, r = +0.31 (95 % for new tasks: +0.02 to +0.55). Supported."
 
     Args:
         estimate: A within-task, task or pooled estimate.
