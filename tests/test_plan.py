@@ -1,0 +1,191 @@
+"""The plan: seed by seed, shared states once, ids that hash what decides a result."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.plan import BASE_STATE, make_plan
+from sapo_analysis.prompts import get_prompts
+from sapo_analysis.spec import parse_study
+
+SETTINGS = {
+    "name": "plan",
+    "past": ["reverse", "topic"],
+    "current": ["sentiment", "place"],
+    "unseen": ["plural"],
+    "retained": ["first_word"],
+    "prompts": 2,
+    "seeds": [0, 1],
+    "noise_seeds": [7, 8],
+}
+
+
+def plan_of(**changes):
+    return make_plan(parse_study({**SETTINGS, **changes}, "The spec"))
+
+
+def ids(plan):
+    return {trial.trial_id for trial in plan.trials}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_of()
+
+
+def test_counts(plan):
+    main = [trial for trial in plan.trials if trial.purpose == "main"]
+    noise = [trial for trial in plan.trials if trial.purpose == "noise"]
+    assert len(main) == 2 * 3 * 2  # tasks, prompts with the original, seeds
+    assert len(noise) == 2 * 2 * 2  # tasks, original and one paraphrase, noise seeds
+    assert len(plan.stages) == 2 * 2  # past tasks, state seeds
+    assert len([g for g in plan.groups if g.kind == "base"]) == 1
+    assert len([g for g in plan.groups if g.kind == "score"]) == 2 * 2  # tasks, states
+
+
+def test_group_ids_are_unique_and_reproducible(plan):
+    names = [group.group_id for group in plan.groups]
+    assert len(set(names)) == len(names)
+    assert names == [group.group_id for group in plan_of().groups]
+
+
+def test_parents_come_before_children(plan):
+    known = {BASE_STATE}
+    for group in plan.groups:
+        if group.stage is not None:
+            assert group.stage.parent_id in known
+            known.add(group.stage.state_id)
+        parent = group.state_id or (group.trial.state_id if group.trial else None)
+        assert parent is None or parent in known
+
+
+def test_the_original_prompt_comes_first(plan):
+    for task, prompts in plan.prompts.items():
+        assert prompts[0] == get_prompts(task)[0]
+
+
+def test_main_trials_run_seed_by_seed_with_tasks_interleaved(plan):
+    main = [trial for trial in plan.trials if trial.purpose == "main"]
+    assert [trial.seed for trial in main] == [0] * 6 + [1] * 6
+    assert [trial.task for trial in main] == ["sentiment", "place"] * 6
+
+
+def test_noise_trials_repeat_prompts_at_the_first_state(plan):
+    noise = [trial for trial in plan.trials if trial.purpose == "noise"]
+    first = {trial.state_id for trial in plan.trials if trial.purpose == "main" and trial.seed == 0}
+    assert {trial.state_id for trial in noise} == first
+    for task in SETTINGS["current"]:
+        repeated = {t.prompt.prompt_id for t in noise if t.task == task}
+        assert len(repeated) == 2 and plan.prompts[task][0].prompt_id in repeated
+
+
+def test_named_noise_prompts_must_be_in_the_study():
+    with pytest.raises(InputError, match="noise_prompts: 'no-such'"):
+        plan_of(noise_prompts=["no-such"])
+
+
+def test_a_shared_state_is_learned_once():
+    plan = plan_of(state_seeds=[5])
+    assert len(plan.stages) == 2
+    assert len({trial.state_id for trial in plan.trials}) == 1
+    assert len([g for g in plan.groups if g.kind == "score"]) == 2
+
+
+def test_roles(plan):
+    trial = plan.trials[0]
+    roles = {task: plan.role(trial, task) for task in plan.tasks}
+    assert roles == {
+        "reverse": "past",
+        "topic": "past",
+        "sentiment": "current",
+        "place": "unseen",
+        "plural": "unseen",
+        "first_word": "retained",
+    }
+
+
+def test_more_seeds_or_tasks_keep_the_finished_trials(plan):
+    assert ids(plan) < ids(plan_of(seeds=[0, 1, 2]))
+    assert ids(plan) < ids(plan_of(current=["sentiment", "place", "colour"]))
+    assert ids(plan) == ids(plan_of(device="cpu", name="other"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": {"steps": 51}},
+        {"lora": {"r": 4}},
+        {"evaluation": {"examples": 99}},
+        {"past": ["topic", "reverse"]},
+        {"model": "pocket-random"},
+        {"dtype": "bfloat16"},
+    ],
+)
+def test_whatever_decides_a_result_changes_every_trial_id(plan, change):
+    assert not ids(plan) & ids(plan_of(**change))
+
+
+def test_rotation_makes_every_task_current_once():
+    plan = plan_of(rotate=True, noise_seeds=[], seeds=[0])
+    assert set(plan.prompts) == {"reverse", "topic", "sentiment", "place", "plural"}
+    for trial in plan.trials:
+        past = [task for task in plan.tasks if plan.role(trial, task) == "past"]
+        assert len(past) == 2 and trial.task not in past
+
+
+@settings(max_examples=20, deadline=None)
+@given(n=st.integers(1, 8), n_seeds=st.integers(1, 3))
+def test_half_a_study_is_a_smaller_balanced_study(n, n_seeds):
+    plan = plan_of(prompts=n, seeds=list(range(n_seeds)), noise_seeds=[])
+    assert len(plan.trials) == 2 * (n + 1) * n_seeds
+    for stop in range(len(plan.trials)):
+        done = [trial.task for trial in plan.trials[:stop]]
+        assert abs(done.count("sentiment") - done.count("place")) <= 1
+
+
+def test_an_unknown_task_is_named_with_the_known_ones():
+    with pytest.raises(InputError, match=r"Unknown task 'sentimen'.*'sentiment'.*topic"):
+        plan_of(current=["sentimen"])
+
+
+def test_an_unknown_model_is_named_with_the_known_ones():
+    with pytest.raises(InputError, match=r"Unknown model 'pokket'.*pocket-random"):
+        plan_of(model="pokket")
+
+
+def test_an_unknown_prompt_source_is_refused():
+    with pytest.raises(InputError, match="invented"):
+        plan_of(prompts={"invented": 2})
+
+
+def test_more_prompts_than_there_are_is_refused():
+    with pytest.raises(InputError, match="9999 paraphrases"):
+        plan_of(prompts=9999)
+
+
+def test_more_examples_than_there_are_is_refused():
+    with pytest.raises(InputError, match=r"train examples, 9999 were asked for"):
+        plan_of(training={"examples": 9999})
+
+
+def test_one_prompt_is_no_comparison():
+    with pytest.raises(InputError, match="original prompt alone"):
+        plan_of(prompts=0)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n"])
+def test_an_empty_prompt_is_refused(text):
+    with pytest.raises(InputError, match="empty"):
+        plan_of(own_prompts={"sentiment": [text]})
+
+
+def test_a_duplicate_prompt_is_refused():
+    with pytest.raises(InputError, match="repeats"):
+        plan_of(own_prompts={"sentiment": ["Same words.", "Same  words."]})
+
+
+@pytest.mark.parametrize("text", ["{0} {name} {{x}}", "100 % {", "%s %(a)s"])
+def test_braces_are_kept_as_they_are(text):
+    plan = plan_of(own_prompts={"sentiment": [text]})
+    assert plan.prompts["sentiment"][-1].text == text
