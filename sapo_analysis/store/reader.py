@@ -80,25 +80,25 @@ class Run:
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {}
 
-    def impacts(self) -> pd.DataFrame:
-        """One row per (trial, evaluated task): see `sapo_analysis.analysis.impacts.impacts`."""
-        # The store stands below the analysis; this convenience of the public API is resolved when
-        # called.
-        from sapo_analysis.analysis.impacts import impacts
-
-        return impacts(self)
-
     def _read(self, table: Table) -> pa.Table:
         folder = self.path / layout.TABLES / table.name
         files = self._files(folder)
         if not files and self.is_complete:
             raise self._unreadable(table, folder, "it is missing")
-        parts = [self._read_part(table, file) for file in files]
+        try:
+            parts = [self._read_part(table, file) for file in files]
+        except RunError:
+            joined = folder / layout.JOINED
+            if files == [joined] or not joined.exists():
+                raise
+            parts = [self._read_part(table, joined)]  # the run ended meanwhile: its parts are gone
         return pa.concat_tables(parts) if parts else table.schema.empty_table()
 
     def _files(self, folder: Path) -> list[Path]:
-        if self.is_complete:
-            joined = folder / layout.JOINED
+        # The joined file wins whatever the status was when the run was opened: a run that ends
+        # meanwhile loses its parts, and must not read as an empty one.
+        joined = folder / layout.JOINED
+        if joined.exists() or self.is_complete:
             return [joined] if joined.exists() else []
         return [
             path
@@ -108,8 +108,7 @@ class Run:
 
     @cached_property
     def _finished(self) -> set[str]:
-        """Groups saved whole. The costs part of a group is written last, so its presence says the
-        rest is there."""
+        """Groups saved whole: the costs part is written last, so with it the rest is there."""
         folder = self.path / layout.TABLES / COSTS.name
         return {layout.group_of_part(path) for path in folder.glob("part-*.parquet")}
 
@@ -129,8 +128,8 @@ class Run:
 
     def _unreadable(self, table: Table, file: Path, reason: str) -> RunError:
         return RunError(
-            f"Run {self.run_id}: table {table.name} is unreadable (file {file}): {reason}. Other"
-            f" runs are unaffected."
+            f"Run {self.run_id}: table {table.name} is unreadable (file {file}): {reason}."
+            " Other runs are unaffected."
             " Copy the run folder in again, or run its spec.json again."
         )
 
@@ -144,8 +143,8 @@ def open_run(path: Path | str) -> Run:
     path = Path(path)
     if not (path / layout.SPEC).is_file():
         raise RunError(
-            f"{str(path)!r} is not a run folder: it has no {layout.SPEC}. `sapo runs` lists the"
-            f" known runs."
+            f"{str(path)!r} is not a run folder: it has no {layout.SPEC}."
+            " `sapo runs` lists the known runs."
         )
     try:
         study = parse_study(
@@ -169,8 +168,8 @@ def _read_json(path: Path, run_id: str) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(
-            f"Run {run_id}: {path.name} is unreadable (file {path}): {error}. Other runs are"
-            f" unaffected."
+            f"Run {run_id}: {path.name} is unreadable (file {path}): {error}."
+            " Other runs are unaffected."
         ) from error
     if not isinstance(data, dict):
         raise RunError(f"Run {run_id}: {path.name} is unreadable (file {path}): not a JSON object.")

@@ -1,0 +1,60 @@
+"""What a status says of a run whose worker lives, is silent, is dead, or is another process."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from sapo_analysis.store.status import STALLED_AFTER_SECONDS, Status, running_here
+
+
+def test_a_living_worker_is_running():
+    assert running_here(total=3).alive_now().state == "running"
+
+
+def test_a_silent_worker_is_stalled():
+    long_ago = datetime.now(UTC) - timedelta(seconds=STALLED_AFTER_SECONDS + 60)
+    status = running_here(heartbeat=long_ago.isoformat()).alive_now()
+    assert status.state == "stalled" and "No sign of life" in status.next_step
+
+
+def test_a_dead_worker_is_interrupted():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    started = psutil.Process(child.pid).create_time()
+    status = running_here().model_copy(update={"pid": child.pid, "pid_started": started})
+    assert status.alive_now().state == "running"
+    child.communicate(b"\n")
+    found = status.alive_now()
+    assert found.state == "interrupted" and "sapo resume" in found.next_step
+
+
+def test_a_dead_worker_not_yet_collected_is_interrupted():
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    process = psutil.Process(child.pid)
+    started = process.create_time()
+    while process.status() != psutil.STATUS_ZOMBIE:
+        pass
+    status = running_here().model_copy(update={"pid": child.pid, "pid_started": started})
+    assert status.alive_now().state == "interrupted"
+    child.wait()
+
+
+def test_another_process_under_the_same_pid_is_not_the_worker():
+    earlier = psutil.Process(os.getpid()).create_time() - 3600
+    status = running_here().model_copy(update={"pid_started": earlier})
+    assert status.alive_now().state == "interrupted"
+
+
+@pytest.mark.parametrize("state", ["queued", "failed", "cancelled", "done", "interrupted"])
+def test_only_running_needs_a_process(state):
+    status = Status(state=state, pid=1, pid_started=0.0)
+    assert status.alive_now() == status
+
+
+def test_an_unknown_field_is_refused():
+    with pytest.raises(ValidationError, match="surplus"):
+        Status.model_validate({"surplus": 1})
