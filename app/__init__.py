@@ -1,1 +1,4 @@
-"""The explorer: Streamlit pages over run folders. Installed as `sapo_analysis.app`; started by `sapo app`."""
+"""The explorer: Streamlit pages that place figures. No statistics and no file formats here.
+
+Installed as `sapo_analysis.app`. Start it with `sapo app`, which runs `streamlit run` on `main.py`.
+"""

@@ -1,0 +1,42 @@
+"""Which runs there are, and their tables, read once per version of the run folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import streamlit as st
+
+from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, list_runs, open_run
+from sapo_analysis.store.folder import default_run_id
+
+RUNS_VARIABLE = "SAPO_RUNS"
+"""Environment variable with the user's runs folders, separated like PATH; `sapo app --runs` sets it."""
+
+
+def runs_folders() -> list[Path]:
+    """The user's runs folders (default `./runs`), then the shipped runs; each once."""
+    own = os.environ.get(RUNS_VARIABLE, "").split(os.pathsep)
+    folders = [Path(part) for part in own if part] or [Path("runs")]
+    return list(dict.fromkeys(folder.resolve() for folder in (*folders, CACHED_RUNS)))
+
+
+def all_runs() -> dict[str, Run | DamagedRun]:
+    """Every run by its id, the shipped default first. Specs and statuses are read anew each time."""
+    found: dict[str, Run | DamagedRun] = {}
+    for run in list_runs(runs_folders()):
+        found.setdefault(run.run_id, run)
+    first = default_run_id()
+    return dict(sorted(found.items(), key=lambda item: item[0] != first))
+
+
+def version(run: Run) -> str:
+    """Changes when the tables of the run may have changed: a group of trials was saved, or the run ended."""
+    stamp = (run.path / "status.json").stat().st_mtime_ns if run.is_complete else run.status.done
+    return f"{run.path}|{run.status.state}|{stamp}"
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading the run …")
+def loaded(path: str, run_version: str) -> Run:
+    """The run with its tables, shared by all sessions; tables are handed out as copies."""
+    return open_run(path)

@@ -1,0 +1,35 @@
+"""The router: which pages there are, in which group. Run with `streamlit run app/main.py` or `sapo app`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+VIEWS = Path(__file__).resolve().parent / "views"
+
+st.set_page_config(
+    page_title="sapo-analysis",
+    page_icon=":material/scatter_plot:",
+    layout="wide",
+    initial_sidebar_state="collapsed",
+)
+page = st.navigation(
+    {
+        "Results": [
+            st.Page(
+                VIEWS / "explore.py",
+                title="Explore",
+                icon=":material/scatter_plot:",
+                url_path="explore",
+                default=True,
+            )
+        ],
+        "Help": [
+            st.Page(
+                VIEWS / "method.py", title="Method", icon=":material/function:", url_path="method"
+            )
+        ],
+    }
+)
+page.run()

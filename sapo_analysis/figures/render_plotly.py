@@ -1,0 +1,338 @@
+"""`FigureSpec` → plotly, for the screen.
+
+Every text is escaped: plotly obeys some HTML in labels and hovers.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Callable
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from sapo_analysis.figures.spec import (
+    Band,
+    Bars,
+    Cells,
+    FigureSpec,
+    Intervals,
+    Layer,
+    Line,
+    Note,
+    Panel,
+    Points,
+    Span,
+    Ticks,
+)
+from sapo_analysis.figures.theme import DIVERGING, NEUTRAL
+
+SYMBOLS = {
+    "circle": "circle",
+    "square": "square",
+    "plus": "cross",
+    "x": "x",
+    "triangle-down": "triangle-down",
+    "pentagon": "pentagon",
+    "hexagon": "hexagon",
+    "triangle-left": "triangle-left",
+    "triangle-up": "triangle-up",
+    "star": "star",
+    "diamond": "diamond",
+    "arrow-up": "arrow-up",
+    "arrow-down": "arrow-down",
+    "arrow-left": "arrow-left",
+    "arrow-right": "arrow-right",
+}
+GRID = "rgba(138,143,152,0.18)"
+
+
+def render(spec: FigureSpec) -> go.Figure:
+    """Draw every layer of every panel."""
+    rows = math.ceil(len(spec.panels) / spec.columns)
+    figure = make_subplots(
+        rows=rows,
+        cols=spec.columns,
+        subplot_titles=[text(panel.title) for panel in spec.panels],
+        horizontal_spacing=0.3 / max(spec.columns, 1) if spec.columns > 1 else 0.1,
+        vertical_spacing=0.42 / rows if rows > 1 else 0.1,
+    )
+    listed: set[str] = set()
+    for index, panel in enumerate(spec.panels):
+        row, column = index // spec.columns + 1, index % spec.columns + 1
+        for layer in panel.layers:
+            _draw(figure, layer, row, column, listed)
+        _axes(figure, panel, row, column)
+    # An overlay legend would cover points; above the plot it costs one line of height.
+    figure.update_layout(
+        height=spec.height,
+        showlegend=spec.legend,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "font": {"size": 12}},
+        margin={"l": 10, "r": 14, "t": 34 if any(p.title for p in spec.panels) else 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        dragmode="select",  # the default drag zooms, and a box would select nothing
+        hoverlabel={"align": "left", "namelength": 0},
+        font={"size": 13},
+        bargap=0.35,
+    )
+    return figure
+
+
+def text(plain: str) -> str:
+    """Plain text for a plotly label: markup is shown, not obeyed; line ends are kept."""
+    return html.escape(plain, quote=False).replace("\n", "<br>")
+
+
+def _legend(label: str | None, listed: set[str]) -> dict[str, Any]:
+    """A label is listed once, however many layers carry it; a click hides them together."""
+    if label is None:
+        return {"showlegend": False}
+    first = label not in listed
+    listed.add(label)
+    return {"name": text(label), "legendgroup": label, "showlegend": first}
+
+
+def _points(layer: Points, listed: set[str]) -> go.Scatter:
+    symbol = SYMBOLS[layer.marker] + ("-open" if layer.hollow else "")
+    if layer.hollow:
+        edge = {"width": 1.6, "color": layer.color}
+    else:
+        edge = {"width": 0.6, "color": "rgba(255,255,255,0.8)"}
+    return go.Scatter(
+        x=layer.x,
+        y=layer.y,
+        mode="markers",
+        marker={
+            "symbol": symbol,
+            "size": layer.size,
+            "color": layer.color,
+            "opacity": layer.opacity,
+            "line": edge,
+        },
+        # The page is told which prompt was chosen, never which row: rows move.
+        customdata=[list(key) for key in layer.keys] or None,
+        **_hover(layer.hover),
+        **_legend(layer.label, listed),
+    )
+
+
+def _hover(hover: tuple[str, ...]) -> dict[str, Any]:
+    if not hover:
+        return {"hoverinfo": "skip"}
+    return {"hovertext": [text(t) for t in hover], "hoverinfo": "text"}
+
+
+def _line(layer: Line, listed: set[str]) -> go.Scatter:
+    return go.Scatter(
+        x=layer.x,
+        y=layer.y,
+        mode="lines",
+        line={
+            "color": layer.color,
+            "width": layer.width * 1.3,
+            "dash": "dash" if layer.dashed else "solid",
+        },
+        hoverinfo="skip",
+        **_legend(layer.label, listed),
+    )
+
+
+def _band(layer: Band, listed: set[str]) -> go.Scatter:
+    return go.Scatter(
+        x=layer.x + layer.x[::-1],
+        y=layer.upper + layer.lower[::-1],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=rgba(layer.color, layer.opacity),
+        hoverinfo="skip",
+        **_legend(layer.label, listed),
+    )
+
+
+def _intervals(layer: Intervals, listed: set[str]) -> go.Scatter:
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for height, lower, upper in zip(layer.y, layer.lower, layer.upper, strict=True):
+        x += [lower, upper, None]
+        y += [height, height, None]
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": layer.color, "width": layer.width * 1.3},
+        hoverinfo="skip",
+        **_legend(layer.label, listed),
+    )
+
+
+def _bars(layer: Bars, listed: set[str]) -> go.Bar:
+    return go.Bar(
+        x=layer.x,
+        y=layer.y,
+        orientation="h",
+        marker={"color": layer.color, "line": {"width": 0}},
+        **_hover(layer.hover),
+        **_legend(layer.label, listed),
+    )
+
+
+def _cells(layer: Cells) -> go.Heatmap:
+    return go.Heatmap(
+        z=[[None if math.isnan(v) else v for v in row] for row in layer.values],
+        x=list(range(len(layer.values[0]))),
+        y=list(range(len(layer.values))),
+        zmin=-layer.limit,
+        zmax=layer.limit,
+        colorscale=[list(stop) for stop in DIVERGING],
+        colorbar={
+            "title": {"text": text(layer.unit), "side": "right"},
+            "thickness": 12,
+            "len": 0.9,
+        },
+        hovertext=[[text(t) for t in row] for row in layer.hover] if layer.hover else None,
+        hoverinfo="text" if layer.hover else "skip",
+        customdata=[[list(k) for k in row] for row in layer.keys] if layer.keys else None,
+        xgap=2,
+        ygap=2,
+    )
+
+
+TRACES: dict[type, Callable[[Any, set[str]], Any]] = {
+    Points: _points,
+    Line: _line,
+    Band: _band,
+    Intervals: _intervals,
+    Bars: _bars,
+}
+
+
+def _draw(figure: go.Figure, layer: Layer, row: int, column: int, listed: set[str]) -> None:
+    place = {"row": row, "col": column}
+    if isinstance(layer, Cells):
+        figure.add_trace(_cells(layer), **place)
+        _cell_marks(figure, layer, place)
+    elif isinstance(layer, Span):
+        _span(figure, layer, place, listed)
+    elif isinstance(layer, Note):
+        figure.add_annotation(
+            x=layer.x,
+            y=layer.y,
+            text=text(layer.text),
+            showarrow=False,
+            xanchor=layer.anchor,
+            font={"size": 11},
+            **place,
+        )
+    else:
+        figure.add_trace(TRACES[type(layer)](layer, listed), **place)
+
+
+def _cell_marks(figure: go.Figure, layer: Cells, place: dict[str, int]) -> None:
+    for i, (values, texts, faint) in enumerate(
+        zip(layer.values, layer.texts, layer.faint, strict=True)
+    ):
+        for j, (value, label, crossed) in enumerate(zip(values, texts, faint, strict=True)):
+            if not math.isnan(value):
+                figure.add_annotation(
+                    x=j,
+                    y=i,
+                    text=text(label),
+                    showarrow=False,
+                    font={"size": 11, "color": "#1F2328"},
+                    **place,
+                )
+            if crossed:
+                for k in (
+                    -0.46,
+                    0.0,
+                    0.46,
+                ):  # plotly cannot hatch a heat map cell; three strokes stand for it
+                    low, high = max(-0.46, k - 0.46), min(0.46, k + 0.46)
+                    figure.add_shape(
+                        type="line",
+                        x0=j + low,
+                        x1=j + high,
+                        y0=i + k - low,
+                        y1=i + k - high,
+                        line={"color": "rgba(80,80,80,0.45)", "width": 1},
+                        **place,
+                    )
+
+
+def _span(figure: go.Figure, layer: Span, place: dict[str, int], listed: set[str]) -> None:
+    add = figure.add_hrect if layer.axis == "y" else figure.add_vrect
+    ends = (
+        {"y0": layer.lower, "y1": layer.upper}
+        if layer.axis == "y"
+        else {"x0": layer.lower, "x1": layer.upper}
+    )
+    if layer.dashed:
+        style: dict[str, Any] = {
+            "line": {"dash": "dash", "width": 1.2, "color": layer.color},
+            "fillcolor": rgba(layer.color, 0.05),
+        }
+    else:
+        style = {"line": {"width": 0}, "fillcolor": rgba(layer.color, layer.opacity)}
+    add(**ends, layer="below", **style, **place)
+    if layer.label is not None:  # shapes have no legend entry of their own that follows the theme
+        swatch: dict[str, Any] = {
+            "symbol": "square",
+            "size": 12,
+            "color": rgba(layer.color, 0.05 if layer.dashed else 0.35),
+            "line": {"width": 1, "color": layer.color},
+        }
+        entry = _legend(layer.label, listed)
+        trace = go.Scatter(
+            x=[None], y=[None], mode="markers", marker=swatch, hoverinfo="skip", **entry
+        )
+        figure.add_trace(trace, **place)
+
+
+def _axes(figure: go.Figure, panel: Panel, row: int, column: int) -> None:
+    place = {"row": row, "col": column}
+    common: dict[str, Any] = {
+        "gridcolor": GRID,
+        "zerolinecolor": NEUTRAL,
+        "zerolinewidth": 1,
+        "automargin": True,
+    }
+    x: dict[str, Any] = {
+        **common,
+        "title": {"text": text(panel.x_label), "standoff": 8},
+        "zeroline": panel.x_zero,
+    }
+    y: dict[str, Any] = {
+        **common,
+        "title": {"text": text(panel.y_label), "standoff": 8},
+        "zeroline": panel.y_zero,
+    }
+    if panel.x_log:
+        x["type"] = "log"
+    if panel.x_range is not None:
+        x["range"] = [math.log10(v) for v in panel.x_range] if panel.x_log else list(panel.x_range)
+    if panel.y_range is not None:
+        y["range"] = list(panel.y_range)
+    for axis, ticks in ((x, panel.x_ticks), (y, panel.y_ticks)):
+        if ticks is not None:
+            axis |= _ticks(ticks)
+    figure.update_xaxes(**x, **place)
+    figure.update_yaxes(**y, **place)
+
+
+def _ticks(ticks: Ticks) -> dict[str, Any]:
+    return {
+        "tickmode": "array",
+        "tickvals": list(ticks.places),
+        "ticktext": [text(t) for t in ticks.labels],
+        "showgrid": False,
+    }
+
+
+def rgba(color: str, opacity: float) -> str:
+    """A `#RRGGBB` colour with an opacity."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity:g})"

@@ -1,0 +1,127 @@
+"""The forest: one row per task with its r and 95 % interval, and the mean over tasks below."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import pandas as pd
+
+from sapo_analysis.analysis.estimate import Estimate
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Panel, Points, Span, Ticks
+
+
+def task_forest(
+    tasks: Sequence[Estimate],
+    means: Sequence[Estimate] = (),
+    *,
+    predicted: int = 0,
+    highlight: str | None = None,
+    hollow: bool = False,
+) -> FigureSpec:
+    """Correlation per current task, sorted, with the mean over tasks.
+
+    Args:
+        tasks: `task_correlations(...)`.
+        means: `within_task_correlation(...)` for both scopes.
+        predicted: Sign that the published claims predict (0: none); that half is shaded.
+        highlight: The task to show in colour.
+        hollow: Draw hollow points: the numbers are not final.
+
+    Raises:
+        InputError: something other than estimates of these kinds, or no task at all.
+    """
+    _check(tasks, means)
+    rows = sorted(tasks, key=lambda e: e.value)
+    n_means = 1 if means else 0
+    heights = {str(e.task): i + n_means * 1.4 for i, e in enumerate(rows)}
+    layers: list[Layer] = []
+    if predicted:
+        low, high = (0.0, 1.0) if predicted > 0 else (-1.0, 0.0)
+        layers.append(Span("x", low, high, theme.SKY, 0.13, label="side the paper predicts"))
+    for e in rows:
+        color = theme.BLUE if highlight in (None, e.task) else theme.GREY
+        layers += _row(e, heights[str(e.task)], color, hollow)
+    layers += _mean_rows(means, hollow)
+    labels = [f"{e.task}" for e in rows]
+    places = [heights[label] for label in labels]
+    if means:
+        labels, places = ["mean", *labels], [0.0, *places]
+    statistic = "Pearson" if rows[0].statistic == "pearson" else "Spearman"
+    panel = Panel(
+        layers=tuple(layers),
+        x_label=f"{statistic} r over prompts, 95 %",
+        y_label="",
+        x_range=(-1.05, 1.05),
+        y_range=(-0.7, max(places) + 0.7),
+        x_zero=True,
+        y_ticks=Ticks(tuple(places), tuple(labels)),
+    )
+    return FigureSpec(
+        name=f"task_forest_{rows[0].y}_{rows[0].role or 'all'}",
+        panels=(panel,),
+        table=pd.DataFrame([asdict(e) for e in (*rows, *means)]),
+        caption={"n_tasks": len(rows), "n_prompts": min(e.n_prompts for e in rows)},
+        alt="Forest plot of r per task: "
+        + ", ".join(f"{e.task} {e.value:+.2f}" for e in rows)
+        + ".",
+        height=470,
+        aspect=0.9,
+    )
+
+
+def _row(e: Estimate, height: float, color: str, hollow: bool) -> list[Layer]:
+    key = ((str(e.task),),)
+    words = (
+        f"{e.task}\nr = {e.value:+.2f} ({e.lower:+.2f} to {e.upper:+.2f})\n{e.n_prompts} prompts"
+    )
+    return [
+        Intervals((height,), (e.lower,), (e.upper,), color, 1.4),
+        Points((e.value,), (height,), color, "circle", 10.0, hollow, keys=key, hover=(words,)),
+    ]
+
+
+def _mean_rows(means: Sequence[Estimate], hollow: bool) -> list[Layer]:
+    """Thick bar: new tasks; thin bar: these tasks. An interval that does not exist is not drawn."""
+    layers: list[Layer] = []
+    for e in sorted(means, key=lambda e: e.scope != "new_tasks"):
+        new = e.scope == "new_tasks"
+        if not math.isnan(e.lower):
+            width, color = (5.0, theme.BLUE) if new else (1.8, theme.ORANGE)
+            label = "mean, new tasks" if new else "mean, these tasks"
+            height = 0.12 if new else -0.22
+            layers.append(Intervals((height,), (e.lower,), (e.upper,), color, width, label=label))
+    first = means[0] if means else None
+    if first is not None and not math.isnan(first.value):
+        words = "\n".join(
+            f"{'new' if e.scope == 'new_tasks' else 'these'} tasks: r = {e.value:+.2f}"
+            + (
+                f" ({e.lower:+.2f} to {e.upper:+.2f})"
+                if not math.isnan(e.lower)
+                else " (no interval)"
+            )
+            for e in means
+        )
+        layers.append(
+            Points(
+                (first.value,), (-0.05,), theme.VERMILION, "diamond", 11.0, hollow, hover=(words,)
+            )
+        )
+    return layers
+
+
+def _check(tasks: Sequence[Estimate], means: Sequence[Estimate]) -> None:
+    if not all(isinstance(e, Estimate) and e.level == "task" for e in tasks):
+        raise InputError(
+            "A forest is drawn from estimates per task. Make them with task_correlations()."
+        )
+    if not all(isinstance(e, Estimate) and e.level == "within_task" for e in means):
+        raise InputError(
+            "The mean of a forest is an estimate over tasks."
+            " Make it with within_task_correlation()."
+        )
+    if not tasks:
+        raise InputError("No task has a correlation to draw: each needs four prompts that differ.")

@@ -1,0 +1,68 @@
+"""Colours, markers and dashes, one list for screen and paper.
+
+All colours are Okabe and Ito's, which stay apart for colour-blind readers, plus one grey that
+stands for the original prompt and for "unclear". `.streamlit/config.toml` repeats `CATEGORICAL`;
+a test compares the two.
+"""
+
+from __future__ import annotations
+
+GREY = "#6B7280"
+BLUE = "#0072B2"
+ORANGE = "#E69F00"
+GREEN = "#009E73"
+PINK = "#CC79A7"
+SKY = "#56B4E9"
+VERMILION = "#D55E00"
+YELLOW = "#F0E442"
+
+CATEGORICAL = (BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, GREY, YELLOW)
+"""Colours of tasks and other groups, in this order. Yellow comes last: it is weak on white."""
+
+TASK_MARKERS = (
+    "circle",
+    "square",
+    "plus",
+    "x",
+    "triangle-down",
+    "pentagon",
+    "hexagon",
+    "triangle-left",
+)
+"""Shapes of tasks, so that colour never carries a distinction alone.
+
+Star, diamond and triangle-up are kept for marks.
+"""
+
+VERDICTS = {"supported": BLUE, "contradicted": VERMILION, "unclear": GREY, "too few": GREY}
+VERDICT_ICONS = {"supported": "✓", "contradicted": "✕", "unclear": "≈", "too few": "n"}
+
+MARK_SAPO, MARK_ORIGINAL, MARK_BEST = "star", "diamond", "triangle-up"
+MARKS = {
+    MARK_SAPO: "SAPO's pick (lowest pre-update loss)",
+    MARK_ORIGINAL: "original prompt",
+    MARK_BEST: "best in hindsight",
+}
+
+DIVERGING = ((0.0, BLUE), (0.5, "#FFFFFF"), (1.0, ORANGE))
+"""Heat maps: blue, white, orange, centred at 0."""
+
+NEUTRAL = "#8A8F98"
+"""Bands, zero lines and gridlines: readable on white and on near-black alike."""
+
+MAX_COLOURED_GROUPS = 8
+
+
+def colors(groups: list[str], highlight: str | None = None) -> dict[str, str]:
+    """A colour per group; beyond eight groups all are grey, and the highlighted one is blue."""
+    if len(groups) > MAX_COLOURED_GROUPS:
+        return {group: BLUE if group == highlight else GREY for group in groups}
+    if highlight in groups:
+        palette = dict(zip(groups, CATEGORICAL, strict=False))
+        return {group: palette[group] if group == highlight else "#B8BCC4" for group in groups}
+    return dict(zip(groups, CATEGORICAL, strict=False))
+
+
+def markers(groups: list[str]) -> dict[str, str]:
+    """A marker per group; shapes repeat after the eighth."""
+    return {group: TASK_MARKERS[i % len(TASK_MARKERS)] for i, group in enumerate(groups)}
