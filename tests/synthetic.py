@@ -90,6 +90,7 @@ def write_run(
     drop_scores: bool = False,
     finish: bool = True,
     metrics: dict[str, str] | None = None,
+    study: ParaphraseStudy | None = None,
     **settings: Any,
 ) -> Path:
     """Write one run folder under `folder` through `RunWriter` and return its path.
@@ -113,12 +114,13 @@ def write_run(
         drop_scores: Leave out the last score of the last trial (a damaged run).
         finish: False leaves the run interrupted after three quarters of its groups of work.
         metrics: Metric per evaluated task where it is not label accuracy.
+        study: A study to use as it is, in place of all of its settings above.
         **settings: Further settings of the study.
 
     Returns:
         The run's folder.
     """
-    study = study_of(
+    study = study or study_of(
         n_tasks=n_tasks,
         n_prompts=n_prompts,
         seeds=seeds,
