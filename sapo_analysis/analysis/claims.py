@@ -23,7 +23,7 @@ from sapo_analysis.analysis.estimate import (
 from sapo_analysis.analysis.intervals import Floats, fisher_z, mean_interval
 from sapo_analysis.analysis.permutation import two_sided_p
 from sapo_analysis.analysis.power import tasks_needed
-from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
+from sapo_analysis.analysis.prompt_means import cells_of, check_columns, prompt_means
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.store import Run
 
@@ -93,6 +93,9 @@ def claims(
     Raises:
         InputError: a column is missing.
     """
+    check_columns(df, ["current_task", x])
+    check_columns(df, ["role"])
+    check_columns(df, ["eval_task"])
     verdicts = []
     for claim in CLAIMS:
         if without_data(df, claim):

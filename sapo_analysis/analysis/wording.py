@@ -39,10 +39,11 @@ def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
         estimate.statistic, "r"
     )
     words = SCOPE_WORDS[estimate.scope]
+    scope = f" for {words}" if estimate.level == "within_task" else ""
     if math.isnan(estimate.lower):
         interval = f"no interval for {words} from one task"
     else:
-        interval = f"95 % for {words}: {signed(estimate.lower)} to {signed(estimate.upper)}"
+        interval = f"95 %{scope}: {signed(estimate.lower)} to {signed(estimate.upper)}"
     word = verdict.verdict if isinstance(verdict, Verdict) else verdict
     ending = f" {word.capitalize()}." if word else ""
     return f"{where}, {symbol} = {signed(estimate.value)} ({interval}).{ending}"

@@ -40,7 +40,9 @@ def table_of():
             x, y = exact(r, n, rng)
             prompts = [f"p{j:02d}" for j in range(n)]
             parts.append(
-                pd.DataFrame({"current_task": f"task-{i:02d}", "prompt_id": prompts, "x": x, "y": y})
+                pd.DataFrame(
+                    {"current_task": f"task-{i:02d}", "prompt_id": prompts, "x": x, "y": y}
+                )
             )
         return pd.concat(parts, ignore_index=True)
 

@@ -1,0 +1,35 @@
+from dataclasses import replace
+
+import pytest
+
+from sapo_analysis.analysis import sentence, task_correlations, within_task_correlation
+from sapo_analysis.analysis.wording import signed
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.314, "+0.31"), (-0.5, "−0.50"), (-0.001, "0.00"), (0.0, "0.00"), (float("nan"), "–")],
+)
+def test_signed(value, text):
+    assert signed(value) == text
+
+
+def test_headline(table_of):
+    found = within_task_correlation(table_of([0.3, 0.5]), "x", "y", n_permutations=0)
+    found = replace(found, value=0.31, lower=-0.02, upper=0.55)
+    expected = "Within tasks, r = +0.31 (95 % for new tasks: −0.02 to +0.55)."
+    assert sentence(found) == expected
+    assert sentence(found, "unclear") == expected + " Unclear."
+    these = replace(found, scope="these_tasks", statistic="spearman")
+    assert sentence(these, "too few") == (
+        "Within tasks, Spearman's ρ = +0.31 (95 % for these tasks: −0.02 to +0.55). Too few."
+    )
+
+
+def test_headline_without_interval_or_value(table_of):
+    one = within_task_correlation(table_of([0.5]), "x", "y", n_permutations=0)
+    assert sentence(one) == "Within tasks, r = +0.50 (no interval for new tasks from one task)."
+    none = within_task_correlation(table_of([0.5], n=3), "x", "y", n_permutations=0)
+    assert sentence(none).startswith("No correlation can be given")
+    task = task_correlations(table_of([0.5]), "x", "y", n_permutations=0)[0]
+    assert sentence(task) == "In task-00, r = +0.50 (95 %: −0.10 to +0.83)."
