@@ -69,8 +69,11 @@ def slope_band(points: pd.DataFrame, x: str, y: str, groups: int = 0) -> SlopeBa
     intercept = 0.0 if groups else 1.0 / len(points)
     half = np.sqrt(variance * (intercept + (places - middle_x) ** 2 / spread))
     half = half * float(student.ppf(0.5 + CONFIDENCE / 2, freedom))
-    ends = (tuple(map(float, a)) for a in (places, line, line - half, line + half))
-    return SlopeBand(*ends, slope=slope, n=len(points))
+    at, middle, low, high = (
+        tuple(float(value) for value in values)
+        for values in (places, line, line - half, line + half)
+    )
+    return SlopeBand(at, middle, low, high, slope, len(points))
 
 
 def clip_limits(values: pd.Series[float]) -> tuple[float, float]:
@@ -115,3 +118,12 @@ def marked_prompts(
     original = original[original["current_task"].isin(rows["current_task"])]
     parts = [original.assign(mark="original"), pick.assign(mark="sapo"), best.assign(mark="best")]
     return pd.concat(parts, ignore_index=True)
+
+
+def extremes(points: pd.DataFrame, x: str = "pre_update_loss") -> list[tuple[str, str]]:
+    """(task, prompt_id) of the lowest and highest x of the first task; one pair if they agree."""
+    first = points[points["current_task"] == points["current_task"].min()]
+    pairs = [
+        first.loc[i, ["current_task", "prompt_id"]] for i in (first[x].idxmin(), first[x].idxmax())
+    ]
+    return list(dict.fromkeys((str(p["current_task"]), str(p["prompt_id"])) for p in pairs))

@@ -1,4 +1,4 @@
-"""What could make the headline of one outcome misleading: at most eight checks, each in one sentence."""
+"""What could make the headline of one outcome misleading: eight checks, a sentence each."""
 
 from __future__ import annotations
 

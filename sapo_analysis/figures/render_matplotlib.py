@@ -250,6 +250,6 @@ def _legend(figure: Figure, axes: Axes | None) -> None:
             list(found.values()),
             list(found),
             loc="outside upper left",
-            ncols=min(4, len(found)),
+            ncols=max(1, min(int(figure.get_figwidth() / 1.65), len(found))),
             frameon=False,
         )

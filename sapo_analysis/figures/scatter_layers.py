@@ -136,7 +136,7 @@ def _rings(points: pd.DataFrame, scene: Scene) -> list[Layer]:
     if part.empty:
         return []
     x, y = floats(part[scene.x]), floats(part[scene.y])
-    return [Points(x, y, theme.VERMILION, "circle", 26.0, True, label="shown below")]
+    return [Points(x, y, theme.VERMILION, "circle", 26.0, True)]
 
 
 def padded(
