@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from sapo_analysis.analysis import continual_metrics as continual_metrics
     from sapo_analysis.analysis import report as report
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
+    from sapo_analysis.api import Run as Run
     from sapo_analysis.api import open_run as open_run
     from sapo_analysis.api import run as run
     from sapo_analysis.errors import InputError as InputError
     from sapo_analysis.errors import RunError as RunError
     from sapo_analysis.errors import WorkError as WorkError
     from sapo_analysis.spec import ParaphraseStudy as ParaphraseStudy
-    from sapo_analysis.store import Run as Run
 
 __all__ = [
     "Estimate",
@@ -42,7 +42,7 @@ _HOMES = {
     "Estimate": "sapo_analysis.analysis",
     "InputError": "sapo_analysis.errors",
     "ParaphraseStudy": "sapo_analysis.spec",
-    "Run": "sapo_analysis.store",
+    "Run": "sapo_analysis.api",
     "RunError": "sapo_analysis.errors",
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",

@@ -1,7 +1,7 @@
-"""The errors a user can meet. Each says what was wrong, the value, what is allowed and the next step.
+"""The errors a user can meet: each says what was wrong, the value, what is allowed, the next step.
 
-`sapo` turns an `InputError` into exit status 2 and a `WorkError` into exit status 1, both as one plain
-message without a traceback; everything else is a bug and keeps its traceback in the log.
+`sapo` turns an `InputError` into exit status 2 and a `WorkError` into exit status 1, both as one
+plain message without a traceback; everything else is a bug and keeps its traceback in the log.
 """
 
 
@@ -21,11 +21,15 @@ class RunError(InputError):
     """A run folder cannot be read: a table is missing, damaged or of an unknown schema."""
 
 
-def unknown(kind: str, value: object, known: "list[str] | tuple[str, ...]", next_step: str = "") -> InputError:
-    """The one wording for an unknown name: the value, the nearest known names first, the next step."""
+def unknown(
+    kind: str, value: object, known: "list[str] | tuple[str, ...]", next_step: str = ""
+) -> InputError:
+    """The one wording for an unknown name: the value, the nearest known, all known, what next."""
     import difflib
 
     near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     listed = ", ".join(sorted(str(k) for k in known))
-    return InputError(f"Unknown {kind} {value!r}.{hint} Known: {listed}.{' ' + next_step if next_step else ''}")
+    return InputError(
+        f"Unknown {kind} {value!r}.{hint} Known: {listed}.{' ' + next_step if next_step else ''}"
+    )

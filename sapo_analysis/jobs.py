@@ -102,15 +102,16 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
         worker = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True
         )
-    try:
-        _follow(worker, path, progress)
-    except KeyboardInterrupt:
-        # The worker marks the run as interrupted; what it saved stays.
-        worker.send_signal(signal.SIGTERM)
-        worker.wait()
-        raise StudyInterrupted(path) from None
-    assert worker.stdout is not None
-    answer = worker.stdout.read()
+    with worker:
+        try:
+            _follow(worker, path, progress)
+        except KeyboardInterrupt:
+            # The worker marks the run as interrupted; what it saved stays.
+            worker.send_signal(signal.SIGTERM)
+            worker.wait()
+            raise StudyInterrupted(path) from None
+        assert worker.stdout is not None
+        answer = worker.stdout.read()
     if worker.returncode == 2:
         raise InputError(_error_in(answer) or f"The run cannot be continued. The log: {log}")
     if worker.returncode != 0:

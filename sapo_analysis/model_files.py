@@ -1,7 +1,8 @@
 """Where a model's files are and what identifies them, without loading torch.
 
-A model is known by name (`pocket`, shipped; `pocket-random`, its untrained control), by a folder that holds a
-Hugging Face causal language model, or by the id of one in the local Hugging Face cache. Nothing is fetched.
+A model is known by name (`pocket`, shipped; `pocket-random`, its untrained control), by a folder
+that holds a Hugging Face causal language model, or by the id of one in the local Hugging Face
+cache. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -62,11 +63,20 @@ def find_model(name: str) -> ModelFiles:
     cached = _cached_models()
     folder = cached.get(name) or Path(name)
     if not folder.is_dir():
-        raise unknown("model", name, list_names(), "Give a known name or a folder with config.json and safetensors.")
+        raise unknown(
+            "model",
+            name,
+            list_names(),
+            "Give a known name or a folder with config.json and safetensors.",
+        )
     if not (folder / "config.json").is_file():
-        raise InputError(f"Model folder {name!r} has no config.json. Give the folder that save_pretrained wrote.")
+        raise InputError(
+            f"Model folder {name!r} has no config.json. Give the folder that save_pretrained wrote."
+        )
     if not any(folder.glob("*.safetensors")):
-        raise InputError(f"Model folder {name!r} has no .safetensors file. Other weight formats are not loaded.")
+        raise InputError(
+            f"Model folder {name!r} has no .safetensors file. Other weight formats are not loaded."
+        )
     return ModelFiles(name, folder, "trained")
 
 
@@ -81,7 +91,7 @@ def list_models() -> list[ModelFiles]:
 
 
 def _cached_models() -> dict[str, Path]:
-    """Complete causal-model snapshots in the local Hugging Face cache, by id. The newest of several wins."""
+    """Complete snapshots of models in the local Hugging Face cache, by id; the newest of each."""
     home = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
     hub = Path(os.environ.get("HF_HUB_CACHE", home / "hub"))
     found = {}

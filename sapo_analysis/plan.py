@@ -1,5 +1,4 @@
-"""From a spec to everything that will be done, in order: states, trials and the groups of work that
-are saved whole.
+"""From a spec to everything that will be done, in order: states, trials, groups of work.
 
 The plan is a pure function of the spec, the tasks, the prompts and the model's fingerprint. It
 needs no torch, so a form can count trials while someone types, and a resumed run finds exactly the
@@ -26,7 +25,10 @@ from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.base import SPLITS, Task
 
 ALGORITHM_VERSION = 1
-"""Raised whenever the same spec would give other numbers; another version's trials are not reused."""
+"""Raised whenever the same spec would give other numbers.
+
+Finished trials of another version are not reused.
+"""
 
 BASE_STATE = "theta-0"
 
@@ -184,7 +186,7 @@ def _check_noise_prompts(study: ParaphraseStudy, prompts: dict[str, list[Prompt]
 
 @dataclass
 class _Identity:
-    """Content hashes: in is whatever decides a result, and not other tasks, other seeds, device."""
+    """Content hashes of whatever decides a result; other tasks, other seeds and device do not."""
 
     study: ParaphraseStudy
     model: str

@@ -1,8 +1,7 @@
-"""The averagings of pre-update loss, from per-example sums. Methods §2; the released code uses
-`batch_mean`.
+"""The averagings of pre-update loss, from per-example sums (methods §2).
 
-All take the examples in file order: `nll` in nats, summed over each example's target tokens, and
-`n_tokens` counting those tokens. All return nats per token.
+The released code uses `batch_mean`. All take the examples in file order: `nll` in nats, summed over
+each example's target tokens, and `n_tokens` counting those tokens. All return nats per token.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ def example_mean(nll: Sequence[float], n_tokens: Sequence[int]) -> float:
 
 
 def batch_mean(nll: Sequence[float], n_tokens: Sequence[int], batch_size: int) -> float:
-    """Token mean inside each consecutive batch, then over batches weighted by their examples.
+    """Token mean in each consecutive batch, then the mean of batches weighted by their examples.
 
     This is what the released code selects by (`Trainer.evaluate` with batches of 8); it is neither
     of the other two, and it depends on which examples share a batch.

@@ -1,4 +1,4 @@
-"""What was measured: the tables of a run folder, declared once, written and read through these schemas."""
+"""What was measured: the tables of a run folder, declared once for writing and reading."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pyarrow as pa
 class Table:
     """One table: a name, what one row is, the columns that name a row, and the Arrow schema.
 
-    A column that may be null says so in the schema; every other column must hold a value in every row.
+    A column that may be null says so in the schema; every other column must hold a value in every
+    row.
     """
 
     name: str
@@ -44,10 +45,8 @@ PROMPTS = _table(
     text=_text,
     source=_text,
     test_only=_bool,
-    frequency=(
-        _int,
-        _OPTIONAL,
-    ),  # pretraining examples with this text; null: not known for this model
+    # Pretraining examples with this text; null: not known for this model.
+    frequency=(_int, _OPTIONAL),
     n_tokens=_int,  # of the instruction text alone
 )
 EXAMPLES = _table(
@@ -123,10 +122,8 @@ SCORES = _table(
     test_prompt=_text,
     step=_int,  # optimizer steps taken since the state
     n_shots=_int,
-    role=(
-        _text,
-        _OPTIONAL,
-    ),  # past, unseen, retained or current, as the trial sees the task; null for states
+    # Past, unseen, retained or current, as the trial sees the task; null for states.
+    role=(_text, _OPTIONAL),
     metric=_text,
     value=_float,  # 0 to 100
     loss=_float,  # nats per target token over all test examples
@@ -165,7 +162,8 @@ COSTS = _table(
     seconds=_float,
     examples=_int,
     tokens=_int,  # tokens the model read or wrote
-    model_flops=_float,  # 2 per parameter and token forward, 4 more (of which 2 for frozen weights) backward
+    # 2 per parameter and token forward, 4 more (of which 2 for frozen weights) backward.
+    model_flops=_float,
     peak_bytes=_int,  # process memory on a CPU, allocated device memory on a GPU
 )
 

@@ -46,7 +46,8 @@ def _stop(number: int, frame: object) -> NoReturn:
 def _quiet() -> None:
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
+    disable: Callable[[], None] = logging.disable_progress_bar  # transformers leaves it untyped
+    disable()
 
 
 def _study(arguments: list[str]) -> Answer:

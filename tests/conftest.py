@@ -1,4 +1,4 @@
-"""What many tests share: the shipped model, its encoder, and a study small enough to run in seconds."""
+"""What many tests share: the shipped model, its encoder, a study of seconds."""
 
 import pytest
 

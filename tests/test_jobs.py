@@ -101,7 +101,8 @@ def test_ctrl_c_stops_the_worker_and_keeps_what_is_finished(tiny_study, tmp_path
         from sapo_analysis.spec import parse_study
         import json
         try:
-            jobs.run_study(parse_study(json.load(sys.stdin), "spec"), pathlib.Path({str(tmp_path)!r}))
+            study = parse_study(json.load(sys.stdin), "spec")
+            jobs.run_study(study, pathlib.Path({str(tmp_path)!r}))
         except KeyboardInterrupt:
             sys.exit(130)
     """

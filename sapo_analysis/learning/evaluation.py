@@ -1,9 +1,10 @@
-"""Measuring a model on a task: its greedy answers by the task's metric, and the loss of the gold."""
+"""Measuring a model on a task: greedy answers by the task's metric, and the gold answers' loss."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
@@ -69,15 +70,16 @@ def greedy_answers(
     max_new_tokens: int,
     size: int,
 ) -> tuple[list[str], int]:
-    """Greedy answers without special tokens and outer white space, and how many tokens they took."""
+    """Greedy answers, special tokens and outer white space removed; number of tokens decoded."""
     tokenizer = encoder.tokenizer
+    generate: Any = model.generate  # transformers declares it on the model classes, not on the base
     # Rows of like length share a batch, which saves padding; answers go back to their places.
     by_length = sorted(range(len(rows)), key=lambda i: rows[i].target_start)
     answers = [""] * len(rows)
     written = 0
     for places in in_batches(by_length, size):
         inputs = collate_contexts([rows[i] for i in places], tokenizer.pad_token_id, model.device)
-        found = model.generate(
+        found = generate(
             **inputs,
             do_sample=False,
             num_beams=1,

@@ -77,7 +77,7 @@ def train(
             optimizer.step()
             scheduler.step()
             on_step(step + 1)
-    model.eval()
+    model.train(False)
     return Fit(losses, norms, diverged=not math.isfinite(losses[-1] + norms[-1]), tokens=tokens)
 
 

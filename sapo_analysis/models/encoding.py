@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
@@ -13,9 +14,8 @@ from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.render import user_message
 from sapo_analysis.tasks.base import Example, Split, Task
 
-_ENABLE_THINKING = (
-    False  # templates that know reasoning (Qwen3) leave it out; others ignore the setting
-)
+# Templates that know reasoning (Qwen3) leave it out; others ignore the setting.
+_ENABLE_THINKING = False
 _PROBE = Example("x", "y")
 
 
@@ -43,8 +43,7 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes tasks for one tokenizer, remembering what it encoded: every trial reads the same test
-    sets."""
+    """Encodes tasks for one tokenizer, each only once: every trial reads the same test sets."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int):
         self.tokenizer = tokenizer
@@ -67,18 +66,17 @@ class Encoder:
                 length = len(row.ids) + (task.max_new_tokens if split == "test" else 0)
                 if length > self.max_length:
                     raise InputError(
-                        f"Prompt {prompt.prompt_id!r} of task {task.name!r} makes {split} example"
-                        f" {i} {length} tokens"
-                        f" long; the model reads at most {self.max_length}. Shorten the prompt:"
-                        f" nothing is cut silently."
+                        f"Prompt {prompt.prompt_id!r} of task {task.name!r} makes"
+                        f" {split} example {i} {length} tokens long;"
+                        f" the model reads at most {self.max_length}."
+                        " Shorten the prompt: nothing is cut silently."
                     )
             self._known[key] = rows
         return self._known[key]
 
     @cached_property
     def stop_ids(self) -> list[int]:
-        """Tokens that end an answer: end-of-sequence, and the token the template puts after an
-        answer."""
+        """Tokens that end an answer: end-of-sequence, and what the template puts after answers."""
         probe = encode(self.tokenizer, "", "", _PROBE)
         ids = set(probe.ids[probe.content_end : probe.content_end + 1])
         if self.tokenizer.eos_token_id is not None:
@@ -89,8 +87,7 @@ class Encoder:
 def encode(
     tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
 ) -> Encoded:
-    """Encode one example: the chat template's text in one piece, label tokens found by character
-    offsets.
+    """Encode one example: the chat template's whole text, label tokens found by character offsets.
 
     The text is tokenised whole, so merges across a boundary are those that the model meets; a token
     belongs to the target if it ends inside it. (The released code compares two tokenisations'
@@ -118,22 +115,20 @@ def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> li
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, message: str, target: str) -> tuple[str, str]:
-    """(text before the answer, the whole text) by the chat template, or in the plain layout where
-    there is none."""
+    """(text before the answer, whole text) by the chat template; without one, in a plain layout."""
     if tokenizer.chat_template is None:
         before = (tokenizer.bos_token or "") + message + "\n\nAnswer: "
         return before, before + target + tokenizer.eos_token
     user = {"role": "user", "content": message}
-    settings = {"tokenize": False, "enable_thinking": _ENABLE_THINKING}
-    before = tokenizer.apply_chat_template([user], add_generation_prompt=True, **settings)
-    full = tokenizer.apply_chat_template(
-        [user, {"role": "assistant", "content": target}], **settings
-    )
+    # Without tokenizing a template gives text; its declared type is the union over all settings.
+    settings: dict[str, Any] = {"tokenize": False, "enable_thinking": _ENABLE_THINKING}
+    before = str(tokenizer.apply_chat_template([user], add_generation_prompt=True, **settings))
+    answer = {"role": "assistant", "content": target}
+    full = str(tokenizer.apply_chat_template([user, answer], **settings))
     if not full.startswith(before + target):
         raise InputError(
-            "The model's chat template does not put the answer after its own generation prompt, so"
-            " the tokens to train"
-            f" cannot be told from the context. It renders {full[-80:]!r}. Use a model with a"
-            f" plain template."
+            "The model's chat template does not put the answer after its own generation prompt,"
+            " so the tokens to train cannot be told from the context."
+            f" It renders {full[-80:]!r}. Use a model with a plain template."
         )
     return before, full

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
@@ -35,8 +35,8 @@ def choose_device(requested: Literal["auto", "cpu", "cuda"]) -> Device:
     if requested == "cuda" and not usable:
         build = f"torch {torch.__version__} is {'a CUDA' if torch.version.cuda else 'a CPU'} build"
         raise InputError(
-            f"Device 'cuda' was asked for, but no GPU is usable: {build}. Use cpu or auto; see"
-            f" `sapo doctor`."
+            f"Device 'cuda' was asked for, but no GPU is usable: {build}."
+            " Use cpu or auto; see `sapo doctor`."
         )
     if requested == "cpu" or not usable:
         why = "asked for" if requested == "cpu" else "no GPU that torch can use"
@@ -57,8 +57,8 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
     if not tokenizer.is_fast:
         raise InputError(
-            f"Model {files.name!r} has no fast tokenizer, and label spans need token offsets. Use"
-            f" another model."
+            f"Model {files.name!r} has no fast tokenizer, and label spans need token offsets."
+            " Use another model."
         )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -68,13 +68,13 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
 def load_model(
     files: ModelFiles, device: Device, dtype: Literal["float32", "bfloat16"]
 ) -> PreTrainedModel:
-    """The base model θ_0 in eval mode, all weights frozen. Code from a model folder is never
-    run."""
+    """The base model θ_0 in eval mode, weights frozen; code from a model folder is never run."""
     if files.weights == "random":
         with torch.random.fork_rng():
             torch.manual_seed(_RANDOM_WEIGHTS_SEED)
             config = AutoConfig.from_pretrained(files.folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_config(config, dtype=DTYPES[dtype])
+            make: Any = AutoModelForCausalLM.from_config  # transformers leaves it untyped
+            model = make(config, dtype=DTYPES[dtype])
     else:
         model = AutoModelForCausalLM.from_pretrained(
             files.folder, dtype=DTYPES[dtype], use_safetensors=True, local_files_only=True
@@ -82,10 +82,10 @@ def load_model(
     model.requires_grad_(False)
     model.config.use_cache = False  # training and scoring need no cache; decoding asks for its own
     moved: PreTrainedModel = model.to(device.name)
-    return moved.eval()
+    moved.train(False)
+    return moved
 
 
 def context_length(model: PreTrainedModel) -> int:
-    """The longest text the model reads (tokens), by its configuration; without one, no practical
-    limit."""
+    """The longest text the model reads (tokens), by its configuration; unstated, no real limit."""
     return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)

@@ -4,7 +4,13 @@ One run is one folder, written once, part by part, by one worker (`RunWriter`) a
 else (`Run`).
 """
 
-from sapo_analysis.store.folder import CACHED_RUNS, create_run, discard_unstarted, find_run, list_runs
+from sapo_analysis.store.folder import (
+    CACHED_RUNS,
+    create_run,
+    discard_unstarted,
+    find_run,
+    list_runs,
+)
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
 from sapo_analysis.store.writer import RunWriter, tidy
 

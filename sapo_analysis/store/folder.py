@@ -33,8 +33,8 @@ def create_run(runs_dir: Path, study: ParaphraseStudy) -> Path:
         write_atomically(folder / STATUS, (Status().model_dump_json(indent=2) + "\n").encode())
     except OSError as error:
         raise InputError(
-            f"Cannot write a run into {str(runs_dir)!r}: {error.strerror}. Give a writable folder"
-            f" with --runs."
+            f"Cannot write a run into {str(runs_dir)!r}: {error.strerror}."
+            " Give a writable folder with --runs."
         ) from error
     return folder
 
@@ -73,8 +73,7 @@ def list_runs(folders: list[Path]) -> list[Run | DamagedRun]:
 
 
 def default_run_id() -> str | None:
-    """The id of the run that Explore opens on, named by the file `DEFAULT` beside the shipped
-    runs."""
+    """The id of the run that Explore opens on, named in `DEFAULT` beside the shipped runs."""
     path = CACHED_RUNS / "DEFAULT"
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 

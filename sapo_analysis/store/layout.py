@@ -1,5 +1,4 @@
-"""Names inside a run folder, and the two ways files in it are written: replaced whole, or appended
-to."""
+"""Names inside a run folder, and how its files are replaced whole."""
 
 from __future__ import annotations
 
@@ -22,8 +21,10 @@ JOINED = "all.parquet"
 
 
 def part_name(order: int, group_id: str) -> str:
-    """File name of one group's part: names sort in plan order, so that joined tables do not depend
-    on interruptions."""
+    """File name of one group's part.
+
+    Names sort in plan order, so that joined tables do not depend on interruptions.
+    """
     return f"part-{order:05d}-{group_id}.parquet"
 
 

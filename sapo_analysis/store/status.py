@@ -1,5 +1,4 @@
-"""The state of a run: what its worker last wrote, corrected by whether that worker is still
-alive."""
+"""The state of a run: what its worker last wrote, corrected by whether that worker still lives."""
 
 from __future__ import annotations
 
@@ -34,8 +33,10 @@ class Status(BaseModel):
     next_step: str | None = None
 
     def alive_now(self) -> Status:
-        """This status as it stands now: a `running` one whose process is gone is `interrupted`, a
-        silent one `stalled`."""
+        """This status as it stands now.
+
+        A `running` one whose process is gone is `interrupted`, a silent one `stalled`.
+        """
         if self.state != "running":
             return self
         if not self._process_lives():

@@ -1,5 +1,7 @@
-"""Writing a run: one worker, group by group, so that a kill at any moment loses at most the group
-in flight."""
+"""Writing a run: one worker, group by group.
+
+A kill at any moment loses at most the group in flight.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,8 @@ class RunWriter:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise InputError(
-                f"Run {self.path.name} is being worked on by another process. Wait for it, or see"
-                f" `sapo runs`."
+                f"Run {self.path.name} is being worked on by another process."
+                " Wait for it, or see `sapo runs`."
             ) from None
         self.update()
         self.event("started")
@@ -104,8 +106,7 @@ class RunWriter:
         return {layout.group_of_part(p) for p in self._folder(COSTS).glob("part-*.parquet")}
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
-        """Save everything one group measured. The costs part goes last: it marks the group as
-        whole."""
+        """Save all that one group measured; the costs part, written last, marks it as whole."""
         assert COSTS.name in rows, "every group reports its costs"
         name = layout.part_name(order, group_id)
         for table_name in sorted(rows, key=lambda t: t == COSTS.name):
@@ -115,8 +116,7 @@ class RunWriter:
         self.event("group_finished", group=group_id)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
-        """Join the parts into one file per table, write the final provenance and mark the run as
-        done."""
+        """Join the parts of each table, write the final provenance and mark the run as done."""
         for table in TABLES.values():
             parts = [
                 pq.read_table(p, schema=table.schema)
@@ -139,16 +139,18 @@ class RunWriter:
 
 
 def tidy(path: Path) -> None:
-    """Remove what a done run no longer needs: the parts that were joined, the weights of its
-    stages."""
+    """Remove what a done run no longer needs: parts that were joined, weights of its stages."""
     for part in (path / layout.TABLES).glob("*/part-*.parquet"):
         part.unlink()
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 
 
 def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
-    """Rows as an Arrow table of the declared schema; a missing, unknown or null value raises
-    ValueError."""
+    """Rows as an Arrow table of the declared schema.
+
+    Raises:
+        ValueError: a row has a missing or unknown column, or a null where none is allowed.
+    """
     for row in rows:
         if row.keys() != set(table.schema.names):
             wrong = sorted(row.keys() ^ set(table.schema.names))

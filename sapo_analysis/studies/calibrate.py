@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,13 @@ from sapo_analysis.studies.meter import peak_bytes
 
 _STEPS, _ROWS = 6, 48
 _MARGIN = 0.3
-"""The estimate's stated uncertainty, ± this share: what repeated calibrations and runs differed
-by."""
+"""The estimate's stated uncertainty, ± this share: by how much calibrations and runs differed."""
 _BYTES_PER_PREDICTION = 24
 _BYTES_PER_TRIAL = 12_000
 
 
 def calibrate(study: ParaphraseStudy) -> dict[str, Any]:
-    """Counts of a study's plan, and time, memory and disk estimated from a short measurement on
-    this device."""
+    """Counts of a study's plan, and its time, memory and disk by a short measurement here."""
     plan = make_plan(study)
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +91,7 @@ def _counts(plan: Plan, engine: PlainEngine) -> dict[str, int]:
     }
 
 
-def _mean_length(rows: list[Any]) -> float:
+def _mean_length(rows: Sequence[Any]) -> float:
     return sum(len(row.ids) for row in rows) / len(rows)
 
 
@@ -111,25 +109,28 @@ def _seconds(plan: Plan, engine: PlainEngine, counts: dict[str, int]) -> float:
         lambda: example_losses(model, some, study.evaluation.batch_size, pad_id)
     ) / len(some)
     # Tasks differ in the length of their answers, so evaluation is measured on every one of them.
-    size = study.evaluation.batch_size
-    spent = 0.0
-    n = 0
-    for name, evaluated in plan.tasks.items():
-        encoded = engine.encoder.encode_split(
-            evaluated, "test", study.evaluation.examples, engine.original(name)
-        )[:_ROWS]
-        examples = evaluated.examples("test", len(encoded))
-        with torch.no_grad():
-            spent += _timed(
-                lambda: evaluate(model, engine.encoder, evaluated, examples, encoded, size)
-            )
-        n += len(encoded)
+    timed = [_time_evaluation(engine, name) for name in plan.tasks]
+    per_evaluated = sum(spent for spent, _ in timed) / sum(n for _, n in timed)
     steps = counts["train_examples"] / study.training.batch_size
     return (
         steps * per_step
         + counts["scored_examples"] * per_scored
-        + counts["evaluated_examples"] * spent / n
+        + counts["evaluated_examples"] * per_evaluated
     )
+
+
+def _time_evaluation(engine: PlainEngine, name: str) -> tuple[float, int]:
+    """Seconds to evaluate the base model on some test rows of a task, and how many rows."""
+    task, settings = engine.plan.tasks[name], engine.plan.study.evaluation
+    model = engine.states.at(BASE_STATE)
+    encoded = engine.encoder.encode_split(task, "test", settings.examples, engine.original(name))
+    rows = encoded[:_ROWS]
+    examples = task.examples("test", len(rows))
+    with torch.no_grad():
+        spent = _timed(
+            lambda: evaluate(model, engine.encoder, task, examples, rows, settings.batch_size)
+        )
+    return spent, len(rows)
 
 
 def _timed(work: Callable[[], object]) -> float:

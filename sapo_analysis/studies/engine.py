@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation, evaluate
@@ -46,8 +45,7 @@ class PlainEngine:
         self._n_parameters = sum(p.numel() for p in base.parameters())
 
     def check_lengths(self) -> None:
-        """Encode everything the study will read, so that a text that does not fit is refused before
-        any work."""
+        """Encode all the study will read, so that a text that does not fit is refused early."""
         study = self.plan.study
         for name, task in self.plan.tasks.items():
             self.encoder.encode_split(task, "test", study.evaluation.examples, self.original(name))
@@ -75,6 +73,22 @@ class PlainEngine:
             found = self._score(group.state_id, group.task, meter)
         return {**found, "costs": meter.rows(group.group_id)}
 
+    def original(self, task: str) -> Prompt:
+        """The prompt a task came with: past tasks learn with it, every task is tested with it."""
+        return get_prompts(task)[0]
+
+    def training_rows(self, task: str, prompt: Prompt) -> Sequence[Any]:
+        """The examples a task is trained on, encoded under a prompt."""
+        return self.encoder.encode_split(
+            self.plan.tasks[task], "train", self.plan.study.training.examples, prompt
+        )
+
+    def scoring_rows(self, task: str, prompt: Prompt) -> Sequence[Any]:
+        """The examples a prompt's pre-update loss is taken over, encoded under it."""
+        return self.encoder.encode_split(
+            self.plan.tasks[task], "train", self.plan.study.scoring.examples, prompt
+        )
+
     def _base(self, meter: Meter) -> Rows:
         self.say("measuring the base model")
         prompts = {prompt.text: prompt for prompt in self._all_prompts()}
@@ -98,8 +112,7 @@ class PlainEngine:
             if fit.diverged:
                 raise FloatingPointError(
                     f"Learning the past task {stage.task!r} diverged at step {len(fit.losses)}:"
-                    f" its loss is not finite."
-                    " Lower training.learning_rate."
+                    " its loss is not finite. Lower training.learning_rate."
                 )
             save_adapter(adapted, self.states.folder(stage.state_id))
         found = self._evaluate_state(stage.state_id, meter)
@@ -128,9 +141,8 @@ class PlainEngine:
             found["indicators"] += rows.indicators(
                 state_id, prompt, losses, n_tokens, study.scoring.batch_size
             )
-            if prompt != self.original(
-                task
-            ):  # under the original prompt the state is measured as a whole
+            # Under the original prompt the state is measured as a whole.
+            if prompt != self.original(task):
                 self._measure(model, state_id, None, task, prompt, meter, found)
         return found
 
@@ -156,7 +168,7 @@ class PlainEngine:
         return found
 
     def _train(
-        self, adapted: torch.nn.Module, task: str, prompt: Prompt, seed: int, meter: Meter
+        self, adapted: PreTrainedModel, task: str, prompt: Prompt, seed: int, meter: Meter
     ) -> Fit:
         encoded = self.training_rows(task, prompt)
         settings = self.plan.study.training
@@ -200,21 +212,7 @@ class PlainEngine:
         found["scores"].append(rows.score(key, task, role, result))
         found["predictions"] += rows.predictions(key, result, settings.n_predictions_kept)
 
-    def training_rows(self, task: str, prompt: Prompt) -> Sequence[Any]:
-        return self.encoder.encode_split(
-            self.plan.tasks[task], "train", self.plan.study.training.examples, prompt
-        )
-
-    def scoring_rows(self, task: str, prompt: Prompt) -> Sequence[Any]:
-        return self.encoder.encode_split(
-            self.plan.tasks[task], "train", self.plan.study.scoring.examples, prompt
-        )
-
-    def original(self, task: str) -> Prompt:
-        return get_prompts(task)[0]
-
     def _all_prompts(self) -> list[Prompt]:
-        """Every prompt that the study reads: all candidates, and the fixed prompt of each evaluated
-        task."""
+        """Every prompt the study reads: all candidates, and each evaluated task's fixed prompt."""
         fixed = [self.original(name) for name in self.plan.tasks if name not in self.plan.prompts]
         return [*(p for candidates in self.plan.prompts.values() for p in candidates), *fixed]

@@ -35,8 +35,7 @@ def devices() -> dict[str, Any]:
 
 
 def score(model: str, task_name: str, texts: Sequence[str] | None, n: int) -> dict[str, Any]:
-    """Pre-update losses of a task's prompts, the given texts or all that are offered for training,
-    at θ_0.
+    """Pre-update losses of a task's prompts at θ_0: of the given texts, or of all on offer.
 
     Raises:
         InputError: unknown model or task, an empty or repeated prompt, or one that does not fit.

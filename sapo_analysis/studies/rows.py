@@ -20,8 +20,7 @@ Row = dict[str, Any]
 
 
 def prompt(prompt: Prompt, n_tokens: int, frequency_known: bool) -> Row:
-    """A `prompts` row. Frequencies are known for the shipped model alone: they counted its
-    pretraining."""
+    """A `prompts` row; frequencies count the shipped model's pretraining and hold for it alone."""
     return {
         "task": prompt.task,
         "prompt_id": prompt.prompt_id,
@@ -108,8 +107,7 @@ def _made_by(engine: PlainEngine) -> Row:
 
 
 def curves(trial_id: str, fit: Fit) -> list[Row]:
-    """`curves` rows: training loss and gradient norm at the start of each step; a divergence ends
-    them."""
+    """`curves` rows: training loss and gradient norm at each step's start, up to a divergence."""
     series = {"train_loss": fit.losses, "grad_norm": fit.grad_norms}
     return [
         {"trial_id": trial_id, "step": step, "series": name, "value": value}
@@ -142,8 +140,7 @@ def indicators(
     prompt_tokens: int,
     batch_size: int,
 ) -> list[Row]:
-    """`indicators` rows of one prompt: pre-update loss in each averaging, length, pretraining
-    frequency."""
+    """`indicators` rows of one prompt: pre-update loss in each averaging, length, frequency."""
     nll, n = [loss.nll_sum for loss in losses], [loss.n_tokens for loss in losses]
     content_nll, content_n = (
         [loss.content_nll for loss in losses],

@@ -94,8 +94,8 @@ def _refuse_mixing(run: Run, now: dict[str, Any]) -> None:
             f"{key}: was {run.provenance[key]!r}, is {now[key]!r}" for key in differing
         )
         raise InputError(
-            f"Run {run.run_id} was begun under other conditions ({listed}). Its numbers would not"
-            f" be comparable."
+            f"Run {run.run_id} was begun under other conditions ({listed})."
+            " Its numbers would not be comparable."
             " Continue where it was begun, or pass --allow-mixed to mix knowingly."
         )
 

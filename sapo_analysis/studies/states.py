@@ -14,8 +14,7 @@ _KEEP_BYTES = 1 << 30
 
 
 class States:
-    """Merged models by state id, built from the base model and the saved adapters of the stages
-    before.
+    """Merged models by state id: the base model with the saved adapters of the stages before.
 
     A state is always built from files, also right after its stage was trained, so that a resumed
     run goes on from the very weights an undisturbed one would use. Small models stay in memory; of

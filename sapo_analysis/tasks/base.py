@@ -1,4 +1,7 @@
-"""A task: a named set of train, dev and test examples with a metric. Suites build these; everything else reads them."""
+"""A task: a named set of train, dev and test examples with a metric.
+
+Suites build these; everything else reads them.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +28,12 @@ class Example:
 class Task:
     """A task as studies see it.
 
-    `labels` is the closed set of answers, empty for free text. `suffix` is the fixed answer-format line that
-    follows the input and is never paraphrased. `metric` names a function of `sapo_analysis.tasks.metrics`.
-    `suite` is where the task comes from, `family` groups tasks that share a kind of work.
-    `max_new_tokens` bounds greedy decoding. `role` is the role the suite declares for the base model
-    it ships ("half known", "retained" or "unseen"): advice for a study, never applied silently.
+    `labels` is the closed set of answers, empty for free text. `suffix` is the fixed answer-format
+    line that follows the input and is never paraphrased. `metric` names a function of
+    `sapo_analysis.tasks.metrics`. `suite` is where the task comes from, `family` groups tasks that
+    share a kind of work. `max_new_tokens` bounds greedy decoding. `role` is the role the suite
+    declares for the base model it ships ("half known", "retained" or "unseen"): advice for a study,
+    never applied silently.
     """
 
     name: str
@@ -51,7 +55,8 @@ class Task:
             return rows
         if n > len(rows):
             raise InputError(
-                f"Task {self.name!r} has {len(rows)} {split} examples, {n} were asked for. Ask for at most {len(rows)}."
+                f"Task {self.name!r} has {len(rows)} {split} examples, {n} were asked for."
+                f" Ask for at most {len(rows)}."
             )
         return rows[:n]
 

@@ -1,4 +1,4 @@
-"""Greedy answers against an unbatched loop without a cache; scores of perfect and empty predictors."""
+"""Greedy answers against an unbatched loop; scores of perfect and empty predictors."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What is trained and scored, read back as text; texts that do not fit; text that must not be mangled."""
+"""What is trained and scored, read back as text; what does not fit; what must stay as it is."""
 
 import pytest
 
@@ -22,12 +22,13 @@ def test_target_tokens_are_the_answer_and_the_end_of_turn(encoder):
 def test_context_equals_the_generation_prompt_tokenised_alone(encoder):
     tokenizer = encoder.tokenizer
     row = encode(tokenizer, "Judge it.", "Answer in one word.", EXAMPLE)
-    message = {"role": "user", "content": "Judge it.\n\nText:\nthe soup was lovely\n\nAnswer in one word."}
+    content = "Judge it.\n\nText:\nthe soup was lovely\n\nAnswer in one word."
+    message = {"role": "user", "content": content}
     text = tokenizer.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
     assert row.context == tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
-@pytest.mark.parametrize("prompt", ["{0}", "Use {braces} and {{more}} and %s {", "Ünïcode 中文 \\n"])
+@pytest.mark.parametrize("prompt", ["{0}", "Use {braces}, {{more}}, %s {", "Ünïcode 中文 \\n"])
 def test_a_prompt_reaches_the_model_as_it_is_written(encoder, prompt):
     row = encode(encoder.tokenizer, prompt, "", EXAMPLE)
     text = encoder.tokenizer.decode(row.context, skip_special_tokens=True)
@@ -57,10 +58,9 @@ def test_a_model_without_a_chat_template_gets_the_plain_layout(encoder):
     tokenizer = copy.deepcopy(encoder.tokenizer)
     tokenizer.chat_template = None
     row = encode(tokenizer, "Judge it.", "", EXAMPLE)
-    assert tokenizer.decode(row.context).endswith("the soup was lovely\n\nAnswer:") or tokenizer.decode(
-        row.context
-    ).endswith("Answer: ")
-    assert "positive" in tokenizer.decode(row.ids[row.target_start : row.content_end])
+    whole = tokenizer.decode(row.ids[: row.content_end])
+    assert whole.endswith("Judge it.\n\nText:\nthe soup was lovely\n\nAnswer: positive")
+    assert tokenizer.decode(row.ids[row.target_start : row.content_end]).strip() == "positive"
     assert row.ids[-1] == tokenizer.eos_token_id
 
 
