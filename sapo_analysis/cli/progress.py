@@ -71,7 +71,9 @@ class StudyProgress:
             self._bar.update(
                 self._task, description=phase, completed=status.done, total=status.total or None
             )
-        elif time.monotonic() - self._said_at > _LINE_EVERY_SECONDS or status.state == "done":
+        elif status.state == "done" or (
+            status.state == "running" and time.monotonic() - self._said_at > _LINE_EVERY_SECONDS
+        ):
             self._said_at = time.monotonic()
             phase = status.phase or status.state
             say(f"{status.done} of {status.total} trials · {phase}{self._left(status)}")
