@@ -6,6 +6,7 @@ starts `python -m sapo_analysis.worker` and reads what that process wrote.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -68,6 +69,7 @@ def run_study(
 
     _require_engine()
     plan = make_plan(study)  # every name is resolved before anything is written
+    is_new = not runs_dir.exists()
     path = create_run(runs_dir, study)
     if progress is not None:
         progress(Status(total=len(plan.trials)))
@@ -75,6 +77,9 @@ def run_study(
         return continue_run(path, progress, allow_mixed)
     except InputError:
         discard_unstarted(path)
+        if is_new:
+            with contextlib.suppress(OSError):  # not empty: another run has begun in it
+                runs_dir.rmdir()
         raise
 
 

@@ -38,7 +38,7 @@ def test_the_worker_refuses_a_prompt_that_does_not_fit_and_nothing_is_left(small
     long = small.model_copy(update={"own_prompts": {"sentiment": ("word " * 10_000,)}})
     with pytest.raises(InputError, match=r"own-01.*tokens.*at most"):
         jobs.run_study(long, tmp_path / "runs")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_prompt_with_braces_is_trained_with_as_it_is_written(small, tmp_path):
