@@ -1,0 +1,244 @@
+"""The commands that need no engine: their tables, their JSON, their help."""
+
+import json
+import os
+import socket
+
+import pytest
+from typer.testing import CliRunner
+
+from sapo_analysis import jobs
+from sapo_analysis.cli import app, doctor
+from sapo_analysis.cli.options import read_study
+from sapo_analysis.cli.output import clean, duration, number, size
+from sapo_analysis.errors import WorkError
+from sapo_analysis.prompts import get_prompts
+from sapo_analysis.tasks import list_tasks
+from tests.synthetic import write_run
+
+COMMANDS = [
+    "demo",
+    "app",
+    "run",
+    "resume",
+    "runs",
+    "report",
+    "tasks",
+    "prompts",
+    "models",
+    "score",
+    "pretrain",
+    "doctor",
+]
+SCORES = {
+    "model": "pocket",
+    "task": "sentiment",
+    "n_examples": 250,
+    "prompts": [
+        {
+            "prompt_id": f"p-{i}",
+            "text": f"[red]Prompt[/red] {i}",
+            "source": "own",
+            "pre_update_loss": 2.0 - i,
+            "token_mean": 1.0,
+            "example_mean": 1.0,
+            "content": 0.5,
+            "n_tokens": 4,
+        }
+        for i in range(2)
+    ],
+}
+
+
+def sapo(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def ok(*arguments):
+    result = sapo(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    write_run(folder, n_tasks=2, n_prompts=4, noise_seeds=(7, 8))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(runs):
+    return next(runs.iterdir())
+
+
+def test_every_command_of_the_design_is_there_with_help():
+    assert [command.name for command in app.registered_commands] == COMMANDS
+    for command in COMMANDS:
+        text = ok(command, "--help")
+        assert f"Usage: sapo {command}" in text
+        for line in text.splitlines():  # an option without help is a bare name
+            assert not line.strip().startswith("--") or len(line.split()) > 1, line
+
+
+def test_no_arguments_show_the_help():
+    assert "Usage: sapo" in sapo().output
+
+
+def test_tasks():
+    listed = json.loads(ok("tasks", "--json"))
+    assert [row["name"] for row in listed] == [task.name for task in list_tasks()]
+    assert "sentiment" in ok("tasks")
+
+
+def test_prompts():
+    listed = json.loads(ok("prompts", "sentiment", "--json"))
+    assert [row["text"] for row in listed] == [p.text for p in get_prompts("sentiment")]
+    assert get_prompts("sentiment")[0].text in ok("prompts", "sentiment")
+
+
+def test_models():
+    assert {"pocket", "pocket-random"} <= {
+        row["name"] for row in json.loads(ok("models", "--json"))
+    }
+    assert "pocket-random" in ok("models")
+
+
+def test_runs(runs, run):
+    listed = json.loads(ok("runs", "--runs", runs, "--json"))
+    (row,) = [row for row in listed if not row["shipped"]]
+    assert row["run_id"] == run.name and row["state"] == "done" and row["done"] == row["total"]
+    assert run.name in ok("runs", "--runs", runs)
+
+
+def test_report(run):
+    found = json.loads(ok("report", run, "--json"))
+    assert found["run_id"] == run.name and found["estimates"] and found["definitions"]
+    text = ok("report", run)
+    assert "too few tasks" in text  # two current tasks say nothing about new ones
+    for said in ("claim_1", "these tasks", "Noise floor", "good when", "2 × 4 × 1"):
+        assert said in text
+
+
+def test_report_of_an_unfinished_run_has_numbers_and_no_verdict(tmp_path):
+    path = write_run(tmp_path, n_tasks=2, n_prompts=4, finish=False)
+    text = ok("report", path)
+    assert "no verdict until it is done" in text and "too few tasks" not in text
+
+
+def test_score_shows_prompts_by_loss_and_obeys_no_markup(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(jobs, "probe", lambda *question: asked.append(question) or SCORES)
+    file = tmp_path / "prompts.txt"
+    file.write_text("First {brace}\nline two\n---\nSecond\n")
+    text = ok("score", "--model", "pocket", "--task", "sentiment", "--prompts", file)
+    assert asked[0][1]["prompts"] == ["First {brace}\nline two", "Second"]
+    assert text.index("[red]Prompt[/red] 1") < text.index("[red]Prompt[/red] 0")
+    assert json.loads(ok("score", "--model", "pocket", "--task", "sentiment", "--json")) == SCORES
+
+
+def test_doctor_names_device_and_reason(monkeypatch, tmp_path):
+    answer = {
+        "device": "cpu",
+        "why": "no GPU",
+        "torch": "2.13.0+cpu",
+        "cuda_build": False,
+        "gpus": [],
+        "threads": 2,
+    }
+    monkeypatch.setattr(jobs, "probe", lambda *_: answer)
+    monkeypatch.setattr(doctor, "_gpus", lambda: ["GPU 0: Fast One"])
+    text = ok("doctor", "--runs", tmp_path / "new")
+    assert "cpu: no GPU" in text and "can be written" in text
+    assert "pip install --force-reinstall torch==2.13.0" in text
+    assert not (tmp_path / "new").exists()
+
+
+def test_doctor_without_torch_says_how_to_get_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(jobs, "ENGINE_PACKAGES", ("no_such_package",))
+    (tmp_path / "file").touch()
+    text = ok("doctor", "--runs", tmp_path / "file" / "runs")
+    assert "no_such_package" in text and "sapo-analysis[train]" in text
+    assert "cannot be written" in text
+
+
+def test_a_failure_of_the_work_is_status_one(monkeypatch):
+    def fail(*_):
+        raise WorkError("The engine failed. The log: x")
+
+    monkeypatch.setattr(jobs, "probe", fail)
+    result = sapo("score", "--model", "pocket", "--task", "sentiment", "--json")
+    assert result.exit_code == 1 and result.stdout == ""
+    assert result.stderr == "Failed: The engine failed. The log: x\n"
+
+
+def test_ctrl_c_says_how_to_resume(monkeypatch, tmp_path):
+    def stop(*_):
+        raise jobs.StudyInterrupted(tmp_path / "demo-0123abcd")
+
+    monkeypatch.setattr(jobs, "run_study", stop)
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("{current: [sentiment], unseen: [plural]}")
+    result = sapo("run", spec)
+    assert result.exit_code == 130
+    assert f"sapo resume {tmp_path / 'demo-0123abcd'}" in result.stderr
+
+
+def test_settings_are_dotted_keys_with_yaml_values(tmp_path):
+    spec = tmp_path / "mine.yaml"
+    spec.write_text("{current: [sentiment], unseen: [plural], device: cuda}")
+    settings = ["training.steps=7", "seeds=[1, 2]", "prompts={seen: 2}", "noise_prompts=null"]
+    study = read_study(str(spec), [*settings, "lora.target_modules=[q_proj]"], "cpu")
+    assert (study.name, study.device, study.training.steps) == ("mine", "cpu", 7)
+    assert study.seeds == (1, 2) and study.prompts == {"seen": 2}
+    assert study.lora.target_modules == ("q_proj",)
+
+
+class TestApp:
+    @pytest.fixture
+    def started(self, monkeypatch):
+        """What the command would become."""
+        found = {}
+
+        def become(program, command):
+            found.update(command=command, environment=dict(os.environ))
+            raise SystemExit(0)
+
+        for name in ("SAPO_RUNS", "SAPO_READ_ONLY", "SSH_CONNECTION"):
+            monkeypatch.setenv(name, "")  # so that what the command sets is undone
+            monkeypatch.delenv(name)
+        monkeypatch.setattr(os, "execv", become)
+        return found
+
+    def test_it_is_bound_to_this_machine(self, started, tmp_path):
+        result = sapo("app", "--runs", tmp_path, "--runs", "two", "--read-only", "--port", 18765)
+        assert result.exit_code == 0 and "http://localhost:18765" in result.stderr
+        assert "--server.address=127.0.0.1" in started["command"]
+        assert "--browser.gatherUsageStats=false" in started["command"]
+        folders = started["environment"]["SAPO_RUNS"].split(os.pathsep)
+        assert folders == [str(tmp_path), os.path.abspath("two")]
+        assert started["environment"]["SAPO_READ_ONLY"] == "1"
+
+    def test_over_ssh_it_prints_the_line_that_forwards_the_port(self, started, monkeypatch):
+        monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 50000 10.0.0.2 22")
+        assert "ssh -L 18765:localhost:18765" in sapo("app", "--port", 18765).stderr
+
+    @pytest.mark.usefixtures("started")
+    def test_a_port_that_is_taken(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            result = sapo("app", "--port", other.getsockname()[1])
+        assert result.exit_code == 2 and "--port" in result.stderr
+
+
+def test_text_for_people():
+    assert [duration(s) for s in (0.2, 8, 200, 7500)] == [
+        "under 1 s",
+        "8 s",
+        "3 min 20 s",
+        "2 h 5 min",
+    ]
+    assert [size(n) for n in (12, 12_400, 3e9)] == ["12 B", "12 kB", "3.0 GB"]
+    assert number(float("nan")) == number(None) == "–" and number(0.5, sign=True) == "+0.50"
+    assert clean("a\x1b[0m\u202e\nθ") == "a\\x1b[0m\\u202e\nθ"

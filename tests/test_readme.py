@@ -1,0 +1,98 @@
+"""What the README names exists: commands, options, make targets, files, Python names."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from sapo_analysis.cli import app
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = get_command(app).commands
+
+
+def options_of(command):
+    return {option for parameter in COMMANDS[command].params for option in parameter.opts}
+
+
+def test_the_two_first_commands_stand_at_the_top():
+    assert re.findall(r"^make \w+", README[:600], re.MULTILINE) == ["make demo", "make test"]
+
+
+def test_every_sapo_command_exists():
+    named = set(re.findall(r"[`/]sapo ([a-z]+)", README))
+    assert named >= {"demo", "app", "doctor"}
+    assert named <= set(COMMANDS)
+
+
+def test_every_command_is_named():
+    assert set(COMMANDS) == set(re.findall(r"`sapo ([a-z]+)", README))
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_option_in_a_commands_line_exists(command):
+    lines = [line for line in README.splitlines() if line.startswith(f"| `sapo {command}")]
+    for option in re.findall(r"--[a-z-]+", " ".join(lines)):
+        assert option in options_of(command), f"sapo {command} has no {option}"
+
+
+def test_every_command_and_option_has_help():
+    for name, command in COMMANDS.items():
+        assert command.help, name
+        for parameter in command.params:
+            assert parameter.help, f"{name} {parameter.name}"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_every_make_target_exists_and_is_in_its_help():
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in named:
+        assert f"make {target}" in shown.stdout
+        dry = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True)
+        assert dry.returncode == 0, dry.stderr
+
+
+def test_ci_calls_the_readmes_test_command():
+    assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_every_path_exists():
+    for path in re.findall(r"`([\w./]+/[\w./]*)`", README):
+        if not path.startswith((".", "runs", "tables")):
+            inside = (ROOT / path, ROOT / "sapo_analysis" / path)
+            assert any(candidate.exists() for candidate in inside), path
+
+
+def test_every_python_name_exists():
+    import sapo_analysis
+
+    for name in set(re.findall(r"\bsapo\.(\w+)", README)):
+        assert getattr(sapo_analysis, name)
+    assert sapo_analysis.figures.impact_scatter
+
+
+def test_the_example_study_is_valid():
+    import sapo_analysis as sapo
+    from sapo_analysis.plan import make_plan
+
+    (line,) = [line for line in README.splitlines() if line.startswith("study = ")]
+    assert len(make_plan(eval(line.removeprefix("study = "), {"sapo": sapo})).trials) == 13 * 3
+
+
+def test_pins_are_exact_and_cover_every_declared_dependency():
+    import tomllib
+
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9][\w.]*", pin) for pin in pins)
+    assert "torch==2.13.0" in pins
+    pinned = {re.sub(r"[-_.]+", "-", pin.split("==")[0]).lower() for pin in pins}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for wanted in [*project["dependencies"], *extras["train"], *extras["dev"]]:
+        assert re.split(r"[<>=,]", wanted)[0].lower() in pinned
