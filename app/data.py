@@ -9,9 +9,10 @@ import streamlit as st
 
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, list_runs, open_run
 from sapo_analysis.store.folder import default_run_id
+from sapo_analysis.store.layout import STATUS
 
 RUNS_VARIABLE = "SAPO_RUNS"
-"""Environment variable with the user's runs folders, separated like PATH; `sapo app --runs` sets it."""
+"""Environment variable with the user's runs folders, separated like PATH; `sapo app` sets it."""
 
 
 def runs_folders() -> list[Path]:
@@ -22,17 +23,24 @@ def runs_folders() -> list[Path]:
 
 
 def all_runs() -> dict[str, Run | DamagedRun]:
-    """Every run by its id, the shipped default first. Specs and statuses are read anew each time."""
+    """Every run by its id, the shipped default first; statuses are read anew each time."""
     found: dict[str, Run | DamagedRun] = {}
     for run in list_runs(runs_folders()):
         found.setdefault(run.run_id, run)
     first = default_run_id()
-    return dict(sorted(found.items(), key=lambda item: item[0] != first))
+    return dict(sorted(found.items(), key=lambda item: (item[0] != first, _rank(item[1]))))
+
+
+def _rank(run: Run | DamagedRun) -> int:
+    """Complete runs before unfinished ones, damaged ones last."""
+    if isinstance(run, DamagedRun):
+        return 2
+    return 0 if run.is_complete else 1
 
 
 def version(run: Run) -> str:
-    """Changes when the tables of the run may have changed: a group of trials was saved, or the run ended."""
-    stamp = (run.path / "status.json").stat().st_mtime_ns if run.is_complete else run.status.done
+    """Changes whenever the tables of the run may have changed: trials were saved, or it ended."""
+    stamp = (run.path / STATUS).stat().st_mtime_ns if run.is_complete else run.status.done
     return f"{run.path}|{run.status.state}|{stamp}"
 
 

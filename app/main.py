@@ -1,4 +1,7 @@
-"""The router: which pages there are, in which group. Run with `streamlit run app/main.py` or `sapo app`."""
+"""The router: which pages there are, in which group.
+
+Run with `streamlit run app/main.py` or `sapo app`.
+"""
 
 from __future__ import annotations
 

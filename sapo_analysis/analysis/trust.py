@@ -24,6 +24,9 @@ from sapo_analysis.analysis.report import _learning_warnings
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.store import Run
 
+UNEQUAL_LEARNING = "Equal learning"
+"""Name of the check that asks whether prompts that forgot less also learned less."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -62,14 +65,14 @@ def trust(
     y = score if form == "score" else loss
     points = prompts_table(df, y, role, x, eval_task)
     return [
-        _tasks(points),
-        _prompts(points),
+        _size(points),
         _noise(df, points, y, role, eval_task),
         _forms(df, score, loss, role, x, eval_task),
         _shape(df, y, role, x, eval_task),
         _one_prompt(points, x, y),
         _pooled(df, y, role, x, eval_task),
-        _run(run, df),
+        _run(run),
+        _learning(df),
     ]
 
 
@@ -104,21 +107,15 @@ def _z(a: np.ndarray, b: np.ndarray) -> float:
     return float(fisher_z(np.corrcoef(a, b)[0, 1]))
 
 
-def _tasks(points: pd.DataFrame) -> Check:
+def _size(points: pd.DataFrame) -> Check:
     k = points["current_task"].nunique()
-    if k >= MIN_TASKS:
-        return Check("Tasks", True, f"{k} current tasks.")
-    tasks = f"{k} current task{'s' if k != 1 else ''}"
-    text = f"{tasks}: speaks of these tasks only; new tasks need at least {MIN_TASKS}."
-    return Check("Tasks", False, text)
-
-
-def _prompts(points: pd.DataFrame) -> Check:
     n = int(points.groupby("current_task").size().min())
-    if n >= MIN_PROMPTS_THESE_TASKS:
-        return Check("Prompts per task", True, f"at least {n}.")
-    text = f"A task has {n}; a verdict on these tasks needs {MIN_PROMPTS_THESE_TASKS} each."
-    return Check("Prompts per task", False, text)
+    text = f"{k} current task{'s' if k != 1 else ''}, at least {n} prompts each."
+    if k < MIN_TASKS:
+        text += f" It speaks of these tasks only: new tasks need at least {MIN_TASKS}."
+    if n < MIN_PROMPTS_THESE_TASKS:
+        text += f" A verdict on these tasks needs {MIN_PROMPTS_THESE_TASKS} prompts each."
+    return Check("Tasks and prompts", k >= MIN_TASKS and n >= MIN_PROMPTS_THESE_TASKS, text)
 
 
 def _noise(
@@ -197,7 +194,7 @@ def _pooled(df: pd.DataFrame, y: str, role: str, x: str, eval_task: str | None) 
     return Check("Within or pooled", True, text)
 
 
-def _run(run: Run, df: pd.DataFrame) -> Check:
+def _run(run: Run) -> Check:
     found = []
     if not run.is_complete:
         found.append(f"{run.status.done} of {run.status.total} trials are done.")
@@ -205,5 +202,10 @@ def _run(run: Run, df: pd.DataFrame) -> Check:
         found.append("The base model has random weights: this run is a control.")
     if n := n_diverged(run):
         found.append(f"{n} trial{'s' if n != 1 else ''} diverged and are in no table.")
-    found += _learning_warnings(df[df["purpose"] == "main"])
-    return Check("Run and learning", not found, " ".join(found) or "Complete; equal learning.")
+    return Check("Run", not found, " ".join(found) or "Complete, trained weights, none diverged.")
+
+
+def _learning(df: pd.DataFrame) -> Check:
+    found = _learning_warnings(df[df["purpose"] == "main"])
+    text = " ".join(found) or "What forgot less did not learn less."
+    return Check(UNEQUAL_LEARNING, not found, text)

@@ -185,6 +185,18 @@ class FigureSpec:
 
         return to_bytes(self, kind, width)
 
+    def to_csv(self) -> str:
+        """The table as CSV; a cell that a spreadsheet would run as a formula gets a leading quote."""
+        table = self.table.copy()
+        for column in table.columns:
+            if not pd.api.types.is_numeric_dtype(table[column]):
+                table[column] = [_inert(value) for value in table[column]]
+        return table.to_csv(index=False)
+
+
+def _inert(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...], maker: str) -> None:
     """Reject a table that `maker` did not make.

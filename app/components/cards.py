@@ -1,0 +1,127 @@
+"""The four cards: each claim's number, interval, n and verdicts."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass
+
+import streamlit as st
+
+from sapo_analysis.analysis.estimate import Estimate, Verdict
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.app.components.chips import chips
+
+
+@dataclass(frozen=True)
+class Card:
+    """What one card asks, how it is computed, and what its button opens."""
+
+    claim: str
+    title: str
+    help: str
+    opens: dict[str, str]
+
+
+FORGETTING_HELP = (
+    "r over prompts of pre-update loss and forgetting, within each current task; mean of Fisher's "
+    "z over tasks, shown as r (−1 to 1). Forgetting is score before − after in points, or loss "
+    "after − before in nats per token. The claim predicts r above 0."
+)
+CARDS = {
+    "forgetting_past": Card(
+        "claim_3_forgetting_past",
+        "Loss → forgetting (past)",
+        FORGETTING_HELP,
+        {"outcome": "forgetting_past"},
+    ),
+    "forgetting_retained": Card(
+        "claim_3_forgetting_retained",
+        "Loss → forgetting (retained)",
+        FORGETTING_HELP,
+        {"outcome": "forgetting_retained"},
+    ),
+    "generalization": Card(
+        "claim_3_generalization",
+        "Loss → generalization",
+        "r over prompts of pre-update loss and generalization (score after − before on unseen "
+        "tasks, or loss before − after), within each current task, mean of Fisher's z over tasks. "
+        "The claim predicts r below 0.",
+        {"outcome": "generalization"},
+    ),
+    "alike": Card(
+        "claim_1",
+        "Alike in-task, unlike elsewhere",
+        "Sd over prompts of the mean impact on other tasks ÷ sd over prompts of the final in-task "
+        "result, per current task, geometric mean over tasks (a ratio). The claim predicts above "
+        "1: prompts that teach a task equally well differ in what they do elsewhere.",
+        {"outcome": "in_task"},
+    ),
+    "between": Card(
+        "claim_2",
+        "Good for one, good for others",
+        "Mean over pairs of other tasks of r(impact on one, impact on the other) over prompts, "
+        "within each current task, mean over tasks on Fisher's z. The claim predicts above 0.",
+        {"tab": "Between tasks"},
+    ),
+}
+
+
+def four(outcome: str, has_past: bool) -> list[Card]:
+    """The cards of this page; the first follows the kind of forgetting that is looked at."""
+    retained = outcome == "forgetting_retained" or not has_past
+    first = "forgetting_retained" if retained else "forgetting_past"
+    return [CARDS[name] for name in (first, "generalization", "alike", "between")]
+
+
+def show(card: Card, verdicts: list[Verdict], form: str, silent: str, missing: str) -> None:
+    """One card. `silent`: why there is no verdict; `missing`: why there is no number."""
+    mine = [v for v in verdicts if v.claim == card.claim and v.form == form]
+    with st.container(border=True, height="stretch", gap="xsmall", key=f"card-{card.claim}"):
+        st.markdown(f"**{card.title}**", help=card.help)
+        if not mine:
+            st.caption(missing or "This run holds no data for it.")
+            return
+        number, interval, n = _texts(mine, card.claim)
+        st.html(
+            f'<div style="font-size:1.55rem;font-weight:600;line-height:1.15">{number}</div>'
+            f'<div style="font-size:.85rem;opacity:.8">{interval}</div>'
+        )
+        if not silent:
+            st.html(chips(mine))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(n)
+            st.button(
+                "View",
+                key=f"view-{card.claim}",
+                help="Show this below.",
+                type="tertiary",
+                icon=":material/arrow_downward:",
+                on_click=_open,
+                args=(card.opens,),
+            )
+
+
+def _open(values: dict[str, str]) -> None:
+    for key, value in values.items():
+        st.session_state[key] = value
+
+
+def _texts(pair: list[Verdict], claim: str) -> tuple[str, str, str]:
+    """Number, interval, n. The interval is that of the verdict that leads."""
+    lead = min(pair, key=lambda v: (v.verdict == "too few", v.scope != "new_tasks"))
+    e = lead.estimate
+    scope = "new tasks" if lead.scope == "new_tasks" else "these tasks"
+    if math.isnan(e.value):
+        return "–", html.escape(lead.reason), _n(e)
+    ratio = claim == "claim_1"
+    number = f"× {math.exp(e.value):.2f}" if ratio else f"r = {signed(e.value)}"
+    if math.isnan(e.lower):
+        return number, f"no interval for {scope}", _n(e)
+    ends = [f"{math.exp(b):.2f}" if ratio else signed(b) for b in (e.lower, e.upper)]
+    return number, f"95 % for {scope}: {ends[0]} to {ends[1]}", _n(e)
+
+
+def _n(e: Estimate) -> str:
+    tasks = f"{e.n_tasks} task{'s' if e.n_tasks != 1 else ''}"
+    return f"n = {tasks} × {e.n_prompts} prompts"

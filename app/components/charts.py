@@ -1,0 +1,102 @@
+"""Charts on the page: what a click on them does, and how they are taken along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from sapo_analysis.app.state import Pair, select_points, selected_points
+from sapo_analysis.figures import FigureSpec
+
+CONFIG = {
+    "displaylogo": False,
+    "displayModeBar": "hover",
+    "modeBarButtonsToRemove": ["autoScale2d", "zoomIn2d", "zoomOut2d", "toImage"],
+}
+
+
+def scatter(spec: FigureSpec, key: str) -> None:
+    """A chart whose points are prompts: selecting some shows them in the evidence."""
+    _chart(spec, key, _choose_prompts, ("points", "box", "lasso"))
+
+
+def forest(spec: FigureSpec, key: str) -> None:
+    """A chart whose points are tasks: a click highlights the task, a second one lets it go."""
+    _chart(spec, key, _choose_task, ("points",))
+
+
+def still(spec: FigureSpec, key: str) -> None:
+    """A chart to look at."""
+    st.plotly_chart(spec.to_plotly(), key=key, config=CONFIG, alt=spec.alt)
+
+
+def _chart(
+    spec: FigureSpec, key: str, chosen: Callable[[str], None], modes: tuple[str, ...]
+) -> None:
+    figure = spec.to_plotly()
+    if modes == ("points",):
+        figure.update_layout(dragmode=False)
+    figure.update_layout(clickmode="event+select")
+    st.plotly_chart(
+        figure,
+        key=key,
+        on_select=lambda: chosen(key),
+        selection_mode=modes,  # type: ignore[arg-type]
+        config=CONFIG,
+        alt=spec.alt,
+    )
+
+
+def _picked(key: str) -> list[Any]:
+    state = st.session_state.get(key)
+    points = state["selection"]["points"] if state else []
+    return [point["customdata"] for point in points if point.get("customdata")]
+
+
+def _choose_prompts(key: str) -> None:
+    pairs: list[Pair] = [(str(c[0]), str(c[1])) for c in _picked(key) if len(c) == 2]
+    # A redrawn chart reports an empty selection; the URL keeps what was chosen.
+    if pairs and pairs != selected_points():
+        select_points(pairs)
+
+
+def _choose_task(key: str) -> None:
+    from sapo_analysis.app.components.controls import ALL_TASKS
+
+    tasks = [str(c[0]) for c in _picked(key)]
+    if tasks:
+        before = st.session_state.get("task")
+        st.session_state["task"] = ALL_TASKS if before == tasks[0] else tasks[0]
+
+
+def export(spec: FigureSpec) -> None:
+    """Download the figure as the paper renderer draws it, or the numbers behind it."""
+    with st.popover("Export", icon=":material/download:", help="Take the scatter along."):
+        for kind, mime in (("pdf", "application/pdf"), ("svg", "image/svg+xml")):
+            st.download_button(
+                f"Figure ({kind.upper()})",
+                data=_drawn(spec, kind),
+                file_name=f"{spec.name}.{kind}",
+                mime=mime,
+                key=f"export-{kind}",
+                help="6.75 inches wide, TrueType text.",
+                on_click="ignore",
+                width="stretch",
+            )
+        st.download_button(
+            "Numbers (CSV)",
+            data=lambda: spec.to_csv(),
+            file_name=f"{spec.name}.csv",
+            mime="text/csv",
+            key="export-csv",
+            help="One row per point.",
+            on_click="ignore",
+            width="stretch",
+        )
+
+
+def _drawn(spec: FigureSpec, kind: str) -> Callable[[], bytes]:
+    # Drawn when the button is pressed: at every rerun it would cost half a second.
+    return lambda: spec.to_bytes(kind)

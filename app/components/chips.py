@@ -1,0 +1,33 @@
+"""Verdict chips: word, icon and colour together, never colour alone."""
+
+from __future__ import annotations
+
+import html
+
+from sapo_analysis.analysis.estimate import Verdict
+from sapo_analysis.figures.theme import GREY, VERDICT_ICONS, VERDICTS
+
+SCOPES = {"these_tasks": "these tasks", "new_tasks": "new tasks"}
+_SHAPE = (
+    "display:inline-block;border-radius:999px;padding:1px 9px;font-size:0.8rem;font-weight:600;"
+    "white-space:nowrap;margin:0 4px 3px 0;"
+)
+
+
+def chip(verdict: Verdict) -> str:
+    """One verdict as HTML. *Too few* is hollow: it is the absence of a verdict."""
+    word = f"{SCOPES[verdict.scope]}: {verdict.verdict}"
+    label = f"{VERDICT_ICONS[verdict.verdict]} {html.escape(word)}"
+    title = html.escape(verdict.reason, quote=True)
+    if verdict.verdict == "too few":
+        style = f"{_SHAPE}border:1px dashed {GREY};opacity:.85"
+    else:
+        color = VERDICTS[verdict.verdict]
+        style = f"{_SHAPE}border:1px solid {color};background:{color};color:#fff"
+    return f'<span style="{style}" title="{title}">{label}</span>'
+
+
+def chips(pair: list[Verdict]) -> str:
+    """Both verdicts of a claim; the one that says something comes first."""
+    ordered = sorted(pair, key=lambda v: (v.verdict == "too few", v.scope != "new_tasks"))
+    return "".join(chip(verdict) for verdict in ordered)

@@ -1,0 +1,28 @@
+"""Text of users on the page: escaped for where it goes, never read as markup."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+import streamlit as st
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~:$&])")
+_DIFF = {
+    "equal": "<span>{}</span>",
+    "delete": '<del style="opacity:.55">{}</del>',
+    "insert": '<ins style="background:rgba(86,180,233,.28);text-decoration:none;'
+    'border-radius:3px;padding:0 2px">{}</ins>',
+}
+
+
+def md(plain: str) -> str:
+    """Plain text for a place that reads Markdown."""
+    return _MARKDOWN.sub(r"\\\1", plain).replace("\n", " ")
+
+
+def diff(parts: Sequence[tuple[str, str]]) -> None:
+    """A word diff: words only in the original struck out, new words marked."""
+    words = " ".join(_DIFF[op].format(html.escape(text)) for op, text in parts)
+    st.html(f'<p style="line-height:1.55;margin:0">{words}</p>')

@@ -1,0 +1,1 @@
+"""The pages; `app/main.py` lists them."""

@@ -1,0 +1,101 @@
+"""Method: what every number on the pages means, with formula, unit and sign."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sapo_analysis.analysis.claims import CLAIMS, MIN_PROMPTS_THESE_TASKS, MIN_TASKS
+from sapo_analysis.analysis.noise import SOLID_FROM_SEEDS
+from sapo_analysis.analysis.quantities import QUANTITIES
+
+st.header("Method: what every number means", anchor=False)
+st.markdown(
+    "A *paraphrase study* takes one state of a model and fine-tunes it once per wording of the "
+    "training prompt. Examples, their order, the adapter's start and dropout are the same for all "
+    "wordings of a seed; only the text differs. *Before* is the state the fine-tune starts from, "
+    "*after* the fine-tuned model. Scores run from 0 to 100, losses are nats per target token."
+)
+
+st.subheader("Quantities", anchor=False)
+st.table(
+    [
+        {
+            "quantity": quantity["name"],
+            "measured on": ", ".join(quantity["roles"]),
+            "score form (points)": quantity["score_form"],
+            "loss form (nats per token)": quantity["loss_form"],
+            "good when": quantity["good_when"],
+            "in words": quantity["meaning"],
+        }
+        for quantity in (q.to_dict() for q in QUANTITIES)
+    ]
+)
+st.markdown(
+    "**Pre-update loss** is the model's loss on the task's training examples under a prompt, "
+    "before any update, in nats per target token. The default averages as the released code of the "
+    "paper does: a mean of batch means.\n\n"
+    "**Role** is how a fine-tune sees an evaluated task: *current* (being learned), *past* "
+    "(learned before), *unseen* (never trained; can gain or lose), *retained* (mastered by the "
+    "base model; can only lose). Roles are never pooled. An outcome is the unweighted mean over "
+    "the tasks of one role; tasks with different metrics are first divided by their sd over "
+    "prompts, and the axis then says so.\n\n"
+    "**In-task** is the final result on the current task under its training prompt. Its loss form "
+    "is the final loss, not the drop: the drop holds pre-update loss on both axes."
+)
+
+st.subheader("Correlation", anchor=False)
+st.markdown(
+    "One point is one prompt of one current task: the mean over the evaluated tasks of a role, "
+    "then over the seeds all prompts share. r is taken over prompts *within* each task, turned "
+    "into Fisher's z = atanh r, averaged over tasks and turned back. It is a correlation of "
+    "observed values, so seed noise pulls it towards 0."
+)
+st.markdown(
+    "- **New tasks**: mean z ± t · sd of z / √k, Student t with k − 1 degrees of freedom over the "
+    "k current tasks. It speaks of tasks like these.\n"
+    "- **These tasks**: mean z ± 1.96 · √(Σ 1 / (n − 3)) / k, n prompts per task (Spearman: "
+    "1.03 / √(n − 3) each). It speaks of the named tasks only.\n"
+    "- **Raw, pooled** mixes differences between tasks with differences between prompts, and may "
+    "even have the other sign. It is never the headline."
+)
+
+st.subheader("Claims and verdicts", anchor=False)
+st.markdown("\n".join(f"- `{name}`: {text}." for name, text in CLAIMS.items()))
+st.markdown(
+    "Claim 1 is the log of (sd over prompts of the mean impact on other tasks ÷ sd over prompts of "
+    "the final in-task result); its card shows the ratio. Claim 2 is the mean z of "
+    "r(impact on one task, impact on another) over all pairs of other tasks."
+)
+st.table(
+    [
+        {
+            "verdict": "✓ supported",
+            "when": "the 95 % interval lies wholly on the predicted side; for new tasks two thirds "
+            f"of at least {MIN_TASKS} tasks agree in sign, for these tasks each has at least "
+            f"{MIN_PROMPTS_THESE_TASKS} prompts",
+        },
+        {"verdict": "✕ contradicted", "when": "the interval lies wholly on the other side"},
+        {
+            "verdict": "≈ unclear",
+            "when": "anything else, and whenever score and loss form disagree in sign",
+        },
+        {"verdict": "n too few", "when": f"new tasks with fewer than {MIN_TASKS} current tasks"},
+    ]
+)
+st.markdown("A running study and a model with random weights get no verdict.")
+
+st.subheader("The picture", anchor=False)
+st.markdown(
+    "- **Noise band** (grey): mean ± 1.96 · σ / √seeds, where σ is how far the same prompt moves "
+    "when only the seed changes, measured by noise trials that enter nothing else. Dashed: fewer "
+    f"than {SOLID_FROM_SEEDS} noise seeds, drawn at σ's upper 95 % limit.\n"
+    "- **Slope** (grey line): least squares through the points shown, with the 95 % band of its "
+    "mean. The verdicts do not use it.\n"
+    "- **Centred** view: a point more than four median absolute deviations out becomes an arrow at "
+    "the edge with the prompt's name.\n"
+    "- **Star** the prompt with the lowest pre-update loss (SAPO's pick), **diamond** the original "
+    "prompt, **triangle** the best prompt in hindsight.\n"
+    "- **Forest**: r and its 95 % interval per task; below, the mean over tasks with the interval "
+    "for new tasks (thick) and for these tasks (thin).\n"
+    "- **Between tasks**: r of impacts; hatched where prompts differ no more than seeds do."
+)
