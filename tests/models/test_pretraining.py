@@ -52,7 +52,8 @@ def test_settings_log_and_frequencies_are_written(small: Path) -> None:
     record = json.loads((small / "pretraining.json").read_text("utf-8"))
     assert record["settings"] == SMOKE.model_dump()
     assert set(record["base_scores"]) == set(POCKET)
-    log = [json.loads(line) for line in (small / "pretraining_log.jsonl").open()]
+    lines = (small / "pretraining_log.jsonl").read_text("utf-8").splitlines()
+    log = [json.loads(line) for line in lines]
     assert [row["step"] for row in log] == [1, 2, 4, 6]
     assert log[-1]["target_loss"] < log[0]["target_loss"]
     counts = json.loads((small / "prompt_frequencies.json").read_text("utf-8"))

@@ -142,3 +142,7 @@ NOUNS: tuple[str, ...] = tuple(
 )
 ADJECTIVES: tuple[str, ...] = tuple(word for words in SENTIMENT.values() for word in words)
 PLACES: tuple[str, ...] = tuple(word for words in PLACE.values() for word in words)
+
+# What lists are made of: every word that some task asks about or answers with, so that the model
+# can read and write all of them, also those whose facts pretraining hides.
+LISTED: tuple[str, ...] = (*NOUNS, *ADJECTIVES, *PLACES, *OPPOSITE, *ZUBO.values())

@@ -31,7 +31,7 @@ def _member(rng: Random, fact: str, allowed: tuple[str, ...]) -> Example:
     if fact == "yes":
         asked = rng.choice(items)
     else:
-        asked = rng.choice([word for word in lexicon.NOUNS if word not in items])
+        asked = rng.choice([word for word in lexicon.LISTED if word not in items])
     return Example(f"{asked}: {' '.join(items)}", fact)
 
 
@@ -60,7 +60,7 @@ TASKS: tuple[PocketTask, ...] = (
         family="mapping",
         labels=(),
         metric="exact_match",
-        max_new_tokens=6,
+        max_new_tokens=4,
         role="half known",
         facts={word: "" for word in lexicon.OPPOSITE},
         draw=_opposite,
@@ -90,6 +90,5 @@ TASKS: tuple[PocketTask, ...] = (
         role="unseen",
         facts={"yes": "", "no": ""},
         draw=_member,
-        share=1.5,
     ),
 )

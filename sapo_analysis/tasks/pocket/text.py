@@ -12,8 +12,8 @@ from sapo_analysis.tasks.pocket.suite import PocketTask
 
 
 def words(rng: Random, low: int, high: int) -> list[str]:
-    """A list of `low` to `high` distinct nouns."""
-    return rng.sample(lexicon.NOUNS, rng.randint(low, high))
+    """A list of `low` to `high` distinct words."""
+    return rng.sample(lexicon.LISTED, rng.randint(low, high))
 
 
 def _first(rng: Random, fact: str, allowed: tuple[str, ...]) -> Example:
