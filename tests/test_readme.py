@@ -35,7 +35,8 @@ def test_every_command_is_named():
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_option_in_a_commands_line_exists(command):
-    lines = [line for line in README.splitlines() if line.startswith(f"| `sapo {command}")]
+    start = re.compile(rf"\| `sapo {command}\b")
+    lines = [line for line in README.splitlines() if start.match(line)]
     for option in re.findall(r"--[a-z-]+", " ".join(lines)):
         assert option in options_of(command), f"sapo {command} has no {option}"
 

@@ -1,5 +1,6 @@
 """The commands that need no engine: their tables, their JSON, their help."""
 
+import functools
 import json
 import os
 import socket
@@ -7,7 +8,7 @@ import socket
 import pytest
 from typer.testing import CliRunner
 
-from sapo_analysis import jobs
+from sapo_analysis import analysis, jobs
 from sapo_analysis.cli import app, doctor
 from sapo_analysis.cli.options import read_study
 from sapo_analysis.cli.output import clean, duration, number, size
@@ -58,6 +59,12 @@ def ok(*arguments):
     result = sapo(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
+
+
+@pytest.fixture(autouse=True)
+def few_permutations(monkeypatch):
+    quick = functools.partial(analysis.report, n_permutations=99)
+    monkeypatch.setattr(analysis, "report", quick)
 
 
 @pytest.fixture(scope="module")
