@@ -92,7 +92,7 @@ def _indicator(df: pd.DataFrame) -> str:
 
 def _answers(df: pd.DataFrame, column: str) -> bool:
     numeric = pd.api.types.is_numeric_dtype(df[column])
-    return numeric and df[column].notna().any() and df[column].nunique() > 1
+    return numeric and df[column].nunique() > 1
 
 
 def _eval_task(df: pd.DataFrame, outcome: Outcome) -> str | None:

@@ -277,7 +277,8 @@ def _span(figure: go.Figure, layer: Span, place: dict[str, int], listed: set[str
         }
     else:
         style = {"line": {"width": 0}, "fillcolor": rgba(layer.color, layer.opacity)}
-    add(**ends, layer="below", **style, **place)
+    # Spans come first, and by default plotly leaves a shape out of a subplot that is still empty.
+    add(**ends, layer="below", exclude_empty_subplots=False, **style, **place)
     if layer.label is not None:  # shapes have no legend entry of their own that follows the theme
         swatch: dict[str, Any] = {
             "symbol": "square",

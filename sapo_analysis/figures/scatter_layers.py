@@ -95,6 +95,7 @@ def clipped_points(
                 color=scene.groups[str(row["_group"])],
                 marker=arrow,
                 size=13.0,
+                hollow=scene.hollow,
                 keys=_keys(one),
                 hover=(hover,),
             )
@@ -110,6 +111,7 @@ def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
     layers: list[Layer] = []
     for mark, (shape, label, size, hollow) in MARKS.items():
         part = points[[mark in marks for marks in points["_mark"]]]
+        hollow = hollow or scene.hollow
         for (group, _), rows in part.groupby(["_group", "current_task"], sort=True):
             layers.append(
                 Points(

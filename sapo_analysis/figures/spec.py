@@ -190,7 +190,7 @@ class FigureSpec:
         table = self.table.copy()
         for column in table.columns:
             if not pd.api.types.is_numeric_dtype(table[column]):
-                table[column] = [_inert(value) for value in table[column]]
+                table[column] = table[column].map(_inert)
         return table.to_csv(index=False)
 
 
