@@ -128,10 +128,13 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
     return path
 
 
-def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[str, Any]:
+def probe(
+    kind: str, payload: Mapping[str, Any], timeout: float = 600, echo: bool = False
+) -> dict[str, Any]:
     """Ask the engine a question in a process of its own.
 
-    `kind` is `devices`, `score`, `calibrate` or `pretrain`.
+    `kind` is `devices`, `score`, `calibrate` or `pretrain`. With `echo` its progress lines go to
+    this process's standard error as they come.
 
     Raises:
         InputError: the engine refused the payload.
@@ -143,7 +146,8 @@ def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[s
         done = subprocess.run(
             command,
             input=json.dumps(payload),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=None if echo else subprocess.PIPE,
             text=True,
             timeout=timeout,
         )
@@ -155,7 +159,7 @@ def probe(kind: str, payload: Mapping[str, Any], timeout: float = 600) -> dict[s
     if done.returncode == 2:
         raise InputError(_error_in(done.stdout) or "The engine refused the question.")
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or ["no message"]
+        last = (done.stderr or "").strip().splitlines()[-1:] or ["no message"]
         raise WorkError(f"The engine failed at {kind!r}: {_error_in(done.stdout) or last[0]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

@@ -91,9 +91,9 @@ def pretrain(
     folder = out or Path("models") / f"{preset}-{seed}"
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"--out {str(folder)!r} exists and is not empty. Give a new folder.")
-    with Console(stderr=True).status(f"Pretraining {preset} at seed {seed} into {folder}"):
-        payload = {"preset": preset, "seed": seed, "out": str(folder.absolute())}
-        answer = jobs.probe("pretrain", payload, timeout=_PRETRAIN_LIMIT_SECONDS)
+    say(f"Pretraining {preset} at seed {seed} into {folder}")
+    payload = {"preset": preset, "seed": seed, "out": str(folder.absolute())}
+    answer = jobs.probe("pretrain", payload, timeout=_PRETRAIN_LIMIT_SECONDS, echo=True)
     if "seconds" in answer:
         say(f"Pretrained in {duration(answer['seconds'])}.")
     show(f"The model is in {folder}. Use it with: sapo run demo --set model={folder}")
