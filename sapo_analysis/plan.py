@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -77,11 +78,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Plan:
-    """The study in full. `groups` is in execution order: seed by seed, tasks interleaved."""
+    """The study in full.
+
+    `originals` holds every task's fixed test prompt, `prompts` the candidates of each current task,
+    `groups` the work in execution order: seed by seed, tasks interleaved.
+    """
 
     study: ParaphraseStudy
     model: ModelFiles
     tasks: dict[str, Task]
+    originals: dict[str, Prompt]
     prompts: dict[str, list[Prompt]]
     groups: list[Group] = field(repr=False)
 
@@ -127,19 +133,28 @@ def make_plan(study: ParaphraseStudy) -> Plan:
     tasks = {name: get_task(name) for name in names}
     for task in tasks.values():
         task.examples("test", study.evaluation.examples)
-    prompts = _prompts(study, [task for _, task in legs])
+    banks = {name: _bank(name, model) for name in names}
+    prompts = _prompts(study, {task: banks[task] for _, task in legs})
     for name in prompts:
         tasks[name].examples("train", max(study.training.examples, study.scoring.examples))
     for name in study.past:
         tasks[name].examples("train", study.training.examples)
     identity = _Identity(study, model.fingerprint, tasks)
     _check_noise_prompts(study, prompts)
-    return Plan(study, model, tasks, prompts, _groups(study, legs, prompts, identity))
+    originals = {name: bank[0] for name, bank in banks.items()}
+    groups = _groups(study, legs, originals, prompts, identity)
+    return Plan(study, model, tasks, originals, prompts, groups)
 
 
-def _prompts(study: ParaphraseStudy, current: list[str]) -> dict[str, list[Prompt]]:
+def _bank(task: str, model: ModelFiles) -> list[Prompt]:
+    """A task's prompts; their pretraining frequencies hold for the shipped model alone."""
+    if model.name == "pocket":
+        return get_prompts(task)
+    return [replace(prompt, frequency=None) for prompt in get_prompts(task)]
+
+
+def _prompts(study: ParaphraseStudy, banks: Mapping[str, list[Prompt]]) -> dict[str, list[Prompt]]:
     """The prompts each current task is trained with, checked."""
-    banks = {name: get_prompts(name) for name in current}
     if isinstance(study.prompts, tuple):
         known = [prompt.prompt_id for bank in banks.values() for prompt in bank]
         for prompt_id in study.prompts:
@@ -233,6 +248,7 @@ def _digest(**content: object) -> str:
 def _groups(
     study: ParaphraseStudy,
     legs: list[tuple[tuple[str, ...], str]],
+    originals: dict[str, Prompt],
     prompts: dict[str, list[Prompt]],
     identity: _Identity,
 ) -> list[Group]:
@@ -245,7 +261,7 @@ def _groups(
     def state_after(past: tuple[str, ...], state_seed: int) -> str:
         parent = BASE_STATE
         for i, task in enumerate(past):
-            trial_id = identity.trial(parent, task, get_prompts(task)[0].text, state_seed)
+            trial_id = identity.trial(parent, task, originals[task].text, state_seed)
             state_id = identity.state(trial_id)
             stage = Stage(state_id, parent, task, past[: i + 1], state_seed, trial_id)
             add(Group("stage", f"stage-{state_id}", stage=stage))

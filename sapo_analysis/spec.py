@@ -62,7 +62,7 @@ class TrainingSettings(Settings):
     examples: PositiveInt = Field(480, description="first training rows used (examples)")
     batch_size: PositiveInt = Field(16, description="examples per optimizer step (examples)")
     steps: PositiveInt = Field(50, description="optimizer steps (steps)")
-    learning_rate: PositiveFloat = Field(1e-3, description="peak AdamW learning rate (1/step)")
+    learning_rate: PositiveFloat = Field(3e-3, description="peak AdamW learning rate (1/step)")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant",
         description="learning rate after the warm-up: constant, or linear or cosine decay to 0",

@@ -42,7 +42,7 @@ def collate(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> tuple
 def collate_contexts(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> Batch:
     """Left-padded contexts for decoding.
 
-    Positions count tokens, not pads: the loss must not depend on padding.
+    `generate` counts positions from the mask, so an answer does not depend on the padding.
     """
     longest = max(row.target_start for row in rows)
     ids = torch.full((len(rows), longest), pad_id)
@@ -54,12 +54,12 @@ def collate_contexts(rows: Sequence[Encoded], pad_id: int, device: torch.device)
 
 
 def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """−log p of every target token in nats, zero elsewhere; shape [rows, longest − 1], float32.
+    """−log p of every target token in nats, zero elsewhere; shape [rows, longest − 1].
 
     Labels are shifted once, here: the logits at position t are held against the token at t + 1.
+    Computed in float32, or in float64 where the logits are.
     """
-    shifted = labels[:, 1:]
-    losses = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().transpose(1, 2), shifted, ignore_index=IGNORED, reduction="none"
+    precise = logits[:, :-1].to(torch.promote_types(logits.dtype, torch.float32))
+    return torch.nn.functional.cross_entropy(
+        precise.transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none"
     )
-    return losses

@@ -79,6 +79,10 @@ def load_model(
         model = AutoModelForCausalLM.from_pretrained(
             files.folder, dtype=DTYPES[dtype], use_safetensors=True, local_files_only=True
         )
+    for weight in model.parameters():
+        # Loaded weights are mapped from their file: without a copy of their own, a file that is
+        # written over while a study runs would change the model half-way.
+        weight.data = weight.data.clone()
     model.requires_grad_(False)
     model.config.use_cache = False  # training and scoring need no cache; decoding asks for its own
     moved: PreTrainedModel = model.to(device.name)

@@ -18,7 +18,6 @@ from sapo_analysis.models.encoding import Encoder, count_tokens
 from sapo_analysis.models.loading import Device, context_length, load_tokenizer
 from sapo_analysis.models.lora import fresh_adapter, save_adapter
 from sapo_analysis.plan import BASE_STATE, Group, Plan, Stage, Trial
-from sapo_analysis.prompts import get_prompts
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies import rows
 from sapo_analysis.studies.meter import Meter
@@ -75,7 +74,7 @@ class PlainEngine:
 
     def original(self, task: str) -> Prompt:
         """The prompt a task came with: past tasks learn with it, every task is tested with it."""
-        return get_prompts(task)[0]
+        return self.plan.originals[task]
 
     def training_rows(self, task: str, prompt: Prompt) -> Sequence[Any]:
         """The examples a task is trained on, encoded under a prompt."""
@@ -97,8 +96,7 @@ class PlainEngine:
         )
         found = self._evaluate_state(BASE_STATE, meter)
         found["states"] = [rows.state(BASE_STATE, None, None, ())]
-        known = self.plan.model.name == "pocket"
-        found["prompts"] = [rows.prompt(p, lengths[p.text], known) for p in self._all_prompts()]
+        found["prompts"] = [rows.prompt(p, lengths[p.text]) for p in self._all_prompts()]
         found["examples"] = rows.examples(self.plan)
         return found
 

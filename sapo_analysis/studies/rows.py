@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def prompt(prompt: Prompt, n_tokens: int, frequency_known: bool) -> Row:
-    """A `prompts` row; frequencies count the shipped model's pretraining and hold for it alone."""
+def prompt(prompt: Prompt, n_tokens: int) -> Row:
+    """A `prompts` row."""
     return {
         "task": prompt.task,
         "prompt_id": prompt.prompt_id,
         "text": prompt.text,
         "source": prompt.source,
         "test_only": prompt.test_only,
-        "frequency": prompt.frequency if frequency_known else None,
+        "frequency": prompt.frequency,
         "n_tokens": n_tokens,
     }
 

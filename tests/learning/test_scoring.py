@@ -50,8 +50,9 @@ def in_float64(pocket_model, rows):
 def test_losses_equal_the_hand_written_float64_loop(pocket_model, encoder, rows, in_float64):
     found = example_losses(pocket_model, rows, 4, encoder.tokenizer.pad_token_id)
     for loss, (nll, n, content_nll, content_n) in zip(found, in_float64, strict=True):
-        assert loss.nll_sum == pytest.approx(nll, rel=1e-5)
-        assert loss.content_nll == pytest.approx(content_nll, rel=1e-5)
+        # A sure token's loss is near 0, where float32 leaves an absolute error.
+        assert loss.nll_sum == pytest.approx(nll, rel=1e-5, abs=5e-6)
+        assert loss.content_nll == pytest.approx(content_nll, rel=1e-5, abs=5e-6)
         assert (loss.n_tokens, loss.content_tokens) == (n, content_n)
         assert loss.n_tokens > loss.content_tokens  # the end of the turn is scored too
 
@@ -72,7 +73,7 @@ def test_the_batch_size_of_the_computation_changes_nothing(pocket_model, encoder
     alone = example_losses(pocket_model, rows, 1, pad)
     together = example_losses(pocket_model, rows, 11, pad)
     for a, b in zip(alone, together, strict=True):
-        assert a.nll_sum == pytest.approx(b.nll_sum, rel=1e-5)
+        assert a.nll_sum == pytest.approx(b.nll_sum, rel=1e-5, abs=5e-6)
 
 
 def test_labels_are_shifted_exactly_once():
