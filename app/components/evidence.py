@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.text import diff, md
@@ -46,11 +47,12 @@ def _wording(pair: Pair, points: pd.DataFrame, prompts: pd.DataFrame, choice: Ch
     row = points[(points["current_task"] == task) & (points["prompt_id"] == prompt_id)]
     if row.empty:
         return
-    y, unit = choice.y, "points" if choice.form == "score" else "nats per token"
+    y = choice.y
+    unit, digits = ("points", 1) if choice.form == "score" else ("nats per token", 3)
     name = y.removesuffix("_loss").replace("_", " ").replace("after", "after training")
     facts = [
         f"pre-update loss {row['pre_update_loss'].iloc[0]:.3f} nats per token",
-        f"{name} {row[y].iloc[0]:+.3g} {unit}",
+        f"{name} {signed(row[y].iloc[0], digits)} {unit}",
         f"mean of {row['n_seeds'].iloc[0]} seed{'s' if row['n_seeds'].iloc[0] != 1 else ''}",
     ]
     st.caption(" · ".join(facts))
@@ -72,9 +74,17 @@ def _forgotten(key: estimates.Key, pair: Pair) -> None:
         key=f"forgotten-{pair[0]}-{pair[1]}",
         alt="Test examples that training on this prompt hurt most.",
         column_config={
-            "eval_task": "task",
+            "eval_task": st.column_config.TextColumn("task", width=80),
+            "input": st.column_config.TextColumn(width=95),
+            "gold": st.column_config.TextColumn(width=55),
+            "before": st.column_config.TextColumn(width=60),
+            "after": st.column_config.TextColumn(width=60),
+            "forgotten": st.column_config.TextColumn(width=150),
             "loss_change": st.column_config.NumberColumn(
-                "Δ loss", help="Loss after − before, nats per target token.", format="%+.2f"
+                "Δ loss",
+                width=60,
+                help="Loss after − before, nats per target token.",
+                format="%+.2f",
             ),
         },
     )

@@ -55,7 +55,8 @@ def partial_note(run: Run) -> None:
         f"{run.status.done} of {run.status.total} trials. Numbers will move; no verdict until done."
     )
     if run.status.next_step:
-        text += f" {md(run.status.next_step)}"
+        step = run.status.next_step.replace("`", "")
+        text += f" {md(step)}"
     st.warning(text, icon=":material/hourglass_top:")
 
 

@@ -34,7 +34,8 @@ def impact_heatmap(table: pd.DataFrame) -> FigureSpec:
             return math.nan, "", False, f"{i} and {j}: not defined"
         faint = not pd.isna(row["below_noise"]) and bool(row["below_noise"])
         words = (
-            f"{i} and {j}\nr = {signed(row['r'])} ({signed(row['lower'])} to {signed(row['upper'])})"
+            f"{i} and {j}\nr = {signed(row['r'])}"
+            f" ({signed(row['lower'])} to {signed(row['upper'])})"
             f"\n{row['n_prompts']} prompts, {row['n_current_tasks']} current tasks"
         )
         return (

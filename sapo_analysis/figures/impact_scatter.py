@@ -127,7 +127,7 @@ def impact_scatter(
         alt=f"Scatter of {x_label} against {y_label.replace(chr(10), ' ')}:"
         f" {n_prompts} prompts of {n_tasks} tasks, view {view}.",
         columns=columns,
-        height=470 if view != "panels" else 60 + 270 * rows,
+        height=470 if view != "panels" else max(400, 90 + 260 * rows),
         aspect=0.62 if view != "panels" else 0.32 * rows + 0.1,
     )
 

@@ -65,12 +65,20 @@ def render(spec: FigureSpec) -> go.Figure:
         for layer in panel.layers:
             _draw(figure, layer, row, column, listed)
         _axes(figure, panel, row, column)
-    # An overlay legend would cover points; above the plot it costs one line of height.
+    titled = any(panel.title for panel in spec.panels)
+    # Above the plot, where it covers no point, and above the panels' titles where there are any.
+    legend_y = 1 + 34 / max(spec.height - 130, 100) if titled else 1.01
     figure.update_layout(
         height=spec.height,
         showlegend=spec.legend,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "font": {"size": 12}},
-        margin={"l": 10, "r": 14, "t": 34 if any(p.title for p in spec.panels) else 10, "b": 10},
+        legend={
+            "orientation": "h",
+            "yanchor": "bottom",
+            "y": legend_y,
+            "x": 0,
+            "font": {"size": 12},
+        },
+        margin={"l": 10, "r": 14, "t": 34 if titled else 10, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         dragmode="select",  # the default drag zooms, and a box would select nothing

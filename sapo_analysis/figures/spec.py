@@ -186,7 +186,7 @@ class FigureSpec:
         return to_bytes(self, kind, width)
 
     def to_csv(self) -> str:
-        """The table as CSV; a cell that a spreadsheet would run as a formula gets a leading quote."""
+        """The table as CSV; a cell that a spreadsheet would run as a formula gets a quote."""
         table = self.table.copy()
         for column in table.columns:
             if not pd.api.types.is_numeric_dtype(table[column]):

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+
+from tests.synthetic import write_run
+
+MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """One run of each state, by the name of its study."""
+    folder = tmp_path_factory.mktemp("runs")
+    made = {
+        "few": write_run(folder, n_tasks=3, n_prompts=10, name="few", noise_seeds=(7, 8, 9)),
+        "many": write_run(folder, n_tasks=5, n_prompts=10, name="many"),
+        "partial": write_run(folder, n_tasks=3, n_prompts=8, name="partial", finish=False),
+        "random": write_run(folder, n_tasks=3, n_prompts=8, name="random", weights="random"),
+        "damaged": write_run(folder, n_tasks=2, n_prompts=5, name="damaged"),
+        "no-spec": write_run(folder, n_tasks=2, n_prompts=5, name="no-spec"),
+    }
+    (made["damaged"] / "tables" / "scores" / "all.parquet").write_bytes(b"PAR1")
+    (made["no-spec"] / "spec.json").write_text("{", encoding="utf-8")
+    return made

@@ -1,0 +1,90 @@
+"""One real browser: a click on a point changes the evidence and the address."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from urllib.parse import parse_qs, urlparse
+from urllib.request import urlopen
+
+import pytest
+
+from tests.app.conftest import MAIN
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.path.exists(CHROMIUM),
+        reason="NO CHROMIUM: selection on the page is untested. apt-get install chromium",
+    ),
+]
+
+
+@pytest.fixture
+def address(runs):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless=true"]
+    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
+    env = {**os.environ, "SAPO_RUNS": str(runs["few"].parent)}
+    server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    try:
+        _wait(port)
+        yield f"http://127.0.0.1:{port}/?run={runs['few'].name}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait(port):
+    for _ in range(240):
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError("Streamlit did not start within two minutes")
+
+
+def test_a_click_on_a_point_changes_the_evidence(address):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        page = browser.new_page(viewport={"width": 1366, "height": 1500})
+        page.set_default_timeout(300_000)
+        page.goto(address, wait_until="commit")
+        page.get_by_text("Lowest- and highest-loss prompt").wait_for()
+        points = page.locator(".st-key-scatter .scatterlayer path.point")
+        points.first.wait_for(state="attached")
+        assert points.count() >= 30
+        chosen = None
+        for i in range(4, 12):
+            box = points.nth(i).bounding_box()
+            assert box is not None
+            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            page.wait_for_timeout(500)
+            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            page.wait_for_timeout(3000)
+            chosen = parse_qs(urlparse(page.url).query).get("point")
+            if chosen:
+                break
+        assert chosen, "no click on eight points selected a prompt"
+        task, prompt = chosen[0].split("|")
+        evidence = page.locator("p", has_text=f"{prompt} · {task}")
+        evidence.first.wait_for()
+        assert page.get_by_text("Clear selection").is_visible()
+        assert page.get_by_text("Lowest- and highest-loss prompt").count() == 0
+        # The address alone brings the same evidence back.
+        page.goto(page.url, wait_until="commit")
+        evidence.first.wait_for()
+        browser.close()

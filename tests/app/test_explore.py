@@ -1,0 +1,185 @@
+"""The states of the page and what its controls change, without a browser."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.app.conftest import MAIN
+
+CHIP = "border-radius:999px"
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def opened(monkeypatch, folder, **query):
+    monkeypatch.setenv("SAPO_RUNS", str(folder))
+    monkeypatch.setattr("sapo_analysis.app.data.CACHED_RUNS", folder / "none-shipped")
+    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+def explored(monkeypatch, runs, name, **query):
+    return opened(monkeypatch, runs[name].parent, run=runs[name].name, **query)
+
+
+def text_of(app):
+    parts = [*app.markdown, *app.caption, *app.warning, *app.error, *app.info, *app.subheader]
+    plain = " ".join(part.value for part in parts).replace("\\", "")
+    return plain + html_of(app)
+
+
+def html_of(app):
+    return " ".join(e.proto.body for e in app.get("html"))
+
+
+def charts(app):
+    return [json.loads(e.proto.spec) for e in app.get("plotly_chart")]
+
+
+def test_no_runs_says_what_to_do_first(monkeypatch, tmp_path):
+    app = opened(monkeypatch, tmp_path)
+    assert "No runs yet." in text_of(app)
+    assert app.code[0].value == "sapo run smoke"
+
+
+def test_a_few_tasks_lead_with_these_tasks_and_a_hollow_chip(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "few")
+    assert "95 % for these tasks" in text_of(app)
+    chips = html_of(app)
+    assert CHIP in chips
+    assert chips.index("these tasks: supported") < chips.index("new tasks: too few")
+    assert "1px dashed" in chips
+    assert "3 tasks · 10 prompts · 1 seed" in text_of(app)
+
+
+def test_enough_tasks_lead_with_new_tasks(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "many")
+    assert "95 % for new tasks" in text_of(app)
+    assert "too few" not in html_of(app)
+
+
+def test_an_unfinished_run_has_numbers_but_no_verdict(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "partial")
+    assert "Numbers will move; no verdict until done." in text_of(app)
+    assert CHIP not in html_of(app)
+    assert "Supported." not in text_of(app)
+    symbols = [t["marker"]["symbol"] for t in charts(app)[0]["data"] if t.get("customdata")]
+    assert symbols
+    assert all(symbol.endswith("-open") for symbol in symbols)
+
+
+def test_random_weights_get_a_badge_and_no_verdict(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "random")
+    assert "random weights" in text_of(app)
+    assert CHIP not in html_of(app)
+
+
+@pytest.mark.parametrize(("name", "says"), [("damaged", "table scores"), ("no-spec", "spec.json")])
+def test_a_damaged_run_says_what_is_wrong_and_spares_the_others(monkeypatch, runs, name, says):
+    app = explored(monkeypatch, runs, name)
+    assert says in text_of(app)
+    assert "Other runs are unaffected" in text_of(app)
+    app.selectbox(key="run").select(runs["many"].name).run()
+    assert "95 % for new tasks" in text_of(app)
+
+
+def test_the_evidence_is_never_empty_and_follows_the_link(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "few")
+    assert "Lowest- and highest-loss prompt of current-0" in text_of(app)
+    chosen = explored(monkeypatch, runs, "few", point="current-1|para-04")
+    assert "**para-04** · current-1" in text_of(chosen)
+    assert "Lowest- and highest-loss" not in text_of(chosen)
+
+
+def test_the_raw_view_warns(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "many")
+    assert "Mixes differences" not in text_of(app)
+    app.session_state["view"] = "raw"
+    app.run()
+    assert "Mixes differences between tasks with differences between prompts." in text_of(app)
+
+
+def test_the_outcome_changes_axis_and_sentence(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "many")
+    assert "points lost, lower is better" in json.dumps(charts(app)[0]["layout"])
+    app.session_state["outcome"] = "generalization"
+    app.session_state["form"] = "loss"
+    app.run()
+    assert "nats per target token, higher is better" in json.dumps(charts(app)[0]["layout"])
+    assert "generalize better" in text_of(app)
+
+
+def test_every_widget_has_a_key_and_a_help(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "few")
+    widgets = [*app.selectbox, *app.button, *app.get("button_group")]
+    assert len(widgets) >= 10
+    for widget in widgets:
+        assert widget.key, widget
+        assert widget.help, widget.key
+
+
+def test_trust_has_at_most_eight_rows(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "few", tab="Can I trust it?")
+    rows = [m.value for m in app.markdown if "badge[" in m.value and "OK" in m.value]
+    looks = [m.value for m in app.markdown if "badge[" in m.value and "look" in m.value]
+    assert looks
+    assert 1 < len(rows) + len(looks) <= 8
+    assert "new tasks need at least 4" in text_of(app)
+
+
+def test_prompt_text_is_shown_not_obeyed():
+    from sapo_analysis.app.components.text import md
+
+    app = AppTest.from_function(_hostile)
+    app.run()
+    body = app.get("html")[0].proto.body
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in body
+    assert "<script>" not in body
+    assert md("**a** [b](c) <i> :red[x] $y$") == (r"\*\*a\*\* \[b\]\(c\) \<i\> \:red\[x\] \$y\$")
+
+
+def _hostile():
+    from sapo_analysis.analysis import word_diff
+    from sapo_analysis.app.components.text import diff
+
+    diff(word_diff("Say yes", "Say <script>alert(1)</script>"))
+
+
+def test_the_method_page_defines_every_quantity(monkeypatch, runs):
+    app = opened(monkeypatch, runs["few"].parent)
+    app.switch_page("views/method.py").run()
+    assert not app.exception
+    shown = app.table[0].value["quantity"].tolist()
+    assert shown == ["forgetting", "generalization", "learning", "impact"]
+
+
+def test_the_app_never_imports_torch(runs):
+    code = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from streamlit.testing.v1 import AppTest\n"
+        f"app = AppTest.from_file({str(MAIN)!r}, default_timeout=120).run()\n"
+        "assert not app.exception and app.get('plotly_chart')\n"
+        "engine = {'torch', 'transformers', 'peft', 'accelerate', 'datasets'}\n"
+        "print(sorted(engine & set(sys.modules)))"
+    )
+    env = {**os.environ, "SAPO_RUNS": str(_only(runs["few"]))}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def _only(run):
+    """A runs folder that holds this run alone."""
+    folder = run.parent.parent / "only"
+    folder.mkdir(exist_ok=True)
+    link = folder / run.name
+    if not link.exists():
+        link.symlink_to(run)
+    return folder
