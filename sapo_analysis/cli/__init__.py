@@ -6,7 +6,8 @@ Ctrl-C.
 
 from __future__ import annotations
 
-from typing import Any
+import signal
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -69,4 +70,11 @@ _add("doctor", doctor.doctor)
 
 def main() -> None:
     """Entry point of the console script `sapo`."""
+    # A termination signal stops as Ctrl-C does: the worker has a session of its own and would
+    # otherwise go on alone.
+    signal.signal(signal.SIGTERM, _interrupt)
     app()
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -4,6 +4,8 @@ import functools
 import json
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -189,6 +191,29 @@ def test_ctrl_c_says_how_to_resume(monkeypatch, tmp_path):
     result = sapo("run", spec)
     assert result.exit_code == 130
     assert f"sapo resume {tmp_path / 'demo-0123abcd'}" in result.stderr
+
+
+def test_a_termination_signal_stops_as_ctrl_c_does(tmp_path):
+    # The study is replaced; what is tested is the way of the signal through the real entry point.
+    script = """
+import os, pathlib, signal, sys, time
+from sapo_analysis import cli, jobs
+def study(*_):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+    except KeyboardInterrupt:
+        raise jobs.StudyInterrupted(pathlib.Path("runs/demo-0123abcd")) from None
+jobs.run_study = study
+pathlib.Path("spec.yaml").write_text("{current: [sentiment], unseen: [plural]}")
+sys.argv = ["sapo", "run", "spec.yaml"]
+cli.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert done.returncode == 130
+    assert "sapo resume runs/demo-0123abcd" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_settings_are_dotted_keys_with_yaml_values(tmp_path):
