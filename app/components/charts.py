@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -49,14 +49,21 @@ def _chart(
     )
 
 
-def _picked(key: str) -> list[Any]:
+def _picked(key: str) -> list[list[str]]:
     state = st.session_state.get(key)
     points = state["selection"]["points"] if state else []
-    return [point["customdata"] for point in points if point.get("customdata")]
+    return [names(point["customdata"]) for point in points if point.get("customdata")]
+
+
+def names(customdata: Any) -> list[str]:
+    """What a point is called; the browser sends a list back as an object with keys 0, 1, 2."""
+    if isinstance(customdata, Mapping):
+        return [str(customdata[name]) for name in sorted(customdata, key=int)]
+    return [str(name) for name in customdata]
 
 
 def _choose_prompts(key: str) -> None:
-    pairs: list[Pair] = [(str(c[0]), str(c[1])) for c in _picked(key) if len(c) == 2]
+    pairs: list[Pair] = [(c[0], c[1]) for c in _picked(key) if len(c) == 2]
     # A redrawn chart reports an empty selection; the URL keeps what was chosen.
     if pairs and pairs != selected_points():
         select_points(pairs)
@@ -65,7 +72,7 @@ def _choose_prompts(key: str) -> None:
 def _choose_task(key: str) -> None:
     from sapo_analysis.app.components.controls import ALL_TASKS
 
-    tasks = [str(c[0]) for c in _picked(key)]
+    tasks = [c[0] for c in _picked(key)]
     if tasks:
         before = st.session_state.get("task")
         st.session_state["task"] = ALL_TASKS if before == tasks[0] else tasks[0]

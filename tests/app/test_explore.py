@@ -183,3 +183,10 @@ def _only(run):
     if not link.exists():
         link.symlink_to(run)
     return folder
+
+
+@pytest.mark.parametrize("sent", [["task", "p-1"], {"0": "task", "1": "p-1"}])
+def test_a_selected_point_is_named_however_the_browser_sends_it(sent):
+    from sapo_analysis.app.components.charts import names
+
+    assert names(sent) == ["task", "p-1"]
