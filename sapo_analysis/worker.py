@@ -80,7 +80,7 @@ def _calibrate(payload: Payload) -> Answer:
 
 
 def _pretrain(payload: Payload) -> Answer:
-    from sapo_analysis.models.pretraining import pretrain_from_payload
+    from sapo_analysis.pretraining import pretrain_from_payload
 
     _quiet()
     return pretrain_from_payload(payload)

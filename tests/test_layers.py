@@ -18,7 +18,7 @@ ENGINE_PACKAGES = {"torch", "transformers", "peft", "accelerate", "datasets"}
 
 # Top of each wing first; a module may import from its own line and from lines below it.
 READING = [["app"], ["cli"], ["__init__"], ["api"], ["jobs"], ["figures"], ["analysis"]]
-ENGINE = [["worker"], ["bench"], ["studies"], ["policies", "methods"], ["learning"], ["models"]]
+ENGINE = [["worker"], ["bench"], ["pretraining"], ["studies"], ["policies", "methods"], ["learning"], ["models"]]
 ENGINE_HELPERS = {"pre_update_loss": 4, "provenance": 2}  # stand beside learning and studies
 GROUND = [["plan"], ["store"], ["prompts"], ["tasks"], ["model_files"], ["records"], ["spec"]]
 FOUNDATION = {"errors"}

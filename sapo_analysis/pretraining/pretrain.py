@@ -19,71 +19,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+import transformers
+from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.models.pretraining_mix import Draw, pretraining_stream
-from sapo_analysis.models.tokenizer_training import train_tokenizer
+from sapo_analysis.errors import InputError
+from sapo_analysis.learning.batching import IGNORED, collate, token_losses
+from sapo_analysis.learning.evaluation import evaluate
+from sapo_analysis.models.encoding import Encoded, Encoder, encode
+from sapo_analysis.models.loading import context_length
+from sapo_analysis.pretraining.mix import Draw, pretraining_stream
+from sapo_analysis.pretraining.settings import PretrainSettings, preset
+from sapo_analysis.pretraining.tokenizer import train_tokenizer
 from sapo_analysis.prompts import original, user_message
 from sapo_analysis.prompts.bank import BANK
-from sapo_analysis.tasks import SPLITS, list_tasks, score
+from sapo_analysis.tasks import SPLITS, list_tasks
 
+_EVALUATED_AT_ONCE = 100
 Progress = Callable[[int, int, str], None]
 """Called with (steps done, steps in all, a short text). It may raise to stop the work."""
-
-
-class PretrainSettings(BaseModel):
-    """Everything that decides the weights. Each field names its unit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    seed: int = Field(0, ge=0, description="seed of initialisation and of the data stream")
-    steps: int = Field(2000, ge=1, description="optimiser steps")
-    batch_size: int = Field(128, ge=1, description="examples per step")
-    learning_rate: float = Field(2e-3, gt=0, description="peak AdamW learning rate, per step")
-    warmup: float = Field(0.05, ge=0, lt=1, description="fraction of the steps with rising rate")
-    weight_decay: float = Field(0.05, ge=0, description="AdamW weight decay")
-    grad_clip: float = Field(1.0, gt=0, description="largest global gradient norm")
-    text_weight: float = Field(
-        0.1, ge=0, description="weight of the mean loss on the user's tokens; the target's has 1"
-    )
-    zipf_exponent: float = Field(
-        0.7, ge=0, description="exponent of prompt frequency over rank, original first"
-    )
-    vocab_size: int = Field(2048, ge=300, description="tokens in the vocabulary")
-    tokenizer_examples: int = Field(20000, ge=1, description="examples the BPE merges come from")
-    hidden_size: int = Field(128, ge=8, description="width of the residual stream")
-    layers: int = Field(4, ge=1, description="transformer blocks")
-    heads: int = Field(4, ge=1, description="attention heads")
-    intermediate_size: int = Field(384, ge=8, description="width of the MLP")
-    max_positions: int = Field(1024, ge=64, description="longest sequence, tokens")
-    log_every: int = Field(20, ge=1, description="optimiser steps between two lines of the log")
-    eval_examples: int = Field(200, ge=1, description="test examples per task for the base scores")
-    threads: int = Field(2, ge=1, description="CPU threads of torch")
-
-
-PRESETS: dict[str, PretrainSettings] = {
-    "pocket": PretrainSettings(),
-    "smoke": PretrainSettings(
-        steps=10,
-        batch_size=16,
-        tokenizer_examples=1000,
-        vocab_size=600,
-        hidden_size=32,
-        layers=2,
-        intermediate_size=64,
-        log_every=2,
-        eval_examples=4,
-    ),
-}
-
-
-def preset(name: str) -> PretrainSettings:
-    """The settings of this name; `pocket` made the shipped model."""
-    if name not in PRESETS:
-        raise unknown("pretraining preset", name, list(PRESETS))
-    return PRESETS[name]
 
 
 def pretrain(
@@ -131,10 +86,7 @@ def _pretrain(settings: PretrainSettings, out: Path, report: Progress) -> dict[s
 
     report(settings.steps, settings.steps, "base scores")
     model.eval()
-    scores = {
-        task.name: base_score(model, tokenizer, task.name, settings.eval_examples)
-        for task in list_tasks()
-    }
+    scores = base_scores(model, tokenizer, settings.eval_examples)
     model.save_pretrained(out)
     # One file less to lose: the template lives inside tokenizer_config.json.
     tokenizer.save_pretrained(out, save_jinja_files=False)
@@ -147,7 +99,7 @@ def _pretrain(settings: PretrainSettings, out: Path, report: Progress) -> dict[s
         "parameters": sum(p.numel() for p in model.parameters()),
         "examples": settings.steps * settings.batch_size,
         "seconds": round(seconds, 1),
-        "versions": {"torch": torch.__version__, "transformers": _transformers_version()},
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "fingerprints": {
             "suite": _suite_fingerprint(),
             "prompts": _sha256(BANK.read_bytes()),
@@ -181,14 +133,15 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _rate_of(settings))
     stream = pretraining_stream(settings.seed, settings.zipf_exponent)
     frequencies: Counter[str] = Counter()
+    pad_id = int(tokenizer.pad_token_id or 0)
     started = time.perf_counter()
     model.train()
     with (out / "pretraining_log.jsonl").open("w", encoding="utf-8") as log:
         for step in range(1, settings.steps + 1):
             draws = list(islice(stream, settings.batch_size))
             frequencies.update(draw.prompt.prompt_id for draw in draws)
-            ids, is_target, is_text = _batch(tokenizer, draws)
-            target_loss, text_loss = _losses(model, ids, is_target, is_text)
+            rows = [encode(tokenizer, draw.prompt.text, "", draw.example) for draw in draws]
+            target_loss, text_loss = _losses(model, pad_id, rows)
             optimizer.zero_grad(set_to_none=True)
             loss: Any = target_loss + settings.text_weight * text_loss
             loss.backward()
@@ -210,76 +163,28 @@ def _train(
     return dict(sorted(frequencies.items()))
 
 
-def _losses(
-    model: LlamaForCausalLM, ids: torch.Tensor, is_target: torch.Tensor, is_text: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _losses(model: LlamaForCausalLM, pad_id: int, rows: Sequence[Encoded]) -> tuple[Tensor, Tensor]:
+    """Mean loss on target tokens (end of turn included) and on the user's tokens, nats."""
+    inputs, labels = collate(rows, pad_id, model.device)
+    ids, is_target = inputs["input_ids"], (labels != IGNORED)[:, 1:]
+    is_text = (inputs["attention_mask"] == 1)[:, 1:] & ~is_target
     # No attention mask: padding stands on the right, where causal attention never looks.
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-    token_losses = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
-    ).view(ids.shape[0], -1)
-    target, text = is_target[:, 1:], is_text[:, 1:]
-    return (
-        (token_losses * target).sum() / target.sum(),
-        (token_losses * text).sum() / text.sum(),
-    )
+    losses = token_losses(model(input_ids=ids, use_cache=False).logits, ids)
+    return (losses * is_target).sum() / is_target.sum(), (losses * is_text).sum() / is_text.sum()
 
 
-def _batch(
-    tokenizer: PreTrainedTokenizerFast, draws: Sequence[Draw]
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Right-padded token ids with float masks of the target's and of the user's tokens."""
-    asked = [_chat(tokenizer, draw.prompt.text, draw.example.input) for draw in draws]
-    answers = [f"{draw.example.target}{tokenizer.eos_token}" for draw in draws]
-    prompt_ids = tokenizer(asked, add_special_tokens=False)["input_ids"]
-    answer_ids = tokenizer(answers, add_special_tokens=False)["input_ids"]
-    length = max(len(p) + len(a) for p, a in zip(prompt_ids, answer_ids, strict=True))
-    ids = torch.full((len(draws), length), int(tokenizer.pad_token_id or 0))
-    is_target = torch.zeros(len(draws), length)
-    is_text = torch.zeros(len(draws), length)
-    for row, (prompt, answer) in enumerate(zip(prompt_ids, answer_ids, strict=True)):
-        end = len(prompt) + len(answer)
-        ids[row, :end] = torch.tensor([*prompt, *answer])
-        is_text[row, : len(prompt)] = 1.0
-        is_target[row, len(prompt) : end] = 1.0
-    return ids, is_target, is_text
-
-
-def base_score(
-    model: Any, tokenizer: PreTrainedTokenizerFast, task_name: str, n_examples: int
-) -> float:
-    """The task's score, 0 to 100, of greedy answers under its original prompt on test examples."""
-    task = next(task for task in list_tasks() if task.name == task_name)
-    examples = task.examples("test", n_examples)
-    prompt = original(task_name).text
-    asked = [_chat(tokenizer, prompt, example.input, task.suffix) for example in examples]
-    outputs: list[str] = []
-    for start in range(0, len(asked), 100):
-        batch = tokenizer(
-            asked[start : start + 100],
-            return_tensors="pt",
-            padding=True,
-            padding_side="left",
-            add_special_tokens=False,
-        )
-        with torch.inference_mode():
-            tokens = model.generate(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                max_new_tokens=task.max_new_tokens,
-                do_sample=False,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        new = tokens[:, batch["input_ids"].shape[1] :]
-        outputs += tokenizer.batch_decode(new, skip_special_tokens=True)
-    return round(score(task, outputs, [example.target for example in examples]), 2)
-
-
-def _chat(
-    tokenizer: PreTrainedTokenizerFast, prompt: str, input_text: str, suffix: str = ""
-) -> str:
-    messages = [{"role": "user", "content": user_message(prompt, input_text, suffix)}]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+def base_scores(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, n_examples: int
+) -> dict[str, float]:
+    """Every task's score, 0 to 100, under its original prompt on its first test examples."""
+    encoder = Encoder(tokenizer, context_length(model))
+    found = {}
+    for task in list_tasks():
+        rows = encoder.encode_split(task, "test", n_examples, original(task.name))
+        answers = task.examples("test", n_examples)
+        result = evaluate(model, encoder, task, answers, rows, _EVALUATED_AT_ONCE)
+        found[task.name] = round(result.value, 2)
+    return found
 
 
 def _texts(draw: Draw) -> tuple[str, str]:
@@ -334,12 +239,6 @@ def _name_tokenizer_class(path: Path) -> None:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _transformers_version() -> str:
-    import transformers
-
-    return str(transformers.__version__)
 
 
 def _write_json(path: Path, content: object) -> None:
