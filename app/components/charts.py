@@ -36,9 +36,8 @@ def _chart(
     spec: FigureSpec, key: str, chosen: Callable[[str], None], modes: tuple[str, ...]
 ) -> None:
     figure = spec.to_plotly()
-    if modes == ("points",):
-        figure.update_layout(dragmode=False)
-    figure.update_layout(clickmode="event+select")
+    # With a drag that selects, Streamlit stops clicks from selecting; the toolbar has the box.
+    figure.update_layout(dragmode="pan" if "box" in modes else False)
     st.plotly_chart(
         figure,
         key=key,

@@ -81,7 +81,6 @@ def render(spec: FigureSpec) -> go.Figure:
         margin={"l": 10, "r": 14, "t": 34 if titled else 10, "b": 10},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        dragmode="select",  # the default drag zooms, and a box would select nothing
         hoverlabel={"align": "left", "namelength": 0},
         font={"size": 13},
         bargap=0.35,

@@ -82,8 +82,8 @@ def test_a_click_on_a_point_changes_the_evidence(address):
         task, prompt = chosen[0].split("|")
         evidence = page.locator("p", has_text=f"{prompt} · {task}")
         evidence.first.wait_for()
-        assert page.get_by_text("Clear selection").is_visible()
-        assert page.get_by_text("Lowest- and highest-loss prompt").count() == 0
+        page.get_by_role("button", name="Clear selection").wait_for()
+        page.get_by_text("Lowest- and highest-loss prompt").wait_for(state="detached")
         # The address alone brings the same evidence back.
         page.goto(page.url, wait_until="commit")
         evidence.first.wait_for()
