@@ -16,6 +16,9 @@ from sapo_analysis.analysis.estimate import CONFIDENCE
 CLIP_MADS = 4.0
 """Half-width of the shown range: this many median absolute deviations around the median."""
 
+SHOWN = 0.95
+"""At least this share of the points lies inside the shown range of an axis."""
+
 LOG_RATIO = 3.0
 """Above this ratio of the largest to the median value an axis is easier to read in logarithms."""
 
@@ -77,12 +80,16 @@ def slope_band(points: pd.DataFrame, x: str, y: str, groups: int = 0) -> SlopeBa
 
 
 def clip_limits(values: pd.Series[float]) -> tuple[float, float]:
-    """Median -/+ `CLIP_MADS` median absolute deviations; the full range where most agree."""
+    """The range to show: `CLIP_MADS` median absolute deviations around the median, or wider.
+
+    It always holds `SHOWN` of the values: where tasks differ in spread, a whole task may lie beyond
+    the deviations, and that is no outlier.
+    """
     middle = float(values.median())
-    deviation = float((values - middle).abs().median())
-    if deviation == 0:
-        return float(values.min()), float(values.max())
-    return middle - CLIP_MADS * deviation, middle + CLIP_MADS * deviation
+    distance = (values - middle).abs()
+    farthest = float(distance.quantile(SHOWN, interpolation="higher"))
+    half = max(CLIP_MADS * float(distance.median()), farthest)
+    return middle - half, middle + half
 
 
 def needs_log(values: pd.Series[float]) -> bool:

@@ -18,6 +18,7 @@ from sapo_analysis.analysis.scatter import (
     needs_log,
     slope_band,
 )
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.outcomes import OUTCOMES, indicator_words
@@ -227,7 +228,7 @@ def _task_panels(
         if band is not None:
             layers += _slope(band.x, band.y, band.lower, band.upper, "slope, 95 %")
         layers += draw_points(part, replace(scene, highlight=None), listed=False)
-        title = f"{task} · r = {r[task]:+.2f}" if task in r else f"{task} · r undefined"
+        title = f"{task} · r = {signed(r[task])}" if task in r else f"{task} · r undefined"
         first = i % columns == 0
         log = needs_log(part[scene.x])
         label = x_label + (" · log scale" if log else "")
