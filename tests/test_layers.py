@@ -18,10 +18,9 @@ ENGINE_PACKAGES = {"torch", "transformers", "peft", "accelerate", "datasets"}
 
 # Top of each wing first; a module may import from its own line and from lines below it.
 READING = [["app"], ["cli"], ["__init__"], ["api"], ["jobs"], ["figures"], ["analysis"]]
-ENGINE = [["worker"], ["bench"], ["pretraining"], ["studies"], ["policies", "methods"], ["learning"], ["models"]]
-ENGINE_HELPERS = {"pre_update_loss": 4, "provenance": 2}  # stand beside learning and studies
+ENGINE = [["worker"], ["pretraining", "studies"], ["learning"], ["models"]]
 GROUND = [["plan"], ["store"], ["prompts"], ["tasks"], ["model_files"], ["records"], ["spec"]]
-FOUNDATION = {"errors"}
+FOUNDATION = {"errors", "provenance", "pre_update_loss"}
 
 
 def _ranks(lines):
@@ -30,7 +29,7 @@ def _ranks(lines):
 
 RANKS = {
     "reading": _ranks(READING),
-    "engine": _ranks(ENGINE) | ENGINE_HELPERS,
+    "engine": _ranks(ENGINE),
     "ground": _ranks(GROUND) | dict.fromkeys(FOUNDATION, len(GROUND)),
 }
 
