@@ -52,12 +52,7 @@ def _require_engine() -> None:
         )
 
 
-def run_study(
-    study: ParaphraseStudy,
-    runs_dir: Path,
-    progress: Progress | None = None,
-    allow_mixed: bool = False,
-) -> Path:
+def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None = None) -> Path:
     """Run a study to its end in a foreground worker process; returns the run folder.
 
     Raises:
@@ -74,7 +69,7 @@ def run_study(
     if progress is not None:
         progress(Status(total=len(plan.trials)))
     try:
-        return continue_run(path, progress, allow_mixed)
+        return continue_run(path, progress)
     except InputError:
         discard_unstarted(path)
         if is_new:

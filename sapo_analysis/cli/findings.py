@@ -11,7 +11,7 @@ Report = dict[str, Any]
 
 
 def show_findings(report: Report) -> None:
-    """Every claim in both forms: estimate, both intervals, n, both verdicts. Then the warnings."""
+    """Every claim in both forms with intervals, n and both verdicts; the noise floor; warnings."""
     ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
     if report["verdicts"]:
         show_table(
@@ -25,12 +25,30 @@ def show_findings(report: Report) -> None:
     for claim, prediction in report["claims"].items():
         missing = report["claims_without_data"].get(claim)
         show(f"{claim}: {prediction}.{f' Not judged: {missing}' if missing else ''}")
+    _show_noise_floor(report["noise_floor"])
     for warning in report["warnings"]:
         show(f"Warning: {warning}")
 
 
+def _show_noise_floor(floors: list[Report]) -> None:
+    rows = []
+    for floor in floors:
+        if floor["sd"] is not None:
+            band = floor["band"]["pooled"]
+            seeds = f"{band['n_noise_seeds']}{', rough' if band['dashed'] else ''}"
+            outcome = floor["quantity"], floor["role"]
+            rows.append((*outcome, floor["sd"], band["sigma_upper"], seeds, floor["unit"]))
+    if rows:
+        show_table(
+            "Noise floor: the same prompt from the same state under other seeds",
+            ["outcome", "role", "sd over seeds", "σ at most", "noise seeds", "unit"],
+            rows,
+            "σ at most: upper 95 % limit of the prompt × seed component. Rough: under 8 seeds.",
+        )
+
+
 def show_details(report: Report) -> None:
-    """The within-task correlations, in-task results, noise floors and definitions."""
+    """The within-task correlations, in-task results and definitions."""
     show_table(
         "Pre-update loss against each outcome, within tasks",
         [
@@ -54,13 +72,6 @@ def show_details(report: Report) -> None:
             for row in report["in_task"]
         ],
     )
-    floors = [row for row in report["noise_floor"] if row["sd"] is not None]
-    if floors:
-        show_table(
-            "Noise floor: the same prompt under other seeds",
-            ["outcome", "role", "sd", "trials", "unit"],
-            [(row["quantity"], row["role"], row["sd"], row["n"], row["unit"]) for row in floors],
-        )
     show_table(
         "Definitions",
         ["quantity", "meaning", "good when", "score form (points)", "loss form (nats per token)"],

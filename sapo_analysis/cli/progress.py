@@ -19,9 +19,8 @@ from sapo_analysis.cli.output import clean, duration, say
 from sapo_analysis.store.status import Status
 
 _LINE_EVERY_SECONDS = 30.0
-_SPEED_OVER_SECONDS = (
-    600.0  # a trial takes seconds to minutes; rich's default of 30 s sees too few of them
-)
+# A trial takes seconds to minutes; rich's default of 30 s sees too few of them.
+_SPEED_OVER_SECONDS = 600.0
 
 
 class StudyProgress:
@@ -71,9 +70,7 @@ class StudyProgress:
             self._bar.update(
                 self._task, description=phase, completed=status.done, total=status.total or None
             )
-        elif status.state == "done" or (
-            status.state == "running" and time.monotonic() - self._said_at > _LINE_EVERY_SECONDS
-        ):
+        elif status.state == "running" and time.monotonic() - self._said_at > _LINE_EVERY_SECONDS:
             self._said_at = time.monotonic()
             phase = status.phase or status.state
             say(f"{status.done} of {status.total} trials · {phase}{self._left(status)}")

@@ -52,6 +52,7 @@ def demo(
     show(f"Study: {duration(seconds)}. The run is in {path}")
     if serve_app:
         serve([runs], port, read_only=False)
+    say("See it in the browser with: sapo app")
 
 
 def run(
@@ -75,7 +76,6 @@ def run(
         bool,
         typer.Option("--dry-run", help="Print the plan and what it would cost; write nothing."),
     ] = False,
-    allow_mixed: MixedOption = False,
 ) -> None:
     """Run a study to its end. Ctrl-C stops it; `sapo resume` continues it."""
     if device is not None and device not in _DEVICES:
@@ -84,7 +84,7 @@ def run(
     if dry_run:
         _show_plan(study)
         return
-    path = _with_progress(study, runs, allow_mixed)
+    path = _with_progress(study, runs)
     _say_done(path)
 
 
@@ -105,9 +105,9 @@ def resume(
     _say_done(path)
 
 
-def _with_progress(study: ParaphraseStudy, runs: Path, allow_mixed: bool = False) -> Path:
+def _with_progress(study: ParaphraseStudy, runs: Path) -> Path:
     with StudyProgress() as progress:
-        return jobs.run_study(study, runs, progress, allow_mixed)
+        return jobs.run_study(study, runs, progress)
 
 
 def _say_done(path: Path) -> None:

@@ -78,6 +78,8 @@ def clipped_points(
     x, y = points[scene.x], points[scene.y]
     inside = x.between(*x_limits) & y.between(*y_limits)
     layers = draw_points(points[inside], scene)
+    # In a corner several points share one place: their names then share one line.
+    names: dict[tuple[float, float], list[str]] = {}
     for position in points.index[~inside]:
         row = points.loc[position]
         at_x = min(max(row[scene.x], x_limits[0]), x_limits[1])
@@ -100,10 +102,12 @@ def clipped_points(
                 hover=(hover,),
             )
         )
-        right = row[scene.x] > points[scene.x].mean()
-        name = f"  {row['prompt_id']}  "
-        layers.append(Note(float(at_x), float(at_y), name, "right" if right else "left"))
+        names.setdefault((float(at_x), float(at_y)), []).append(str(row["prompt_id"]))
         layers += _marks(one, scene) + _rings(one, scene)
+    middle = points[scene.x].mean()
+    for (at_x, at_y), listed in names.items():
+        side = "right" if at_x > middle else "left"
+        layers.append(Note(at_x, at_y, f"  {', '.join(listed)}  ", side))
     return layers
 
 
