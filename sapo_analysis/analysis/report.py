@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.cautions import run_warnings
 from sapo_analysis.analysis.claims import CLAIMS, claims, claims_without_data, no_verdict
 from sapo_analysis.analysis.correlation import (
     N_PERMUTATIONS,
@@ -24,11 +25,7 @@ from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
-from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.store import Run
-
-MASTERED = 90.0
-"""θ_0 score (points) at or above which a task counts as mastered."""
 
 OUTCOMES: tuple[tuple[str, str], ...] = (
     ("forgetting", "past"),
@@ -85,7 +82,7 @@ def report(
             "claims": CLAIMS,
             "claims_without_data": claims_without_data(df),
             "definitions": {quantity.name: quantity.to_dict() for quantity in QUANTITIES},
-            "warnings": _warnings(several, main, estimates),
+            "warnings": run_warnings(several, main, estimates),
         }
     )
     return document
@@ -208,77 +205,3 @@ def _cross_task(df: pd.DataFrame) -> list[dict[str, Any]]:
             row["below_noise"] = None if pd.isna(below) else bool(below)
             rows.append({"form": form, **row})
     return rows
-
-
-def _warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate]) -> list[str]:
-    found = _role_warnings(runs) + _shape_warnings(estimates) + _learning_warnings(main)
-    for run in runs:
-        if n := n_diverged(run):
-            found.append(
-                f"{n} trial{'s' if n > 1 else ''} of {run.run_id} diverged and are in no table."
-            )
-        if run.has_random_weights:
-            found.append(f"{run.run_id} has random weights: it is a control.")
-    return found
-
-
-def _role_warnings(runs: list[Run]) -> list[str]:
-    found = []
-    for run in runs:
-        scores = run.table("scores")
-        base = scores[
-            scores["trial_id"].isna()
-            & (scores["state_id"] == BASE_STATE)
-            & (scores["n_shots"] == 0)
-        ]
-        first = base.drop_duplicates("eval_task")
-        value = dict(zip(first["eval_task"], first["value"], strict=True))
-        for task in run.study.unseen:
-            if task in value and value[task] >= MASTERED:
-                found.append(
-                    f"Task {task!r} is declared unseen, but θ_0 scores {value[task]:.1f} on it:"
-                    " it can only lose."
-                )
-        for task in run.study.retained:
-            if task in value and value[task] < MASTERED:
-                found.append(
-                    f"Task {task!r} is declared retained,"
-                    f" but θ_0 scores only {value[task]:.1f} on it."
-                )
-    return list(dict.fromkeys(found))
-
-
-def _shape_warnings(estimates: list[Estimate]) -> list[str]:
-    values = {
-        (e.y, e.role, e.statistic): e.value
-        for e in estimates
-        if e.level == "within_task" and e.scope == "new_tasks"
-    }
-    return [
-        f"Shape matters for {y} ({role}): Pearson {value:+.2f} and"
-        f" Spearman {values[y, role, 'spearman']:+.2f} differ in sign."
-        for (y, role, statistic), value in values.items()
-        if statistic == "pearson" and value * values[y, role, "spearman"] < 0
-    ]
-
-
-def _learning_warnings(main: pd.DataFrame) -> list[str]:
-    """Unequal learning: over four prompts or more, final in-task loss and others' loss go apart.
-
-    The bar is r <= -0.5 over prompts: what forgot less also learned less.
-    """
-    unequal = []
-    for task, part in main.groupby("current_task"):
-        learned = part[part["role"] == "current"].groupby("prompt_id")["loss_after"].mean()
-        lost = (
-            part[part["role"].isin(["past", "retained"])].groupby("prompt_id")["loss_change"].mean()
-        )
-        both = pd.concat([learned, lost], axis=1, join="inner").dropna().to_numpy(dtype=float)
-        if len(both) < 4 or not (np.ptp(both, axis=0) > 0).all():
-            continue
-        # A higher final loss is less learned: r < 0 means that what forgot less also learned less.
-        if np.corrcoef(both, rowvar=False)[0, 1] <= -0.5:
-            unequal.append(str(task))
-    if not unequal:
-        return []
-    return [f"Unequal learning in {', '.join(unequal)}: 'forgot less' may mean 'learned less'."]

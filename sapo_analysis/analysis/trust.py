@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.cautions import learning_warnings
 from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.correlation import (
     MIN_PROMPTS,
@@ -20,7 +21,6 @@ from sapo_analysis.analysis.impacts import n_diverged
 from sapo_analysis.analysis.intervals import fisher_z
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.prompt_means import prompts_table
-from sapo_analysis.analysis.report import _learning_warnings
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.store import Run
 
@@ -206,6 +206,6 @@ def _run(run: Run) -> Check:
 
 
 def _learning(df: pd.DataFrame) -> Check:
-    found = _learning_warnings(df[df["purpose"] == "main"])
+    found = learning_warnings(df[df["purpose"] == "main"])
     text = " ".join(found) or "What forgot less did not learn less."
     return Check(UNEQUAL_LEARNING, not found, text)

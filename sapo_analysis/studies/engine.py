@@ -43,6 +43,17 @@ class PlainEngine:
         self.encoder = Encoder(tokenizer, context_length(base))
         self._n_parameters = sum(p.numel() for p in base.parameters())
 
+    @property
+    def _made_by(self) -> rows.Row:
+        """How trials are made: every candidate is trained, so there is no policy."""
+        return {
+            "policy": None,
+            "method": self.plan.study.method,
+            "engine": self.name,
+            "chunk": self.chunk,
+            "device": self.device.name,
+        }
+
     def check_lengths(self) -> None:
         """Encode all the study will read, so that a text that does not fit is refused early."""
         study = self.plan.study
@@ -117,7 +128,7 @@ class PlainEngine:
         found["states"] = [
             rows.state(stage.state_id, stage.parent_id, stage.state_seed, stage.learned)
         ]
-        found["trials"] = [rows.past_trial(stage, prompt, self)]
+        found["trials"] = [rows.past_trial(stage, prompt, self._made_by)]
         found["curves"] = rows.curves(stage.trial_id, fit)
         return found
 
@@ -161,7 +172,7 @@ class PlainEngine:
                     self._measure(
                         adapted, trial.state_id, trial, trial.task, trial.prompt, meter, found
                     )
-        found["trials"] = [rows.trial(trial, "diverged" if fit.diverged else "done", self)]
+        found["trials"] = [rows.trial(trial, "diverged" if fit.diverged else "done", self._made_by)]
         found["curves"] = rows.curves(trial.trial_id, fit)
         return found
 

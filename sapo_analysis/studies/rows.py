@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.scoring import ExampleLoss
@@ -12,9 +12,6 @@ from sapo_analysis.plan import Plan, Stage, Trial
 from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.tasks.base import Split, Task
-
-if TYPE_CHECKING:
-    from sapo_analysis.studies.engine import PlainEngine
 
 Row = dict[str, Any]
 
@@ -66,8 +63,8 @@ def state(
     }
 
 
-def trial(trial: Trial, status: str, engine: PlainEngine) -> Row:
-    """A `trials` row of a main or noise trial."""
+def trial(trial: Trial, status: str, made_by: Row) -> Row:
+    """A `trials` row of a main or noise trial; `made_by`: policy, method, engine, chunk, device."""
     return {
         "trial_id": trial.trial_id,
         "state_id": trial.state_id,
@@ -77,11 +74,11 @@ def trial(trial: Trial, status: str, engine: PlainEngine) -> Row:
         "current_task": trial.task,
         "prompt_id": trial.prompt.prompt_id,
         "status": status,
-        **_made_by(engine),
+        **made_by,
     }
 
 
-def past_trial(stage: Stage, prompt: Prompt, engine: PlainEngine) -> Row:
+def past_trial(stage: Stage, prompt: Prompt, made_by: Row) -> Row:
     """A `trials` row of the fine-tune that led to a parent state."""
     return {
         "trial_id": stage.trial_id,
@@ -92,17 +89,7 @@ def past_trial(stage: Stage, prompt: Prompt, engine: PlainEngine) -> Row:
         "current_task": stage.task,
         "prompt_id": prompt.prompt_id,
         "status": "done",
-        **_made_by(engine),
-    }
-
-
-def _made_by(engine: PlainEngine) -> Row:
-    return {
-        "policy": None,
-        "method": engine.plan.study.method,
-        "engine": engine.name,
-        "chunk": engine.chunk,
-        "device": engine.device.name,
+        **made_by,
     }
 
 
