@@ -55,6 +55,24 @@ def _wait(port):
     raise AssertionError("Streamlit did not start within two minutes")
 
 
+def _click_until_chosen(page, points):
+    """Click points until one answers: marks of other prompts may lie on top of some."""
+    from playwright.sync_api import TimeoutError as Late
+
+    for i in range(4, 16):
+        box = points.nth(i).bounding_box()
+        place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(*place)
+        page.wait_for_timeout(500)  # plotly selects what it hovers
+        page.mouse.click(*place)
+        try:
+            page.wait_for_function("location.search.includes('point=')", timeout=8_000)
+        except Late:
+            continue
+        return parse_qs(urlparse(page.url).query).get("point")
+    return None
+
+
 def test_a_click_on_a_point_changes_the_evidence(address):
     from playwright.sync_api import sync_playwright
 
@@ -67,18 +85,9 @@ def test_a_click_on_a_point_changes_the_evidence(address):
         points = page.locator(".st-key-scatter .scatterlayer path.point")
         points.first.wait_for(state="attached")
         assert points.count() >= 30
-        chosen = None
-        for i in range(4, 12):
-            box = points.nth(i).bounding_box()
-            assert box is not None
-            page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            page.wait_for_timeout(500)
-            page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-            page.wait_for_timeout(3000)
-            chosen = parse_qs(urlparse(page.url).query).get("point")
-            if chosen:
-                break
-        assert chosen, "no click on eight points selected a prompt"
+        page.get_by_test_id("stStatusWidget").wait_for(state="detached")
+        chosen = _click_until_chosen(page, points)
+        assert chosen, "no click on twelve points selected a prompt"
         task, prompt = chosen[0].split("|")
         evidence = page.locator("p", has_text=f"{prompt} · {task}")
         evidence.first.wait_for()
