@@ -139,9 +139,9 @@ def make_plan(study: ParaphraseStudy) -> Plan:
         tasks[name].examples("train", max(study.training.examples, study.scoring.examples))
     for name in study.past:
         tasks[name].examples("train", study.training.examples)
-    identity = _Identity(study, model.fingerprint, tasks)
     _check_noise_prompts(study, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
+    identity = _Identity(study, model.fingerprint, tasks, originals)
     groups = _groups(study, legs, originals, prompts, identity)
     return Plan(study, model, tasks, originals, prompts, groups)
 
@@ -206,10 +206,12 @@ class _Identity:
     study: ParaphraseStudy
     model: str
     tasks: dict[str, Task]
+    originals: dict[str, Prompt]
 
     def __post_init__(self) -> None:
-        self._data = {name: data_fingerprint(task) for name, task in self.tasks.items()}
+        self._data = {n: data_fingerprint(t, self.originals[n]) for n, t in self.tasks.items()}
         settings = self.study.model_dump(mode="json")
+        del settings["evaluation"]["n_predictions_kept"]
         self._settings = {
             key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
         }
@@ -229,14 +231,25 @@ class _Identity:
         return "s-" + trial_id
 
 
-def data_fingerprint(task: Task) -> str:
-    """sha256 over every example of a task, in order."""
+def data_fingerprint(task: Task, original: Prompt) -> str:
+    """sha256 over all that decides a task: examples in order, format line, metric, test prompt."""
     rows = [
         [split, example.input, example.target]
         for split in SPLITS
         for example in task.examples(split)
     ]
-    return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()
+    rest = [task.suffix, task.metric, list(task.labels), task.max_new_tokens, original.text]
+    return hashlib.sha256(json.dumps([rows, rest], ensure_ascii=False).encode()).hexdigest()
+
+
+def stream_seed(seed: int, state_id: str, task: str) -> int:
+    """The number that adapter initialisation, data order and dropout of one fine-tune start from.
+
+    All prompts of a task share it. Two fine-tunes from different states never do, though a study
+    gives them one `seed`: a past task and the trial after it would else start from one adapter.
+    """
+    text = f"{seed} {state_id} {task}"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 
 def _digest(**content: object) -> str:

@@ -12,7 +12,6 @@ from sapo_analysis.plan import data_fingerprint, make_plan
 from sapo_analysis.spec import load_study
 from sapo_analysis.store import CACHED_RUNS, list_runs, open_run
 from sapo_analysis.store.folder import default_run_id
-from sapo_analysis.tasks import get_task
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 ROWS = {
@@ -45,12 +44,12 @@ def test_every_shipped_run_is_done_and_readable():
 def test_it_was_made_from_its_spec_by_the_shipped_model_on_the_shipped_tasks(run):
     assert run.study == load_study(CACHED_RUNS / "specs" / f"{run.study.name}.yaml")
     assert run.provenance["model"]["fingerprint"] == find_model("pocket").fingerprint
-    assert run.provenance["data"] == {
-        t: data_fingerprint(get_task(t)) for t in make_plan(run.study).tasks
-    }
+    plan = make_plan(run.study)
+    expected = {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()}
+    assert run.provenance["data"] == expected
     assert run.provenance["dirty"] is False
     trials = run.table("trials")
-    planned = [trial.trial_id for trial in make_plan(run.study).trials]
+    planned = [trial.trial_id for trial in plan.trials]
     assert list(trials[trials["purpose"] != "past"]["trial_id"]) == planned
 
 

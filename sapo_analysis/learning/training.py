@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,12 +40,12 @@ def train(
     settings: TrainingSettings,
     seed: int,
     pad_id: int,
-    on_step: Callable[[int], None] = lambda step: None,
 ) -> Fit:
     """Minimise the token mean of each batch's loss over the trainable parameters with AdamW.
 
-    The order of examples and the dropout masks are functions of `seed` alone, so two prompts with
-    one seed meet the same examples in the same order under the same streams.
+    The order of examples is a function of `seed`, the dropout stream of each step one of `seed` and
+    the step, so two prompts with one seed meet the same examples in the same order under the same
+    streams. (Within a step, texts of unequal length take unequally many numbers from the stream.)
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
@@ -60,8 +60,8 @@ def train(
     tokens = 0
     model.train()
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
         for step in range(settings.steps):
+            torch.manual_seed(seed + step)
             batch = [rows[i] for i in next(order)]
             inputs, labels = collate(batch, pad_id, model.device)
             per_token = token_losses(model(**inputs, use_cache=False).logits, labels)
@@ -76,7 +76,6 @@ def train(
                 break
             optimizer.step()
             scheduler.step()
-            on_step(step + 1)
     model.train(False)
     return Fit(losses, norms, diverged=not math.isfinite(losses[-1] + norms[-1]), tokens=tokens)
 

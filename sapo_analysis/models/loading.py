@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+)
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from sapo_analysis.errors import InputError
@@ -83,6 +89,9 @@ def load_model(
         # Loaded weights are mapped from their file: without a copy of their own, a file that is
         # written over while a study runs would change the model half-way.
         weight.data = weight.data.clone()
+    # Greedy decoding is greedy: penalties and sampling that a folder ships are left aside.
+    plain: Any = GenerationConfig  # transformers leaves it untyped
+    model.generation_config = plain()
     model.requires_grad_(False)
     model.config.use_cache = False  # training and scoring need no cache; decoding asks for its own
     moved: PreTrainedModel = model.to(device.name)

@@ -5,6 +5,7 @@ It is the reference: no batching over prompts or adapters, so each number can be
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sapo_analysis.learning.training import Fit, train
 from sapo_analysis.models.encoding import Encoder, count_tokens
 from sapo_analysis.models.loading import Device, context_length, load_tokenizer
 from sapo_analysis.models.lora import fresh_adapter, save_adapter
-from sapo_analysis.plan import BASE_STATE, Group, Plan, Stage, Trial
+from sapo_analysis.plan import BASE_STATE, Group, Plan, Stage, Trial, stream_seed
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies import rows
 from sapo_analysis.studies.meter import Meter
@@ -114,10 +115,9 @@ class PlainEngine:
     def _stage(self, stage: Stage, meter: Meter) -> Rows:
         self.say(f"learning past task {stage.task}")
         prompt = self.original(stage.task)
-        with fresh_adapter(
-            self.states.at(stage.parent_id), self.plan.study.lora, stage.state_seed
-        ) as adapted:
-            fit = self._train(adapted, stage.task, prompt, stage.state_seed, meter)
+        seed = stream_seed(stage.state_seed, stage.parent_id, stage.task)
+        with fresh_adapter(self.states.at(stage.parent_id), self.plan.study.lora, seed) as adapted:
+            fit = self._train(adapted, stage.task, prompt, seed, meter)
             if fit.diverged:
                 raise FloatingPointError(
                     f"Learning the past task {stage.task!r} diverged at step {len(fit.losses)}:"
@@ -158,11 +158,11 @@ class PlainEngine:
     def _trial(self, trial: Trial, meter: Meter) -> Rows:
         self.say(f"{trial.task}: training with {trial.prompt.prompt_id}, seed {trial.seed}")
         found: Rows = {"scores": [], "predictions": []}
-        with fresh_adapter(
-            self.states.at(trial.state_id), self.plan.study.lora, trial.seed
-        ) as adapted:
-            fit = self._train(adapted, trial.task, trial.prompt, trial.seed, meter)
-            if not fit.diverged:
+        seed = stream_seed(trial.seed, trial.state_id, trial.task)
+        with fresh_adapter(self.states.at(trial.state_id), self.plan.study.lora, seed) as adapted:
+            fit = self._train(adapted, trial.task, trial.prompt, seed, meter)
+            diverged = fit.diverged
+            if not diverged:
                 self.say(f"{trial.task}: evaluating {trial.prompt.prompt_id}, seed {trial.seed}")
                 for name in self.plan.tasks:
                     self._measure(
@@ -172,7 +172,10 @@ class PlainEngine:
                     self._measure(
                         adapted, trial.state_id, trial, trial.task, trial.prompt, meter, found
                     )
-        found["trials"] = [rows.trial(trial, "diverged" if fit.diverged else "done", self._made_by)]
+        # The last update can overflow too; then the scores say nothing and are not kept.
+        if diverged or not all(math.isfinite(row["loss"]) for row in found["scores"]):
+            diverged, found = True, {}
+        found["trials"] = [rows.trial(trial, "diverged" if diverged else "done", self._made_by)]
         found["curves"] = rows.curves(trial.trial_id, fit)
         return found
 

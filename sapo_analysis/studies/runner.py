@@ -79,7 +79,7 @@ def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
             "fingerprint": plan.model.fingerprint,
             "n_parameters": plan.model.n_parameters,
         },
-        "data": {name: data_fingerprint(task) for name, task in plan.tasks.items()},
+        "data": {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()},
         "seeds": list(plan.study.seeds),
         "noise_seeds": list(plan.study.noise_seeds),
         "started": layout.now(),
