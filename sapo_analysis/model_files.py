@@ -29,6 +29,11 @@ class ModelFiles:
     weights: str
 
     @property
+    def label(self) -> str:
+        """What a published run calls the model: its known name, or its folder's name alone."""
+        return self.name if self.name in list_names() else self.folder.name
+
+    @property
     def fingerprint(self) -> str:
         """sha256 over the configuration, tokenizer and weight files: equal means the same model."""
         digest = hashlib.sha256(self.weights.encode())

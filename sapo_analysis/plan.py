@@ -157,7 +157,9 @@ def _prompts(study: ParaphraseStudy, banks: Mapping[str, list[Prompt]]) -> dict[
     """The prompts each current task is trained with, checked."""
     if isinstance(study.prompts, tuple):
         known = [prompt.prompt_id for bank in banks.values() for prompt in bank]
-        for prompt_id in study.prompts:
+        for i, prompt_id in enumerate(study.prompts):
+            if prompt_id in study.prompts[:i]:
+                raise InputError(f"`prompts` names {prompt_id!r} twice. Name each prompt once.")
             if prompt_id not in known:
                 raise unknown("prompt id", prompt_id, known, "`sapo prompts TASK` lists them.")
     found = {}

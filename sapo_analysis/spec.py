@@ -112,7 +112,7 @@ class ParaphraseStudy(Settings):
     """
 
     kind: Literal["paraphrase"] = "paraphrase"
-    schema_version: PositiveInt = SCHEMA_VERSION
+    schema_version: Annotated[StrictInt, Field(ge=1)] = SCHEMA_VERSION
     name: str = Field(
         "study",
         pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",

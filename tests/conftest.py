@@ -1,8 +1,13 @@
 """What many tests share: the shipped model, its encoder, a study of seconds."""
 
 import pytest
+from hypothesis import settings
 
 from sapo_analysis.spec import ParaphraseStudy
+
+# A busy machine is no reason to fail, and a failure has to come again.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,13 @@ from sapo_analysis.plan import make_plan
 from sapo_analysis.store import create_run, open_run
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened for two minutes"
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def small(tiny_study):
     return tiny_study.model_copy(
@@ -84,9 +91,8 @@ def test_a_worker_killed_from_outside_leaves_a_run_that_resumes(tiny_study, tmp_
     worker = subprocess.Popen(
         [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)], stdout=subprocess.PIPE
     )
-    while open_run(path).status.done < 1:
-        assert worker.poll() is None, "the worker ended before its first trial"
-        time.sleep(0.1)
+    wait_until(lambda: open_run(path).status.done >= 1 or worker.poll() is not None)
+    assert worker.poll() is None, "the worker ended before it could be killed"
     worker.kill()
     worker.communicate()
     assert open_run(path).status.state == "interrupted"
@@ -114,9 +120,8 @@ def test_ctrl_c_stops_the_worker_and_keeps_what_is_finished(tiny_study, tmp_path
     )
     caller.stdin.write(slow.model_dump_json())
     caller.stdin.close()
-    while not list(tmp_path.glob("*/tables/costs/part-*")):
-        assert caller.poll() is None
-        time.sleep(0.1)
+    wait_until(lambda: list(tmp_path.glob("*/tables/costs/part-*")) or caller.poll() is not None)
+    assert caller.poll() is None, "the study ended before it could be stopped"
     os.kill(caller.pid, signal.SIGINT)
     assert caller.wait(timeout=60) == 130
     (path,) = tmp_path.iterdir()

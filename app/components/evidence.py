@@ -48,7 +48,8 @@ def _wording(pair: Pair, points: pd.DataFrame, prompts: pd.DataFrame, choice: Ch
     if row.empty:
         return
     y = choice.y
-    unit, digits = ("points", 1) if choice.form == "score" else ("nats per token", 3)
+    unit = str(row["unit"].iloc[0]).removesuffix(" (0 to 100)")
+    digits = 1 if unit == "points" else 3
     name = y.removesuffix("_loss").replace("_", " ").replace("after", "after training")
     facts = [
         f"pre-update loss {row['pre_update_loss'].iloc[0]:.3f} nats per token",

@@ -51,7 +51,9 @@ def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> 
                 choice.x.replace("_", " "), format="%.3f", help="Known before the update."
             ),
             choice.y: st.column_config.NumberColumn(
-                choice.y.replace("_", " "), format="%.3f", help=f"{better} is better"
+                choice.y.replace("_", " "),
+                format="%.3f",
+                help=f"{table['unit'].iloc[0]}; {better} is better",
             ),
             "n_tokens": st.column_config.NumberColumn("tokens", help="Of the instruction alone."),
             "frequency": st.column_config.NumberColumn(

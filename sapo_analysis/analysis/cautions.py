@@ -38,10 +38,11 @@ def _role_warnings(runs: list[Run]) -> list[str]:
         ]
         first = base.drop_duplicates("eval_task")
         value = dict(zip(first["eval_task"], first["value"], strict=True))
-        for task in run.study.unseen:
+        # Other current tasks of a study are evaluated as unseen too.
+        for task in sorted(scores.loc[scores["role"] == "unseen", "eval_task"].unique()):
             if task in value and value[task] >= MASTERED:
                 found.append(
-                    f"Task {task!r} is declared unseen, but θ_0 scores {value[task]:.1f} on it:"
+                    f"Task {task!r} is evaluated as unseen, but θ_0 scores {value[task]:.1f} on it:"
                     " it can only lose."
                 )
         for task in run.study.retained:

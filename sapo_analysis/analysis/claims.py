@@ -20,7 +20,13 @@ from sapo_analysis.analysis.estimate import (
     Scope,
     Verdict,
 )
-from sapo_analysis.analysis.intervals import Floats, fisher_z, mean_interval
+from sapo_analysis.analysis.intervals import (
+    Floats,
+    differs,
+    fisher_z,
+    mean_interval,
+    perfect_limit,
+)
 from sapo_analysis.analysis.permutation import two_sided_p
 from sapo_analysis.analysis.power import tasks_needed
 from sapo_analysis.analysis.prompt_means import cells_of, check_columns, prompt_means
@@ -190,9 +196,9 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
         if len(both) < MIN_PROMPTS:
             return f"{len(both)} prompts, at least {MIN_PROMPTS} are needed"
         spread, in_task_spread = both.std(axis=0, ddof=1)
-        if not _spreads(both[:, 1]):
+        if not differs(both[:, 1]):
             return f"the in-task result ({form}) is the same for every prompt"
-        if not _spreads(both[:, 0]):
+        if not differs(both[:, 0]):
             return f"the mean impact ({form}) is the same for every prompt"
         return math.log(spread / in_task_spread), math.sqrt(1 / (len(both) - 1)), len(both)
 
@@ -204,17 +210,20 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
 
 
 def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
-    """Claim 2's statistic: mean Fisher z of r(impact_i, impact_j) over pairs of other tasks."""
+    """Claim 2's statistic: mean Fisher z of r(impact_i, impact_j) over pairs of other tasks.
+
+    A task that moves under one prompt alone is left out: two such tasks have r = ±1 by that prompt.
+    """
     cells = cells_of(df, in_form("impact", form), any_role=True)
 
     def statistic(name: str) -> tuple[float, float, int] | str:
         table = cells.tasks[name].y.to_numpy(dtype=float)
-        table = table[:, [_spreads(column) for column in table.T]]
         n = len(table)
         if n < MIN_PROMPTS:
             return f"{n} prompts, at least {MIN_PROMPTS} are needed"
+        table = table[:, [differs(column, at_least=2) for column in table.T]]
         if table.shape[1] < 2:
-            return "fewer than two other tasks differ between prompts"
+            return "fewer than two other tasks differ in more than one prompt"
         left_out = np.array([_mean_pair_z(np.delete(table, i, axis=0)) for i in range(n)])
         jackknife = math.sqrt((n - 1) / n * float(np.sum(np.square(left_out - np.mean(left_out)))))
         return _mean_pair_z(table), jackknife, n
@@ -224,11 +233,10 @@ def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
 
 
 def _mean_pair_z(table: Floats) -> float:
-    table = table[:, [_spreads(column) for column in table.T]]
-    if table.shape[1] < 2:
-        return 0.0
+    # A column of the whole table differs in two prompts, so it still differs with one left out.
     r = np.asarray(np.corrcoef(table, rowvar=False))
-    return float(np.mean(fisher_z(r[np.triu_indices_from(r, k=1)])))
+    pairs = r[np.triu_indices_from(r, k=1)]
+    return float(np.mean(fisher_z(pairs, perfect_limit(len(table)))))
 
 
 def _collect(
@@ -359,7 +367,3 @@ def _wanted(values: TaskValues) -> str:
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}{'' if n == 1 else 's'}"
-
-
-def _spreads(values: Floats) -> bool:
-    return bool(np.ptp(values) > 1e-10 * np.max(np.abs(values), initial=0.0))

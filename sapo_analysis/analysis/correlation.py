@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95, Estimate, Level, Scope, check_scope
-from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, mean_interval
+from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, mean_interval, perfect_limit
 from sapo_analysis.analysis.permutation import null_correlations, shuffled, two_sided_p
 from sapo_analysis.analysis.prompt_means import PromptMeans, prompt_means
 from sapo_analysis.errors import InputError, unknown
@@ -49,7 +49,7 @@ class TaskPoints:
         A perfect rank order of few prompts is common and would make the mean infinite: it counts as
         halfway to the next smaller rank correlation, 1 - 6 / (n (n² - 1)).
         """
-        return 1 - 1e-12 if self.statistic == "pearson" else 1 - 6 / (self.n * (self.n**2 - 1))
+        return 1 - 1e-12 if self.statistic == "pearson" else perfect_limit(self.n)
 
     @property
     def z(self) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.estimate import Z_95, Form, check_form
-from sapo_analysis.analysis.intervals import NAN, fisher_z
+from sapo_analysis.analysis.intervals import NAN, differs, fisher_z, perfect_limit
 from sapo_analysis.analysis.prompt_means import cells_of, select
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.variance import Component, same_prompt, two_way
@@ -47,7 +47,7 @@ def impact_correlation(
     Returns:
         Columns task_i, task_j, r, lower, upper, n_prompts (the smallest), n_current_tasks,
         below_noise. Both orders of a pair are there, the diagonal is not. r is nan where an impact
-        is the same for every prompt.
+        differs in fewer than two prompts.
 
     Raises:
         InputError: the form or the current task is unknown.
@@ -93,11 +93,12 @@ def _pairs(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], list[_Pair]]:
 
 
 def _z(a: pd.Series[float], b: pd.Series[float]) -> float:
-    if len(a) < MIN_PROMPTS or any(
-        np.ptp(v) <= 1e-10 * np.abs(v).max() for v in (a.to_numpy(), b.to_numpy())
+    # One prompt that moves both tasks alone would make r = ±1.
+    if len(a) < MIN_PROMPTS or not all(
+        differs(np.asarray(v, np.float64), at_least=2) for v in (a, b)
     ):
         return NAN
-    return float(fisher_z(np.corrcoef(a, b)[0, 1]))
+    return float(fisher_z(np.corrcoef(a, b)[0, 1], perfect_limit(len(a))))
 
 
 def _noise(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], Component]:

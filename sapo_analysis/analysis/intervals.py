@@ -19,6 +19,22 @@ def fisher_z(r: Floats | float, limit: float = 1 - 1e-12) -> Floats:
     return z
 
 
+def perfect_limit(n: int) -> float:
+    """Where a perfect correlation of n points is held before Fisher's z: 1 - 6 / (n (n² - 1)).
+
+    With few points or tied values |r| = 1 is common and would make a mean of z infinite. This is
+    halfway from a perfect rank correlation to the next smaller one.
+    """
+    return 1 - 6 / (n * (n**2 - 1))
+
+
+def differs(values: Floats, at_least: int = 1) -> bool:
+    """Whether that many values differ from the most common one, beyond rounding."""
+    scale = float(np.max(np.abs(values), initial=0.0)) or 1.0
+    _, counts = np.unique(np.round(values / scale, 10), return_counts=True)
+    return len(values) - int(counts.max(initial=0)) >= at_least
+
+
 def mean_interval(
     values: Floats, standard_errors: Floats, scope: Scope
 ) -> tuple[float, float, float]:

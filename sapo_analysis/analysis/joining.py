@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -16,20 +17,23 @@ def check_joinable(runs: Sequence[Run]) -> None:
     """Refuse runs whose numbers may not stand in one table.
 
     Raises:
-        InputError: no runs, or two of them differ in model, data, settings or algorithm version;
-            the differing keys are named with both values.
+        InputError: no runs, or two of them differ in model, data, settings or algorithm version, in
+            the text behind a prompt id, or in what a current task's parent state had learned; the
+            differing keys are named with both values.
     """
     if not runs:
         raise InputError("No run was given. Name at least one; `sapo runs` lists them.")
-    first = _identity(runs[0])
-    for run in runs[1:]:
-        other = _identity(run)
-        differing = [key for key in sorted(first.keys() & other.keys()) if first[key] != other[key]]
+    if len(runs) == 1:
+        return
+    identities = [_identity(run) for run in runs]
+    for i, j in itertools.combinations(range(len(runs)), 2):
+        one, other = identities[i], identities[j]
+        differing = [key for key in sorted(one.keys() & other.keys()) if one[key] != other[key]]
         if differing:
-            listed = "; ".join(f"{key}: {first[key]} and {other[key]}" for key in differing)
+            listed = "; ".join(f"{key}: {one[key]} and {other[key]}" for key in differing)
             raise InputError(
-                f"Runs {runs[0].run_id} and {run.run_id} cannot be joined, they differ in {listed}."
-                " Joined runs may differ in tasks, prompts and seeds only."
+                f"Runs {runs[i].run_id} and {runs[j].run_id} cannot be joined, they differ in"
+                f" {listed}. Joined runs may differ in tasks, prompts and seeds only."
                 " Report them one at a time."
             )
 
@@ -42,10 +46,28 @@ def _identity(run: Run) -> dict[str, str]:
         "model": model,
         "algorithm_version": provenance.get("algorithm_version", "not recorded"),
     }
+    texts = {
+        f"prompt {row.task}/{row.prompt_id}": row.text for row in run.table("prompts").itertuples()
+    }
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
     return {
         key: json.dumps(value, sort_keys=True)
-        for key, value in _flat({**settings, **known, **data}).items()
+        for key, value in _flat({**settings, **known, **data, **texts, **_pasts(run)}).items()
+    }
+
+
+def _pasts(run: Run) -> dict[str, list[str]]:
+    """What was learned before each current task."""
+    states = run.table("states")
+    learned = {
+        state_id: [str(task) for task in tasks]
+        for state_id, tasks in zip(states["state_id"], states["learned"], strict=True)
+    }
+    trials = run.table("trials").query("purpose != 'past'")
+    return {
+        f"learned before {task}": learned[state_id]
+        for task, state_id in zip(trials["current_task"], trials["state_id"], strict=True)
+        if state_id in learned
     }
 
 

@@ -182,6 +182,6 @@ def _hover(row: dict[Hashable, Any], scene: Scene) -> str:
     if isinstance(row.get("text"), str):
         lines += textwrap.wrap(str(row["text"]), TEXT_WIDTH)[:4]
     lines.append(f"{indicator_words(scene.x)}: {row[scene.x]:.4g}")
-    lines.append(f"{scene.y.replace('_', ' ')}: {row[scene.y]:.4g}")
+    lines.append(f"{scene.y.replace('_', ' ')}: {row[scene.y]:.4g} {row.get('unit', '')}".rstrip())
     lines.append(f"mean of {row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}")
     return "\n".join(lines)

@@ -26,7 +26,7 @@ class Evaluation:
         outputs: the decoded answer of each example.
         losses: nats per target token of each example.
         correct: whether each answer is right by the task's metric.
-        tokens: tokens read for the loss and read or written while decoding, padding left out.
+        tokens: tokens read for the loss and while decoding, padding left out, and decoding slots.
     """
 
     value: float

@@ -11,6 +11,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.spec import LoraSettings
 
 
@@ -40,6 +41,11 @@ def save_adapter(adapted: PreTrainedModel, folder: Path) -> None:
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The model with a saved adapter merged in at full scale, frozen, in eval mode."""
+    if not (folder / "adapter_config.json").is_file():  # peft would take the path for a hub's id
+        raise InputError(
+            f"The adapter of an earlier stage is missing (folder {folder}), so its run cannot be"
+            " continued. Run its spec.json again."
+        )
     adapted = PeftModel.from_pretrained(model, str(folder))
     merged: PreTrainedModel = adapted.merge_and_unload()
     merged.requires_grad_(False)

@@ -27,6 +27,11 @@ def check_prompts(texts: Sequence[str | None], names: Sequence[str] | None = Non
             raise InputError(
                 f"Prompt {name} is missing. Give its text or leave it out of the list."
             )
+        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+            raise InputError(
+                f"Prompt {name} holds half of a surrogate pair, which is no character. Mend the"
+                " text where it was read: its encoding was taken for another."
+            )
         folded = " ".join(text.split())
         if not folded:
             raise InputError(

@@ -14,6 +14,8 @@ from sapo_analysis.store.layout import now
 State = Literal["queued", "running", "stalled", "interrupted", "failed", "cancelled", "done"]
 FINAL: tuple[State, ...] = ("failed", "cancelled", "done")
 STALLED_AFTER_SECONDS = 90
+CLOCK_SECONDS = 2.0
+"""A process's start time is told by a clock that may be set meanwhile."""
 
 
 class Status(BaseModel):
@@ -58,7 +60,7 @@ class Status(BaseModel):
             process = psutil.Process(self.pid)
             return (
                 process.status() != psutil.STATUS_ZOMBIE
-                and process.create_time() == self.pid_started
+                and abs(process.create_time() - (self.pid_started or 0)) < CLOCK_SECONDS
             )
         except psutil.Error:
             return False

@@ -57,6 +57,9 @@ class RunWriter:
                 f"Run {self.path.name} is being worked on by another process."
                 " Wait for it, or see `sapo runs`."
             ) from None
+        if open_run(self.path).is_complete:  # it ended while this process was getting ready
+            self._lock.release()
+            raise InputError(f"Run {self.path.name} is done. See `sapo report {self.path.name}`.")
         self.update()
         self.event("started")
         threading.Thread(target=self._beat, daemon=True).start()
@@ -142,6 +145,8 @@ def tidy(path: Path) -> None:
     """Remove what a done run no longer needs: parts that were joined, weights of its stages."""
     for part in (path / layout.TABLES).glob("*/part-*.parquet"):
         part.unlink()
+    for half in (*path.glob(".*.json.*"), *(path / layout.TABLES).glob("*/.*")):
+        half.unlink()
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 
 

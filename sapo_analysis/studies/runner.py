@@ -20,8 +20,8 @@ def run_to_end(path: Path, allow_mixed: bool = False) -> None:
     """Work on a run folder until it is done. Groups already saved are not done again.
 
     Raises:
-        InputError: the spec cannot be run here, or the run was begun on another device, model or
-            version and `allow_mixed` is false.
+        InputError: the spec cannot be run here, or the run was begun with another model, data or
+            version, or on another device and `allow_mixed` is false.
     """
     run = open_run(path)
     if run.is_complete:
@@ -32,13 +32,15 @@ def run_to_end(path: Path, allow_mixed: bool = False) -> None:
         torch.set_num_threads(run.provenance["threads"])  # float32 sums depend on it
     device = choose_device(run.study.device)
     provenance = _provenance(plan, device)
-    if run.provenance and not allow_mixed:
-        _refuse_mixing(run, provenance)
+    if run.provenance:
+        _refuse_mixing(run, provenance, allow_mixed)
     engine = PlainEngine(plan, device, path / layout.STATES)
     engine.check_lengths()
     with RunWriter(path, total=len(plan.trials)) as writer:
-        if not run.provenance:
-            writer.write_provenance(provenance)
+        begun = open_run(path).provenance
+        here = {key: provenance[key] for key in ("started", *_MIXABLE, "hardware", "commit")}
+        sessions = [*begun.get("sessions", []), here]
+        writer.write_provenance({**(begun or provenance), "sessions": sessions})
         engine.say = lambda phase: writer.update(phase=phase)
         _work(plan, engine, writer)
         writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
@@ -72,9 +74,7 @@ def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
         "dtype": plan.study.dtype,
         "threads": torch.get_num_threads(),
         "model": {
-            "name": plan.study.model
-            if plan.model.folder.name == "pocket"
-            else plan.model.folder.name,
+            "name": plan.model.label,
             "weights": plan.model.weights,
             "fingerprint": plan.model.fingerprint,
             "n_parameters": plan.model.n_parameters,
@@ -86,8 +86,13 @@ def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
     }
 
 
-def _refuse_mixing(run: Run, now: dict[str, Any]) -> None:
-    keys = ("algorithm_version", "engine", "chunk", "device", "dtype", "model", "data")
+_MIXABLE = ("device", "engine", "chunk")
+"""What one run may mix if its user says so; each trial's row says what it was made with."""
+
+
+def _refuse_mixing(run: Run, now: dict[str, Any], allow_mixed: bool) -> None:
+    """Another model, other data or another algorithm is never mixed: parts would contradict."""
+    keys = ("algorithm_version", "dtype", "model", "data", *(() if allow_mixed else _MIXABLE))
     differing = [key for key in keys if run.provenance[key] != now[key]]
     if differing:
         listed = "; ".join(
@@ -95,8 +100,8 @@ def _refuse_mixing(run: Run, now: dict[str, Any]) -> None:
         )
         raise InputError(
             f"Run {run.run_id} was begun under other conditions ({listed})."
-            " Its numbers would not be comparable."
-            " Continue where it was begun, or pass --allow-mixed to mix knowingly."
+            " Its numbers would not be comparable. Continue it where it was begun, or run its"
+            " spec.json again; --allow-mixed allows another device, engine or chunk."
         )
 
 

@@ -112,6 +112,25 @@ def test_dropout_streams_depend_on_the_seed_alone(pocket_model, encoder, rows):
     assert losses[0] == losses[1]
 
 
+def test_prompts_of_unequal_length_share_the_dropout_stream_of_every_step(pocket_model, encoder):
+    dropout = LORA.model_copy(update={"lora_dropout": 0.3})
+    streams = []
+    for prompt in get_prompts("sentiment")[:2]:
+        rows = encoder.encode_split(get_task("sentiment"), "train", 24, prompt)
+        with fresh_adapter(pocket_model, dropout, seed=5) as adapted:
+            states = []
+            adapted.register_forward_pre_hook(
+                lambda module, inputs, kept=states: kept.append(torch.get_rng_state())
+            )
+            train(adapted, rows, SETTINGS, 5, encoder.tokenizer.pad_token_id)
+        streams.append((max(len(row.ids) for row in rows), states))
+    (length, first), (other_length, second) = streams
+    assert length != other_length
+    assert len(first) == SETTINGS.steps
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(first[0], first[1])
+
+
 def test_a_divergence_stops_training_and_is_reported(pocket_model, encoder, rows):
     wild = SETTINGS.model_copy(update={"learning_rate": 1e30, "warmup_steps": 0})
     with fresh_adapter(pocket_model, LORA, seed=0) as adapted:

@@ -1,5 +1,6 @@
 """Loading a model: the shipped one, its untrained control, a folder; devices."""
 
+import json
 import shutil
 
 import pytest
@@ -64,6 +65,24 @@ def test_weights_written_over_on_disk_do_not_change_a_loaded_model(tmp_path, poc
         file.seek(size // 2)
         file.write(b"\x3f" * (size // 2))
     assert torch.equal(logits(model), logits(pocket_model))
+
+
+def test_decoding_settings_that_a_folder_ships_do_not_change_greedy_answers(
+    tmp_path, pocket_model, encoder
+):
+    from sapo_analysis.learning.evaluation import greedy_answers
+    from sapo_analysis.prompts import get_prompts
+    from sapo_analysis.tasks import get_task
+
+    shutil.copytree(POCKET, tmp_path / "copy")
+    settings = tmp_path / "copy" / "generation_config.json"
+    content = json.loads(settings.read_text())
+    settings.write_text(json.dumps({**content, "repetition_penalty": 8.0, "do_sample": True}))
+    penalised = load_model(find_model(str(tmp_path / "copy")), CPU, "float32")
+    task = get_task("reverse")
+    rows = encoder.encode_split(task, "test", 12, get_prompts("reverse")[0])
+    answers = [greedy_answers(m, encoder, rows, 10, 12)[0] for m in (penalised, pocket_model)]
+    assert answers[0] == answers[1]
 
 
 def test_bfloat16_weights_stay_close_to_float32(pocket_model):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pandas as pd
 import pytest
@@ -163,7 +164,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_tables(
     resumed = open_run(path)
     assert resumed.status.state == "done"
     assert_same_tables(resumed, finished)
-    assert not list((path / "tables").glob("*/part-*"))
+    assert {p.name for p in (path / "tables").glob("*/*")} == {"all.parquet"}
 
 
 def test_a_partial_run_shows_the_groups_that_are_whole(finished, tiny_module_study, tmp_path):
@@ -208,6 +209,39 @@ def test_a_resume_under_other_conditions_is_refused(tiny_module_study, tmp_path)
     assert not (path / "tables").exists()
 
 
+def test_mixing_devices_can_be_allowed_but_another_model_is_always_refused(
+    tiny_module_study, tmp_path
+):
+    path = create_run(tmp_path, tiny_module_study)
+    run_to_end(path)
+    begun = open_run(path).provenance
+    assert [session["device"] for session in begun["sessions"]] == ["cpu"]
+    for folder in (path / "tables").iterdir():
+        (folder / "all.parquet").unlink()
+    status = json.loads((path / "status.json").read_text())
+    (path / "status.json").write_text(json.dumps({**status, "state": "interrupted"}))
+    elsewhere = {**begun, "device": "cuda"}
+    other_model = {**elsewhere, "model": {**begun["model"], "fingerprint": "0"}}
+    (path / "provenance.json").write_text(json.dumps(other_model))
+    with pytest.raises(InputError, match="model: was"):
+        run_to_end(path, allow_mixed=True)
+    (path / "provenance.json").write_text(json.dumps(elsewhere))
+    run_to_end(path, allow_mixed=True)
+    mixed = open_run(path).provenance
+    assert mixed["device"] == "cuda"
+    assert [session["device"] for session in mixed["sessions"]] == ["cpu", "cpu"]
+
+
+def test_a_run_that_ended_meanwhile_is_not_begun_again(finished):
+    from sapo_analysis.store import RunWriter
+
+    before = finished.table("scores")
+    with pytest.raises(InputError, match="is done"), RunWriter(finished.path, total=1):
+        pass
+    assert open_run(finished.path).status.state == "done"
+    pd.testing.assert_frame_equal(open_run(finished.path).table("scores"), before)
+
+
 def test_two_workers_cannot_write_one_run(tiny_module_study, tmp_path):
     from sapo_analysis.store import RunWriter
 
@@ -226,8 +260,10 @@ def test_a_termination_signal_leaves_an_interrupted_run(tiny_module_study, tmp_p
     worker = subprocess.Popen(
         [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)], stdout=subprocess.PIPE
     )
+    deadline = time.monotonic() + 120
     while open_run(path).status.state != "running":
-        assert worker.poll() is None
+        assert worker.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
     os.kill(worker.pid, signal.SIGTERM)
     worker.communicate(timeout=60)
     status = open_run(path).status
