@@ -9,11 +9,13 @@ from pathlib import Path
 
 import streamlit as st
 
-VIEWS = Path(__file__).resolve().parent / "views"
+HERE = Path(__file__).resolve().parent
+VIEWS = HERE / "views"
 
 st.set_page_config(
     page_title="sapo-analysis",
-    page_icon=":material/scatter_plot:",
+    # A file of our own: for a named icon the browser would ask a server elsewhere.
+    page_icon=HERE / "static" / "icon.png",
     layout="wide",
     initial_sidebar_state="collapsed",
 )

@@ -108,7 +108,7 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
         except KeyboardInterrupt:
             # The worker marks the run as interrupted; what it saved stays.
             worker.send_signal(signal.SIGTERM)
-            worker.wait()
+            _wait_through_interrupts(worker)
             raise StudyInterrupted(path) from None
         assert worker.stdout is not None
         answer = worker.stdout.read()
@@ -158,6 +158,16 @@ def probe(
         raise WorkError(f"The engine failed at {kind!r}: {_error_in(done.stdout) or last[0]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
+
+
+def _wait_through_interrupts(worker: subprocess.Popen[str]) -> None:
+    """A second Ctrl-C must not cut off the word on how to continue."""
+    while True:
+        try:
+            worker.wait()
+            return
+        except KeyboardInterrupt:
+            continue
 
 
 def _follow(worker: subprocess.Popen[str], path: Path, progress: Progress | None) -> None:

@@ -8,6 +8,7 @@ refusal is `{"error": ...}` with exit status 2.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -39,6 +40,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+_NICE = 10
+"""A study takes every core for minutes; pages and terminals come first."""
+
+
 def _stop(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)  # unwinds through the run's writer, which marks the run as interrupted
 
@@ -54,6 +59,7 @@ def _study(arguments: list[str]) -> Answer:
     from sapo_analysis.studies.runner import run_to_end
 
     _quiet()
+    os.nice(_NICE)
     run_to_end(Path(arguments[0]), allow_mixed="--allow-mixed" in arguments[1:])
     return {"run": arguments[0]}
 

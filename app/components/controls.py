@@ -62,10 +62,12 @@ def _outcome_label(name: str) -> str:
 
 
 def _segmented(label: str, options: list[str], format_func, key: str, help: str) -> str:  # type: ignore[no-untyped-def]
+    # A card's button sets the value itself; a default beside it would be a contradiction.
+    default = None if key in st.session_state else options[0]
     chosen = st.segmented_control(
         label,
         options,
-        default=options[0],
+        default=default,
         required=True,
         format_func=format_func,
         key=key,

@@ -27,6 +27,17 @@ def run_picker(runs: dict[str, Run | DamagedRun]) -> Run | DamagedRun:
     return runs.get(str(chosen)) or next(iter(runs.values()))
 
 
+def absent_run(runs: dict[str, Run | DamagedRun]) -> None:
+    """Say so when the link names a run that is not here, instead of showing another silently."""
+    wanted = st.query_params.get("run")
+    if wanted and wanted not in runs:
+        st.warning(
+            f"Run {md(wanted)} is not here; another one is shown. Copy its folder into your runs"
+            " folder to see it.",
+            icon=":material/link_off:",
+        )
+
+
 def badges(run: Run, df: pd.DataFrame) -> None:
     """Size and state of the run in a glance."""
     main = df[df["purpose"] == "main"]

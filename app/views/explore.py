@@ -33,6 +33,7 @@ def page() -> None:
     if not runs:
         header.empty([str(folder) for folder in runs_folders()])
         return
+    header.absent_run(runs)
     with st.container(horizontal=True, vertical_alignment="center"):
         run = header.run_picker(runs)
         beside = st.container(horizontal=True, vertical_alignment="center", width="content")
@@ -140,8 +141,8 @@ def _notes(key: estimates.Key, choice: Choice, found: estimates.Correlations) ->
             f"Mixes differences between tasks with differences between prompts. {md(r)}",
             icon=":material/layers:",
         )
-    unequal = next(c for c in _trust(key, choice) if c.name == UNEQUAL_LEARNING)
-    if not unequal.ok and choice.view != "panels":
+    unequal = next((c for c in _trust(key, choice) if c.name == UNEQUAL_LEARNING), None)
+    if unequal is not None and not unequal.ok and choice.view != "panels":
         st.warning(f"{md(unequal.text)} Look at one panel per task.", icon=":material/balance:")
 
 
@@ -188,7 +189,7 @@ def _charts(
         charts.scatter(spec, "scatter")
     with right:
         if not found.tasks:
-            st.info("No task has four prompts that differ yet: no correlation can be given.")
+            st.info("No task has four prompts that differ: no correlation can be given.")
             return
         means = [found.new_tasks, found.these_tasks]
         forest = task_forest(

@@ -28,6 +28,10 @@ UNEQUAL_LEARNING = "Equal learning"
 """Name of the check that asks whether prompts that forgot less also learned less."""
 
 
+FAR_APART = 0.2
+"""Pearson and Spearman further apart than this: far points weigh more than the ranks support."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing to look at before believing the headline; `ok` False asks for care."""
@@ -72,7 +76,7 @@ def trust(
         _one_prompt(points, x, y),
         _pooled(df, y, role, x, eval_task),
         _run(run),
-        _learning(df),
+        *([_learning(df)] if score == "forgetting" else []),
     ]
 
 
@@ -123,7 +127,7 @@ def _noise(
 ) -> Check:
     band = noise_band(df, y, role, eval_task).pooled
     if band is None:
-        text = "No noise trials: whether prompts differ by more than seeds do is not known."
+        text = "Under two noise seeds: whether prompts differ by more than seeds do is not known."
         return Check("Seed noise", False, text)
     variances = points.groupby("current_task")[y].var(ddof=1)
     spread = float(np.sqrt(variances.mean()))
@@ -159,6 +163,8 @@ def _forms(
     # The final in-task score is good when high, the final in-task loss when low.
     flip = -1 if score == "score_after" else 1
     text = f"r = {signed(a)} in score, {signed(b)} in loss."
+    if math.isnan(a) or math.isnan(b):
+        return Check("Score and loss", False, text + " One form has no correlation.")
     if a * b * flip < 0:
         return Check("Score and loss", False, text + " They disagree: the verdict is unclear.")
     return Check("Score and loss", True, text)
@@ -168,8 +174,12 @@ def _shape(df: pd.DataFrame, y: str, role: str, x: str, eval_task: str | None) -
     a = _value(df, y, role, x, eval_task)
     b = _value(df, y, role, x, eval_task, "spearman")
     text = f"Pearson {signed(a)}, Spearman {signed(b)}."
+    if math.isnan(a) or math.isnan(b):
+        return Check("Shape", False, text + " There is no correlation to check.")
     if a * b < 0:
         return Check("Shape", False, text + " Shape matters: the signs differ.")
+    if abs(a - b) > FAR_APART:
+        return Check("Shape", False, text + " A few far prompts carry much of it.")
     return Check("Shape", True, text)
 
 
@@ -187,6 +197,8 @@ def _pooled(df: pd.DataFrame, y: str, role: str, x: str, eval_task: str | None) 
     within = _value(df, y, role, x, eval_task)
     pooled = pooled_correlation(df, x, y, role, eval_task=eval_task, n_permutations=0).value
     text = f"Within tasks {signed(within)}, pooled {signed(pooled)}."
+    if math.isnan(within) or math.isnan(pooled):
+        return Check("Within or pooled", False, text + " There is no correlation to check.")
     if within * pooled < 0:
         return Check(
             "Within or pooled", False, text + " Task differences hide the prompts' effect."

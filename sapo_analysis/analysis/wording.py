@@ -29,7 +29,8 @@ def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
         verdict: Ends the headline with its word; none for a run that gets no verdict.
     """
     if math.isnan(estimate.value):
-        return f"No correlation can be given: {estimate.method}."
+        _, _, reason = estimate.method.partition("Left out: ")
+        return f"No correlation can be given: {reason or 'no task has enough prompts'}."
     where = {
         "within_task": "Within tasks",
         "task": f"In {estimate.task}",

@@ -25,7 +25,10 @@ def app(
         int, typer.Option(min=1, max=65535, help="Port on this machine.")
     ] = DEFAULT_PORT,
     read_only: Annotated[
-        bool, typer.Option("--read-only", help="Show runs; start and change nothing.")
+        bool,
+        typer.Option(
+            "--read-only", help="Forbid launching. The pages of this version launch nothing anyway."
+        ),
     ] = False,
 ) -> None:
     """Open the dashboard over the shipped runs and your own."""

@@ -180,19 +180,23 @@ def _centred_panel(
 ) -> Panel:
     moved = centred(points, [scene.x, scene.y], ["current_task"])
     x_limits, y_limits = clip_limits(moved[scene.x]), clip_limits(moved[scene.y])
+    frame = (
+        padded(moved[scene.x], x_limits),
+        padded(moved[scene.y], y_limits, noise.pooled if noise else None),
+    )
     band = slope_band(moved, scene.x, scene.y, groups=moved["current_task"].nunique())
     layers: list[Layer] = []
     if noise is not None and noise.pooled is not None:
         layers.append(_noise(noise.pooled))
     if band is not None:
         layers += _slope(band.x, band.y, band.lower, band.upper, "within-task slope, 95 %")
-    layers += clipped_points(moved, scene, x_limits, y_limits)
+    layers += clipped_points(moved, scene, (x_limits, y_limits), frame)
     return Panel(
         layers=tuple(layers),
         x_label=x_label.replace(" (", " minus the task's mean ("),
         y_label=y_label.replace("\n(", " minus the task's mean\n("),
-        x_range=padded(moved[scene.x], x_limits),
-        y_range=padded(moved[scene.y], y_limits, noise.pooled if noise else None),
+        x_range=frame[0],
+        y_range=frame[1],
         x_zero=True,
         y_zero=True,
     )

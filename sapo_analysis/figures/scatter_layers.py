@@ -68,22 +68,34 @@ def _layer(part: pd.DataFrame, scene: Scene, group: str, task: str, label: str |
     )
 
 
+Range = tuple[float, float]
+GAP = "\u00a0" * 5
+"""Keeps a name clear of its arrow."""
+
+
 def clipped_points(
     points: pd.DataFrame,
     scene: Scene,
-    x_limits: tuple[float, float],
-    y_limits: tuple[float, float],
+    limits: tuple[Range, Range],
+    frame: tuple[Range, Range],
 ) -> list[Layer]:
-    """`draw_points` inside the limits; one outside becomes an arrow at the edge with its name."""
+    """`draw_points` inside the limits; one outside becomes an arrow on the frame with its name.
+
+    Args:
+        points: A row per prompt.
+        scene: Columns, colours and shapes.
+        limits: Of x and of y; what lies outside is an arrow.
+        frame: The axis ranges, at least as wide as the limits.
+    """
     x, y = points[scene.x], points[scene.y]
-    inside = x.between(*x_limits) & y.between(*y_limits)
+    inside = x.between(*limits[0]) & y.between(*limits[1])
     layers = draw_points(points[inside], scene)
     # In a corner several points share one place: their names then share one line.
     names: dict[tuple[float, float], list[str]] = {}
     for position in points.index[~inside]:
         row = points.loc[position]
-        at_x = min(max(row[scene.x], x_limits[0]), x_limits[1])
-        at_y = min(max(row[scene.y], y_limits[0]), y_limits[1])
+        at_x = _on_frame(row[scene.x], limits[0], frame[0])
+        at_y = _on_frame(row[scene.y], limits[1], frame[1])
         if at_y != row[scene.y]:
             arrow = "arrow-up" if row[scene.y] > at_y else "arrow-down"
         else:
@@ -107,8 +119,16 @@ def clipped_points(
     middle = points[scene.x].mean()
     for (at_x, at_y), listed in names.items():
         side = "right" if at_x > middle else "left"
-        layers.append(Note(at_x, at_y, f"  {', '.join(listed)}  ", side))
+        layers.append(Note(at_x, at_y, f"{GAP}{', '.join(listed)}{GAP}", side))
     return layers
+
+
+def _on_frame(value: float, limits: Range, frame: Range) -> float:
+    """The value itself inside the limits, else a place just inside the frame on its side."""
+    inset = 0.02 * (frame[1] - frame[0])
+    if value > limits[1]:
+        return frame[1] - inset
+    return frame[0] + inset if value < limits[0] else value
 
 
 def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:

@@ -155,6 +155,19 @@ def test_claim_2_by_hand(df):
     assert found.errors[1] == pytest.approx(jackknife)
 
 
+def test_one_prompt_does_not_decide_claim_2(df):
+    """Two tasks that move under one prompt alone have r = 1 by it; they do not count."""
+    before = mean_pair_correlations(df[~df["eval_task"].isin(["unseen-0", "unseen-1"])], "loss")
+    moved = df.copy()
+    for task in ("unseen-0", "unseen-1"):
+        here = moved["eval_task"] == task
+        one = moved.loc[here, "prompt_id"] == "para-02"
+        moved.loc[here, "impact_loss"] = np.where(one, -50.0, 0.0)
+    after = mean_pair_correlations(moved, "loss")
+    assert after.values == pytest.approx(before.values)
+    assert after.errors == pytest.approx(before.errors)
+
+
 def test_claims_without_data_are_absent_with_a_reason(tmp_path):
     df = made(tmp_path, n_past=0, n_retained=0, n_unseen=1, n_tasks=1)
     assert {v.claim for v in claims(df, n_permutations=0)} == {"claim_1", "claim_3_generalization"}

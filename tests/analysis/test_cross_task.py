@@ -66,6 +66,16 @@ def test_an_impact_that_is_the_same_for_every_prompt_has_no_r(df):
     assert math.isnan(found["r"]) and found["n_current_tasks"] == 0
 
 
+def test_tasks_that_one_prompt_alone_moves_have_no_r(df):
+    moved = df.copy()
+    for task in ("unseen-0", "unseen-1"):
+        here = moved["eval_task"] == task
+        moved.loc[here, "impact"] = np.where(moved.loc[here, "prompt_id"] == "para-02", -50.0, 0.0)
+    assert (moved["impact"] == -50).any()
+    found = cell(impact_correlation(moved), "unseen-0", "unseen-1")
+    assert math.isnan(found["r"]) and found["n_current_tasks"] == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from sapo_analysis.analysis import impacts
@@ -123,6 +124,37 @@ def test_runs_that_differ_in_settings_are_refused_with_the_keys(tmp_path, change
     other = open_run(write_run(tmp_path, n_tasks=1, n_prompts=2, **change))
     with pytest.raises(InputError, match=f"cannot be joined, they differ in {key}"):
         impacts([one, other])
+
+
+def _rewrite(path, table, change):
+    file = path / "tables" / table / "all.parquet"
+    change(pd.read_parquet(file)).to_parquet(file)
+
+
+def test_runs_with_another_text_behind_one_prompt_id_are_refused(tmp_path):
+    one, other = (write_run(tmp_path, n_tasks=1, n_prompts=3, seeds=[s]) for s in (0, 1))
+    _rewrite(other, "prompts", lambda t: t.assign(text=t["text"] + " Please."))
+    with pytest.raises(InputError, match=r"differ in prompt current-0/.* Please\."):
+        impacts([open_run(one), open_run(other)])
+
+
+def test_runs_whose_current_task_had_another_past_are_refused(tmp_path):
+    one, other = (write_run(tmp_path, n_tasks=1, n_prompts=3, seeds=[s]) for s in (0, 1))
+    _rewrite(other, "states", lambda t: t.assign(learned=[["elsewhere"]] * len(t)))
+    with pytest.raises(InputError, match=r"learned before current-0: .*elsewhere"):
+        impacts([open_run(one), open_run(other)])
+
+
+def test_later_runs_are_compared_with_each_other_too(tmp_path):
+    first = write_run(tmp_path, n_tasks=1, n_prompts=3, seeds=[0])
+    rest = [write_run(tmp_path, n_tasks=2, n_prompts=3, seeds=[s]) for s in (1, 2)]
+    _rewrite(
+        rest[1],
+        "prompts",
+        lambda t: t.assign(text=t["text"].where(t["task"] != "current-1", "Another text.")),
+    )
+    with pytest.raises(InputError, match="prompt current-1/"):
+        impacts([open_run(path) for path in (first, *rest)])
 
 
 def test_no_run_is_refused():

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -36,8 +37,10 @@ def test_a_dead_worker_not_yet_collected_is_interrupted():
     child = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(child.pid)
     started = process.create_time()
-    while process.status() != psutil.STATUS_ZOMBIE:
-        pass
+    for _ in range(1200):
+        if process.status() == psutil.STATUS_ZOMBIE:
+            break
+        time.sleep(0.05)
     status = running_here().model_copy(update={"pid": child.pid, "pid_started": started})
     assert status.alive_now().state == "interrupted"
     child.wait()
