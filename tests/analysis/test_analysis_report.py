@@ -88,7 +88,7 @@ def test_roles_that_the_base_model_belies_are_warned_of(tmp_path):
     truth = Truth(base_scores={"unseen-0": 95.0, "retained-0": 60.0})
     found = report(open_run(write_run(tmp_path, truth=truth)), n_permutations=0)
     assert (
-        "Task 'unseen-0' is declared unseen, but θ_0 scores 95.0 on it: it can only lose."
+        "Task 'unseen-0' is evaluated as unseen, but θ_0 scores 95.0 on it: it can only lose."
         in (found["warnings"])
     )
     assert (

@@ -11,6 +11,7 @@ import time
 import pandas as pd
 import pytest
 
+from sapo_analysis.analysis import impacts
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import make_plan
 from sapo_analysis.records import TABLES
@@ -82,9 +83,12 @@ def test_before_is_the_parent_state_with_its_past_learned(finished, pocket_model
     base = of_states[of_states["state_id"] == "theta-0"].set_index(key)["loss"]
     parent_id = finished.table("states")["state_id"].iloc[2]
     parent = of_states[of_states["state_id"] == parent_id].set_index(key)["loss"]
-    # Three steps on `topic` show in the parent state's loss, and not in that of the base model.
+    # Three steps on `topic` have moved the parent state well away from the base model.
     topic = [k for k in base.index if k[0] == "topic"][0]
-    assert parent[topic] < base[topic]
+    assert abs(parent[topic] - base[topic]) > 0.05
+    table = impacts(finished).query("eval_task == 'topic'")
+    assert len(table) > 0
+    assert set(table["loss_before"]) == {parent[topic]}
 
 
 def test_before_equals_the_plain_base_model_when_nothing_was_learned(
