@@ -173,6 +173,13 @@ class ParaphraseStudy(Settings):
         "float32", description="type of the base model's weights"
     )
 
+    def __init__(self, **settings: Any) -> None:
+        """Settings by name; a wrong one is an `InputError`, as from a file."""
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise InputError("The study cannot be run.\n" + _explain(error)) from error
+
     @model_validator(mode="after")
     def _roles_are_disjoint(self) -> ParaphraseStudy:
         seen: dict[str, str] = {}
@@ -246,6 +253,8 @@ def parse_study(data: dict[str, Any], source: str) -> ParaphraseStudy:
             f"{source} does not hold a study: it must be a mapping of settings,"
             f" got {type(data).__name__}."
         )
+    if odd := [key for key in data if not isinstance(key, str)]:
+        raise InputError(f"{source} has settings that are no names: {odd}. Write name: value.")
     version = data.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise InputError(
@@ -256,9 +265,9 @@ def parse_study(data: dict[str, Any], source: str) -> ParaphraseStudy:
     if kind != "paraphrase":
         raise InputError(f"{source} is a study of kind {kind!r}. Known kinds: paraphrase.")
     try:
-        return ParaphraseStudy.model_validate(data)
-    except ValidationError as error:
-        raise InputError(f"{source} cannot be run.\n" + _explain(error)) from error
+        return ParaphraseStudy(**data)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
 
 
 def load_study(path: Path) -> ParaphraseStudy:

@@ -192,3 +192,13 @@ def test_every_setting_has_a_description():
             assert inner_field.description, f"{name}.{inner}"
         if not inside and name not in ("kind", "schema_version"):
             assert field.description, name
+
+
+def test_python_gets_the_same_message_as_a_file():
+    with pytest.raises(InputError, match=r"sedes: unknown setting. Did you mean 'seeds'"):
+        ParaphraseStudy(current=["sentiment"], unseen=["plural"], sedes=[1])
+
+
+def test_settings_that_are_no_names_are_refused():
+    with pytest.raises(InputError, match=r"no names: \[1\]"):
+        parse_study({1: 2, "current": ["sentiment"]}, "x.yaml")
