@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from sapo_analysis.figures import OUTCOMES, Outcome
+from sapo_analysis.figures import Outcome
 
 POINT = "point"
 """Query parameter of the prompts in the evidence: `task|prompt_id`, repeated."""
@@ -39,11 +39,6 @@ class Choice:
         """Whether the claims were judged on exactly this choice."""
         plain = self.x == "pre_update_loss" and self.eval_task is None
         return plain and self.statistic == "pearson" and self.outcome.claim is not None
-
-
-def outcome_named(name: str) -> Outcome:
-    """An outcome by its name."""
-    return OUTCOMES[name]
 
 
 def selected_points() -> list[Pair]:

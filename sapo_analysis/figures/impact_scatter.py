@@ -190,7 +190,7 @@ def _centred_panel(
         layers.append(_noise(noise.pooled))
     if band is not None:
         layers += _slope(band.x, band.y, band.lower, band.upper, "within-task slope, 95 %")
-    layers += clipped_points(moved, scene, (x_limits, y_limits), frame)
+    layers += clipped_points(moved, scene, frame)
     return Panel(
         layers=tuple(layers),
         x_label=x_label.replace(" (", " minus the task's mean ("),

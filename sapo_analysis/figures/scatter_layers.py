@@ -76,26 +76,25 @@ GAP = "\u00a0" * 5
 def clipped_points(
     points: pd.DataFrame,
     scene: Scene,
-    limits: tuple[Range, Range],
     frame: tuple[Range, Range],
 ) -> list[Layer]:
-    """`draw_points` inside the limits; one outside becomes an arrow on the frame with its name.
+    """`draw_points` inside the frame; one outside becomes an arrow on it with its name.
 
     Args:
         points: A row per prompt.
         scene: Columns, colours and shapes.
-        limits: Of x and of y; what lies outside is an arrow.
-        frame: The axis ranges, at least as wide as the limits.
+        frame: The ranges of the x and the y axis.
     """
     x, y = points[scene.x], points[scene.y]
-    inside = x.between(*limits[0]) & y.between(*limits[1])
+    x_limits, y_limits = _inset(frame[0]), _inset(frame[1])
+    inside = x.between(*x_limits) & y.between(*y_limits)
     layers = draw_points(points[inside], scene)
     # In a corner several points share one place: their names then share one line.
     names: dict[tuple[float, float], list[str]] = {}
     for position in points.index[~inside]:
         row = points.loc[position]
-        at_x = _on_frame(row[scene.x], limits[0], frame[0])
-        at_y = _on_frame(row[scene.y], limits[1], frame[1])
+        at_x = min(max(row[scene.x], x_limits[0]), x_limits[1])
+        at_y = min(max(row[scene.y], y_limits[0]), y_limits[1])
         if at_y != row[scene.y]:
             arrow = "arrow-up" if row[scene.y] > at_y else "arrow-down"
         else:
@@ -123,12 +122,10 @@ def clipped_points(
     return layers
 
 
-def _on_frame(value: float, limits: Range, frame: Range) -> float:
-    """The value itself inside the limits, else a place just inside the frame on its side."""
-    inset = 0.02 * (frame[1] - frame[0])
-    if value > limits[1]:
-        return frame[1] - inset
-    return frame[0] + inset if value < limits[0] else value
+def _inset(frame: Range) -> Range:
+    """Just inside the frame, where a marker is whole."""
+    margin = 0.02 * (frame[1] - frame[0])
+    return frame[0] + margin, frame[1] - margin
 
 
 def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:

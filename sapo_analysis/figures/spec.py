@@ -8,7 +8,7 @@ so the two cannot show different data. Nothing here computes a statistic: number
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -165,7 +165,6 @@ class FigureSpec:
     height: int = 430  # pixels on the screen
     aspect: float = 0.62  # height by width on paper
     legend: bool = True
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_plotly(self) -> go.Figure:
         """The figure for the screen; transparent, so it follows the page's theme."""

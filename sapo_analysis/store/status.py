@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 from sapo_analysis.store.layout import now
 
 State = Literal["queued", "running", "stalled", "interrupted", "failed", "cancelled", "done"]
-FINAL: tuple[State, ...] = ("failed", "cancelled", "done")
 STALLED_AFTER_SECONDS = 90
 CLOCK_SECONDS = 2.0
 """A process's start time is told by a clock that may be set meanwhile."""

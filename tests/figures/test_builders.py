@@ -101,3 +101,30 @@ def test_the_forest_is_sorted_and_shades_the_predicted_side(df):
     labels = spec.panels[0].y_ticks.labels
     values = {e.task: e.value for e in tasks}
     assert [values[label] for label in labels] == sorted(values.values())
+
+
+def test_an_arrow_stands_on_the_frame_and_points_to_where_its_value_lies():
+    scene_points = impact_scatter(open_shipped()).panels[0]
+    (x0, x1), (y0, y1) = scene_points.x_range, scene_points.y_range
+    points = [layer for layer in scene_points.layers if isinstance(layer, Points)]
+    arrows = [layer for layer in points if layer.marker.startswith("arrow")]
+    assert arrows, "the shipped run has far points"
+    for layer in points:
+        for x, y in zip(layer.x, layer.y, strict=True):
+            assert x0 < x < x1 and y0 < y < y1
+    for layer in arrows:
+        side = {
+            "arrow-up": (y1 - layer.y[0]) / (y1 - y0),
+            "arrow-down": (layer.y[0] - y0) / (y1 - y0),
+            "arrow-right": (x1 - layer.x[0]) / (x1 - x0),
+            "arrow-left": (layer.x[0] - x0) / (x1 - x0),
+        }
+        assert side[layer.marker] < 0.03
+
+
+def open_shipped():
+    from sapo_analysis.analysis import impacts
+    from sapo_analysis.store import CACHED_RUNS, open_run
+    from sapo_analysis.store.folder import default_run_id
+
+    return impacts(open_run(CACHED_RUNS / default_run_id()))
