@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
 
 from sapo_analysis.learning.batching import collate, token_losses
@@ -48,12 +50,7 @@ def train(
     streams. (Within a step, texts of unequal length take unequally many numbers from the stream.)
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    scheduler = get_scheduler(
-        _SCHEDULES[settings.schedule], optimizer, settings.warmup_steps, settings.steps
-    )
+    optimizer, scheduler = make_optimizer(parameters, settings)
     order = batch_order(len(rows), settings.batch_size, seed)
     losses: list[float] = []
     norms: list[float] = []
@@ -78,6 +75,19 @@ def train(
             scheduler.step()
     model.train(False)
     return Fit(losses, norms, diverged=not math.isfinite(losses[-1] + norms[-1]), tokens=tokens)
+
+
+def make_optimizer(
+    parameters: list[Tensor], settings: TrainingSettings
+) -> tuple[torch.optim.AdamW, LRScheduler]:
+    """AdamW and its learning rate schedule."""
+    optimizer = torch.optim.AdamW(
+        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+    )
+    schedule = get_scheduler(
+        _SCHEDULES[settings.schedule], optimizer, settings.warmup_steps, settings.steps
+    )
+    return optimizer, schedule
 
 
 def batch_order(n: int, batch_size: int, seed: int) -> Iterator[list[int]]:

@@ -1,0 +1,135 @@
+"""A causal model of transformers that reads packed rows and answers where it is asked alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.models.packing import Layout
+
+_ATTENTION = "sapo_packed"
+_layout: ContextVar[Layout] = ContextVar("layout")
+
+_MLP_LAST = (
+    "LlamaDecoderLayer",
+    "MistralDecoderLayer",
+    "Qwen2DecoderLayer",
+    "Qwen3DecoderLayer",
+    "SmolLM3DecoderLayer",
+)
+"""Layers of the form x + attention(norm(x)), then x + mlp(norm(x)), without further scales."""
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **settings: Any,
+) -> tuple[Tensor, None]:
+    """What transformers calls in place of its own attention functions."""
+    for name in ("softcap", "s_aux"):
+        if settings.get(name) is not None:
+            raise InputError(
+                f"This model's attention uses {name!r}, which packed rows do not know."
+                " Use --engine plain."
+            )
+    layout = _layout.get()
+    window = settings.get("sliding_window")
+    if window is not None and int(layout.positions.max()) >= window:
+        raise InputError(
+            f"The model's attention looks back {window} tokens and a text is"
+            f" {int(layout.positions.max()) + 1} long; packed rows know no window."
+            " Use --engine plain."
+        )
+    layer: Any = module.layer_idx
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    return layout.attend(layer, query, key, value, scale), None
+
+
+ALL_ATTENTION_FUNCTIONS.register(_ATTENTION, _attend)
+
+
+class PackedModel:
+    """A model inside a `packed` block."""
+
+    def __init__(self, model: PreTrainedModel):
+        self._model = model
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self._model.device
+
+    def logits(self, layout: Layout) -> Tensor:
+        """Logits at the wanted tokens of a layout: [rows, n, vocabulary]."""
+        token = _layout.set(layout)
+        try:
+            found: Tensor = self._model(
+                input_ids=layout.ids, position_ids=layout.positions, use_cache=False
+            ).logits
+        finally:
+            _layout.reset(token)
+        return found
+
+
+@contextmanager
+def packed(model: PreTrainedModel) -> Iterator[PackedModel]:
+    """Let a model read packed rows inside the block; afterwards it is as it was.
+
+    Logits are computed where they are wanted alone, by the model's own head. In models of the Llama
+    form the last layer's MLP runs at those tokens alone too.
+    """
+    config: Any = model.config
+    head: Any = model.get_output_embeddings()
+    attention = config._attn_implementation
+    layers = getattr(getattr(model, "model", None), "layers", None)
+    last = layers[-1] if layers is not None else None
+    shortened = type(last).__name__ in _MLP_LAST
+    config._attn_implementation = _ATTENTION
+    hook = None
+    if shortened:
+        layers[-1] = _LastLayer(last)
+    else:
+        hook = head.register_forward_pre_hook(lambda _, inputs: (_wanted_of(inputs[0]),))
+    try:
+        yield PackedModel(model)
+    finally:
+        config._attn_implementation = attention
+        if shortened:
+            layers[-1] = last
+        elif hook is not None:
+            hook.remove()
+
+
+class _LastLayer(nn.Module):
+    """A last layer whose MLP, and the head after it, see the wanted tokens alone."""
+
+    def __init__(self, layer: Any):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, hidden_states: Tensor, **settings: Any) -> Tensor:
+        layer = self.layer
+        attended, _ = layer.self_attn(
+            hidden_states=layer.input_layernorm(hidden_states), **settings
+        )
+        rest = _wanted_of(hidden_states + attended)
+        found: Tensor = rest + layer.mlp(layer.post_attention_layernorm(rest))
+        return found
+
+
+def _wanted_of(hidden: Tensor) -> Tensor:
+    """[rows, tokens, size] to [rows, n, size]: the tokens a layout asks logits for."""
+    wanted = _layout.get().wanted
+    return hidden.gather(1, wanted[:, :, None].expand(-1, -1, hidden.shape[-1]))

@@ -1,0 +1,244 @@
+"""Many LoRA adapters on one frozen model at once: row k of a batch belongs to adapter k.
+
+For a frozen linear layer W and adapter k, as in peft: y_k = W x_k + (alpha / r) B_k A_k drop_k(x_k).
+The base product serves all adapters in one matrix product, A_k and B_k are batched ones. Losses are
+summed over adapters, never averaged, so that each adapter's gradient is that of its own loss.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.models.lora import fresh_adapter
+from sapo_analysis.spec import LoraSettings
+
+_PEFT_NAME = "base_model.model.{}.lora_{}.weight"
+_WEIGHTS = "adapter_model.safetensors"
+
+
+@dataclass(frozen=True)
+class _Start:
+    """A fresh adapter as peft makes it: its weights (A, B) by module, and its configuration."""
+
+    weights: dict[str, tuple[Tensor, Tensor]]
+    config: LoraConfig
+
+
+class StackedAdapters:
+    """K adapters on a model.
+
+    Attributes:
+        values: all weights [K, parameters of one adapter]; the modules' weights are views of it.
+        modules: the stacked layers by their name in the model.
+        dropout: probability of the adapters' dropout, and its masks while training.
+    """
+
+    def __init__(self, model: PreTrainedModel, starts: Sequence[_Start], settings: LoraSettings):
+        first = starts[0]
+        shapes = {name: (a.shape, b.shape) for name, (a, b) in first.weights.items()}
+        size = sum(a.numel() + b.numel() for a, b in shapes.values())
+        some = next(iter(first.weights.values()))[0]
+        self.values = torch.empty(len(starts), size, dtype=some.dtype, device=model.device)
+        self.dropout = Dropout(settings.lora_dropout)
+        self.modules: dict[str, StackedLinear] = {}
+        self._config = first.config
+        scale = settings.lora_alpha / settings.r
+        at = 0
+        for name, pair in shapes.items():
+            views = []
+            for shape in pair:
+                views.append(self._view(at, shape))
+                at += shape.numel()
+            base = model.get_submodule(name)
+            self.modules[name] = StackedLinear(base, views[0], views[1], scale, self.dropout)
+        for k, start in enumerate(starts):
+            self._fill(k, start.weights)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def _view(self, at: int, shape: torch.Size) -> Tensor:
+        """A leaf [K, *shape] inside `values`."""
+        return self.values[:, at : at + shape.numel()].unflatten(1, shape).requires_grad_()
+
+    def gradients(self, loss: Tensor) -> Tensor:
+        """Gradient of a scalar by all weights, in the places of `values` [K, parameters]."""
+        leaves = [leaf for module in self.modules.values() for leaf in (module.a, module.b)]
+        return torch.cat([g.flatten(1) for g in torch.autograd.grad(loss, leaves)], dim=1)
+
+    def save(self, k: int, folder: Path) -> None:
+        """Write adapter k in peft's format (safetensors and its configuration)."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {}
+        for name, module in self.modules.items():
+            weights[_PEFT_NAME.format(name, "A")] = module.a[k].detach().contiguous().cpu()
+            weights[_PEFT_NAME.format(name, "B")] = module.b[k].detach().contiguous().cpu()
+        save_file(weights, folder / _WEIGHTS, metadata={"format": "pt"})
+        config = copy.deepcopy(self._config)
+        config.inference_mode = True
+        config.save_pretrained(str(folder))
+
+    def load(self, k: int, folder: Path) -> None:
+        """Read adapter k from a folder in peft's format.
+
+        Raises:
+            InputError: the folder's adapter has other modules or another rank than this stack.
+        """
+        found = load_file(folder / _WEIGHTS)
+        expected = {
+            _PEFT_NAME.format(name, half): weight[k].shape
+            for name, module in self.modules.items()
+            for half, weight in (("A", module.a), ("B", module.b))
+        }
+        if {name: weight.shape for name, weight in found.items()} != expected:
+            odd = sorted(set(found) ^ set(expected))[:1] or ["another rank"]
+            raise InputError(
+                f"The adapter in {folder} does not fit this stack ({odd[0]})."
+                " Load it with the settings it was trained with."
+            )
+        self._fill(
+            k,
+            {
+                name: (found[_PEFT_NAME.format(name, "A")], found[_PEFT_NAME.format(name, "B")])
+                for name in self.modules
+            },
+        )
+
+    @torch.no_grad()
+    def _fill(self, k: int, weights: dict[str, tuple[Tensor, Tensor]]) -> None:
+        for name, (a, b) in weights.items():
+            self.modules[name].a[k].copy_(a)
+            self.modules[name].b[k].copy_(b)
+
+
+@dataclass(frozen=True)
+class DropoutStream:
+    """Where one adapter's masks of one step come from.
+
+    Attributes:
+        seed: of the stream.
+        padded: number of places in the adapter's batch as a padded table, examples · longest.
+        places: for each packed token of the adapter, its place in that table.
+    """
+
+    seed: int
+    padded: int
+    places: Tensor
+
+
+class Dropout:
+    """Each adapter's own dropout masks on packed rows: peft's, number for number, on a CPU.
+
+    peft draws one mask per module over an adapter's padded batch [examples, longest, size]. Here
+    the same mask is drawn from the same stream and its rows are laid out like the packed tokens, so
+    that what an adapter drops does not depend on which others are in the stack.
+    """
+
+    def __init__(self, probability: float):
+        self.probability = probability
+        self._streams: list[tuple[torch.Generator, DropoutStream] | None] = []
+        self._wanted = torch.empty(0)
+
+    def begin(self, streams: Sequence[DropoutStream | None], wanted: Tensor) -> None:
+        """Set the next step's streams; None for an adapter that is not trained in it.
+
+        `wanted` [K, n]: the tokens that a shortened last layer keeps.
+        """
+        self._streams = [
+            s and (torch.Generator(wanted.device).manual_seed(s.seed), s) for s in streams
+        ]
+        self._wanted = wanted
+
+    def end(self) -> None:
+        """No dropout from here on."""
+        self._streams = []
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Drop from x [K, tokens, size]; the rest is scaled up."""
+        if not self._streams:
+            return x
+        keep = 1 - self.probability
+        mask = torch.ones_like(x)
+        for k, stream in enumerate(self._streams):
+            if stream is None:
+                continue
+            generator, at = stream
+            drawn = torch.empty(at.padded, x.shape[-1], dtype=x.dtype, device=x.device)
+            drawn.bernoulli_(keep, generator=generator).div_(keep)
+            # A row has more tokens than wanted ones: its last token predicts nothing.
+            short = x.shape[1] == self._wanted.shape[1]
+            places = at.places[self._wanted[k]] if short else at.places
+            mask[k, : len(places)] = drawn.index_select(0, places)
+        return x * mask
+
+
+class StackedLinear(nn.Module):
+    """A frozen linear layer with K adapters: a [K, r, in], b [K, out, r]."""
+
+    def __init__(self, base: nn.Module, a: Tensor, b: Tensor, scale: float, dropout: Dropout):
+        super().__init__()
+        self.base = base
+        self.a, self.b = a, b  # plain tensors: they belong to the stack, not to the model
+        self._scale, self._dropout = scale, dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [K, tokens, in] to [K, tokens, out]."""
+        y: Tensor = self.base(x)
+        hidden = torch.bmm(self._dropout(x.to(self.a.dtype)), self.a.mT)
+        if y.dtype == self.a.dtype:
+            return y.baddbmm_(hidden, self.b.mT, alpha=self._scale)
+        return (y + torch.bmm(hidden, self.b.mT) * self._scale).to(y.dtype)
+
+
+@contextmanager
+def stacked_adapters(
+    model: PreTrainedModel, settings: LoraSettings, seeds: Sequence[int]
+) -> Iterator[StackedAdapters]:
+    """K fresh adapters, one per seed, gone after the block; the model's weights never change.
+
+    Adapter k starts as `fresh_adapter` with `seeds[k]` does, for peft itself draws its weights.
+
+    Raises:
+        InputError: a target is no linear layer, or is the head.
+    """
+    starts = {seed: _start(model, settings, seed) for seed in dict.fromkeys(seeds)}
+    adapters = StackedAdapters(model, [starts[seed] for seed in seeds], settings)
+    for name, module in adapters.modules.items():
+        model.set_submodule(name, module)
+    try:
+        yield adapters
+    finally:
+        for name, module in adapters.modules.items():
+            model.set_submodule(name, module.base)
+
+
+def _start(model: PreTrainedModel, settings: LoraSettings, seed: int) -> _Start:
+    head = model.get_output_embeddings()
+    with fresh_adapter(model, settings, seed) as adapted:
+        wrapped: Any = adapted
+        weights = {}
+        for name, module in wrapped.base_model.model.named_modules():
+            if not isinstance(module, LoraLayer):
+                continue
+            if not module.lora_A or module.get_base_layer() is head:
+                raise InputError(
+                    f"target_modules reaches {name!r}, which is no linear layer inside the model;"
+                    " stacked training knows those alone. Leave it out, or use --engine plain."
+                )
+            pair = (module.lora_A["default"].weight, module.lora_B["default"].weight)
+            weights[name] = (pair[0].detach().clone(), pair[1].detach().clone())
+        config = copy.deepcopy(wrapped.peft_config["default"])
+    return _Start(weights, config)
