@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from sapo_analysis import jobs, store
+from sapo_analysis.plan import EngineName, as_engine
 from sapo_analysis.spec import ParaphraseStudy
 
 
@@ -24,14 +25,18 @@ class Run(store.Run):
         return impacts(self)
 
 
-def run(study: ParaphraseStudy, runs_dir: Path | str = "runs") -> Run:
+def run(
+    study: ParaphraseStudy, runs_dir: Path | str = "runs", engine: EngineName = "stacked"
+) -> Run:
     """Run a study to its end in a worker process of its own and open the result.
+
+    The plain engine trains one adapter at a time; it is there to compare with.
 
     Raises:
         InputError: the study cannot be run or `runs_dir` cannot be written; nothing was written.
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
-    return open_run(jobs.run_study(study, Path(runs_dir)))
+    return open_run(jobs.run_study(study, Path(runs_dir), engine=as_engine(engine)))
 
 
 def open_run(path: Path | str) -> Run:

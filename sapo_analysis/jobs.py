@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.plan import EngineName, make_plan
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import create_run, discard_unstarted, layout, open_run
 from sapo_analysis.store.status import Status
@@ -52,7 +53,12 @@ def _require_engine() -> None:
         )
 
 
-def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None = None) -> Path:
+def run_study(
+    study: ParaphraseStudy,
+    runs_dir: Path,
+    progress: Progress | None = None,
+    engine: EngineName = "stacked",
+) -> Path:
     """Run a study to its end in a foreground worker process; returns the run folder.
 
     Raises:
@@ -60,16 +66,14 @@ def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None 
             was written.
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
-    from sapo_analysis.plan import make_plan
-
     _require_engine()
-    plan = make_plan(study)  # every name is resolved before anything is written
+    plan = make_plan(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
     path = create_run(runs_dir, study)
     if progress is not None:
         progress(Status(total=len(plan.trials)))
     try:
-        return continue_run(path, progress)
+        return continue_run(path, progress, engine)
     except InputError:
         discard_unstarted(path)
         if is_new:
@@ -78,8 +82,15 @@ def run_study(study: ParaphraseStudy, runs_dir: Path, progress: Progress | None 
         raise
 
 
-def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool = False) -> Path:
-    """Work on a run folder until it is done; groups already saved are not done again.
+def continue_run(
+    path: Path,
+    progress: Progress | None = None,
+    engine: EngineName | None = None,
+    allow_mixed: bool = False,
+) -> Path:
+    """Work on a run folder until it is done; trials already saved are not done again.
+
+    Without `engine`, with the one it was begun with.
 
     Raises:
         InputError: the run is damaged, is being worked on, or was begun on another device or model.
@@ -93,7 +104,8 @@ def continue_run(path: Path, progress: Progress | None = None, allow_mixed: bool
             f"Run {run.run_id} is being worked on by process {run.status.pid}."
             " Wait for it, or stop it first."
         )
-    command = [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)]
+    choice = engine or run.provenance.get("engine", "stacked")
+    command = [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), choice]
     if allow_mixed:
         command.append("--allow-mixed")
     log = path / layout.LOG

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from itertools import pairwise, zip_longest
+from typing import Literal, get_args
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.model_files import ModelFiles, find_model
@@ -33,6 +35,13 @@ Finished trials of another version are not reused.
 
 BASE_STATE = "theta-0"
 
+EngineName = Literal["stacked", "plain"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+_STACK_SIZES = ((20_000_000, 16), (1_000_000_000, 8), (4_000_000_000, 4))
+_LARGEST_STACK = 2
+
+Purpose = Literal["main", "noise", "repeat"]
+"""`repeat`: a main trial once more in a smaller stack. Nothing but rounding can differ."""
 Role = Literal["current", "past", "unseen", "retained"]
 
 
@@ -57,7 +66,7 @@ class Trial:
     task: str
     prompt: Prompt
     seed: int
-    purpose: Literal["main", "noise"]
+    purpose: Purpose
 
 
 @dataclass(frozen=True)
@@ -65,15 +74,21 @@ class Group:
     """A unit of work that is saved whole or not at all.
 
     `base`: measure θ_0. `stage`: learn one past task, measure the new state. `score`: pre-update
-    loss of every candidate of one task at one state. `trial`: one fine-tune, measured.
+    loss of every candidate of one task at one state. `trials`: fine-tunes of one task from one
+    state, trained at once and measured.
     """
 
-    kind: Literal["base", "stage", "score", "trial"]
+    kind: Literal["base", "stage", "score", "trials"]
     group_id: str
     stage: Stage | None = None
     state_id: str | None = None
     task: str | None = None
-    trial: Trial | None = None
+    trials: tuple[Trial, ...] = ()
+
+    def without(self, trial_ids: set[str]) -> Group | None:
+        """The group less some of its trials; None if none is left."""
+        left = [trial for trial in self.trials if trial.trial_id not in trial_ids]
+        return trial_group(left) if left else None
 
 
 @dataclass(frozen=True)
@@ -81,10 +96,13 @@ class Plan:
     """The study in full.
 
     `originals` holds every task's fixed test prompt, `prompts` the candidates of each current task,
-    `groups` the work in execution order: seed by seed, tasks interleaved.
+    `groups` the work in execution order: seed by seed, tasks interleaved. `chunk` is the most
+    adapters trained at once.
     """
 
     study: ParaphraseStudy
+    engine: EngineName
+    chunk: int
     model: ModelFiles
     tasks: dict[str, Task]
     originals: dict[str, Prompt]
@@ -93,8 +111,8 @@ class Plan:
 
     @cached_property
     def trials(self) -> list[Trial]:
-        """All main and noise trials in execution order."""
-        return [group.trial for group in self.groups if group.trial is not None]
+        """All main, noise and repeat trials in execution order."""
+        return [trial for group in self.groups for trial in group.trials]
 
     @cached_property
     def stages(self) -> dict[str, Stage]:
@@ -120,8 +138,35 @@ class Plan:
         return self.prompts[task]
 
 
-def make_plan(study: ParaphraseStudy) -> Plan:
+def as_engine(name: str) -> EngineName:
+    """An engine's name, checked.
+
+    Raises:
+        InputError: there is no such engine; the known ones are listed.
+    """
+    for known in ENGINES:
+        if name == known:
+            return known
+    raise unknown("engine", name, ENGINES, "stacked is the fast one, plain the reference.")
+
+
+def stack_size(n_parameters: int) -> int:
+    """Adapters trained at once on a model of this size: fixed by the model, whatever is free.
+
+    A small model leaves a device idle with one adapter; a large one fills it, and its activations
+    fill the memory.
+    """
+    for most, adapters in _STACK_SIZES:
+        if n_parameters <= most:
+            return adapters
+    return _LARGEST_STACK
+
+
+def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     """Resolve every name of a spec and lay out the work.
+
+    An engine that stacks adapters repeats some main trials in a smaller stack, if the study asks
+    for noise trials at all.
 
     Raises:
         InputError: a task, model, prompt or source is unknown, a prompt is empty or there twice, or
@@ -142,8 +187,9 @@ def make_plan(study: ParaphraseStudy) -> Plan:
     _check_noise_prompts(study, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
     identity = _Identity(study, model.fingerprint, tasks, originals)
-    groups = _groups(study, legs, originals, prompts, identity)
-    return Plan(study, model, tasks, originals, prompts, groups)
+    chunk = stack_size(model.n_parameters) if engine == "stacked" else 1
+    groups = _groups(study, legs, originals, prompts, identity, chunk)
+    return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)
 
 
 def _bank(task: str, model: ModelFiles) -> list[Prompt]:
@@ -266,6 +312,7 @@ def _groups(
     originals: dict[str, Prompt],
     prompts: dict[str, list[Prompt]],
     identity: _Identity,
+    chunk: int,
 ) -> list[Group]:
     groups = {"base": Group("base", "base")}
 
@@ -283,18 +330,25 @@ def _groups(
             parent = state_id
         return parent
 
-    def add_trials(
-        chosen: dict[str, list[Prompt]],
-        states: dict[str, str],
-        seed: int,
-        purpose: Literal["main", "noise"],
-    ) -> None:
-        for i in range(max(len(p) for p in chosen.values())):
-            for task, candidates in chosen.items():
-                if i < len(candidates):
-                    trial_id = identity.trial(states[task], task, candidates[i].text, seed)
-                    trial = Trial(trial_id, states[task], task, candidates[i], seed, purpose)
-                    add(Group("trial", f"trial-{trial_id}", trial=trial))
+    def trials(
+        states: dict[str, str], chosen: dict[str, list[Prompt]], seeds: Sequence[int], what: Purpose
+    ) -> dict[str, list[Trial]]:
+        return {
+            task: [
+                Trial(
+                    identity.trial(states[task], task, prompt.text, seed)
+                    + ("-repeat" if what == "repeat" else ""),
+                    states[task],
+                    task,
+                    prompt,
+                    seed,
+                    what,
+                )
+                for seed in seeds
+                for prompt in candidates
+            ]
+            for task, candidates in chosen.items()
+        }
 
     repeated = {
         task: _noise_prompts(study, task, candidates) for task, candidates in prompts.items()
@@ -303,11 +357,34 @@ def _groups(
         states = {task: state_after(past, state_seed) for past, task in legs}
         for task, state_id in states.items():
             add(Group("score", f"score-{state_id}-{task}", state_id=state_id, task=task))
-        add_trials(prompts, states, seed, "main")
-        if replicate == 0:
-            for noise_seed in study.noise_seeds:
-                add_trials(repeated, states, noise_seed, "noise")
+        for group in _interleaved(trials(states, prompts, [seed], "main"), chunk):
+            add(group)
+        if replicate == 0 and study.noise_seeds:
+            for group in _interleaved(trials(states, repeated, study.noise_seeds, "noise"), chunk):
+                add(group)
+            if chunk > 1:
+                for group in _interleaved(trials(states, repeated, [seed], "repeat"), chunk):
+                    add(group)
     return list(groups.values())
+
+
+def _interleaved(trials: Mapping[str, list[Trial]], chunk: int) -> Iterator[Group]:
+    """Each task's trials in stacks of nearly equal size, the tasks taking turns."""
+    stacks = [_split(own, chunk) for own in trials.values()]
+    for turn in zip_longest(*stacks):
+        yield from (trial_group(stack) for stack in turn if stack)
+
+
+def _split(trials: list[Trial], chunk: int) -> list[list[Trial]]:
+    n = math.ceil(len(trials) / chunk)
+    cuts = [len(trials) * i // n for i in range(n + 1)]
+    return [trials[a:b] for a, b in pairwise(cuts)]
+
+
+def trial_group(trials: Sequence[Trial]) -> Group:
+    """Trials of one task at one state as a group."""
+    group_id = f"trials-{_digest(trials=[trial.trial_id for trial in trials])}"
+    return Group("trials", group_id, trials=tuple(trials))
 
 
 def _noise_prompts(study: ParaphraseStudy, task: str, candidates: list[Prompt]) -> list[Prompt]:

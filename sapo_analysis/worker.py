@@ -1,7 +1,7 @@
 """One process of work: `python -m sapo_analysis.worker KIND`, started by `sapo_analysis.jobs`.
 
-`study RUN_FOLDER [--allow-mixed]` works on a run until it is done. Every other kind reads its
-payload as JSON from standard input. The last line of standard output is the answer as JSON; a
+`study RUN_FOLDER ENGINE [--allow-mixed]` works on a run until it is done. Every other kind reads
+its payload as JSON from standard input. The last line of standard output is the answer as JSON; a
 refusal is `{"error": ...}` with exit status 2.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.plan import as_engine
 
 Payload = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -58,10 +59,11 @@ def _quiet() -> None:
 def _study(arguments: list[str]) -> Answer:
     from sapo_analysis.studies.runner import run_to_end
 
+    folder, engine, *flags = arguments
     _quiet()
     os.nice(_NICE)
-    run_to_end(Path(arguments[0]), allow_mixed="--allow-mixed" in arguments[1:])
-    return {"run": arguments[0]}
+    run_to_end(Path(folder), as_engine(engine), allow_mixed="--allow-mixed" in flags)
+    return {"run": folder}
 
 
 def _devices(payload: Payload) -> Answer:
@@ -82,7 +84,7 @@ def _calibrate(payload: Payload) -> Answer:
     from sapo_analysis.studies.calibrate import calibrate
 
     _quiet()
-    return calibrate(parse_study(payload["study"], "The study"))
+    return calibrate(parse_study(payload["study"], "The study"), as_engine(payload["engine"]))
 
 
 def _pretrain(payload: Payload) -> Answer:

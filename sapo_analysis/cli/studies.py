@@ -22,13 +22,14 @@ from sapo_analysis.cli.output import duration, say, show, show_table, size
 from sapo_analysis.cli.progress import StudyProgress
 from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import make_plan
+from sapo_analysis.plan import EngineName, as_engine, make_plan
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import find_run, open_run
 
 _DEVICES = ("auto", "cpu", "cuda")
 MixedOption = Annotated[
-    bool, typer.Option("--allow-mixed", help="Let one run hold trials from several devices.")
+    bool,
+    typer.Option("--allow-mixed", help="Let one run hold trials from several devices or engines."),
 ]
 
 
@@ -64,6 +65,12 @@ def run(
         str | None,
         typer.Option(metavar="auto|cpu|cuda", help="Where to train. [default: as the spec says]"),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="stacked|plain", help="How to train: many adapters at once, or one by one."
+        ),
+    ] = "stacked",
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,11 +87,12 @@ def run(
     """Run a study to its end. Ctrl-C stops it; `sapo resume` continues it."""
     if device is not None and device not in _DEVICES:
         raise InputError(f"--device {device!r} is not one of {', '.join(_DEVICES)}.")
+    choice = as_engine(engine)
     study = read_study(spec, settings or [], device)
     if dry_run:
-        _show_plan(study)
+        _show_plan(study, choice)
         return
-    path = _with_progress(study, runs)
+    path = _with_progress(study, runs, choice)
     _say_done(path)
 
 
@@ -93,21 +101,26 @@ def resume(
         str, typer.Argument(metavar="RUN", help="A run's folder or id; `sapo runs` lists them.")
     ],
     runs: RunsFoldersOption = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(metavar="stacked|plain", help="How to train. [default: as it was begun]"),
+    ] = None,
     allow_mixed: MixedOption = False,
 ) -> None:
     """Continue a run that was stopped; finished trials are never run again."""
+    choice = None if engine is None else as_engine(engine)
     path = find_run(run, folders(runs))
     if open_run(path).is_complete:
         say(f"Run {path.name} is already done.")
     else:
         with StudyProgress() as progress:
-            jobs.continue_run(path, progress, allow_mixed)
+            jobs.continue_run(path, progress, choice, allow_mixed)
     _say_done(path)
 
 
-def _with_progress(study: ParaphraseStudy, runs: Path) -> Path:
+def _with_progress(study: ParaphraseStudy, runs: Path, engine: EngineName = "stacked") -> Path:
     with StudyProgress() as progress:
-        return jobs.run_study(study, runs, progress)
+        return jobs.run_study(study, runs, progress, engine)
 
 
 def _say_done(path: Path) -> None:
@@ -117,10 +130,10 @@ def _say_done(path: Path) -> None:
     show(str(path))
 
 
-def _show_plan(study: ParaphraseStudy) -> None:
-    plan = make_plan(study)
+def _show_plan(study: ParaphraseStudy, engine: EngineName) -> None:
+    plan = make_plan(study, engine)
     with Console(stderr=True).status("Measuring how long one step takes here"):
-        cost = jobs.probe("calibrate", {"study": study.model_dump(mode="json")})
+        cost = jobs.probe("calibrate", {"study": study.model_dump(mode="json"), "engine": engine})
     low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
     rows = [
         ("model", f"{plan.model.name}, {plan.model.n_parameters:,} parameters"),
@@ -130,7 +143,11 @@ def _show_plan(study: ParaphraseStudy) -> None:
             ", ".join(f"{len(prompts)} for {task}" for task, prompts in plan.prompts.items()),
         ),
         ("states", f"{cost['n_states']:,}"),
-        ("trials", f"{cost['n_trials_main']:,} main, {cost['n_trials_noise']:,} noise"),
+        (
+            "trials",
+            f"{cost['n_trials_main']:,} main, {cost['n_trials_noise']:,} noise,"
+            f" {cost['n_trials_repeat']:,} repeated for rounding",
+        ),
         ("candidates scored", f"{cost['n_candidates_scored']:,}"),
         *(
             (what, _work(cost, key))
@@ -144,6 +161,7 @@ def _show_plan(study: ParaphraseStudy) -> None:
         ("memory", size(cost["memory_bytes"])),
         ("disk", size(cost["disk_bytes"])),
         ("device", f"{cost['device']}, {cost['threads']} threads"),
+        ("engine", f"{cost['engine']}, at most {cost['chunk']} adapters at once"),
     ]
     show_table(
         f"Plan of {study.name}",

@@ -8,11 +8,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.encoding import IGNORED, Encoded
 
 Item = TypeVar("Item")
 Batch = dict[str, Tensor]
-IGNORED = -100
 
 
 def in_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -53,13 +52,20 @@ def collate_contexts(rows: Sequence[Encoded], pad_id: int, device: torch.device)
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
 
 
+def label_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """−log p of each label in nats, zero at padding; logits [rows, n, vocabulary] to [rows, n].
+
+    Computed in float32, or in float64 where the logits are.
+    """
+    precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return torch.nn.functional.cross_entropy(
+        precise.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
+    ).view(labels.shape)
+
+
 def token_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """−log p of every target token in nats, zero elsewhere; shape [rows, longest − 1].
 
     Labels are shifted once, here: the logits at position t are held against the token at t + 1.
-    Computed in float32, or in float64 where the logits are.
     """
-    precise = logits[:, :-1].to(torch.promote_types(logits.dtype, torch.float32))
-    return torch.nn.functional.cross_entropy(
-        precise.transpose(1, 2), labels[:, 1:], ignore_index=IGNORED, reduction="none"
-    )
+    return label_losses(logits[:, :-1], labels[:, 1:])

@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.batching import collate_contexts, in_batches
-from sapo_analysis.learning.scoring import example_losses
+from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.tasks.base import Example, Task
 from sapo_analysis.tasks.metrics import correct, score
@@ -27,6 +27,7 @@ class Evaluation:
         losses: nats per target token of each example.
         correct: whether each answer is right by the task's metric.
         tokens: tokens read for the loss and while decoding, padding left out, and decoding slots.
+        logits: tokens at which the head was computed.
     """
 
     value: float
@@ -35,6 +36,7 @@ class Evaluation:
     losses: list[float]
     correct: list[bool]
     tokens: int
+    logits: int
 
 
 def evaluate(
@@ -46,9 +48,22 @@ def evaluate(
     size: int,
 ) -> Evaluation:
     """Evaluate on `examples`, encoded as `rows`, `size` at a time."""
-    pad_id = encoder.tokenizer.pad_token_id
-    losses = example_losses(model, rows, size, pad_id)
+    losses = example_losses(model, rows, size, encoder.pad_id)
     outputs, written = greedy_answers(model, encoder, rows, task.max_new_tokens, size)
+    read = sum(len(row.ids) for row in rows)
+    tokens = read + sum(row.target_start for row in rows) + written
+    return summarise(task, examples, outputs, losses, tokens, logits=read + written)
+
+
+def summarise(
+    task: Task,
+    examples: Sequence[Example],
+    outputs: list[str],
+    losses: Sequence[ExampleLoss],
+    tokens: int,
+    logits: int,
+) -> Evaluation:
+    """Answers and losses of all examples as one evaluation."""
     targets = [example.target for example in examples]
     return Evaluation(
         value=score(task, outputs, targets),
@@ -58,7 +73,8 @@ def evaluate(
         correct=[
             correct(task, output, target) for output, target in zip(outputs, targets, strict=True)
         ],
-        tokens=sum(len(row.ids) + row.target_start for row in rows) + written,
+        tokens=tokens,
+        logits=logits,
     )
 
 
@@ -71,26 +87,23 @@ def greedy_answers(
     size: int,
 ) -> tuple[list[str], int]:
     """Greedy answers, special tokens and outer white space removed; number of tokens decoded."""
-    tokenizer = encoder.tokenizer
     generate: Any = model.generate  # transformers declares it on the model classes, not on the base
     # Rows of like length share a batch, which saves padding; answers go back to their places.
     by_length = sorted(range(len(rows)), key=lambda i: rows[i].target_start)
     answers = [""] * len(rows)
     written = 0
     for places in in_batches(by_length, size):
-        inputs = collate_contexts([rows[i] for i in places], tokenizer.pad_token_id, model.device)
+        inputs = collate_contexts([rows[i] for i in places], encoder.pad_id, model.device)
         found = generate(
             **inputs,
             do_sample=False,
             num_beams=1,
             max_new_tokens=max_new_tokens,
             eos_token_id=encoder.stop_ids,
-            pad_token_id=tokenizer.pad_token_id,
+            pad_token_id=encoder.pad_id,
             use_cache=True,
         )[:, inputs["input_ids"].shape[1] :]
         written += found.numel()
-        for place, text in zip(
-            places, tokenizer.batch_decode(found, skip_special_tokens=True), strict=True
-        ):
-            answers[place] = text.strip()
+        for place, text in zip(places, encoder.answers(found.tolist()), strict=True):
+            answers[place] = text
     return answers, written

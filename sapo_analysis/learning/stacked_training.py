@@ -10,21 +10,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.training import Fit, batch_order, make_optimizer
-from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.learning.batching import label_losses
+from sapo_analysis.learning.training import Fit, Member, batch_order, make_optimizer
+from sapo_analysis.models.encoding import IGNORED, Encoded
 from sapo_analysis.models.packed import PackedModel, packed
-from sapo_analysis.models.packing import IGNORED, Pack, shared_prefix
+from sapo_analysis.models.packing import Pack, shared_prefix
 from sapo_analysis.models.stacked_lora import DropoutStream, StackedAdapters
-from sapo_analysis.spec import TrainingSettings
-
-
-@dataclass(frozen=True)
-class Member:
-    """One fine-tune of a stack: its examples under its prompt, its settings, its seed."""
-
-    rows: Sequence[Encoded]
-    settings: TrainingSettings
-    seed: int
 
 
 def train_stacked(
@@ -45,49 +36,34 @@ def train_stacked(
             batches = [learner.next_batch() for learner in learners]
             pack = Pack(batches, prefixes, pad_id, reader.device)
             if not share:
-                streams = [_stream(*pair, reader.device) for pair in zip(learners, batches)]
-                adapters.dropout.begin(streams, pack.wanted)
+                streams = map(_stream, learners, batches)
+                adapters.dropout.begin(list(streams), pack.wanted)
             losses = _member_losses(reader, pack)
             gradients = adapters.gradients(losses.sum())
             adapters.dropout.end()
-            found = zip(losses.tolist(), gradients, gradients.norm(dim=1).tolist(), strict=True)
-            for learner, tokens, (loss, gradient, norm) in zip(
-                learners, pack.row_tokens, found, strict=True
-            ):
-                learner.update(loss, gradient, norm, tokens)
+            norms = gradients.norm(dim=1)
+            for k, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True)):
+                if learners[k].active:
+                    learners[k].count(pack.row_tokens[k], pack.row_labels[k])
+                    learners[k].update(loss, gradients[k], norm)
     return [learner.fit() for learner in learners]
 
 
 def _member_losses(reader: PackedModel, pack: Pack) -> Tensor:
     """Each row's loss [K]: nats per target token over its batch; zero for an empty row."""
-    logits = reader.logits(pack)
-    nll = label_losses(logits, pack.labels)
+    nll = label_losses(reader.logits(pack), pack.labels)
     counts = (pack.labels != IGNORED).sum(dim=1).clamp(min=1)
     return nll.sum(dim=1) / counts
 
 
-def label_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """−log p of each label in nats, zero at padding; logits [rows, n, vocabulary] to [rows, n].
-
-    In float32, or in float64 where the logits are.
-    """
-    precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return torch.nn.functional.cross_entropy(
-        precise.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
-    ).view(labels.shape)
-
-
-def _stream(
-    learner: _Learner, batch: Sequence[Encoded], device: torch.device
-) -> DropoutStream | None:
+def _stream(learner: _Learner, batch: Sequence[Encoded]) -> DropoutStream | None:
     """A member's dropout stream of this step; where its tokens stand in a padded batch."""
     if not batch:
         return None
     longest = max(len(row.ids) for row in batch)
     places = [torch.arange(len(row.ids)) + i * longest for i, row in enumerate(batch)]
-    return DropoutStream(
-        learner.dropout_seed, len(batch) * longest, torch.cat(places).to(device)
-    )
+    found = torch.cat(places).to(learner.weights.device)
+    return DropoutStream(learner.dropout_seed, len(batch) * longest, found)
 
 
 @dataclass
@@ -99,6 +75,7 @@ class _Learner:
     losses: list[float] = field(default_factory=list)
     norms: list[float] = field(default_factory=list)
     tokens: int = 0
+    logits: int = 0
     diverged: bool = False
 
     def __post_init__(self) -> None:
@@ -122,13 +99,15 @@ class _Learner:
             return []
         return [self.member.rows[i] for i in next(self._order)]
 
-    def update(self, loss: float, gradient: Tensor, norm: float, tokens: int) -> None:
-        """Take the step, unless it is none: a finished member's, or one that would spoil it."""
-        if not self.active:
-            return
+    def count(self, tokens: int, logits: int) -> None:
+        """Count what a pass read for this member."""
+        self.tokens += tokens
+        self.logits += logits
+
+    def update(self, loss: float, gradient: Tensor, norm: float) -> None:
+        """Record a step and take it, unless its loss or gradient would spoil the weights."""
         self.losses.append(loss)
         self.norms.append(norm)
-        self.tokens += tokens
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self.diverged = True
             return
@@ -139,4 +118,4 @@ class _Learner:
         self._scheduler.step()
 
     def fit(self) -> Fit:
-        return Fit(self.losses, self.norms, diverged=self.diverged, tokens=self.tokens)
+        return Fit(self.losses, self.norms, self.diverged, self.tokens, self.logits)

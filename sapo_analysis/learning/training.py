@@ -28,12 +28,23 @@ class Fit:
         grad_norms: gradient norm of each step before clipping.
         diverged: whether a loss or gradient became NaN or infinite; training stopped there.
         tokens: tokens read, padding left out.
+        logits: tokens at which the head was computed.
     """
 
     losses: list[float]
     grad_norms: list[float]
     diverged: bool
     tokens: int
+    logits: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """One fine-tune: its examples under its prompt, its settings, its seed."""
+
+    rows: Sequence[Encoded]
+    settings: TrainingSettings
+    seed: int
 
 
 def train(
@@ -74,11 +85,12 @@ def train(
             optimizer.step()
             scheduler.step()
     model.train(False)
-    return Fit(losses, norms, diverged=not math.isfinite(losses[-1] + norms[-1]), tokens=tokens)
+    diverged = not math.isfinite(losses[-1] + norms[-1])
+    return Fit(losses, norms, diverged, tokens, logits=tokens)
 
 
 def make_optimizer(
-    parameters: list[Tensor], settings: TrainingSettings
+    parameters: Sequence[Tensor], settings: TrainingSettings
 ) -> tuple[torch.optim.AdamW, LRScheduler]:
     """AdamW and its learning rate schedule."""
     optimizer = torch.optim.AdamW(

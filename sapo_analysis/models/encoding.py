@@ -17,6 +17,8 @@ from sapo_analysis.tasks.base import Example, Split, Task
 # Templates that know reasoning (Qwen3) leave it out; others ignore the setting.
 _ENABLE_THINKING = False
 _PROBE = Example("x", "y")
+IGNORED = -100
+"""The label of a token that is neither trained nor scored."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,17 @@ class Encoder:
                     )
             self._known[key] = rows
         return self._known[key]
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills batches up."""
+        token: int = self.tokenizer.pad_token_id
+        return token
+
+    def answers(self, tokens: Sequence[Sequence[int]]) -> list[str]:
+        """Written tokens as text: special tokens and outer white space removed."""
+        texts = self.tokenizer.batch_decode([list(own) for own in tokens], skip_special_tokens=True)
+        return [text.strip() for text in texts]
 
     @cached_property
     def stop_ids(self) -> list[int]:

@@ -91,25 +91,33 @@ def packed(model: PreTrainedModel) -> Iterator[PackedModel]:
     form the last layer's MLP runs at those tokens alone too.
     """
     config: Any = model.config
-    head: Any = model.get_output_embeddings()
     attention = config._attn_implementation
-    layers = getattr(getattr(model, "model", None), "layers", None)
-    last = layers[-1] if layers is not None else None
-    shortened = type(last).__name__ in _MLP_LAST
     config._attn_implementation = _ATTENTION
-    hook = None
-    if shortened:
-        layers[-1] = _LastLayer(last)
-    else:
-        hook = head.register_forward_pre_hook(lambda _, inputs: (_wanted_of(inputs[0]),))
     try:
-        yield PackedModel(model)
+        with _wanted_alone(model):
+            yield PackedModel(model)
     finally:
         config._attn_implementation = attention
-        if shortened:
-            layers[-1] = last
-        elif hook is not None:
+
+
+@contextmanager
+def _wanted_alone(model: Any) -> Iterator[None]:
+    layers = getattr(getattr(model, "model", None), "layers", None)
+    if layers is None or type(layers[-1]).__name__ not in _MLP_LAST:
+        hook = model.get_output_embeddings().register_forward_pre_hook(
+            lambda _, inputs: (_wanted_of(inputs[0]),)
+        )
+        try:
+            yield
+        finally:
             hook.remove()
+        return
+    last = layers[-1]
+    layers[-1] = _LastLayer(last)
+    try:
+        yield
+    finally:
+        layers[-1] = last
 
 
 class _LastLayer(nn.Module):

@@ -9,18 +9,20 @@ suffix sees the prefix and itself. Positions count as if each example stood alon
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from os.path import commonprefix
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.encoding import IGNORED, Encoded
 
-IGNORED = -100
+Ints = NDArray[np.int64]
 KeysValues = tuple[Tensor, Tensor]
 
 
@@ -50,6 +52,52 @@ def shared_prefix(rows: Sequence[Encoded]) -> int:
     return min([common, *(row.target_start - 1 for row in rows)])
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One row's numbers: its tokens, and where each stands.
+
+    `which` and `inside` say of each suffix token which example it belongs to and how far into the
+    suffix it is; `wanted`, `labels` and `owners` list the row's target tokens.
+    """
+
+    ids: list[int]
+    positions: Ints
+    head: int
+    which: Ints
+    inside: Ints
+    wanted: Ints
+    labels: list[int]
+    owners: Ints
+
+    @classmethod
+    def of(cls, examples: Sequence[Encoded], prefix: int, head: int) -> _Row:
+        """Lay out examples that share `prefix` tokens, of which `head` (all or none) are here."""
+        suffixes = [row.ids[prefix:] for row in examples]
+        lengths = np.array([len(suffix) for suffix in suffixes], dtype=np.int64)
+        starts = head + np.cumsum(lengths) - lengths
+        which = np.repeat(np.arange(len(examples)), lengths)
+        inside = _counting(lengths)
+        n_targets = np.array([row.n_target for row in examples], dtype=np.int64)
+        targets = np.array([row.target_start for row in examples], dtype=np.int64)
+        before = starts + targets - prefix - 1
+        return cls(
+            ids=[*(examples[0].ids[:head] if examples else ()), *chain.from_iterable(suffixes)],
+            positions=np.concatenate([np.arange(head if examples else 0), prefix + inside]),
+            head=head if examples else 0,
+            which=which,
+            inside=inside,
+            wanted=np.repeat(before, n_targets) + _counting(n_targets),
+            labels=list(chain.from_iterable(row.ids[row.target_start :] for row in examples)),
+            owners=np.repeat(np.arange(len(examples)), n_targets),
+        )
+
+
+def _counting(lengths: Ints) -> Ints:
+    """0, 1, … up to each length, one run after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(int(lengths.sum())) - np.repeat(ends - lengths, lengths)
+
+
 class Pack:
     """Rows of examples for one pass.
 
@@ -58,8 +106,9 @@ class Pack:
         positions: position of each token in its own example [rows, tokens].
         wanted: places of the tokens that predict a target token [rows, n]; padding points at 0.
         labels: the target tokens [rows, n]; -100 is padding.
-        example: which example of its row each label belongs to [rows, n].
+        prefixes: shared tokens of each row; `prefix` is the longest, `suffix` the longest rest.
         row_tokens: tokens read in each row, padding left out.
+        row_labels: labels in each row, padding left out.
         kept: keys and values by layer, if `keep`: of the prefixes [rows, heads, prefix, size] and
             of the suffixes [rows · examples, heads, suffix, size].
     """
@@ -76,7 +125,7 @@ class Pack:
         """Lay out rows of examples.
 
         Args:
-            rows: the examples of each row; rows may differ in number of examples.
+            rows: the examples of each row; rows may differ in number of examples, and be empty.
             prefixes: for each row, how many first tokens its examples share (0: none shared).
             pad_id: token that fills rows up.
             device: where the tensors go.
@@ -85,99 +134,72 @@ class Pack:
                 this pack's rows hold the suffixes alone.
         """
         self.keep, self.kept = keep, dict[int, tuple[KeysValues, KeysValues]]()
-        self.prefixes = list(prefixes)
         self._prefix_cache = prefix_cache
-        in_rows = [0] * len(rows) if prefix_cache is not None else self.prefixes
+        self.prefixes = list(prefixes)
+        self.prefix = max(self.prefixes)
         self.n_rows = len(rows)
         self.n_examples = max(map(len, rows))
-        self.prefix = max(self.prefixes)
-        suffixes = [
-            [row.ids[p:] for row in examples]
-            for examples, p in zip(rows, self.prefixes, strict=True)
+        laid = [
+            _Row.of(examples, prefix, head=0 if prefix_cache is not None else prefix)
+            for examples, prefix in zip(rows, self.prefixes, strict=True)
         ]
-        self.suffix = max(len(s) for s in chain.from_iterable(suffixes))
-        lengths = [p + sum(map(len, s)) for p, s in zip(in_rows, suffixes, strict=True)]
-        self.row_tokens = lengths
-        self._build(rows, suffixes, in_rows, max(lengths), pad_id, device)
+        self.suffix = max(int(row.inside.max(initial=-1)) + 1 for row in laid)
+        self.row_tokens = [len(row.ids) for row in laid]
+        self.row_labels = [len(row.labels) for row in laid]
 
-    def _build(
-        self,
-        rows: Sequence[Sequence[Encoded]],
-        suffixes: Sequence[Sequence[list[int]]],
-        in_rows: Sequence[int],
-        width: int,
-        pad_id: int,
-        device: torch.device,
-    ) -> None:
-        n, b, u = self.n_rows, self.n_examples, self.suffix
-        p_slots = 0 if self._prefix_cache is not None else self.prefix
-        ids = np.full((n, width), pad_id)
-        positions = np.zeros((n, width), dtype=np.int64)
-        # `slots`: packed token of each place of the padded form (prefixes, then suffixes).
-        prefix_slots = np.zeros((n, p_slots), dtype=np.int64)
-        suffix_slots = np.zeros((n, b, u), dtype=np.int64)
-        place = np.zeros((n, width), dtype=np.int64)  # the other way round
-        present = np.zeros((n, width), dtype=bool)
-        wanted: list[np.ndarray] = []
-        labels: list[list[int]] = []
-        owners: list[np.ndarray] = []
-        for r, (examples, parts, head) in enumerate(zip(rows, suffixes, in_rows, strict=True)):
-            first = r * width
-            prefix_slots[r] = first
-            suffix_slots[r] = first
-            lengths = np.array([len(part) for part in parts], dtype=np.int64)
-            starts = head + np.cumsum(lengths) - lengths
-            total = head + int(lengths.sum())
-            if not examples:
-                wanted.append(np.zeros(0, dtype=np.int64))
-                labels.append([])
-                owners.append(np.zeros(0, dtype=np.int64))
-                continue
-            ids[r, :total] = [*examples[0].ids[:head], *chain.from_iterable(parts)]
-            present[r, :total] = True
-            which = np.repeat(np.arange(len(parts)), lengths)
-            inside = np.arange(total - head) - np.repeat(starts - head, lengths)
-            positions[r, :head] = np.arange(head)
-            positions[r, head:total] = self.prefixes[r] + inside
-            prefix_slots[r, :head] = first + np.arange(head)
-            suffix_slots[r, which, inside] = first + head + np.arange(total - head)
-            place[r, :head] = r * p_slots + np.arange(head)
-            place[r, head:total] = n * p_slots + (r * b + which) * u + inside
-            n_targets = np.array([row.n_target for row in examples])
-            before = starts + np.array([row.target_start for row in examples]) - self.prefixes[r]
-            step = np.arange(n_targets.sum()) - np.repeat(
-                np.cumsum(n_targets) - n_targets, n_targets
-            )
-            wanted.append(np.repeat(before - 1, n_targets) + step)
-            owners.append(np.repeat(np.arange(len(parts)), n_targets))
-            labels.append(list(chain.from_iterable(row.ids[row.target_start :] for row in examples)))
-        most = max(map(len, labels))
-
-        def filled(parts: Sequence[Sequence[int] | np.ndarray], value: int) -> Tensor:
-            table = np.full((n, most), value, dtype=np.int64)
+        def table(parts: Sequence[Sequence[int] | Ints], fill: int) -> Tensor:
+            filled = np.full((self.n_rows, max(map(len, parts))), fill, dtype=np.int64)
             for r, part in enumerate(parts):
-                table[r, : len(part)] = part
-            return torch.from_numpy(table).to(device)
+                filled[r, : len(part)] = part
+            return torch.from_numpy(filled).to(device)
 
-        def tensor(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(array).to(device)
+        self.ids = table([row.ids for row in laid], pad_id)
+        self.positions = table([row.positions for row in laid], 0)
+        self.wanted = table([row.wanted for row in laid], 0)
+        self.labels = table([row.labels for row in laid], IGNORED)
+        self._index(laid, device)
+        self._mask = self._suffix_mask(device) if self.prefix else None
 
-        self.ids, self.positions = tensor(ids), tensor(positions)
-        self.wanted, self.labels = filled(wanted, 0), filled(labels, IGNORED)
-        self.example = filled(owners, 0)
+    def _index(self, rows: Sequence[_Row], device: torch.device) -> None:
+        """Between packed tokens and the padded form that attention needs: prefixes, suffixes.
+
+        `slots`: the packed token of each padded place; `place`: the padded place of each packed
+        token; `absent` and `empty`: those without a counterpart.
+        """
+        width = self.ids.shape[1]
+        n_prefix = 0 if self._prefix_cache is not None else self.prefix
+        prefix_slots = np.zeros((self.n_rows, n_prefix), dtype=np.int64)
+        suffix_slots = np.zeros((self.n_rows, self.n_examples, self.suffix), dtype=np.int64)
+        place = np.zeros((self.n_rows, width), dtype=np.int64)
+        present = np.zeros((self.n_rows, width), dtype=bool)
+        for r, row in enumerate(rows):
+            tokens = r * width + np.arange(len(row.ids))
+            prefix_slots[r, : row.head] = tokens[: row.head]
+            suffix_slots[r, row.which, row.inside] = tokens[row.head :]
+            place[r, : row.head] = r * n_prefix + np.arange(row.head)
+            example = r * self.n_examples + row.which
+            place[r, row.head : len(row.ids)] = (
+                self.n_rows * n_prefix + example * self.suffix + row.inside
+            )
+            present[r, : len(row.ids)] = True
         slots = np.concatenate([prefix_slots.ravel(), suffix_slots.ravel()])
         empty = np.ones(len(slots), dtype=bool)
         empty[place[present]] = False
-        self._slots, self._place = tensor(slots), tensor(place.ravel())
-        self._absent, self._empty = (
-            tensor(np.flatnonzero(~present.ravel())),
-            tensor(np.flatnonzero(empty)),
+        self._n_prefix_slots = prefix_slots.size
+        self._slots, self._place, self._absent, self._empty = (
+            torch.from_numpy(numbers).to(device)
+            for numbers in (
+                slots,
+                place.ravel(),
+                np.flatnonzero(~present.ravel()),
+                np.flatnonzero(empty),
+            )
         )
-        self._mask = self._suffix_mask(device) if self.prefix else None
 
     def _suffix_mask(self, device: torch.device) -> Tensor:
-        """[rows · examples, 1, suffix, prefix + suffix]: a suffix sees its prefix and, causally,
-        itself; every token sees at least itself, so no row of the softmax is empty.
+        """Who sees whom [rows · examples, 1, suffix, prefix + suffix]: its prefix, causally itself.
+
+        Every token sees at least itself, so no row of the softmax is empty.
         """
         known = torch.tensor(self.prefixes)[:, None] > torch.arange(self.prefix)
         n, b, u = self.n_rows, self.n_examples, self.suffix
@@ -217,18 +239,19 @@ class Pack:
             scale=scaling,
         )
         parts.append(found.transpose(1, 2).reshape(-1, heads * size))
-        packed = _Take.apply(torch.cat(parts), self._place, self._slots, self._empty)
+        packed = _take(torch.cat(parts), self._place, self._slots, self._empty)
         return packed.view(self.n_rows, -1, heads, size)
 
     def _unpack(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """[rows, heads, tokens, size] to padded prefixes [rows, heads, prefix, size] and suffixes
-        [rows · examples, heads, suffix, size].
+        """Packed tokens [rows, heads, tokens, size] as padded prefixes and suffixes.
+
+        They are [rows, heads, prefix, size] and [rows · examples, heads, suffix, size].
         """
         n, heads, width, size = x.shape
         flat = x.transpose(1, 2).reshape(n * width, heads * size)
-        padded = _Take.apply(flat, self._slots, self._place, self._absent)
-        n_prefix = len(self._slots) - n * self.n_examples * self.suffix
-        prefixes, suffixes = padded.split([n_prefix, len(self._slots) - n_prefix])
+        padded = _take(flat, self._slots, self._place, self._absent)
+        n_prefix = self._n_prefix_slots
+        prefixes, suffixes = torch.split(padded, [n_prefix, len(padded) - n_prefix])
         return (
             prefixes.view(n, -1, heads, size).transpose(1, 2),
             suffixes.view(n * self.n_examples, self.suffix, heads, size).transpose(1, 2),
@@ -242,6 +265,12 @@ class Pack:
 def to_heads(x: Tensor, heads: int) -> Tensor:
     """Keys or values [n, fewer heads, tokens, size] repeated to `heads` (grouped-query models)."""
     return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)
+
+
+def _take(x: Tensor, index: Tensor, inverse: Tensor, absent: Tensor) -> Tensor:
+    apply: Any = _Take.apply  # torch leaves it untyped
+    taken: Tensor = apply(x, index, inverse, absent)
+    return taken
 
 
 class _Take(torch.autograd.Function):

@@ -1,6 +1,6 @@
 """Many LoRA adapters on one frozen model at once: row k of a batch belongs to adapter k.
 
-For a frozen linear layer W and adapter k, as in peft: y_k = W x_k + (alpha / r) B_k A_k drop_k(x_k).
+For a frozen linear layer W and adapter k, as in peft: y_k = W x_k + (α / r) B_k A_k drop_k(x_k).
 The base product serves all adapters in one matrix product, A_k and B_k are batched ones. Losses are
 summed over adapters, never averaged, so that each adapter's gradient is that of its own loss.
 """
@@ -72,7 +72,8 @@ class StackedAdapters:
 
     def _view(self, at: int, shape: torch.Size) -> Tensor:
         """A leaf [K, *shape] inside `values`."""
-        return self.values[:, at : at + shape.numel()].unflatten(1, shape).requires_grad_()
+        places = self.values[:, at : at + shape.numel()]
+        return places.view(-1, *shape).requires_grad_()
 
     def gradients(self, loss: Tensor) -> Tensor:
         """Gradient of a scalar by all weights, in the places of `values` [K, parameters]."""
@@ -158,7 +159,8 @@ class Dropout:
         `wanted` [K, n]: the tokens that a shortened last layer keeps.
         """
         self._streams = [
-            s and (torch.Generator(wanted.device).manual_seed(s.seed), s) for s in streams
+            None if s is None else (torch.Generator(wanted.device).manual_seed(s.seed), s)
+            for s in streams
         ]
         self._wanted = wanted
 
@@ -195,7 +197,7 @@ class StackedLinear(nn.Module):
         self._scale, self._dropout = scale, dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [K, tokens, in] to [K, tokens, out]."""
+        """Input [K, tokens, in] to output [K, tokens, out]."""
         y: Tensor = self.base(x)
         hidden = torch.bmm(self._dropout(x.to(self.a.dtype)), self.a.mT)
         if y.dtype == self.a.dtype:
@@ -226,19 +228,21 @@ def stacked_adapters(
 
 
 def _start(model: PreTrainedModel, settings: LoraSettings, seed: int) -> _Start:
-    head = model.get_output_embeddings()
+    untyped: Any = model
+    head = untyped.get_output_embeddings()
     with fresh_adapter(model, settings, seed) as adapted:
         wrapped: Any = adapted
         weights = {}
         for name, module in wrapped.base_model.model.named_modules():
             if not isinstance(module, LoraLayer):
                 continue
-            if not module.lora_A or module.get_base_layer() is head:
+            layer: Any = module
+            if not layer.lora_A or layer.get_base_layer() is head:
                 raise InputError(
                     f"target_modules reaches {name!r}, which is no linear layer inside the model;"
                     " stacked training knows those alone. Leave it out, or use --engine plain."
                 )
-            pair = (module.lora_A["default"].weight, module.lora_B["default"].weight)
+            pair = (layer.lora_A["default"].weight, layer.lora_B["default"].weight)
             weights[name] = (pair[0].detach().clone(), pair[1].detach().clone())
         config = copy.deepcopy(wrapped.peft_config["default"])
     return _Start(weights, config)

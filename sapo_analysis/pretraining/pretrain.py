@@ -25,9 +25,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrai
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.learning.batching import IGNORED, collate, token_losses
+from sapo_analysis.learning.batching import collate, token_losses
 from sapo_analysis.learning.evaluation import evaluate
-from sapo_analysis.models.encoding import Encoded, Encoder, encode
+from sapo_analysis.models.encoding import IGNORED, Encoded, Encoder, encode
 from sapo_analysis.models.loading import context_length
 from sapo_analysis.pretraining.mix import Draw, pretraining_stream
 from sapo_analysis.pretraining.settings import PretrainSettings, preset

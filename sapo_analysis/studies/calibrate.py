@@ -11,15 +11,14 @@ from typing import Any
 
 import torch
 
-from sapo_analysis.learning.evaluation import evaluate
-from sapo_analysis.learning.scoring import example_losses
-from sapo_analysis.learning.training import train
+from sapo_analysis.learning.training import Member
 from sapo_analysis.models.loading import choose_device
-from sapo_analysis.models.lora import fresh_adapter
-from sapo_analysis.plan import BASE_STATE, Plan, make_plan
+from sapo_analysis.plan import BASE_STATE, EngineName, Plan, make_plan
 from sapo_analysis.spec import ParaphraseStudy
-from sapo_analysis.studies.engine import PlainEngine
+from sapo_analysis.studies.base import Engine
+from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import peak_bytes
+from sapo_analysis.studies.runner import make_engine
 
 _STEPS, _ROWS = 6, 48
 _MARGIN = 0.3
@@ -28,15 +27,15 @@ _BYTES_PER_PREDICTION = 24
 _BYTES_PER_TRIAL = 12_000
 
 
-def calibrate(study: ParaphraseStudy) -> dict[str, Any]:
+def calibrate(study: ParaphraseStudy, engine: EngineName) -> dict[str, Any]:
     """Counts of a study's plan, and its time, memory and disk by a short measurement here."""
-    plan = make_plan(study)
+    plan = make_plan(study, engine)
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
-        engine = PlainEngine(plan, device, Path(folder))
-        engine.check_lengths()
-        counts = _counts(plan, engine)
-        seconds = _seconds(plan, engine, counts)
+        worker = make_engine(plan, device, Path(folder))
+        worker.check_lengths()
+        counts = _counts(plan, worker)
+        seconds = _seconds(worker, counts)
     return {
         **counts,
         "seconds": seconds,
@@ -45,11 +44,13 @@ def calibrate(study: ParaphraseStudy) -> dict[str, Any]:
         "memory_bytes": peak_bytes(),
         "disk_bytes": _disk(plan),
         "device": device.name,
+        "engine": plan.engine,
+        "chunk": plan.chunk,
         "threads": torch.get_num_threads(),
     }
 
 
-def _counts(plan: Plan, engine: PlainEngine) -> dict[str, int]:
+def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
     study = plan.study
     n_eval = study.evaluation.examples
     main = sum(trial.purpose == "main" for trial in plan.trials)
@@ -68,15 +69,14 @@ def _counts(plan: Plan, engine: PlainEngine) -> dict[str, int]:
     per_evaluation = sum(
         sum(len(row.ids) + row.target_start + plan.tasks[name].max_new_tokens for row in rows)
         for name in plan.tasks
-        for rows in [
-            engine.encoder.encode_split(plan.tasks[name], "test", n_eval, engine.original(name))
-        ]
+        for rows in [engine.test_rows(name, engine.original(name))]
     ) // len(plan.tasks)
     steps, batch = study.training.steps, study.training.batch_size
     return {
         "n_states": len(plan.stages) + 1,
         "n_trials_main": main,
-        "n_trials_noise": len(plan.trials) - main,
+        "n_trials_noise": sum(trial.purpose == "noise" for trial in plan.trials),
+        "n_trials_repeat": sum(trial.purpose == "repeat" for trial in plan.trials),
         "n_candidates_scored": len(scored),
         "train_examples": len(fits) * steps * batch,
         "scored_examples": len(scored) * study.scoring.examples,
@@ -95,42 +95,41 @@ def _mean_length(rows: Sequence[Any]) -> float:
     return sum(len(row.ids) for row in rows) / len(rows)
 
 
-def _seconds(plan: Plan, engine: PlainEngine, counts: dict[str, int]) -> float:
-    study = plan.study
-    pad_id = engine.encoder.tokenizer.pad_token_id
+def _seconds(engine: Engine, counts: dict[str, int]) -> float:
+    study = engine.plan.study
     model = engine.states.at(BASE_STATE)
-    task, prompts = next(iter(plan.prompts.items()))
-    rows = engine.training_rows(task, prompts[0])
-    short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
-    with fresh_adapter(model, study.lora, seed=0) as adapted:
-        per_step = _timed(lambda: train(adapted, rows, short, 0, pad_id)) / _STEPS
+    task, prompts = next(iter(engine.plan.prompts.items()))
     some = engine.scoring_rows(task, prompts[0])[:_ROWS]
-    per_scored = _timed(
-        lambda: example_losses(model, some, study.evaluation.batch_size, pad_id)
-    ) / len(some)
-    # Tasks differ in the length of their answers, so evaluation is measured on every one of them.
-    timed = [_time_evaluation(engine, name) for name in plan.tasks]
+    per_scored = _timed(lambda: engine.losses(model, some)) / len(some)
+    short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
+    members = [
+        Member(engine.training_rows(task, prompt), short, seed=0)
+        for prompt in prompts[: engine.plan.chunk]
+    ]
+    with engine.fine_tuned(model, members):
+        pass  # the first time also pays for warming up
+    started = time.perf_counter()
+    with engine.fine_tuned(model, members) as tuned:
+        per_step = (time.perf_counter() - started) / _STEPS / len(members)
+        # Tasks differ in the length of their answers, so every one of them is measured.
+        timed = [_time_evaluation(engine, tuned, name, len(members)) for name in engine.plan.tasks]
     per_evaluated = sum(spent for spent, _ in timed) / sum(n for _, n in timed)
-    steps = counts["train_examples"] / study.training.batch_size
     return (
-        steps * per_step
+        counts["train_examples"] / study.training.batch_size * per_step
         + counts["scored_examples"] * per_scored
         + counts["evaluated_examples"] * per_evaluated
     )
 
 
-def _time_evaluation(engine: PlainEngine, name: str) -> tuple[float, int]:
-    """Seconds to evaluate the base model on some test rows of a task, and how many rows."""
-    task, settings = engine.plan.tasks[name], engine.plan.study.evaluation
-    model = engine.states.at(BASE_STATE)
-    encoded = engine.encoder.encode_split(task, "test", settings.examples, engine.original(name))
-    rows = encoded[:_ROWS]
+def _time_evaluation(
+    engine: Engine, tuned: FineTunes, name: str, n_adapters: int
+) -> tuple[float, int]:
+    """Seconds to evaluate adapters on some test rows of a task; rows of all adapters."""
+    task = engine.plan.tasks[name]
+    rows = engine.test_rows(name, engine.original(name))[:_ROWS]
     examples = task.examples("test", len(rows))
-    with torch.no_grad():
-        spent = _timed(
-            lambda: evaluate(model, engine.encoder, task, examples, rows, settings.batch_size)
-        )
-    return spent, len(rows)
+    spent = _timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
+    return spent, n_adapters * len(rows)
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -12,10 +12,33 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from transformers import PreTrainedModel
 
 Phase = Literal["score", "train", "evaluate"]
 FORWARD_FLOPS, BACKWARD_FLOPS_FROZEN, BACKWARD_FLOPS_TRAINED = 2, 2, 4
 """Per parameter and token. A frozen weight needs the gradient of its input, not its own."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Parameters that a token is multiplied with.
+
+    Attributes:
+        body: of every layer; the input embedding is looked up, not multiplied.
+        head: of the output head, where logits are computed.
+    """
+
+    body: int
+    head: int
+
+
+def model_sizes(model: PreTrainedModel) -> Sizes:
+    """The sizes of a model; a head tied to the input embedding counts as a head."""
+    untyped: Any = model  # transformers leaves both methods untyped
+    embedding, head = untyped.get_input_embeddings(), untyped.get_output_embeddings()
+    tables = {id(table.weight): table.weight.numel() for table in (embedding, head)}
+    total = sum(p.numel() for p in model.parameters())
+    return Sizes(total - sum(tables.values()), head.weight.numel())
 
 
 @dataclass
@@ -29,8 +52,8 @@ class _Total:
 class Meter:
     """Adds up the phases of one group."""
 
-    def __init__(self, n_parameters: int):
-        self._n_parameters = n_parameters
+    def __init__(self, sizes: Sizes):
+        self._sizes = sizes
         self._totals: dict[Phase, _Total] = defaultdict(_Total)
 
     @contextmanager
@@ -40,17 +63,21 @@ class Meter:
         yield
         self._totals[phase].seconds += time.perf_counter() - started
 
-    def add(self, phase: Phase, examples: int, tokens: int, n_trained: int = 0) -> None:
-        """Count work to a phase; `n_trained` parameters also had gradients of their own."""
+    def add(
+        self, phase: Phase, examples: int, tokens: int, logits: int, n_trained: int = 0
+    ) -> None:
+        """Count work to a phase: tokens read or written, tokens with logits.
+
+        `n_trained` parameters also had gradients of their own.
+        """
         total = self._totals[phase]
         total.examples += examples
         total.tokens += tokens
-        total.flops += FORWARD_FLOPS * (self._n_parameters + n_trained) * tokens
+        frozen = self._sizes.body * tokens + self._sizes.head * logits
+        total.flops += FORWARD_FLOPS * (frozen + n_trained * tokens)
         if n_trained:
-            backward = (
-                BACKWARD_FLOPS_FROZEN * self._n_parameters + BACKWARD_FLOPS_TRAINED * n_trained
-            )
-            total.flops += backward * tokens
+            total.flops += BACKWARD_FLOPS_FROZEN * frozen
+            total.flops += BACKWARD_FLOPS_TRAINED * n_trained * tokens
 
     def rows(self, group_id: str) -> list[dict[str, Any]]:
         """The `costs` rows of a group."""

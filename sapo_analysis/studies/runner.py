@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,25 @@ import torch
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.loading import Device, choose_device
-from sapo_analysis.plan import ALGORITHM_VERSION, Group, Plan, data_fingerprint, make_plan
+from sapo_analysis.plan import ALGORITHM_VERSION, EngineName, Plan, data_fingerprint, make_plan
 from sapo_analysis.provenance import environment
 from sapo_analysis.store import Run, RunWriter, layout, open_run, tidy
-from sapo_analysis.studies.engine import PlainEngine
+from sapo_analysis.studies.base import Engine
+from sapo_analysis.studies.plain import PlainEngine
+from sapo_analysis.studies.stacked import StackedEngine
+
+_ENGINES: dict[EngineName, type[Engine]] = {
+    engine.name: engine for engine in (StackedEngine, PlainEngine)
+}
 
 
-def run_to_end(path: Path, allow_mixed: bool = False) -> None:
-    """Work on a run folder until it is done. Groups already saved are not done again.
+def make_engine(plan: Plan, device: Device, states_folder: Path) -> Engine:
+    """The engine that a plan was made for."""
+    return _ENGINES[plan.engine](plan, device, states_folder)
+
+
+def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = False) -> None:
+    """Work on a run folder until it is done. Trials already saved are not done again.
 
     Raises:
         InputError: the spec cannot be run here, or the run was begun with another model, data or
@@ -27,48 +37,46 @@ def run_to_end(path: Path, allow_mixed: bool = False) -> None:
     if run.is_complete:
         tidy(path)  # a kill between the last mark and the tidying leaves files that nobody needs
         return
-    plan = make_plan(run.study)
+    plan = make_plan(run.study, engine)
     if run.provenance:
         torch.set_num_threads(run.provenance["threads"])  # float32 sums depend on it
     device = choose_device(run.study.device)
     provenance = _provenance(plan, device)
     if run.provenance:
         _refuse_mixing(run, provenance, allow_mixed)
-    engine = PlainEngine(plan, device, path / layout.STATES)
-    engine.check_lengths()
+    worker = make_engine(plan, device, path / layout.STATES)
+    worker.check_lengths()
     with RunWriter(path, total=len(plan.trials)) as writer:
         begun = open_run(path).provenance
         here = {key: provenance[key] for key in ("started", *_MIXABLE, "hardware", "commit")}
         sessions = [*begun.get("sessions", []), here]
         writer.write_provenance({**(begun or provenance), "sessions": sessions})
-        engine.say = lambda phase: writer.update(phase=phase)
-        _work(plan, engine, writer)
+        worker.say = lambda phase: writer.update(phase=phase)
+        _work(plan, worker, writer)
         writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
 
 
-def _work(plan: Plan, engine: PlainEngine, writer: RunWriter) -> None:
+def _work(plan: Plan, engine: Engine, writer: RunWriter) -> None:
     finished = writer.finished_groups()
-    done = _count_trials(plan.groups, finished)
+    # Another engine or chunk groups trials otherwise, so they are looked up one by one.
+    known = set(open_run(writer.path).table("trials")["trial_id"]) if finished else set()
+    done = sum(trial.trial_id in known for trial in plan.trials)
     writer.update(done=done)
     for order, group in enumerate(plan.groups):
-        if group.group_id in finished:
+        left = group.without(known) if group.kind == "trials" else group
+        if left is None or left.group_id in finished:
             continue
-        writer.save_group(order, group.group_id, engine.run(group))
-        if group.trial is not None:
-            done += 1
-            writer.update(done=done)
-
-
-def _count_trials(groups: Sequence[Group], finished: set[str]) -> int:
-    return sum(group.trial is not None and group.group_id in finished for group in groups)
+        writer.save_group(order, left.group_id, engine.run(left))
+        done += len(left.trials)
+        writer.update(done=done)
 
 
 def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
     return {
         **environment(),
         "algorithm_version": ALGORITHM_VERSION,
-        "engine": PlainEngine.name,
-        "chunk": PlainEngine.chunk,
+        "engine": plan.engine,
+        "chunk": plan.chunk,
         "device": device.name,
         "hardware": device.hardware,
         "dtype": plan.study.dtype,

@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import BASE_STATE, make_plan
-from sapo_analysis.studies.engine import PlainEngine
+from sapo_analysis.studies.plain import PlainEngine
 
 
 @pytest.fixture

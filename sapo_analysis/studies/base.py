@@ -1,0 +1,291 @@
+"""What every engine does: carries out one group of a plan at a time and gives it as table rows."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.training import Member
+from sapo_analysis.models.encoding import Encoded, Encoder, count_tokens
+from sapo_analysis.models.loading import Device, context_length, load_tokenizer
+from sapo_analysis.plan import BASE_STATE, EngineName, Group, Plan, Stage, Trial, stream_seed
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.studies import rows
+from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.meter import Meter, model_sizes
+from sapo_analysis.studies.states import States
+from sapo_analysis.tasks.base import Example, Task
+
+Rows = dict[str, list[dict[str, Any]]]
+Say = Callable[[str], None]
+
+
+class Engine(ABC):
+    """Runs the groups of one plan on one device; how it scores, trains and measures is its own."""
+
+    name: ClassVar[EngineName]
+
+    def __init__(self, plan: Plan, device: Device, states_folder: Path):
+        self.plan = plan
+        self.device = device
+        self.states = States(plan, device, states_folder)
+        self.say: Say = lambda phase: None
+        tokenizer = load_tokenizer(plan.model)
+        base = self.states.at(BASE_STATE)
+        self.encoder = Encoder(tokenizer, context_length(base))
+        self._sizes = model_sizes(base)
+
+    @abstractmethod
+    def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
+        """Teacher-forced losses, one per row, in order."""
+
+    @abstractmethod
+    def logits_per_row(self, row: Encoded) -> int:
+        """At how many tokens of a scored row the head is computed."""
+
+    @abstractmethod
+    def evaluate(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        examples: Sequence[Example],
+        rows: Sequence[Encoded],
+    ) -> Evaluation:
+        """A model without an adapter on a task."""
+
+    @abstractmethod
+    def fine_tuned(
+        self, model: PreTrainedModel, members: Sequence[Member]
+    ) -> AbstractContextManager[FineTunes]:
+        """Train a fresh adapter per member on a frozen model; they are gone after the block."""
+
+    def _made_by(self, chunk: int) -> rows.Row:
+        """How trials are made: every candidate is trained, so there is no policy."""
+        return {
+            "policy": None,
+            "method": self.plan.study.method,
+            "engine": self.name,
+            "chunk": chunk,
+            "device": self.device.name,
+        }
+
+    def check_lengths(self) -> None:
+        """Encode all the study will read, so that a text that does not fit is refused early."""
+        for name in self.plan.tasks:
+            self.test_rows(name, self.original(name))
+        for name, candidates in self.plan.prompts.items():
+            for prompt in candidates:
+                self.training_rows(name, prompt)
+                self.scoring_rows(name, prompt)
+                self.test_rows(name, prompt)
+        for stage in self.plan.stages.values():
+            self.training_rows(stage.task, self.original(stage.task))
+
+    def run(self, group: Group) -> Rows:
+        """Everything that one group measures, as table rows."""
+        meter = Meter(self._sizes)
+        if group.kind == "base":
+            found = self._base(meter)
+        elif group.stage is not None:
+            found = self._stage(group.stage, meter)
+        elif group.trials:
+            found = self.trials(group.trials, meter)
+        else:
+            assert group.state_id is not None and group.task is not None
+            found = self._score(group.state_id, group.task, meter)
+        return {**found, "costs": meter.rows(group.group_id)}
+
+    def original(self, task: str) -> Prompt:
+        """The prompt a task came with: past tasks learn with it, every task is tested with it."""
+        return self.plan.originals[task]
+
+    def training_rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
+        """The examples a task is trained on, encoded under a prompt."""
+        return self.encoder.encode_split(
+            self.plan.tasks[task], "train", self.plan.study.training.examples, prompt
+        )
+
+    def scoring_rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
+        """The examples a prompt's pre-update loss is taken over, encoded under it."""
+        return self.encoder.encode_split(
+            self.plan.tasks[task], "train", self.plan.study.scoring.examples, prompt
+        )
+
+    def _base(self, meter: Meter) -> Rows:
+        self.say("measuring the base model")
+        prompts = {prompt.text: prompt for prompt in self._all_prompts()}
+        lengths = dict(
+            zip(prompts, count_tokens(self.encoder.tokenizer, list(prompts)), strict=True)
+        )
+        found = self._evaluate_state(BASE_STATE, meter)
+        found["states"] = [rows.state(BASE_STATE, None, None, ())]
+        found["prompts"] = [rows.prompt(p, lengths[p.text]) for p in self._all_prompts()]
+        found["examples"] = rows.examples(self.plan)
+        return found
+
+    def _stage(self, stage: Stage, meter: Meter) -> Rows:
+        self.say(f"learning past task {stage.task}")
+        prompt = self.original(stage.task)
+        seed = stream_seed(stage.state_seed, stage.parent_id, stage.task)
+        member = self._member(stage.task, prompt, seed)
+        with self._train(stage.parent_id, [member], meter) as tuned:
+            (fit,) = tuned.fits
+            if fit.diverged:
+                raise FloatingPointError(
+                    f"Learning the past task {stage.task!r} diverged at step {len(fit.losses)}:"
+                    " its loss is not finite. Lower training.learning_rate."
+                )
+            tuned.save(0, self.states.folder(stage.state_id))
+        found = self._evaluate_state(stage.state_id, meter)
+        found["states"] = [
+            rows.state(stage.state_id, stage.parent_id, stage.state_seed, stage.learned)
+        ]
+        found["trials"] = [rows.past_trial(stage, prompt, self._made_by(1))]
+        found["curves"] = rows.curves(stage.trial_id, fit)
+        return found
+
+    def _score(self, state_id: str, task: str, meter: Meter) -> Rows:
+        model = self.states.at(state_id)
+        study = self.plan.study
+        found: Rows = {"candidate_losses": [], "indicators": [], "scores": [], "predictions": []}
+        candidates = self.plan.candidates(task)
+        for i, prompt in enumerate(candidates, start=1):
+            self.say(f"scoring prompt {i} of {len(candidates)} of {task}")
+            encoded = self.scoring_rows(task, prompt)
+            with meter.time("score"):
+                losses = self.losses(model, encoded)
+            meter.add(
+                "score",
+                len(encoded),
+                sum(len(row.ids) for row in encoded),
+                sum(self.logits_per_row(row) for row in encoded),
+            )
+            found["candidate_losses"] += rows.candidate_losses(state_id, prompt, losses)
+            n_tokens = count_tokens(self.encoder.tokenizer, [prompt.text])[0]
+            found["indicators"] += rows.indicators(
+                state_id, prompt, losses, n_tokens, study.scoring.batch_size
+            )
+            # Under the original prompt the state is measured as a whole.
+            if prompt != self.original(task):
+                self._measure_state(state_id, task, prompt, meter, found)
+        return found
+
+    def trials(self, trials: Sequence[Trial], meter: Meter) -> Rows:
+        """Fine-tunes of one task from one state: trained, then measured on every task."""
+        state_id, task = trials[0].state_id, trials[0].task
+        which = f"{task}, {_counted(len(trials), 'fine-tune')}"
+        members = [
+            self._member(task, t.prompt, stream_seed(t.seed, t.state_id, t.task)) for t in trials
+        ]
+        self.say(f"{which}: training")
+        with self._train(state_id, members, meter) as tuned:
+            fits = tuned.fits
+            self.say(f"{which}: evaluating")
+            measured = self._measure_trials(trials, tuned, meter)
+        found: Rows = {name: [] for name in ("trials", "curves", "scores", "predictions")}
+        for trial, fit, results in zip(trials, fits, measured, strict=True):
+            # The last update can overflow too; then the scores say nothing and are not kept.
+            diverged = fit.diverged or not all(math.isfinite(r.loss) for *_, r in results)
+            status = "diverged" if diverged else "done"
+            found["trials"].append(rows.trial(trial, status, self._made_by(len(trials))))
+            found["curves"] += rows.curves(trial.trial_id, fit)
+            for name, prompt, result in [] if diverged else results:
+                self._keep(state_id, trial, name, prompt, result, found)
+        return found
+
+    def _member(self, task: str, prompt: Prompt, seed: int) -> Member:
+        return Member(self.training_rows(task, prompt), self.plan.study.training, seed)
+
+    @contextmanager
+    def _train(self, state_id: str, members: Sequence[Member], meter: Meter) -> Iterator[FineTunes]:
+        model = self.states.at(state_id)
+        with ExitStack() as stack:
+            with meter.time("train"):
+                tuned = stack.enter_context(self.fine_tuned(model, members))
+            for member, fit in zip(members, tuned.fits, strict=True):
+                examples = len(fit.losses) * member.settings.batch_size
+                meter.add("train", examples, fit.tokens, fit.logits, tuned.n_trained)
+            yield tuned
+
+    def _measure_trials(
+        self, trials: Sequence[Trial], tuned: FineTunes, meter: Meter
+    ) -> list[list[tuple[str, Prompt, Evaluation]]]:
+        """For each trial, (task, test prompt, result): all tasks, and its own prompt on its own."""
+        found: list[list[tuple[str, Prompt, Evaluation]]] = [[] for _ in trials]
+        if all(fit.diverged for fit in tuned.fits):
+            return found
+        own = trials[0].task
+        tests = [(name, [self.original(name)] * len(trials)) for name in self.plan.tasks]
+        if any(trial.prompt != self.original(own) for trial in trials):
+            tests.append((own, [trial.prompt for trial in trials]))
+        for i, (name, prompts) in enumerate(tests):
+            with meter.time("evaluate"):
+                results = tuned.evaluate(
+                    self.plan.tasks[name],
+                    self._test_examples(name),
+                    [self.test_rows(name, prompt) for prompt in prompts],
+                )
+            for k, (prompt, result) in enumerate(zip(prompts, results, strict=True)):
+                meter.add("evaluate", len(result.outputs), result.tokens, result.logits)
+                if i < len(self.plan.tasks) or prompt != self.original(own):
+                    found[k].append((name, prompt, result))
+        return found
+
+    def _evaluate_state(self, state_id: str, meter: Meter) -> Rows:
+        found: Rows = {"scores": [], "predictions": []}
+        for name in self.plan.tasks:
+            self._measure_state(state_id, name, self.original(name), meter, found)
+        return found
+
+    def _measure_state(
+        self, state_id: str, task: str, prompt: Prompt, meter: Meter, found: Rows
+    ) -> None:
+        with meter.time("evaluate"):
+            result = self.evaluate(
+                self.states.at(state_id),
+                self.plan.tasks[task],
+                self._test_examples(task),
+                self.test_rows(task, prompt),
+            )
+        meter.add("evaluate", len(result.outputs), result.tokens, result.logits)
+        self._keep(state_id, None, task, prompt, result, found)
+
+    def _keep(
+        self,
+        state_id: str,
+        trial: Trial | None,
+        task: str,
+        prompt: Prompt,
+        result: Evaluation,
+        found: Rows,
+    ) -> None:
+        key = rows.measured(state_id, trial, task, prompt, self.plan.study.training.steps)
+        role = None if trial is None else self.plan.role(trial, task)
+        found["scores"].append(rows.score(key, self.plan.tasks[task], role, result))
+        kept = self.plan.study.evaluation.n_predictions_kept
+        found["predictions"] += rows.predictions(key, result, kept)
+
+    def test_rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
+        """The test examples of a task, encoded under a prompt."""
+        n = self.plan.study.evaluation.examples
+        return self.encoder.encode_split(self.plan.tasks[task], "test", n, prompt)
+
+    def _test_examples(self, task: str) -> Sequence[Example]:
+        return self.plan.tasks[task].examples("test", self.plan.study.evaluation.examples)
+
+    def _all_prompts(self) -> list[Prompt]:
+        """Every prompt the study reads: all candidates, and each evaluated task's fixed prompt."""
+        fixed = [self.original(name) for name in self.plan.tasks if name not in self.plan.prompts]
+        return [*(p for candidates in self.plan.prompts.values() for p in candidates), *fixed]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -1,0 +1,75 @@
+"""The plain engine: one adapter after the other, through peft and a plain loop.
+
+It is the reference: no batching over prompts or adapters, so each number can be followed by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.evaluation import Evaluation, evaluate
+from sapo_analysis.learning.scoring import ExampleLoss, example_losses
+from sapo_analysis.learning.training import Fit, Member, train
+from sapo_analysis.models.encoding import Encoded, Encoder
+from sapo_analysis.models.lora import fresh_adapter, save_adapter
+from sapo_analysis.studies.base import Engine
+from sapo_analysis.tasks.base import Example, Task
+
+
+class PlainEngine(Engine):
+    """Runs the groups of one plan on one device, a trial at a time."""
+
+    name = "plain"
+
+    def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
+        """See `Engine.losses`."""
+        return example_losses(
+            model, rows, self.plan.study.evaluation.batch_size, self.encoder.pad_id
+        )
+
+    def logits_per_row(self, row: Encoded) -> int:
+        """See `Engine.logits_per_row`."""
+        return len(row.ids)
+
+    def evaluate(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        examples: Sequence[Example],
+        rows: Sequence[Encoded],
+    ) -> Evaluation:
+        """See `Engine.evaluate`."""
+        size = self.plan.study.evaluation.batch_size
+        return evaluate(model, self.encoder, task, examples, rows, size)
+
+    @contextmanager
+    def fine_tuned(
+        self, model: PreTrainedModel, members: Sequence[Member]
+    ) -> Iterator[_OneFineTune]:
+        """See `Engine.fine_tuned`."""
+        (member,) = members
+        with fresh_adapter(model, self.plan.study.lora, member.seed) as adapted:
+            fit = train(adapted, member.rows, member.settings, member.seed, self.encoder.pad_id)
+            size = self.plan.study.evaluation.batch_size
+            yield _OneFineTune(adapted, fit, self.encoder, size)
+
+
+class _OneFineTune:
+    """One adapter, as `FineTunes`."""
+
+    def __init__(self, adapted: PreTrainedModel, fit: Fit, encoder: Encoder, size: int):
+        self._adapted, self._encoder, self._size = adapted, encoder, size
+        self.fits = [fit]
+        self.n_trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+    def evaluate(
+        self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
+    ) -> list[Evaluation]:
+        return [evaluate(self._adapted, self._encoder, task, examples, rows[0], self._size)]
+
+    def save(self, k: int, folder: Path) -> None:
+        save_adapter(self._adapted, folder)

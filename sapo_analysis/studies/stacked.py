@@ -1,0 +1,126 @@
+"""The stacked engine: many adapters at once on packed rows, each number as the plain engine's.
+
+Scoring reads each prompt's shared prefix once, training and evaluation serve a whole stack of
+adapters in one pass. When the memory does not hold a stack, it is halved.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.draft_evaluation import evaluate_stacked
+from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.packed_scoring import check_packed, packed_losses
+from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.stacked_training import train_stacked
+from sapo_analysis.learning.training import Fit, Member
+from sapo_analysis.models.encoding import Encoded, Encoder
+from sapo_analysis.models.loading import Device
+from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
+from sapo_analysis.plan import BASE_STATE, Plan, Trial
+from sapo_analysis.studies.base import Engine, Rows
+from sapo_analysis.studies.meter import Meter
+from sapo_analysis.tasks.base import Example, Task
+
+
+class StackedEngine(Engine):
+    """Runs the groups of one plan on one device, a stack of trials at a time.
+
+    Raises:
+        InputError: the model cannot read packed rows.
+    """
+
+    name = "stacked"
+
+    def __init__(self, plan: Plan, device: Device, states_folder: Path):
+        super().__init__(plan, device, states_folder)
+        task = next(iter(plan.tasks))
+        settings = plan.study.evaluation
+        rows = self.encoder.encode_split(
+            plan.tasks[task], "test", settings.examples, self.original(task)
+        )
+        check_packed(self.states.at(BASE_STATE), rows[:4], self.encoder.pad_id)
+
+    def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
+        """See `Engine.losses`."""
+        return packed_losses(model, rows, self.encoder.pad_id)
+
+    def logits_per_row(self, row: Encoded) -> int:
+        """See `Engine.logits_per_row`."""
+        return row.n_target
+
+    def evaluate(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        examples: Sequence[Example],
+        rows: Sequence[Encoded],
+    ) -> Evaluation:
+        """See `Engine.evaluate`."""
+        size = self.plan.study.evaluation.batch_size
+        return evaluate_stacked(model, self.encoder, task, examples, [rows], size)[0]
+
+    @contextmanager
+    def fine_tuned(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[_Stack]:
+        """See `Engine.fine_tuned`."""
+        seeds = [member.seed for member in members]
+        with stacked_adapters(model, self.plan.study.lora, seeds) as adapters:
+            fits = train_stacked(model, adapters, members, self.encoder.pad_id)
+            size = self.plan.study.evaluation.batch_size
+            yield _Stack(model, adapters, fits, self.encoder, size)
+
+    def trials(self, trials: Sequence[Trial], meter: Meter) -> Rows:
+        """See `Engine.trials`; a stack that the memory does not hold is halved.
+
+        Each trial's row says in how large a stack it was trained.
+        """
+        try:
+            return super().trials(trials, meter)
+        except RuntimeError as error:
+            if not _out_of_memory(error) or len(trials) == 1:
+                raise
+        # Here the failed attempt is over and nothing refers to its tensors any more.
+        gc.collect()
+        if self.device.name == "cuda":
+            torch.cuda.empty_cache()
+        half = len(trials) // 2
+        self.say(f"out of memory with {len(trials)} adapters: trying {len(trials) - half}")
+        found = self.trials(trials[:half], meter)
+        for table, rows in self.trials(trials[half:], meter).items():
+            found[table] += rows
+        return found
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch had no memory left; on a CPU it says so in words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+class _Stack:
+    """A stack of adapters, as `FineTunes`."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        adapters: StackedAdapters,
+        fits: list[Fit],
+        encoder: Encoder,
+        size: int,
+    ):
+        self._model, self._adapters, self._encoder, self._size = model, adapters, encoder, size
+        self.fits = fits
+        self.n_trained = adapters.values.shape[1]
+
+    def evaluate(
+        self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
+    ) -> list[Evaluation]:
+        return evaluate_stacked(self._model, self._encoder, task, examples, rows, self._size)
+
+    def save(self, k: int, folder: Path) -> None:
+        self._adapters.save(k, folder)
