@@ -89,7 +89,8 @@ def test_a_worker_that_fails_names_its_log_and_the_next_step(tiny_study, tmp_pat
 def test_a_worker_killed_from_outside_leaves_a_run_that_resumes(tiny_study, tmp_path):
     path = create_run(tmp_path, tiny_study)
     worker = subprocess.Popen(
-        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)], stdout=subprocess.PIPE
+        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), "stacked"],
+        stdout=subprocess.PIPE,
     )
     wait_until(lambda: open_run(path).status.done >= 1 or worker.poll() is not None)
     assert worker.poll() is None, "the worker ended before it could be killed"
@@ -129,7 +130,8 @@ def test_ctrl_c_stops_the_worker_and_keeps_what_is_finished(tiny_study, tmp_path
 
 
 def test_calibration_counts_what_the_run_then_does(small, tmp_path):
-    answer = jobs.probe("calibrate", {"study": json.loads(small.model_dump_json())})
+    payload = {"study": json.loads(small.model_dump_json()), "engine": "stacked"}
+    answer = jobs.probe("calibrate", payload)
     run = open_run(jobs.run_study(small, tmp_path))
     costs = run.table("costs").groupby("phase")[["examples", "tokens"]].sum()
     assert answer["n_trials_main"] == 3 and answer["n_trials_noise"] == 0

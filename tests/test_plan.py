@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import BASE_STATE, make_plan
+from sapo_analysis.plan import BASE_STATE, as_engine, make_plan, stack_size
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.spec import parse_study
 
@@ -56,8 +56,8 @@ def test_parents_come_before_children(plan):
         if group.stage is not None:
             assert group.stage.parent_id in known
             known.add(group.stage.state_id)
-        parent = group.state_id or (group.trial.state_id if group.trial else None)
-        assert parent is None or parent in known
+        parents = {trial.state_id for trial in group.trials} | {group.state_id} - {None}
+        assert parents <= known
 
 
 def test_the_original_prompt_comes_first(plan):
@@ -68,7 +68,55 @@ def test_the_original_prompt_comes_first(plan):
 def test_main_trials_run_seed_by_seed_with_tasks_interleaved(plan):
     main = [trial for trial in plan.trials if trial.purpose == "main"]
     assert [trial.seed for trial in main] == [0] * 6 + [1] * 6
-    assert [trial.task for trial in main] == ["sentiment", "place"] * 6
+    stacks = [[t.task for t in g.trials] for g in plan.groups if g.kind == "trials"]
+    assert stacks[:2] == [["sentiment"] * 3, ["place"] * 3]
+    plain = [trial.task for trial in make_plan(plan.study, "plain").trials]
+    assert plain[:6] == ["sentiment", "place"] * 3
+
+
+def test_a_group_of_trials_shares_its_task_and_state_and_fits_the_chunk():
+    plan = plan_of(prompts=12, rotate=True, current=["sentiment", "place"], noise_seeds=[5, 6, 7])
+    for group in plan.groups:
+        if group.kind == "trials":
+            assert 1 <= len(group.trials) <= plan.chunk
+            assert len({(t.task, t.state_id, t.purpose) for t in group.trials}) == 1
+
+
+def test_stacks_are_of_nearly_equal_size():
+    plan = plan_of(prompts=2, noise_seeds=list(range(100, 109)))  # 18 noise trials per task
+    sizes = [len(g.trials) for g in plan.groups if g.trials and g.trials[0].purpose == "noise"]
+    assert plan.chunk == 16 and sizes == [9, 9, 9, 9]
+
+
+def test_the_chunk_is_fixed_by_the_size_of_the_model():
+    sizes = [stack_size(n) for n in (10**5, 2 * 10**7, 6 * 10**8, 3 * 10**9, 8 * 10**9)]
+    assert sizes == [16, 16, 8, 4, 2]
+    assert make_plan(plan_of().study, "plain").chunk == 1
+
+
+def test_some_main_trials_are_repeated_in_a_smaller_stack(plan):
+    repeats = [t for t in plan.trials if t.purpose == "repeat"]
+    main = {t.trial_id: t for t in plan.trials if t.purpose == "main"}
+    assert len(repeats) == 2 * 2  # tasks, noise prompts
+    for trial in repeats:
+        same = main[trial.trial_id.removesuffix("-repeat")]
+        assert (same.prompt, same.seed, same.state_id) == (trial.prompt, trial.seed, trial.state_id)
+    for without in (make_plan(plan.study, "plain"), plan_of(noise_seeds=[])):
+        assert "repeat" not in {t.purpose for t in without.trials}
+
+
+def test_a_group_without_its_finished_trials():
+    group = next(g for g in plan_of().groups if g.kind == "trials")
+    first, *rest = [t.trial_id for t in group.trials]
+    left = group.without({first, "of another group"})
+    assert [t.trial_id for t in left.trials] == rest and left.group_id != group.group_id
+    assert group.without(set()) == group
+    assert group.without({first, *rest}) is None
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones():
+    with pytest.raises(InputError, match=r"Unknown engine 'stackd'. Did you mean 'stacked'"):
+        as_engine("stackd")
 
 
 def test_noise_trials_repeat_prompts_at_the_first_state(plan):
@@ -139,9 +187,10 @@ def test_rotation_makes_every_task_current_once():
 def test_half_a_study_is_a_smaller_balanced_study(n, n_seeds):
     plan = plan_of(prompts=n, seeds=list(range(n_seeds)), noise_seeds=[])
     assert len(plan.trials) == 2 * (n + 1) * n_seeds
-    for stop in range(len(plan.trials)):
-        done = [trial.task for trial in plan.trials[:stop]]
-        assert abs(done.count("sentiment") - done.count("place")) <= 1
+    for stop in range(len(plan.groups)):
+        done = [trial.task for group in plan.groups[:stop] for trial in group.trials]
+        largest = max((len(group.trials) for group in plan.groups[:stop]), default=0)
+        assert abs(done.count("sentiment") - done.count("place")) <= largest <= plan.chunk
 
 
 def test_an_unknown_task_is_named_with_the_known_ones():

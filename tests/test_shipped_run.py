@@ -44,7 +44,7 @@ def test_every_shipped_run_is_done_and_readable():
 def test_it_was_made_from_its_spec_by_the_shipped_model_on_the_shipped_tasks(run):
     assert run.study == load_study(CACHED_RUNS / "specs" / f"{run.study.name}.yaml")
     assert run.provenance["model"]["fingerprint"] == find_model("pocket").fingerprint
-    plan = make_plan(run.study)
+    plan = make_plan(run.study, run.provenance["engine"])
     expected = {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()}
     assert run.provenance["data"] == expected
     assert run.provenance["dirty"] is False

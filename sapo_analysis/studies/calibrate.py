@@ -65,7 +65,11 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
     evaluations = (
         (len(plan.stages) + 1) * len(plan.tasks) + len(scored) - len({(s, t) for s, t, _ in scored})
     )
-    evaluations += sum(len(plan.tasks) + (t.prompt != engine.original(t.task)) for t in plan.trials)
+    evaluations += sum(
+        len(g.trials)
+        * (len(plan.tasks) + any(t.prompt != engine.original(t.task) for t in g.trials))
+        for g in plan.groups
+    )
     per_evaluation = sum(
         sum(len(row.ids) + row.target_start + plan.tasks[name].max_new_tokens for row in rows)
         for name in plan.tasks

@@ -8,8 +8,10 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sapo_analysis.analysis import impacts
 from sapo_analysis.errors import InputError
@@ -74,6 +76,9 @@ def test_replicates_share_the_state_that_one_state_seed_reached(finished):
     assert set(main["state_id"]) == {states["state_id"].iloc[2]}
     assert sorted(set(main["seed"])) == [0, 1]
     assert set(trials[trials["purpose"] == "noise"]["seed"]) == {7}
+    repeats = trials[trials["purpose"] == "repeat"]
+    assert set(repeats["seed"]) == {0} and len(repeats) == 4
+    assert {t.removesuffix("-repeat") for t in repeats["trial_id"]} < set(main["trial_id"])
 
 
 def test_before_is_the_parent_state_with_its_past_learned(finished, pocket_model):
@@ -111,6 +116,96 @@ def test_before_equals_the_plain_base_model_when_nothing_was_learned(
         assert list(mine["nll_sum"]) == [x.nll_sum for x in plain]
 
 
+@pytest.fixture(scope="module")
+def finished_plain(tiny_module_study, tmp_path_factory):
+    path = create_run(tmp_path_factory.mktemp("runs"), tiny_module_study)
+    run_to_end(path, engine="plain")
+    return open_run(path)
+
+
+def test_both_engines_measure_the_same(finished, finished_plain):
+    for table, keys in (
+        ("candidate_losses", ["state_id", "task", "prompt_id", "example"]),
+        ("scores", ["state_id", "trial_id", "eval_task", "test_prompt"]),
+        ("predictions", ["state_id", "trial_id", "eval_task", "test_prompt", "example"]),
+        ("curves", ["trial_id", "step", "series"]),
+    ):
+        stacked, plain = finished.table(table), finished_plain.table(table)
+        both = plain.merge(stacked, on=keys, suffixes=("", "_stacked"), how="left")
+        assert len(both) == len(plain) > 0
+        for column in plain.columns.difference(keys):
+            own, other = both[column], both[f"{column}_stacked"]
+            if own.dtype.kind == "f":
+                assert np.allclose(own, other, rtol=1e-3, atol=1e-4), (table, column)
+            else:
+                assert list(own) == list(other), (table, column)
+    states = finished.table("states")
+    pd.testing.assert_frame_equal(states, finished_plain.table("states"))
+    assert set(finished.table("trials").query("purpose == 'main'")["chunk"]) == {3}
+    assert set(finished.table("trials").query("purpose == 'repeat'")["chunk"]) == {2}
+    trials = finished_plain.table("trials")
+    assert set(trials["chunk"]) == {1} and "repeat" not in set(trials["purpose"])
+
+
+def test_a_run_goes_on_with_another_engine_where_its_user_allows_it(
+    finished, tiny_module_study, tmp_path
+):
+    path = create_run(tmp_path, tiny_module_study)
+    stop_after_trial_groups(path, 3)
+    with pytest.raises(InputError, match=r"engine: was 'stacked', is 'plain'"):
+        run_to_end(path, engine="plain")
+    run_to_end(path, engine="plain", allow_mixed=True)
+    trials = open_run(path).table("trials")
+    assert not trials["trial_id"].duplicated().any()
+    planned = {t.trial_id for t in make_plan(tiny_module_study).trials if t.purpose != "repeat"}
+    assert set(trials[trials["purpose"] != "past"]["trial_id"]) == planned
+    made = trials[trials["purpose"] != "past"].groupby("engine")["chunk"].agg(["max", "size"])
+    assert made.to_dict("index") == {
+        "plain": {"max": 1, "size": len(planned) - 8},
+        "stacked": {"max": 3, "size": 8},
+    }
+
+
+def test_a_stack_that_the_memory_does_not_hold_is_halved_and_says_so(
+    finished, tiny_module_study, tmp_path, monkeypatch
+):
+    from sapo_analysis.studies import stacked
+
+    def only_two(model, adapters, members, pad_id):
+        if len(members) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return train_stacked(model, adapters, members, pad_id)
+
+    train_stacked = stacked.train_stacked
+    monkeypatch.setattr(stacked, "train_stacked", only_two)
+    path = create_run(tmp_path, tiny_module_study)
+    run_to_end(path)
+    run = open_run(path)
+    assert set(run.table("trials").query("purpose == 'main'")["chunk"]) == {1, 2}
+    same = ["trial_id", "status", "prompt_id", "seed"]
+    pd.testing.assert_frame_equal(run.table("trials")[same], finished.table("trials")[same])
+    losses, expected = run.table("scores")["loss"], finished.table("scores")["loss"]
+    assert np.allclose(losses, expected, rtol=1e-3)
+
+
+def test_a_failure_that_is_no_lack_of_memory_is_not_tried_again(
+    tiny_module_study, tmp_path, monkeypatch
+):
+    from sapo_analysis.studies import stacked
+
+    def broken(model, adapters, members, pad_id):
+        if len(members) > 1:
+            raise RuntimeError("something else")
+        return train_stacked(model, adapters, members, pad_id)
+
+    train_stacked = stacked.train_stacked
+    monkeypatch.setattr(stacked, "train_stacked", broken)
+    path = create_run(tmp_path, tiny_module_study)
+    with pytest.raises(RuntimeError, match="something else"):
+        run_to_end(path)
+    assert open_run(path).status.state == "failed"
+
+
 def test_the_same_spec_gives_the_same_tables(finished, tiny_module_study, tmp_path):
     path = create_run(tmp_path, tiny_module_study)
     run_to_end(path)
@@ -128,10 +223,10 @@ def test_a_done_run_keeps_one_file_per_table_and_its_provenance(finished):
 
 
 KILLS = {
-    "in scoring": "kill_at(engine, 'example_losses', 4)",
+    "in scoring": "kill_at(stacked, 'packed_losses', 4)",
     "in training a past task": "kill_at(torch.optim.AdamW, 'step', 5)",
     "in training": "kill_at(torch.optim.AdamW, 'step', 14)",
-    "in evaluation": "kill_at(engine, 'evaluate', 30)",
+    "in evaluation": "kill_at(stacked, 'evaluate_stacked', 30)",
     "between the tables of a group": "kill_at(os, 'replace', 60)",
     "while joining": "kill_at(writer.pa, 'concat_tables', 3)",
     "before tidying": "kill_at(writer, 'tidy', 1)",
@@ -147,7 +242,7 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_tables(
     script = f"""
         import os, pathlib, signal, sys, torch
         from sapo_analysis.store import writer
-        from sapo_analysis.studies import engine, runner
+        from sapo_analysis.studies import runner, stacked
 
         def kill_at(place, name, n):
             original, calls = getattr(place, name), []
@@ -171,8 +266,8 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_tables(
     assert {p.name for p in (path / "tables").glob("*/*")} == {"all.parquet"}
 
 
-def test_a_partial_run_shows_the_groups_that_are_whole(finished, tiny_module_study, tmp_path):
-    path = create_run(tmp_path, tiny_module_study)
+def stop_after_trial_groups(path, n):
+    """Work on a run in a process of its own that is killed after its n-th group of trials."""
     script = f"""
         import os, pathlib, signal
         from sapo_analysis.store import writer
@@ -181,18 +276,25 @@ def test_a_partial_run_shows_the_groups_that_are_whole(finished, tiny_module_stu
         def save(self, order, group_id, rows):
             original(self, order, group_id, rows)
             calls.append(group_id)
-            if len([c for c in calls if c.startswith('trial')]) == 2:
+            if len([c for c in calls if c.startswith('trials')]) == {n}:
                 os.kill(os.getpid(), signal.SIGKILL)
         writer.RunWriter.save_group = save
         runner.run_to_end(pathlib.Path({str(path)!r}))
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+
+
+def test_a_partial_run_shows_the_groups_that_are_whole(finished, tiny_module_study, tmp_path):
+    path = create_run(tmp_path, tiny_module_study)
+    stop_after_trial_groups(path, 2)
     partial = open_run(path)
     assert partial.status.state == "interrupted"
     trials = partial.table("trials")
     whole = finished.table("trials")
     pd.testing.assert_frame_equal(trials, whole.iloc[: len(trials)])
-    assert (trials["purpose"] == "main").sum() == 2
+    # Two stacks: the three prompts of each task at the first seed.
+    assert (trials["purpose"] == "main").sum() == 6
 
 
 def test_a_resume_under_other_conditions_is_refused(tiny_module_study, tmp_path):
@@ -262,7 +364,8 @@ def test_a_termination_signal_leaves_an_interrupted_run(tiny_module_study, tmp_p
     )
     path = create_run(tmp_path, slow)
     worker = subprocess.Popen(
-        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path)], stdout=subprocess.PIPE
+        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), "stacked"],
+        stdout=subprocess.PIPE,
     )
     deadline = time.monotonic() + 120
     while open_run(path).status.state != "running":
