@@ -15,6 +15,7 @@ import streamlit as st
 from sapo_analysis import analysis
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.noise import NoiseBand
+from sapo_analysis.analysis.numerical_noise import NumericalNoise
 from sapo_analysis.analysis.trust import Check
 from sapo_analysis.analysis.trust import trust as trust_checks
 from sapo_analysis.app.data import loaded
@@ -82,6 +83,13 @@ def correlations(
 def noise(key: Key, y: str, role: str, eval_task: str | None) -> NoiseBand:
     """The noise band of one outcome."""
     return analysis.noise_band(impacts(key), y, role, eval_task)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def numerical_noise(key: Key, y: str, role: str, eval_task: str | None) -> NumericalNoise:
+    """What rounding alone does to one outcome."""
+    differences = analysis.repeat_differences(loaded(*key))
+    return analysis.numerical_noise(impacts(key), differences, y, role, eval_task)
 
 
 @st.cache_data(max_entries=16, show_spinner="Comparing tasks …")

@@ -78,7 +78,9 @@ TRIALS = _table(
     policy=(_text, _OPTIONAL),  # null in a paraphrase study: every candidate is trained
     method=_text,
     seed=_int,
-    purpose=_text,  # main, noise, or past (a past task learned on the way to a parent state)
+    # main, noise, repeat (a main trial once more in another stack: what rounding does) or past (a
+    # past task learned on the way to a parent state)
+    purpose=_text,
     current_task=_text,
     prompt_id=_text,
     status=_text,  # done, or diverged (the loss became NaN or infinite; no scores)

@@ -30,7 +30,8 @@ class Truth:
     generalization times -1, before seed noise. `spread`: sd over prompts of another task's change.
     `in_task_spread`: sd over prompts of the in-task score. `seed_effect`: sd of an effect common to
     all prompts of a seed. `noise`: sd of the prompt x seed effect, common to all evaluated tasks.
-    `own`: share of an evaluated task's spread that is its own.
+    `own`: share of an evaluated task's spread that is its own. `rounding`: sd of what a repeat adds
+    to each evaluated task's change; None: no repeats.
     """
 
     r: float = 0.6
@@ -39,6 +40,7 @@ class Truth:
     seed_effect: float = 1.0
     noise: float = 0.5
     own: float = 0.3
+    rounding: float | None = None
     base_scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -100,7 +102,8 @@ def write_run(
         n_tasks: Current tasks.
         n_prompts: Prompts per current task, the original included.
         seeds: Main seeds, each with a parent state of its own.
-        noise_seeds: Noise seeds, for the original and the first paraphrase at the first state.
+        noise_seeds: Noise seeds, for the original and the first paraphrase at the first state; with
+            `truth.rounding` the two are repeated under the first main seed too.
         r_true: Sets `truth.r`.
         seed: Of the generator; equal arguments give equal tables.
         n_past: Past tasks.
@@ -110,7 +113,7 @@ def write_run(
         weights: `trained` or `random`.
         fingerprint: Of the model.
         name: Of the study.
-        diverged: Trial ids that diverge (`t-<task>-<prompt>-<seed>`).
+        diverged: Trial ids that diverge (`t-<task>-<prompt>-<seed>`, a repeat's with `-repeat`).
         drop_scores: Leave out the last score of the last trial (a damaged run).
         finish: False leaves the run interrupted after three quarters of its groups of work.
         metrics: Metric per evaluated task where it is not label accuracy.
@@ -224,6 +227,8 @@ class _Maker:
             if state == states[0] and seed == study.replicates[0][1]:
                 for noise_seed in study.noise_seeds:
                     groups += self._trials(self.prompts[:2], state, noise_seed, "noise")
+                if study.noise_seeds and self.truth.rounding is not None:
+                    groups += self._trials(self.prompts[:2], state, seed, "repeat")
         return groups
 
     def _trials(
@@ -243,7 +248,7 @@ class _Maker:
 
     @staticmethod
     def n_trials(groups: list[tuple[str, Rows]]) -> int:
-        """Main and noise trials in these groups."""
+        """Main, noise and repeat trials in these groups."""
         return sum(row["purpose"] != "past" for _, rows in groups for row in rows.get("trials", []))
 
     def _base(self) -> Rows:
@@ -317,7 +322,8 @@ class _Maker:
         return rows
 
     def _trial(self, state: str, task: str, prompt: str, seed: int, purpose: str) -> Rows:
-        trial_id = f"t-{task}-{prompt}-{seed}"
+        repeat = purpose == "repeat"
+        trial_id = f"t-{task}-{prompt}-{seed}{'-repeat' * repeat}"
         rows: Rows = {"scores": [], "predictions": [], "curves": []}
         rows["trials"] = [_trial_row(trial_id, state, task, prompt, seed, purpose)]
         rows["costs"] = [_cost(f"trial-{trial_id}", "train")]
@@ -337,6 +343,8 @@ class _Maker:
             role = self._role(task, other)
             before = self._before(state, other)
             change = self._change(task, prompt, other, seed, state)
+            if repeat:
+                change += self._rounding(task, prompt, other)
             after = before + change
             if other == task:
                 if prompt != "original":
@@ -376,6 +384,10 @@ class _Maker:
         own = self._rng("own", task, prompt, other).standard_normal()
         harm = math.sqrt(1 - truth.own**2) * latent["harm"] + truth.own * own
         return float(-20 - truth.spread * harm + common + jitter)
+
+    def _rounding(self, task: str, prompt: str, other: str) -> float:
+        draw = self._rng("rounding", task, prompt, other).standard_normal()
+        return float((self.truth.rounding or 0.0) * draw)
 
     def _measure_state(self, rows: Rows, state: str) -> None:
         for task in self.tasks:
@@ -443,7 +455,7 @@ def _trial_row(
         "prompt_id": prompt,
         "status": "done",
         "engine": "stacked",
-        "chunk": 8,
+        "chunk": 2 if purpose == "repeat" else 8,
         "device": "cpu",
     }
 

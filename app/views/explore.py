@@ -166,6 +166,8 @@ def _charts(
     found: estimates.Correlations,
     actions: st.delta_generator.DeltaGenerator,
 ) -> None:
+    outcome = choice.y, choice.outcome.role, choice.eval_task
+    noise = estimates.noise(key, *outcome)
     spec = impact_scatter(
         points,
         outcome=choice.outcome.name,
@@ -174,7 +176,7 @@ def _charts(
         view=choice.view,
         eval_task=choice.eval_task,
         prompts=prompts,
-        noise=estimates.noise(key, choice.y, choice.outcome.role, choice.eval_task),
+        noise=noise,
         estimates=found.tasks,
         color_by=choice.color_by,
         selected=_shown(points),
@@ -187,6 +189,12 @@ def _charts(
     left, right = st.columns([2, 1], gap="medium")
     with left:
         charts.scatter(spec, "scatter")
+        if noise.pooled is not None:
+            rounding = estimates.numerical_noise(key, *outcome).in_words()
+            st.caption(
+                f"One trial: noise floor σ {noise.pooled.sigma:.2g}"
+                f" · rounding alone: {md(rounding)}"
+            )
     with right:
         if not found.tasks:
             st.info("No task has four prompts that differ: no correlation can be given.")

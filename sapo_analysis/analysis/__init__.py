@@ -13,6 +13,11 @@ from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
 from sapo_analysis.analysis.impacts import impacts
 from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
+from sapo_analysis.analysis.numerical_noise import (
+    NumericalNoise,
+    numerical_noise,
+    repeat_differences,
+)
 from sapo_analysis.analysis.power import tasks_needed
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.report import report
@@ -23,6 +28,7 @@ __all__ = [
     "Estimate",
     "NoiseBand",
     "NoiseFacet",
+    "NumericalNoise",
     "Verdict",
     "claims",
     "claims_without_data",
@@ -32,8 +38,10 @@ __all__ = [
     "impacts",
     "no_verdict",
     "noise_band",
+    "numerical_noise",
     "pooled_correlation",
     "prompts_table",
+    "repeat_differences",
     "report",
     "sentence",
     "task_changes",

@@ -39,6 +39,9 @@ COLUMNS = (
 )
 """Columns of every impacts table, in order; the other indicators of the run follow."""
 
+_PURPOSES = ("main", "noise")
+"""What an impacts table holds. Past tasks are no trial of the study; repeats measure rounding."""
+
 
 def impacts(runs: Run | Sequence[Run]) -> pd.DataFrame:
     """One row per (trial, evaluated task) of finished main and noise trials.
@@ -61,18 +64,27 @@ def impacts(runs: Run | Sequence[Run]) -> pd.DataFrame:
     several = [runs] if isinstance(runs, Run) else list(runs)
     check_joinable(several)
     table = pd.concat([_impacts(run) for run in several], ignore_index=True)
-    return table if len(several) == 1 else _without_repeats(table)
+    return table if len(several) == 1 else _each_trial_once(table)
 
 
 def n_diverged(run: Run) -> int:
     """How many main and noise trials diverged and are therefore in no table."""
     trials = run.table("trials")
-    return int(((trials["purpose"] != "past") & (trials["status"] == "diverged")).sum())
+    return int((trials["purpose"].isin(_PURPOSES) & (trials["status"] == "diverged")).sum())
 
 
 def _impacts(run: Run) -> pd.DataFrame:
     trials = run.table("trials")
-    trials = trials[trials["purpose"].isin(["main", "noise"]) & (trials["status"] == "done")]
+    wanted = trials["purpose"].isin(_PURPOSES) & (trials["status"] == "done")
+    return trial_impacts(run, trials[wanted])
+
+
+def trial_impacts(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
+    """The rows and columns of `impacts` for some finished trials of one run, whatever they are for.
+
+    Raises:
+        RunError: a trial lacks a score before or after, or its pre-update loss.
+    """
     scores = run.table("scores")
     scores = scores[scores["n_shots"] == 0]
     after = _after(run, trials, scores[scores["trial_id"].notna()])
@@ -151,7 +163,7 @@ def _with_indicators(run: Run, table: pd.DataFrame) -> tuple[pd.DataFrame, list[
     )
 
 
-def _without_repeats(table: pd.DataFrame) -> pd.DataFrame:
+def _each_trial_once(table: pd.DataFrame) -> pd.DataFrame:
     roles = table.groupby(["trial_id", "eval_task"])["role"].nunique()
     if (roles > 1).any():
         trial_id, task = roles[roles > 1].index[0]

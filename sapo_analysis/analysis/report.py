@@ -22,6 +22,7 @@ from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
 from sapo_analysis.analysis.impacts import impacts, n_diverged
 from sapo_analysis.analysis.noise import noise_band
+from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
@@ -73,7 +74,7 @@ def report(
             "estimates": [estimate.to_dict() for estimate in estimates],
             "disattenuated": _disattenuated(df, estimates),
             "in_task": _in_task(df),
-            "noise_floor": _noise_floor(df, found),
+            "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
             "verdicts": []
             if silent
@@ -156,8 +157,10 @@ def _in_task(df: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _noise_floor(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Per role and form: the sd over seeds of one prompt's value, and the noise band made of it."""
+def _noise_floor(
+    df: pd.DataFrame, found: list[tuple[str, str]], differences: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Per role and form: the sd over seeds of one prompt's value, its noise band, and rounding."""
     rows = []
     for name, role in found:
         for form in FORMS:
@@ -170,6 +173,7 @@ def _noise_floor(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[st
                 "sd": None,
                 "n": 0,
                 "band": None,
+                "numerical_noise": numerical_noise(df, differences, y, role).to_dict(),
             }
             if band.pooled is not None:
                 row.update(_seed_sd(df, y, role), band=band.to_dict())

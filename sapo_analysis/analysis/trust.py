@@ -20,6 +20,7 @@ from sapo_analysis.analysis.estimate import Z_95
 from sapo_analysis.analysis.impacts import n_diverged
 from sapo_analysis.analysis.intervals import fisher_z
 from sapo_analysis.analysis.noise import noise_band
+from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.store import Run
@@ -70,7 +71,7 @@ def trust(
     points = prompts_table(df, y, role, x, eval_task)
     return [
         _size(points),
-        _noise(df, points, y, role, eval_task),
+        _noise(run, df, points, y, role, eval_task),
         _forms(df, score, loss, role, x, eval_task),
         _shape(df, y, role, x, eval_task),
         _one_prompt(points, x, y),
@@ -123,18 +124,20 @@ def _size(points: pd.DataFrame) -> Check:
 
 
 def _noise(
-    df: pd.DataFrame, points: pd.DataFrame, y: str, role: str, eval_task: str | None
+    run: Run, df: pd.DataFrame, points: pd.DataFrame, y: str, role: str, eval_task: str | None
 ) -> Check:
     band = noise_band(df, y, role, eval_task).pooled
+    rounding = numerical_noise(df, repeat_differences(run), y, role, eval_task).in_words()
+    rounding = f" Rounding alone: {rounding}."
     if band is None:
         text = "Under two noise seeds: whether prompts differ by more than seeds do is not known."
-        return Check("Seed noise", False, text)
+        return Check("Seed noise", False, text + rounding)
     variances = points.groupby("current_task")[y].var(ddof=1)
     spread = float(np.sqrt(variances.mean()))
     noise = band.half_width / Z_95
     text = (
         f"Sd over prompts {spread:.3g}, seed noise of a point {noise:.3g}"
-        f" ({band.n_noise_seeds} noise seeds)."
+        f" ({band.n_noise_seeds} noise seeds).{rounding}"
     )
     if band.dashed:
         return Check("Seed noise", False, text + " Few noise seeds: noise is its upper limit.")

@@ -9,6 +9,8 @@ from sapo_analysis.cli.output import MISSING, number, show, show_table
 
 Report = dict[str, Any]
 
+NOT_MEASURED = "not measured"
+
 
 def show_findings(report: Report) -> None:
     """Every claim in both forms with intervals, n and both verdicts; the noise floor; warnings."""
@@ -31,20 +33,41 @@ def show_findings(report: Report) -> None:
 
 
 def _show_noise_floor(floors: list[Report]) -> None:
-    rows = []
-    for floor in floors:
-        if floor["sd"] is not None:
-            band = floor["band"]["pooled"]
-            seeds = f"{band['n_noise_seeds']}{', rough' if band['dashed'] else ''}"
-            outcome = floor["quantity"], floor["role"]
-            rows.append((*outcome, floor["sd"], band["sigma_upper"], seeds, floor["unit"]))
-    if rows:
-        show_table(
-            "Noise floor: the same prompt from the same state under other seeds",
-            ["outcome", "role", "sd over seeds", "σ at most", "noise seeds", "unit"],
-            rows,
-            "σ at most: upper 95 % limit of the prompt × seed component. Rough: under 8 seeds.",
-        )
+    if all(floor["sd"] is None and not floor["numerical_noise"]["n"] for floor in floors):
+        if floors:
+            show(f"Noise floor: {NOT_MEASURED}; rounding alone: {NOT_MEASURED}.")
+        return
+    show_table(
+        "Noise floor: the same prompt from the same state under other seeds",
+        [
+            *("outcome", "role", "sd over seeds", "σ at most", "noise seeds"),
+            *("rounding alone", "unit"),
+        ],
+        [
+            (
+                *(floor["quantity"], floor["role"], floor["sd"], *_band(floor["band"])),
+                *(_rounding(floor["numerical_noise"]), floor["unit"]),
+            )
+            for floor in floors
+        ],
+        "σ: prompt × seed component; at most: its upper 95 % limit. Rough: under 8 seeds."
+        " Rounding alone: sd of one trial, from n main trials repeated in another stack.",
+    )
+
+
+def _band(band: Report | None) -> tuple[float | None, str | None]:
+    if band is None:
+        return None, None
+    pooled = band["pooled"]
+    return pooled["sigma_upper"], f"{pooled['n_noise_seeds']}{', rough' * pooled['dashed']}"
+
+
+def _rounding(noise: Report) -> str:
+    if not noise["n"]:
+        return NOT_MEASURED
+    # Three decimals would show a small number as a zero.
+    ratio = "" if noise["ratio"] is None else f", {noise['ratio']:.2g} σ"
+    return f"{noise['sd']:.2g} (n = {noise['n']}{ratio})"
 
 
 def show_details(report: Report) -> None:

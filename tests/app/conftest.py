@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.synthetic import write_run
+from tests.synthetic import Truth, write_run
 
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
@@ -11,8 +11,9 @@ MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 def runs(tmp_path_factory):
     """One run of each state, by the name of its study."""
     folder = tmp_path_factory.mktemp("runs")
+    repeated = {"noise_seeds": (7, 8, 9), "truth": Truth(rounding=0.2)}
     made = {
-        "few": write_run(folder, n_tasks=3, n_prompts=10, name="few", noise_seeds=(7, 8, 9)),
+        "few": write_run(folder, n_tasks=3, n_prompts=10, name="few", **repeated),
         "many": write_run(folder, n_tasks=5, n_prompts=10, name="many"),
         "partial": write_run(folder, n_tasks=3, n_prompts=8, name="partial", finish=False),
         "random": write_run(folder, n_tasks=3, n_prompts=8, name="random", weights="random"),

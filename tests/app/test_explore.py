@@ -8,6 +8,8 @@ import sys
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from sapo_analysis import analysis
+from sapo_analysis.store import open_run
 from tests.app.conftest import MAIN
 
 CHIP = "border-radius:999px"
@@ -125,6 +127,24 @@ def test_every_widget_has_a_key_and_a_help(monkeypatch, runs):
         assert widget.help, widget.key
 
 
+def test_rounding_stands_beside_the_noise_floor(monkeypatch, runs):
+    run = open_run(runs["few"])
+    df, differences = analysis.impacts(run), analysis.repeat_differences(run)
+    rounding = analysis.numerical_noise(df, differences, "forgetting", "past")
+    assert rounding.n == 6
+    app = explored(monkeypatch, runs, "few", tab="Can I trust it?")
+    sigma = analysis.noise_band(df, "forgetting", "past").pooled.sigma
+    words = f"rounding alone: {rounding.in_words()}"
+    assert f"One trial: noise floor σ {sigma:.2g} · {words}" in text_of(app)
+    assert f"R{words[1:]}." in text_of(app)
+    assert "3 tasks · 10 prompts · 1 seed" in text_of(app)
+
+
+def test_without_repeats_rounding_is_not_measured(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "many", tab="Can I trust it?")
+    assert "Rounding alone: not measured." in text_of(app)
+
+
 def test_trust_has_at_most_eight_rows(monkeypatch, runs):
     app = explored(monkeypatch, runs, "few", tab="Can I trust it?")
     rows = [m.value for m in app.markdown if "badge[" in m.value and "OK" in m.value]
@@ -158,6 +178,7 @@ def test_the_method_page_defines_every_quantity(monkeypatch, runs):
     assert not app.exception
     shown = app.table[0].value["quantity"].tolist()
     assert shown == ["forgetting", "generalization", "learning", "impact"]
+    assert "**Rounding alone**" in text_of(app)
 
 
 def test_the_app_never_imports_torch(runs):

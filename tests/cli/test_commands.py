@@ -17,7 +17,7 @@ from sapo_analysis.cli.output import clean, duration, number, size
 from sapo_analysis.errors import WorkError
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import list_tasks
-from tests.synthetic import write_run
+from tests.synthetic import Truth, write_run
 
 COMMANDS = [
     "demo",
@@ -72,7 +72,8 @@ def few_permutations(monkeypatch):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    write_run(folder, n_tasks=2, n_prompts=4, noise_seeds=(7, 8))
+    truth = Truth(rounding=0.2)
+    write_run(folder, n_tasks=2, n_prompts=4, noise_seeds=(7, 8), truth=truth)
     return folder
 
 
@@ -127,6 +128,18 @@ def test_report(run):
     assert "too few tasks" in text  # two current tasks say nothing about new ones
     for said in ("claim_1", "these tasks", "Noise floor", "good when", "2 × 4 × 1"):
         assert said in text
+    for floor in found["noise_floor"]:
+        noise = floor["numerical_noise"]
+        assert f"{noise['sd']:.2g} (n = 4, {noise['ratio']:.2g} σ)" in text
+        assert noise["n"] == 4 and 0 < noise["sd"] < floor["sd"]
+
+
+def test_report_without_noise_trials_or_repeats_measures_neither(tmp_path):
+    write_run(tmp_path, n_tasks=1, n_prompts=4, noise_seeds=(7, 8), name="plain")
+    write_run(tmp_path, n_tasks=1, n_prompts=4, name="bare")
+    plain, bare = (ok("report", next(tmp_path.glob(f"{name}-*"))) for name in ("plain", "bare"))
+    assert "Noise floor: the same prompt" in plain and "not measured" in plain
+    assert "Noise floor: not measured; rounding alone: not measured." in bare
 
 
 def test_report_of_an_unfinished_run_has_numbers_and_no_verdict(tmp_path):
