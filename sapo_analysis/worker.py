@@ -94,11 +94,18 @@ def _pretrain(payload: Payload) -> Answer:
     return pretrain_from_payload(payload)
 
 
+def _bench(payload: Payload) -> Answer:
+    from sapo_analysis.bench.payload import bench_from_payload
+
+    return bench_from_payload(payload)
+
+
 _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "devices": _devices,
     "score": _score,
     "calibrate": _calibrate,
     "pretrain": _pretrain,
+    "bench": _bench,
 }
 
 

@@ -18,7 +18,7 @@ ENGINE_PACKAGES = {"torch", "transformers", "peft", "accelerate", "datasets"}
 
 # Top of each wing first; a module may import from its own line and from lines below it.
 READING = [["app"], ["cli"], ["__init__"], ["api"], ["jobs"], ["figures"], ["analysis"]]
-ENGINE = [["worker"], ["pretraining", "studies"], ["learning"], ["models"]]
+ENGINE = [["worker"], ["bench"], ["pretraining", "studies"], ["learning"], ["models"]]
 GROUND = [["plan"], ["store"], ["prompts"], ["tasks"], ["model_files"], ["records"], ["spec"]]
 FOUNDATION = {"errors", "provenance", "pre_update_loss"}
 

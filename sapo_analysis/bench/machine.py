@@ -1,0 +1,50 @@
+"""What the figures were measured on; names no user and no host."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from sapo_analysis.models.loading import Device
+
+_DATASHEET = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
+"""Dense bfloat16 operations per second by the makers' datasheets."""
+
+NOT_ON_A_GPU = "not measured on a GPU"
+
+
+def machine(device: Device) -> dict[str, Any]:
+    """Processor, cores, versions, device."""
+    return {
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "device": device.name,
+        "hardware": device.hardware,
+    }
+
+
+def utilisation(device: Device, flops_per_second: float) -> float | str | None:
+    """Model FLOPs utilisation against the datasheet; None for a GPU whose datasheet is not here."""
+    if device.name == "cpu":
+        return NOT_ON_A_GPU
+    for name, peak in _DATASHEET.items():
+        if name in device.hardware:
+            return flops_per_second / peak
+    return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,105 @@
+"""A whole bench at the smallest size: what the answer holds."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from sapo_analysis.bench import evaluation, memory, run, scoring, training
+from sapo_analysis.bench.presets import find_preset
+from sapo_analysis.bench.workload import make_workload
+from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.models.loading import Device, choose_device
+from sapo_analysis.spec import LoraSettings
+
+SECTIONS = ("scoring", "training", "evaluation")
+
+
+@pytest.fixture(autouse=True)
+def small_peak(monkeypatch):
+    monkeypatch.setattr("sapo_analysis.bench.floor._GEMM", {"cpu": 64})
+    monkeypatch.setattr("sapo_analysis.bench.floor._TRIAD", {"cpu": 1024})
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(memory, "_in_own_process", lambda work, n: 1000 + 10 * n)
+    monkeypatch.setattr(run, "_NOISE_STEPS", 3)
+    monkeypatch.setattr(run, "run_gate", lambda small, say: [])  # has its own tests
+
+
+def test_the_answer_is_plain_data_with_every_section(micro, quick):
+    lines = []
+    lora = LoraSettings(target_modules=("q_proj", "v_proj"), lora_dropout=0.1)
+    answer = json.loads(json.dumps(run.bench(micro, lora, "cpu", say=lines.append)))
+    assert "study" not in answer  # random weights have no tasks
+    for name in SECTIONS:
+        found = answer[name]
+        seconds = found["seconds"]
+        assert set(seconds) == {"trainer", "plain", "ours"}
+        for own in seconds.values():
+            assert set(own) == {"median", "q1", "q3", "cpu", "startup"}
+        ours = seconds["ours"]["median"]
+        assert found["speedup_vs_trainer"] == pytest.approx(seconds["trainer"]["median"] / ours)
+        assert found["speedup_vs_plain"] == pytest.approx(seconds["plain"]["median"] / ours)
+        assert found["floor_fraction"] == pytest.approx(found["floor_seconds"] / ours)
+        assert 0 <= found["max_relative_difference"] < 1e-3
+        assert found["mfu"] == "not measured on a GPU"
+    assert answer["settings"]["dropout"] == 0.1
+    assert answer["settings"]["targets"] == "q_proj, v_proj"
+    assert answer["memory"]["peak_bytes_per_adapter"] == 10
+    assert math.isfinite(answer["numerical_noise"]["weights"])
+    assert {cell["section"] for cell in answer["trainer_grid"]} == set(SECTIONS)
+    tried = [cell["micro_batch"] for cell in answer["trainer_grid"] if "micro_batch" in cell]
+    assert set(tried) == {4, 2, 1}
+    assert sum(cell["chosen"] for cell in answer["trainer_grid"]) == 3
+    assert any("micro_batch 2" in line for line in lines)  # the grid is printed
+
+
+def test_only_the_sections_asked_for_are_measured(micro, quick, monkeypatch):
+    for part in (training, evaluation):
+        monkeypatch.setattr(part, "measure", None)
+    answer = run.bench(micro, LoraSettings(), "cpu", ("scoring",), say=lambda line: None)
+    assert "scoring" in answer and not {"training", "evaluation", "memory"} & set(answer)
+
+
+def test_a_section_whose_numbers_differ_is_not_timed(work, monkeypatch):
+    monkeypatch.setattr(scoring, "worst_average", lambda *rest: 0.5)
+    monkeypatch.setattr(scoring, "interleave", None)
+    with pytest.raises(WorkError, match="scores per example: they differ by 0.5"):
+        scoring.measure(work, None, print)
+
+
+def test_the_floor_of_a_step_reads_a_prefix_once_only_without_dropout(work):
+    shared = training.step_reading(work)
+    dropped = LoraSettings(lora_dropout=0.1)
+    apart = training.step_reading(make_workload(work.preset, choose_device("cpu"), dropped))
+    assert apart.tokens - shared.tokens == 3 * 8  # of four rows, three repeat the prefix
+    assert apart.targets == shared.targets
+    # r · (in + out) of each of the seven linear layers of each of two layers
+    assert training.n_lora(work) == 8 * 2 * (4 * (64 + 64) + 3 * (64 + 192))
+
+
+def test_presets_for_a_gpu_and_studies_without_tasks_are_refused(micro):
+    with pytest.raises(InputError, match="'qwen3-0.6b'.* is for a GPU.*--preset pocket"):
+        run.bench(find_preset("qwen3-0.6b"), LoraSettings(), "cpu")
+    with pytest.raises(InputError, match="no study"):
+        run.bench(micro, LoraSettings(), "cpu", ("study",))
+
+
+def test_layers_that_the_model_does_not_have_are_refused(micro):
+    lora = LoraSettings(target_modules=("q_proj", "w_proj"))
+    with pytest.raises(InputError, match="Unknown target module 'w_proj'.*up_proj"):
+        make_workload(micro, choose_device("cpu"), lora)
+
+
+def test_utilisation_is_stated_on_a_gpu_alone():
+    assert run.utilisation(Device("cpu", "", ""), 1e12) == "not measured on a GPU"
+    assert run.utilisation(Device("cuda", "", "NVIDIA H100 80GB HBM3"), 98.9e12) == 0.1
+    assert run.utilisation(Device("cuda", "", "Other"), 1e12) is None
+
+
+def test_memory_is_measured_in_a_process_of_its_own(work):
+    assert memory._in_own_process(work, 1) > 10_000_000
+    assert torch.get_num_threads() >= 1
