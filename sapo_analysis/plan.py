@@ -41,7 +41,7 @@ _STACK_SIZES = ((20_000_000, 16), (1_000_000_000, 8), (4_000_000_000, 4))
 _LARGEST_STACK = 2
 
 Purpose = Literal["main", "noise", "repeat"]
-"""`repeat`: a main trial once more in a smaller stack. Nothing but rounding can differ."""
+"""`repeat`: a main trial once more by itself. Nothing but rounding can differ."""
 Role = Literal["current", "past", "unseen", "retained"]
 
 
@@ -165,8 +165,8 @@ def stack_size(n_parameters: int) -> int:
 def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     """Resolve every name of a spec and lay out the work.
 
-    An engine that stacks adapters repeats some main trials in a smaller stack, if the study asks
-    for noise trials at all.
+    An engine that stacks adapters repeats some main trials one by one, if the study asks for noise
+    trials at all.
 
     Raises:
         InputError: a task, model, prompt or source is unknown, a prompt is empty or there twice, or
@@ -363,7 +363,7 @@ def _groups(
             for group in _interleaved(trials(states, repeated, study.noise_seeds, "noise"), chunk):
                 add(group)
             if chunk > 1:
-                for group in _interleaved(trials(states, repeated, [seed], "repeat"), chunk):
+                for group in _interleaved(trials(states, repeated, [seed], "repeat"), 1):
                     add(group)
     return list(groups.values())
 

@@ -18,6 +18,14 @@ def pocket_model():
     return load_model(find_model("pocket"), choose_device("cpu"), "float32")
 
 
+@pytest.fixture(scope="module")
+def model64(pocket_model):
+    """The shipped model in float64, a module's own copy."""
+    from tests.norm64 import in_float64
+
+    return in_float64(pocket_model)
+
+
 @pytest.fixture(scope="session")
 def encoder(pocket_model):
     from sapo_analysis.model_files import find_model

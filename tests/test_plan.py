@@ -94,12 +94,13 @@ def test_the_chunk_is_fixed_by_the_size_of_the_model():
     assert make_plan(plan_of().study, "plain").chunk == 1
 
 
-def test_some_main_trials_are_repeated_in_a_smaller_stack(plan):
+def test_some_main_trials_are_repeated_by_themselves(plan):
     repeats = [t for t in plan.trials if t.purpose == "repeat"]
     main = {t.trial_id: t for t in plan.trials if t.purpose == "main"}
     assert len(repeats) == 2 * 2  # tasks, noise prompts
     for trial in repeats:
         same = main[trial.trial_id.removesuffix("-repeat")]
+        assert [trial] in [list(group.trials) for group in plan.groups]
         assert (same.prompt, same.seed, same.state_id) == (trial.prompt, trial.seed, trial.state_id)
     for without in (make_plan(plan.study, "plain"), plan_of(noise_seeds=[])):
         assert "repeat" not in {t.purpose for t in without.trials}

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, get_scheduler
 
 from sapo_analysis.learning.batching import collate, token_losses
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.lora import set_adapter_dropout
 from sapo_analysis.spec import TrainingSettings
 
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -59,6 +60,7 @@ def train(
     The order of examples is a function of `seed`, the dropout stream of each step one of `seed` and
     the step, so two prompts with one seed meet the same examples in the same order under the same
     streams. (Within a step, texts of unequal length take unequally many numbers from the stream.)
+    The frozen base stays in eval mode: dropout is the adapter's own.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer, scheduler = make_optimizer(parameters, settings)
@@ -66,7 +68,7 @@ def train(
     losses: list[float] = []
     norms: list[float] = []
     tokens = 0
-    model.train()
+    set_adapter_dropout(model, on=True)
     with torch.random.fork_rng():
         for step in range(settings.steps):
             torch.manual_seed(seed + step)
@@ -84,7 +86,7 @@ def train(
                 break
             optimizer.step()
             scheduler.step()
-    model.train(False)
+    set_adapter_dropout(model, on=False)
     diverged = not math.isfinite(losses[-1] + norms[-1])
     return Fit(losses, norms, diverged, tokens, logits=tokens)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from torch import nn
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
@@ -32,6 +33,14 @@ def fresh_adapter(
     finally:
         adapted.unload()
         model.requires_grad_(False)
+
+
+def set_adapter_dropout(model: nn.Module, on: bool) -> None:
+    """Turn dropout of the adapters on or off; the frozen base is in eval mode either way."""
+    model.train(False)
+    for name, module in model.named_modules():
+        if name.endswith("lora_dropout"):
+            module.train(on)
 
 
 def save_adapter(adapted: PreTrainedModel, folder: Path) -> None:

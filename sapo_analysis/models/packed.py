@@ -89,7 +89,15 @@ def packed(model: PreTrainedModel) -> Iterator[PackedModel]:
 
     Logits are computed where they are wanted alone, by the model's own head. In models of the Llama
     form the last layer's MLP runs at those tokens alone too.
+
+    Raises:
+        InputError: the model's attention cannot be replaced.
     """
+    if not model._supports_attention_backend:
+        raise InputError(
+            f"{type(model).__name__} has an attention of its own that packed rows cannot replace."
+            " Use --engine plain."
+        )
     config: Any = model.config
     attention = config._attn_implementation
     config._attn_implementation = _ATTENTION

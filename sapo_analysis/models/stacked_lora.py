@@ -197,12 +197,15 @@ class StackedLinear(nn.Module):
         self._scale, self._dropout = scale, dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        """Input [K, tokens, in] to output [K, tokens, out]."""
+        """Input [K, tokens, in], or its rows flattened, to output of the same form."""
         y: Tensor = self.base(x)
-        hidden = torch.bmm(self._dropout(x.to(self.a.dtype)), self.a.mT)
+        stacked = x.reshape(len(self.a), -1, x.shape[-1]).to(self.a.dtype)
+        hidden = torch.bmm(self._dropout(stacked), self.a.mT)
+        rows = y.view(len(self.b), -1, y.shape[-1])
         if y.dtype == self.a.dtype:
-            return y.baddbmm_(hidden, self.b.mT, alpha=self._scale)
-        return (y + torch.bmm(hidden, self.b.mT) * self._scale).to(y.dtype)
+            return rows.baddbmm_(hidden, self.b.mT, alpha=self._scale).view(y.shape)
+        update = torch.bmm(hidden, self.b.mT) * self._scale
+        return (rows + update).to(y.dtype).view(y.shape)
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from sapo_analysis.learning.batching import collate, token_losses
-from sapo_analysis.models.encoding import IGNORED, Encoded
 from sapo_analysis.learning.scoring import example_losses
+from sapo_analysis.models.encoding import IGNORED, Encoded
 from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import get_task

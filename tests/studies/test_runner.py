@@ -142,7 +142,7 @@ def test_both_engines_measure_the_same(finished, finished_plain):
     states = finished.table("states")
     pd.testing.assert_frame_equal(states, finished_plain.table("states"))
     assert set(finished.table("trials").query("purpose == 'main'")["chunk"]) == {3}
-    assert set(finished.table("trials").query("purpose == 'repeat'")["chunk"]) == {2}
+    assert set(finished.table("trials").query("purpose == 'repeat'")["chunk"]) == {1}
     trials = finished_plain.table("trials")
     assert set(trials["chunk"]) == {1} and "repeat" not in set(trials["purpose"])
 

@@ -1,8 +1,7 @@
-"""The shipped model in float64 throughout."""
+"""A model of the Llama form in float64 throughout."""
 
 import copy
 
-import pytest
 import torch
 
 
@@ -17,9 +16,8 @@ class Norm64(torch.nn.Module):
         return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon)
 
 
-@pytest.fixture(scope="module")
-def model64(pocket_model):
-    model = copy.deepcopy(pocket_model).double()
+def in_float64(model):
+    model = copy.deepcopy(model).double()
     for layer in model.model.layers:
         layer.input_layernorm = Norm64(layer.input_layernorm)
         layer.post_attention_layernorm = Norm64(layer.post_attention_layernorm)
