@@ -13,10 +13,11 @@ from sapo_analysis.bench.compare import compared, require_alike
 from sapo_analysis.bench.floor import Peak, decoding_seconds, forward_flops, reading, sizes_of
 from sapo_analysis.bench.greedy import greedy_tokens, left_after_draft
 from sapo_analysis.bench.harness import Arm, Say, best, interleave, thread_counts
+from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.workload import Workload
 from sapo_analysis.models.stacked_lora import stacked_adapters
 
-_ROUNDS = (1, 2)
+_ROUNDS = (1, 4)
 
 
 def measure(work: Workload, peak: Peak, say: Say) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def _measure(work: Workload, folders: Sequence[Path], peak: Peak, say: Say) -> d
     batch = max(work.preset.eval_batches)
     difference, differing = _difference(work, single, batch)
     require_alike("losses after training", difference, work.model.dtype, 1e-5)
-    threads = [{"threads": n} for n in thread_counts(work.device)]
+    threads = [{"threads": n} for n in thread_counts(work.device, work.threads)]
     grid = [
         {**cell, "batch": size} for cell in threads for size in sorted(work.preset.eval_batches)
     ]
@@ -119,7 +120,7 @@ def _difference(work: Workload, folders: Sequence[Path], batch: int) -> tuple[fl
         for other in (two.outputs, three)
         for a, b in zip(one.outputs, other, strict=True)
     ]
-    losses = max(
+    losses = largest(
         abs(b.loss - a.loss) / max(a.loss, 1.0) for a, b in zip(expected, found, strict=True)
     )
     return losses, sum(a != b for a, b in pairs) / len(pairs)

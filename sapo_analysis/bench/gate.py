@@ -21,6 +21,7 @@ from sapo_analysis.bench.arms import ours, plain, trainer
 from sapo_analysis.bench.arms.reloaded import reloaded
 from sapo_analysis.bench.arms.weights import distance, relative_difference
 from sapo_analysis.bench.harness import Say
+from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.workload import Workload, in_float64, make_workload, small_preset
 from sapo_analysis.errors import WorkError
 from sapo_analysis.learning.scoring import ExampleLoss
@@ -108,7 +109,7 @@ def score_difference(
 
     The larger of the two: a loss near zero is the difference of numbers as large as the logits.
     """
-    return max(
+    return largest(
         abs(b.nll_sum - a.nll_sum) / max(a.nll_sum, least * a.n_tokens)
         for own, other in zip(expected, found, strict=True)
         for a, b in zip(own, other, strict=True)
@@ -173,7 +174,7 @@ def _answered_alike(work: Workload) -> list[Check]:
         for one, two, (_, three) in zip(expected, found, through_trainer, strict=True)
         for a, b, c in zip(one.outputs, two.outputs, three, strict=True)
     )
-    losses = max(abs(b.loss - a.loss) / a.loss for a, b in zip(expected, found, strict=True))
+    losses = largest(abs(b.loss - a.loss) / a.loss for a, b in zip(expected, found, strict=True))
     off = float((stacked - reloaded).abs().max() / reloaded.abs().max())
     return [
         Check("answers that differ, float64", differing, 0),
@@ -204,11 +205,11 @@ def worst_average(
     losses: Sequence[Sequence[ExampleLoss]], averages: Sequence[float], batch: int
 ) -> float:
     """Largest relative difference of means of batch means from those of given losses."""
-    worst = 0.0
+    differences = []
     for some, average in zip(losses, averages, strict=True):
         own = batch_mean([x.nll_sum for x in some], [x.n_tokens for x in some], batch)
-        worst = max(worst, abs(average - own) / own)
-    return worst
+        differences.append(abs(average - own) / own)
+    return largest(differences)
 
 
 def _trainer_trains(work: Workload) -> list[Check]:

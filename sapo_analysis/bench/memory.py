@@ -68,6 +68,7 @@ def _from_data(data: dict[str, Any]) -> Preset:
 def main() -> None:
     """Train a stack for some steps and print the most memory held."""
     payload = json.load(sys.stdin)
+    torch.set_num_threads(1)  # threads change no memory, and two processes' would collide
     preset = _from_data(payload["preset"])
     lora = LoraSettings.model_validate(payload["lora"])
     work = make_workload(preset, choose_device(payload["device"]), lora)

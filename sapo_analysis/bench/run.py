@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import torch
+from transformers.utils import logging
+
 from sapo_analysis.bench import evaluation, scoring, training
 from sapo_analysis.bench.compare import compared, require_alike
 from sapo_analysis.bench.floor import (
@@ -49,6 +52,8 @@ def bench(
     """
     # peft asks transformers by a name that is on its way out.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+    disable: Any = logging.disable_progress_bar  # transformers leaves it untyped
+    disable()
     began = time.monotonic()
     device = choose_device(device_name)  # type: ignore[arg-type]
     _check(preset, device, sections)
@@ -61,12 +66,16 @@ def bench(
     }
     say(f"Preset {preset.name}: {preset.title}; {answer['settings']['text']}")
     work = make_workload(preset, device, lora)
+    # Apart from what is timed, small matrices: more threads would wait for each other.
+    torch.set_num_threads(1)
     say("Do all arms compute the same?")
     checks = run_gate(gate_workload(work, device), say)
     answer["gate"] = {
         check.name: {"difference": check.difference, "bound": check.bound} for check in checks
     }
+    torch.set_num_threads(work.threads)
     peak = measure_peak(device.name, work.model.dtype)
+    torch.set_num_threads(1)
     answer["peak_gflops"], answer["peak_gb_per_s"] = peak.flops / 1e9, peak.bandwidth / 1e9
     say(f"Peak: {peak.flops / 1e9:.0f} GFLOP/s, {peak.bandwidth / 1e9:.1f} GB/s")
     answer.update(_measured(work, peak, sections, say))
@@ -103,6 +112,7 @@ def _settings(preset: Preset, lora: LoraSettings) -> dict[str, Any]:
         "batch": preset.batch_size,
         "steps": list(preset.steps),
         "K": preset.n_adapters,
+        "threads": torch.get_num_threads(),
         "dtype": "float32" if preset.shape is None else preset.shape.dtype,
         "text": f"dropout {lora.lora_dropout:g}, adapters on {named}, r {lora.r},"
         f" batch {preset.batch_size}, K = {preset.n_adapters}",

@@ -9,6 +9,7 @@ from sapo_analysis.bench.compare import compared, require_alike
 from sapo_analysis.bench.floor import Peak, forward_flops, last_layer_share, reading, sizes_of
 from sapo_analysis.bench.gate import score_difference, worst_average
 from sapo_analysis.bench.harness import Arm, Say, best, interleave, thread_counts
+from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.workload import Workload
 
 _PROMPTS = (1, 5)
@@ -24,7 +25,7 @@ def measure(work: Workload, peak: Peak, say: Say) -> dict[str, Any]:
     difference = _difference(work)
     require_alike("scores per example", difference, work.model.dtype, 1e-5)
     batch = max(work.preset.eval_batches)
-    threads = [{"threads": n} for n in thread_counts(work.device)]
+    threads = [{"threads": n} for n in thread_counts(work.device, work.threads)]
     grid = [
         {**cell, "batch": size} for cell in threads for size in sorted(work.preset.eval_batches)
     ]
@@ -65,7 +66,9 @@ def measure(work: Workload, peak: Peak, say: Say) -> dict[str, Any]:
 def _difference(work: Workload) -> float:
     expected = plain.score(work, 1, max(work.preset.eval_batches))
     found = trainer.score(work, 1, _RELEASED_BATCH)
-    return max(
-        score_difference(expected, ours.score(work, 1)),
-        worst_average(expected, found, _RELEASED_BATCH),
+    return largest(
+        [
+            score_difference(expected, ours.score(work, 1)),
+            worst_average(expected, found, _RELEASED_BATCH),
+        ]
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sapo_analysis.bench.harness import Say, quartiles
+from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.trial import ALL, STATE
 from sapo_analysis.errors import WorkError
 from sapo_analysis.plan import make_plan
@@ -151,7 +152,8 @@ def _agreement(runs: Mapping[str, Sequence[_Once]], settings: StudySettings) -> 
         prompt: batch_mean([nll for nll, _ in own], [n for _, n in own], settings.eval_batch)
         for prompt, own in plain.losses.items()
     }
-    worst, points = 0.0, 0.0
+    differences: list[float] = []
+    points: list[float] = []
     for name, own in runs.items():
         first = own[0]
         for prompt, value in expected.items():
@@ -160,15 +162,15 @@ def _agreement(runs: Mapping[str, Sequence[_Once]], settings: StudySettings) -> 
                 found = batch_mean(
                     [x for x, _ in found], [n for _, n in found], settings.eval_batch
                 )
-            worst = max(worst, abs(found - value) / value)
+            differences.append(abs(found - value) / value)
         if first.scores.keys() != plain.scores.keys():
             raise WorkError(
                 f"The arms of the study measured other things: {name} has {len(first.scores)}"
                 f" scores, the plain loop {len(plain.scores)}. Report this."
             )
-        points = max(points, *(abs(first.scores[key] - plain.scores[key]) for key in plain.scores))
+        points += [abs(first.scores[key] - plain.scores[key]) for key in plain.scores]
     return {
-        "max_relative_difference": worst,
-        "max_score_difference_points": points,
+        "max_relative_difference": largest(differences),
+        "max_score_difference_points": largest(points),
         "peak_bytes": {name: own[0].peak_bytes for name, own in runs.items()},
     }

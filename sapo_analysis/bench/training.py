@@ -21,6 +21,7 @@ from sapo_analysis.bench.floor import (
 )
 from sapo_analysis.bench.gate import without_dropout
 from sapo_analysis.bench.harness import Arm, Say, best, interleave, thread_counts
+from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.workload import Workload
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.training import batch_order
@@ -32,7 +33,7 @@ def tune(work: Workload, say: Say) -> tuple[dict[str, int], list[dict[str, Any]]
     size = work.preset.batch_size
     grid = [
         {"threads": n, "micro_batch": micro}
-        for n in thread_counts(work.device)
+        for n in thread_counts(work.device, work.threads)
         for micro in (size, size // 2, size // 4)
     ]
     return best(
@@ -42,7 +43,7 @@ def tune(work: Workload, say: Say) -> tuple[dict[str, int], list[dict[str, Any]]
 
 def tune_threads(work: Workload, name: str, say: Say) -> int:
     """The best number of threads for another arm."""
-    threads = [{"threads": n} for n in thread_counts(work.device)]
+    threads = [{"threads": n} for n in thread_counts(work.device, work.threads)]
     make = {"plain": _plain_arm, "ours": _our_arm}[name]
     chosen, _ = best(
         f"training, {name}", threads, lambda cell: make(work, cell), work.preset.steps[0], say
@@ -117,7 +118,7 @@ def _difference(work: Workload) -> float:
         ours.train(work, n, steps),
         trainer.train(work, n, steps, size, seeded=True),
     ]
-    return max(distance(weights, expected) for weights in found)
+    return largest(distance(weights, expected) for weights in found)
 
 
 def _trainer_arm(work: Workload, cell: dict[str, int]) -> Arm:
@@ -148,7 +149,7 @@ def numerical_noise(work: Workload, steps: int) -> dict[str, Any]:
         "steps": steps,
         "stacks": [[n], [half, n - half]],
         "weights": distance(other, whole),
-        "loss": max(abs(b - a) / a for a, b in zip(losses, other_losses, strict=True)),
+        "loss": largest(abs(b - a) / a for a, b in zip(losses, other_losses, strict=True)),
     }
 
 

@@ -68,6 +68,7 @@ class Workload:
         evaluated: the tasks that each adapter is tested on.
         lora: the adapters.
         training: a fine-tune; its number of steps is set by each job.
+        threads: CPU threads that an arm may take.
     """
 
     preset: Preset
@@ -78,6 +79,7 @@ class Workload:
     evaluated: list[Evaluated]
     lora: LoraSettings
     training: TrainingSettings
+    threads: int
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
@@ -191,6 +193,7 @@ def _pocket(preset: Preset, device: Device, lora: LoraSettings) -> Workload:
         evaluated,
         lora,
         training,
+        torch.get_num_threads(),
     )
 
 
@@ -217,6 +220,7 @@ def _random(preset: Preset, device: Device, lora: LoraSettings) -> Workload:
         [_own_answers(model, encoder, shape, tested)],
         lora,
         TrainingSettings(batch_size=preset.batch_size, learning_rate=1e-3),
+        torch.get_num_threads(),
     )
 
 

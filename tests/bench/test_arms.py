@@ -1,5 +1,6 @@
 """Every arm does the same job: the same weights, losses and answers."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from sapo_analysis.bench.arms import ours, plain, trainer
 from sapo_analysis.bench.arms.weights import distance, relative_difference
 from sapo_analysis.bench.greedy import greedy_tokens, left_after_draft
+from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.workload import SHARE_RIGHT, in_float64
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.pre_update_loss import batch_mean
@@ -75,6 +77,15 @@ def test_relative_difference_is_by_matrix_and_distance_over_all(work):
     assert relative_difference(other, one) == pytest.approx(0.5)
     assert 0 < distance(other, one) < 0.5
     assert relative_difference([{}], one) == float("inf")
+    name = list(one[0])[-1]
+    broken = [{**one[0], name: one[0][name] * math.nan}]
+    assert math.isnan(relative_difference(broken, one)) and math.isnan(distance(broken, one))
+
+
+def test_what_is_not_a_number_is_never_passed_over():
+    assert largest([1.0, 3.0, 2.0]) == 3.0
+    assert math.isnan(largest([1.0, math.nan, 2.0]))
+    assert largest([]) == 0.0
 
 
 def test_folders_are_left_empty(work, tmp_path, monkeypatch):

@@ -34,11 +34,21 @@ def test_arms_are_interleaved_back_and_forth():
 
 
 def test_the_best_cell_of_a_grid_is_taken_and_all_are_shown(monkeypatch):
-    times = iter([5.0, 4.0, 1.0, 3.0])
+    times = iter([5.0, 4.0, 1.0, 3.0, 9.0])  # a cell so slow is not tried twice
     monkeypatch.setattr(harness, "clock", lambda arm, length: (next(times), 0.0))
     said = []
-    grid = [{"threads": 1}, {"threads": 2}]
+    grid = [{"threads": 1}, {"threads": 2}, {"threads": 3}]
     chosen, cells = best("x", grid, lambda cell: Arm("x", 1, lambda n: None), 1, said.append)
     assert chosen == {"threads": 2}
-    assert [(cell["seconds"], cell["chosen"]) for cell in cells] == [(4.0, False), (1.0, True)]
-    assert len(said) == 2
+    assert [(cell["seconds"], cell["chosen"]) for cell in cells] == [
+        (4.0, False),
+        (1.0, True),
+        (9.0, False),
+    ]
+    assert len(said) == 3
+
+
+def test_threads_are_tried_one_and_all():
+    assert harness.thread_counts("cpu", 8) == [1, 8]
+    assert harness.thread_counts("cpu", 1) == [1]
+    assert harness.thread_counts("cuda", 8) == [8]

@@ -29,8 +29,11 @@ def quick(monkeypatch):
     monkeypatch.setattr(run, "run_gate", lambda small, say: [])  # has its own tests
 
 
-def test_the_answer_is_plain_data_with_every_section(micro, quick):
+def test_the_answer_is_plain_data_with_every_section(micro, quick, monkeypatch):
     lines = []
+    two_cores = {"threads": 2}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: two_cores["threads"])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: two_cores.update(threads=n))
     lora = LoraSettings(target_modules=("q_proj", "v_proj"), lora_dropout=0.1)
     answer = json.loads(json.dumps(run.bench(micro, lora, "cpu", say=lines.append)))
     assert "study" not in answer  # random weights have no tasks
@@ -53,6 +56,10 @@ def test_the_answer_is_plain_data_with_every_section(micro, quick):
     assert {cell["section"] for cell in answer["trainer_grid"]} == set(SECTIONS)
     tried = [cell["micro_batch"] for cell in answer["trainer_grid"] if "micro_batch" in cell]
     assert set(tried) == {4, 2, 1}
+    in_grid = {section: set() for section in SECTIONS}
+    for cell in answer["trainer_grid"]:
+        in_grid[cell["section"]].add(cell["threads"])
+    assert all(found == {1, 2} for found in in_grid.values())  # each section tries all threads
     assert sum(cell["chosen"] for cell in answer["trainer_grid"]) == 3
     assert any("micro_batch 2" in line for line in lines)  # the grid is printed
 

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from sapo_analysis.bench.largest import largest
+
 Weights = dict[str, Tensor]
+_TINY = 1e-30
 
 
 def adapter_weights(adapted: PreTrainedModel) -> Weights:
@@ -24,15 +27,14 @@ def adapter_weights(adapted: PreTrainedModel) -> Weights:
 
 def relative_difference(found: Sequence[Weights], expected: Sequence[Weights]) -> float:
     """Largest difference of a weight, relative to the largest weight of its matrix."""
-    worst = 0.0
-    for own, other in zip(found, expected, strict=True):
-        if own.keys() != other.keys():
-            return float("inf")
-        for name, weight in other.items():
-            largest = float(weight.abs().max())
-            if largest > 0:
-                worst = max(worst, float((own[name] - weight).abs().max()) / largest)
-    return worst
+    pairs = list(zip(found, expected, strict=True))
+    if any(own.keys() != other.keys() for own, other in pairs):
+        return float("inf")
+    return largest(
+        float((own[name] - weight).abs().max() / weight.abs().max().clamp(min=_TINY))
+        for own, other in pairs
+        for name, weight in other.items()
+    )
 
 
 def distance(found: Sequence[Weights], expected: Sequence[Weights]) -> float:
