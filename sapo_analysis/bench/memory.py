@@ -5,23 +5,21 @@ In a process of its own, so that nothing done before is counted.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from sapo_analysis.bench.arms import ours
+from sapo_analysis.bench.peak_memory import forget_peak, peak_memory
 from sapo_analysis.bench.presets import Preset, Shape
 from sapo_analysis.bench.workload import Workload, make_workload
 from sapo_analysis.errors import WorkError
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.spec import LoraSettings
-from sapo_analysis.studies.meter import peak_bytes
 
 _STEPS = 3
 
@@ -72,26 +70,9 @@ def main() -> None:
     preset = _from_data(payload["preset"])
     lora = LoraSettings.model_validate(payload["lora"])
     work = make_workload(preset, choose_device(payload["device"]), lora)
-    _forget_peak()
+    forget_peak()
     ours.train(work, payload["n"], _STEPS)
-    print(_peak(work.device))
-
-
-def _forget_peak() -> None:
-    """Importing and loading can hold more memory than training a small model does."""
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-    with contextlib.suppress(OSError):  # Linux alone; elsewhere the peak is the process's whole one
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak(device: str) -> int:
-    status = Path("/proc/self/status")
-    if device == "cpu" and status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return peak_bytes()
+    print(peak_memory())
 
 
 if __name__ == "__main__":
