@@ -14,12 +14,13 @@ from typing import Any
 import torch
 
 from sapo_analysis.bench.arms import ours
-from sapo_analysis.bench.peak_memory import forget_peak, peak_memory
+from sapo_analysis.bench.peak_memory import forget_peak
 from sapo_analysis.bench.presets import Preset, Shape
 from sapo_analysis.bench.workload import Workload, make_workload
 from sapo_analysis.errors import WorkError
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.spec import LoraSettings
+from sapo_analysis.studies.meter import peak_bytes
 
 _STEPS = 3
 
@@ -72,7 +73,7 @@ def main() -> None:
     work = make_workload(preset, choose_device(payload["device"]), lora)
     forget_peak()
     ours.train(work, payload["n"], _STEPS)
-    print(peak_memory())
+    print(peak_bytes())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The most memory this process held, on the GPU or by itself."""
+"""Forgetting the most memory this process held, so that it is counted from here on."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from pathlib import Path
 
 import torch
 
-from sapo_analysis.studies.meter import peak_bytes
-
-_STATUS = Path("/proc/self/status")
 _FORGET = Path("/proc/self/clear_refs")
 
 
@@ -19,17 +16,3 @@ def forget_peak() -> None:
         torch.cuda.reset_peak_memory_stats()
     with contextlib.suppress(OSError):  # Linux alone; elsewhere the peak is the process's whole one
         _FORGET.write_text("5")
-
-
-def peak_memory() -> int:
-    """Bytes at the peak.
-
-    On Linux from the kernel's mark for this program: the usual counter starts at what the parent
-    process held when it started this one.
-    """
-    on_gpu = torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0
-    if not on_gpu and _STATUS.exists():
-        for line in _STATUS.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return peak_bytes()

@@ -95,7 +95,7 @@ _ALL = (
         "pocket",
         "the shipped pocket model on its own tasks",
         None,
-        n_adapters=5,
+        n_adapters=13,
         batch_size=16,
         examples=100,
         study_repeats=2,

@@ -17,7 +17,6 @@ from typing import Any
 import torch
 
 from sapo_analysis.bench.arms import trainer
-from sapo_analysis.bench.peak_memory import peak_memory
 from sapo_analysis.bench.workload import Evaluated
 from sapo_analysis.models.encoding import Encoder
 from sapo_analysis.models.loading import choose_device, context_length, load_model, load_tokenizer
@@ -44,7 +43,7 @@ def answer(payload: Mapping[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(payload["threads"])
     study = parse_study(payload["study"], "The bench's study")
     work = _with_engine if "engine" in payload else _with_trainer
-    return {**work(study, payload), "peak_bytes": peak_memory()}
+    return {**work(study, payload), "peak_bytes": peak_bytes()}
 
 
 def _with_engine(study: ParaphraseStudy, payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from transformers import PreTrainedModel
 
+_STATUS = Path("/proc/self/status")
 Phase = Literal["score", "train", "evaluate"]
 FORWARD_FLOPS, BACKWARD_FLOPS_FROZEN, BACKWARD_FLOPS_TRAINED = 2, 2, 4
 """Per parameter and token. A frozen weight needs the gradient of its input, not its own."""
@@ -96,8 +98,16 @@ class Meter:
 
 
 def peak_bytes() -> int:
-    """The most memory held so far: on the GPU where one is in use, else by this process."""
+    """The most memory held so far: on the GPU where one is in use, else by this program.
+
+    On Linux from the kernel's mark for this program: the usual counter starts at what the parent
+    process held when it started this one.
+    """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
         return int(torch.cuda.max_memory_allocated())
-    unit = 1 if sys.platform == "darwin" else 1024  # Linux counts in KiB
+    if _STATUS.exists():
+        for line in _STATUS.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # others count in KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from sapo_analysis.bench.peak_memory import forget_peak, peak_memory
+from sapo_analysis.bench.peak_memory import forget_peak
+from sapo_analysis.studies.meter import peak_bytes
 
 MEBI = 1 << 20
 
@@ -11,11 +12,11 @@ MEBI = 1 << 20
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process forget its peak")
 def test_the_peak_counts_from_where_it_was_forgotten():
     big = bytearray(b"x") * (200 * MEBI)
-    held = peak_memory()
+    held = peak_bytes()
     assert held > 200 * MEBI
     del big
     forget_peak()
-    assert peak_memory() < held - 100 * MEBI
+    assert peak_bytes() < held - 100 * MEBI
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the usual counter is taken")
@@ -23,7 +24,7 @@ def test_a_process_does_not_start_at_its_parents_peak():
     code = """
 import subprocess, sys
 big = bytearray(b"x") * (1500 << 20)
-child = "from sapo_analysis.bench.peak_memory import peak_memory; print(peak_memory())"
+child = "from sapo_analysis.studies.meter import peak_bytes; print(peak_bytes())"
 print(subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
