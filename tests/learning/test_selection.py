@@ -1,0 +1,255 @@
+"""Selection: the winner is that of full scoring, for fewer evaluations."""
+
+from math import fsum, inf, nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.learning import selection
+from sapo_analysis.learning.packed_scoring import packed_losses
+from sapo_analysis.learning.selection import race, select_prompt
+from sapo_analysis.pre_update_loss import batch_mean
+from sapo_analysis.prompts import get_prompts
+from sapo_analysis.tasks import get_task
+
+BATCH = 8
+
+
+class Table:
+    """Losses [candidates][examples] as a race asks for them; no pair is asked for twice."""
+
+    def __init__(self, losses):
+        self.losses = losses
+        self.asked = set()
+
+    def __call__(self, candidates, examples):
+        pairs = [(k, i) for k in candidates for i in examples]
+        assert len(set(pairs)) == len(pairs) and not self.asked & set(pairs)
+        self.asked |= set(pairs)
+        return [[self.losses[k][i] for i in examples] for k in candidates]
+
+
+def run(losses, seed=0, slack=0.0):
+    table = Table(losses)
+    found = race(table, len(losses), len(losses[0]), seed, lambda leader: slack)
+    assert sum(found.n_scored) == len(table.asked)
+    return found
+
+
+def tables(values):
+    """Tables of losses: up to 7 candidates on up to 60 examples."""
+    return st.tuples(st.integers(1, 7), st.integers(1, 60)).flatmap(
+        lambda shape: st.lists(
+            st.lists(values, min_size=shape[1], max_size=shape[1]),
+            min_size=shape[0],
+            max_size=shape[0],
+        )
+    )
+
+
+# The second kind has many equal totals, the third sums in which the order of adding would show.
+LOSSES = st.one_of(
+    tables(st.floats(0, 1e3)), tables(st.sampled_from([0.0, 1.0, 2.0])), tables(st.just(0.1))
+)
+
+
+@given(LOSSES, st.integers(0, 5))
+def test_the_winner_is_the_argmin_of_all_losses(losses, seed):
+    totals = [fsum(own) for own in losses]
+    found = run(losses, seed)
+    assert found.winner == totals.index(min(totals))
+    for k, total in enumerate(totals):
+        assert found.exact[k] == (found.n_scored[k] == len(losses[0]))
+        if found.exact[k]:
+            assert found.totals[k] == total
+        else:
+            assert min(totals) < found.totals[k] <= total
+
+
+@given(LOSSES, st.floats(0, 10))
+def test_nothing_within_the_slack_of_the_best_is_dropped(losses, slack):
+    totals = [fsum(own) for own in losses]
+    found = run(losses, slack=slack)
+    assert found.winner == totals.index(min(totals))
+    for k, total in enumerate(totals):
+        assert found.exact[k] or total > min(totals) + slack
+
+
+def test_equal_candidates_are_all_scored_in_full_and_the_first_wins():
+    found = run([[0.1] * 40] * 5)
+    assert found.winner == 0 and all(found.exact)
+
+
+def test_one_candidate_wins_and_is_scored_in_full():
+    found = run([[1.0] * 30])
+    assert (found.winner, found.n_scored, found.totals) == (0, [30], [30.0])
+
+
+def test_fewer_examples_than_the_warm_up_are_all_scored():
+    found = run([[2.0, 3.0], [1.0, 1.0], [9.0, 9.0]])
+    assert found.winner == 1 and found.n_scored == [2, 2, 2]
+
+
+def test_a_clear_loser_is_dropped_after_the_warm_up():
+    found = run([[1.0] * 100, [100.0] * 100])
+    assert found.n_scored == [100, selection.WARM_UP] and found.totals[1] == 1600.0
+
+
+def test_the_first_to_lead_need_not_win():
+    # Whatever the warm-up says of candidate 0, it has the highest loss of all on what follows.
+    for seed in range(5):
+        losses = [[0.0] * 60, [0.5] * 60]
+        seen = []
+        table = Table(losses)
+
+        def ask(candidates, examples, table=table, seen=seen):
+            if not seen:
+                seen.extend(examples)
+                for i in set(range(60)) - set(examples):
+                    table.losses[0][i] = 3.0
+            return table(candidates, examples)
+
+        found = race(ask, 2, 60, seed)
+        assert found.winner == 1 and all(found.exact)
+
+
+@pytest.mark.parametrize("loss", [nan, inf, -inf, -0.1])
+@pytest.mark.parametrize("k", [0, 1])
+def test_what_is_no_loss_is_refused(loss, k):
+    losses = [[1.0] * 50, [1.0] * 50]
+    losses[k][33] = loss
+    with pytest.raises(InputError, match=rf"Prompt number {k} has loss {loss} on example 33\."):
+        run(losses)
+
+
+def test_a_selection_from_nothing_is_refused(pocket_model):
+    with pytest.raises(InputError, match="0 prompts on 9 examples"):
+        race(Table([]), 0, 9, 0)
+    with pytest.raises(InputError, match="1 prompts on 0 examples"):
+        select_prompt(pocket_model, [[]], 0, BATCH)
+
+
+def rows_of(encoder, name, n, n_prompts=None):
+    prompts = [p for p in get_prompts(name) if not p.test_only][:n_prompts]
+    return [encoder.encode_split(get_task(name), "train", n, p) for p in prompts]
+
+
+def full_values(model, rows, pad_id):
+    found = []
+    for own in rows:
+        losses = packed_losses(model, own, pad_id)
+        found.append(batch_mean([x.nll_sum for x in losses], [x.n_tokens for x in losses], BATCH))
+    return found
+
+
+# "plural": targets of several lengths; "reverse": close losses; 60 is no multiple of the batch.
+@pytest.mark.parametrize("name", ["sentiment", "plural", "reverse"])
+def test_selection_finds_the_argmin_of_full_scoring(pocket_model, encoder, name):
+    rows = rows_of(encoder, name, 60)
+    expected = full_values(pocket_model, rows, encoder.pad_id)
+    found = select_prompt(pocket_model, rows, encoder.pad_id, BATCH)
+    assert found.winner == expected.index(min(expected))
+    assert found.n_full == len(rows) * 60
+    assert found.n_evaluations == sum(c.n_examples for c in found.candidates) < found.n_full
+    assert found.n_repeated == 60 and found.n_rechecked == 0
+    assert 0 <= found.noise < 1e-5
+    for candidate, value in zip(found.candidates, expected, strict=True):
+        assert candidate.exact == (candidate.n_examples == 60) == (candidate.losses is not None)
+        assert candidate.precise is None
+        if candidate.exact:
+            assert candidate.value == pytest.approx(value, rel=1e-5)
+        else:
+            assert min(expected) < candidate.value < value * (1 + 1e-5)
+    known = sorted(expected)
+    assert found.gap is None or found.gap == pytest.approx(known[1] - known[0], abs=1e-5)
+
+
+def test_in_float64_values_and_losses_are_those_of_full_scoring(model64, encoder):
+    rows = rows_of(encoder, "plural", 40, n_prompts=4)
+    expected = full_values(model64, rows, encoder.pad_id)
+    found = select_prompt(model64, rows, encoder.pad_id, BATCH)
+    assert found.winner == expected.index(min(expected))
+    assert found.noise < 1e-12
+    winner = found.candidates[found.winner]
+    assert winner.value == pytest.approx(min(expected), rel=1e-12)
+    full = packed_losses(model64, rows[found.winner], encoder.pad_id)
+    for own, other in zip(winner.losses, full, strict=True):
+        assert own.nll_sum == pytest.approx(other.nll_sum, rel=1e-11)
+        assert (own.n_tokens, own.content_tokens) == (other.n_tokens, other.content_tokens)
+
+
+def test_passes_of_a_few_tokens_find_the_same(model64, encoder, monkeypatch):
+    rows = rows_of(encoder, "plural", 40, n_prompts=4)
+    whole = select_prompt(model64, rows, encoder.pad_id, BATCH)
+    monkeypatch.setattr(selection, "TOKENS_PER_PASS", 50)
+    parts = select_prompt(model64, rows, encoder.pad_id, BATCH)
+    assert parts.winner == whole.winner
+    for own, other in zip(parts.candidates, whole.candidates, strict=True):
+        assert own.n_examples == other.n_examples
+        assert own.value == pytest.approx(other.value, rel=1e-11)
+
+
+def test_a_model_that_reads_no_packed_rows_is_asked_text_by_text(model64, encoder, monkeypatch):
+    rows = rows_of(encoder, "plural", 30, n_prompts=3)
+    packed = select_prompt(model64, rows, encoder.pad_id, BATCH)
+
+    def refuse(*_):
+        raise InputError("no packed rows")
+
+    monkeypatch.setattr(selection, "check_packed", refuse)
+    monkeypatch.setattr(selection, "packed", refuse)
+    plain = select_prompt(model64, rows, encoder.pad_id, BATCH)
+    assert plain.winner == packed.winner and plain.n_evaluations == packed.n_evaluations
+    for own, other in zip(plain.candidates, packed.candidates, strict=True):
+        assert own.value == pytest.approx(other.value, rel=1e-11)
+
+
+@pytest.fixture(scope="module")
+def model16():
+    from sapo_analysis.model_files import find_model
+    from sapo_analysis.models.loading import choose_device, load_model
+
+    return load_model(find_model("pocket"), choose_device("cpu"), "bfloat16")
+
+
+def in_float32(model):
+    import copy
+
+    return copy.deepcopy(model).float()
+
+
+def test_in_bfloat16_float32_weights_decide_between_candidates_that_rounding_cannot_part(
+    model16, encoder
+):
+    # The lowest two differ by less than bfloat16 rounds.
+    rows = rows_of(encoder, "member", 250)
+    expected = full_values(in_float32(model16), rows, encoder.pad_id)
+    found = select_prompt(model16, rows, encoder.pad_id, BATCH)
+    assert found.winner == expected.index(min(expected))
+    rechecked = [c.precise for c in found.candidates if c.precise is not None]
+    assert found.n_rechecked == len(rechecked) * 250 >= 500
+    assert found.gap == pytest.approx(sorted(expected)[1] - min(expected), abs=1e-6)
+    # What it says of single prompts is what the model itself says.
+    (own,) = full_values(model16, [rows[found.winner]], encoder.pad_id)
+    assert found.candidates[found.winner].value == pytest.approx(own, abs=1e-2)
+    assert found.noise > 1e-5
+
+
+def test_in_bfloat16_a_clear_winner_needs_no_second_look(model16, encoder):
+    rows = rows_of(encoder, "topic", 60)
+    precise = in_float32(model16)
+    expected = full_values(precise, rows, encoder.pad_id)
+    found = select_prompt(model16, rows, encoder.pad_id, BATCH, precise=precise)
+    assert found.winner == expected.index(min(expected))
+    assert found.n_rechecked == 0 and found.noise > 1e-5
+
+
+def test_the_model_is_as_it_was(pocket_model, encoder):
+    from sapo_analysis.learning.scoring import example_losses
+
+    rows = rows_of(encoder, "sentiment", 20, n_prompts=3)
+    before = example_losses(pocket_model, rows[0], 20, encoder.pad_id)
+    select_prompt(pocket_model, rows, encoder.pad_id, BATCH)
+    assert example_losses(pocket_model, rows[0], 20, encoder.pad_id) == before
