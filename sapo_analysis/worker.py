@@ -79,6 +79,20 @@ def _score(payload: Payload) -> Answer:
     return score(payload["model"], payload["task"], payload["prompts"], payload["examples"])
 
 
+def _select(payload: Payload) -> Answer:
+    from sapo_analysis.studies.probes import select
+
+    _quiet()
+    return select(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+
+
+def _rank_labels(payload: Payload) -> Answer:
+    from sapo_analysis.studies.probes import rank_labels
+
+    _quiet()
+    return rank_labels(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+
+
 def _calibrate(payload: Payload) -> Answer:
     from sapo_analysis.spec import parse_study
     from sapo_analysis.studies.calibrate import calibrate
@@ -103,6 +117,8 @@ def _bench(payload: Payload) -> Answer:
 _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "devices": _devices,
     "score": _score,
+    "select": _select,
+    "rank_labels": _rank_labels,
     "calibrate": _calibrate,
     "pretrain": _pretrain,
     "bench": _bench,

@@ -168,7 +168,7 @@ class _Question:
             "n_tokens": self._lengths[k],
         }
 
-    def averagings(self, k: int, losses: Sequence[ExampleLoss]) -> dict[str, float]:
+    def averagings(self, k: int, losses: Sequence[ExampleLoss]) -> dict[str, Any]:
         """Pre-update loss of a prompt in each averaging, from all its losses."""
         rows = indicators(
             "", self.prompts[k], losses, self._lengths[k], ScoringSettings().batch_size

@@ -30,27 +30,11 @@ COMMANDS = [
     "prompts",
     "models",
     "score",
+    "rank",
     "pretrain",
+    "bench",
     "doctor",
 ]
-SCORES = {
-    "model": "pocket",
-    "task": "sentiment",
-    "n_examples": 250,
-    "prompts": [
-        {
-            "prompt_id": f"p-{i}",
-            "text": f"[red]Prompt[/red] {i}",
-            "source": "own",
-            "pre_update_loss": 2.0 - i,
-            "token_mean": 1.0,
-            "example_mean": 1.0,
-            "content": 0.5,
-            "n_tokens": 4,
-        }
-        for i in range(2)
-    ],
-}
 
 
 def sapo(*arguments):
@@ -146,17 +130,6 @@ def test_report_of_an_unfinished_run_has_numbers_and_no_verdict(tmp_path):
     path = write_run(tmp_path, n_tasks=2, n_prompts=4, finish=False)
     text = ok("report", path)
     assert "no verdict until it is done" in text and "too few tasks" not in text
-
-
-def test_score_shows_prompts_by_loss_and_obeys_no_markup(monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(jobs, "probe", lambda *question: asked.append(question) or SCORES)
-    file = tmp_path / "prompts.txt"
-    file.write_text("First {brace}\nline two\n---\nSecond\n")
-    text = ok("score", "--model", "pocket", "--task", "sentiment", "--prompts", file)
-    assert asked[0][1]["prompts"] == ["First {brace}\nline two", "Second"]
-    assert text.index("[red]Prompt[/red] 1") < text.index("[red]Prompt[/red] 0")
-    assert json.loads(ok("score", "--model", "pocket", "--task", "sentiment", "--json")) == SCORES
 
 
 def test_doctor_names_device_and_reason(monkeypatch, tmp_path):
