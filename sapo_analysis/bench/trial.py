@@ -24,6 +24,7 @@ from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.plan import Plan, Trial, as_engine, make_plan, stream_seed
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, parse_study
+from sapo_analysis.studies.meter import peak_bytes
 
 STATE = "state"
 ALL = "all"

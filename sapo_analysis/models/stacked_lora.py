@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +154,8 @@ class Dropout:
         self.probability = probability
         self._streams: list[tuple[torch.Generator, DropoutStream] | None] = []
         self._wanted = torch.empty(0)
+        # Drawing a mask takes one core alone, however many there are: adapters draw side by side.
+        self._pool = ThreadPoolExecutor(torch.get_num_threads()) if probability else None
 
     def begin(self, streams: Sequence[DropoutStream | None], wanted: Tensor) -> None:
         """Set the next step's streams; None for an adapter that is not trained in it.
@@ -168,23 +172,37 @@ class Dropout:
         """No dropout from here on."""
         self._streams = []
 
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
     def __call__(self, x: Tensor) -> Tensor:
         """Drop from x [K, tokens, size]; the rest is scaled up."""
-        if not self._streams:
+        if not self._streams or self._pool is None:
             return x
         keep = 1 - self.probability
-        mask = torch.ones_like(x)
-        for k, stream in enumerate(self._streams):
-            if stream is None:
-                continue
-            generator, at = stream
-            drawn = torch.empty(at.padded, x.shape[-1], dtype=x.dtype, device=x.device)
-            drawn.bernoulli_(keep, generator=generator).div_(keep)
-            # A row has more tokens than wanted ones: its last token predicts nothing.
-            short = x.shape[1] == self._wanted.shape[1]
-            places = at.places[self._wanted[k]] if short else at.places
-            mask[k, : len(places)] = drawn.index_select(0, places)
-        return x * mask
+        drawn = self._pool.map(partial(_draw, keep, x), self._streams)
+        mask = torch.zeros_like(x)
+        for k, (own, stream) in enumerate(zip(drawn, self._streams, strict=True)):
+            if stream is not None and own is not None:
+                # A row has more tokens than wanted ones: its last token predicts nothing.
+                short = x.shape[1] == self._wanted.shape[1]
+                places = stream[1].places
+                places = places[self._wanted[k]] if short else places
+                torch.index_select(own, 0, places, out=mask[k, : len(places)])
+        return x * mask.div_(keep)
+
+
+def _draw(
+    keep: float, x: Tensor, stream: tuple[torch.Generator, DropoutStream] | None
+) -> Tensor | None:
+    """One adapter's whole mask, ones and zeros [padded places, size], in x's type."""
+    if stream is None:
+        return None
+    generator, at = stream
+    mask = torch.empty(at.padded, x.shape[-1], dtype=x.dtype, device=x.device)
+    return mask.bernoulli_(keep, generator=generator)
 
 
 class StackedLinear(nn.Module):
@@ -198,14 +216,15 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Input [K, tokens, in], or its rows flattened, to output of the same form."""
-        y: Tensor = self.base(x)
-        stacked = x.reshape(len(self.a), -1, x.shape[-1]).to(self.a.dtype)
-        hidden = torch.bmm(self._dropout(stacked), self.a.mT)
-        rows = y.view(len(self.b), -1, y.shape[-1])
+        rows = x.reshape(len(self.a), -1, x.shape[-1])
+        y: Tensor = self.base(rows)
+        hidden = torch.bmm(self._dropout(rows.to(self.a.dtype)), self.a.mT)
         if y.dtype == self.a.dtype:
-            return rows.baddbmm_(hidden, self.b.mT, alpha=self._scale).view(y.shape)
-        update = torch.bmm(hidden, self.b.mT) * self._scale
-        return (rows + update).to(y.dtype).view(y.shape)
+            # In place: `y` is a tensor of its own, which no gradient needs.
+            y = y.baddbmm_(hidden, self.b.mT, alpha=self._scale)
+        else:
+            y = (y + torch.bmm(hidden, self.b.mT) * self._scale).to(y.dtype)
+        return y.view(*x.shape[:-1], -1)
 
 
 @contextmanager
@@ -226,6 +245,7 @@ def stacked_adapters(
     try:
         yield adapters
     finally:
+        adapters.dropout.close()
         for name, module in adapters.modules.items():
             model.set_submodule(name, module.base)
 
