@@ -48,8 +48,16 @@ class Engine(ABC):
         """Teacher-forced losses, one per row, in order."""
 
     @abstractmethod
-    def logits_per_row(self, row: Encoded) -> int:
-        """At how many tokens of a scored row the head is computed."""
+    def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
+        """To score rows of one prompt: tokens read, and tokens at which the head is computed."""
+
+    @abstractmethod
+    def evaluation_tokens(self, rows: Sequence[Encoded], max_new_tokens: int) -> int:
+        """About how many tokens measuring one adapter on these rows reads and writes."""
+
+    @abstractmethod
+    def step_tokens(self, rows: Sequence[Encoded]) -> float:
+        """Tokens that an average step of training on these rows reads."""
 
     @abstractmethod
     def evaluate(
@@ -162,12 +170,7 @@ class Engine(ABC):
             encoded = self.scoring_rows(task, prompt)
             with meter.time("score"):
                 losses = self.losses(model, encoded)
-            meter.add(
-                "score",
-                len(encoded),
-                sum(len(row.ids) for row in encoded),
-                sum(self.logits_per_row(row) for row in encoded),
-            )
+            meter.add("score", len(encoded), *self.reading(encoded))
             found["candidate_losses"] += rows.candidate_losses(state_id, prompt, losses)
             n_tokens = count_tokens(self.encoder.tokenizer, [prompt.text])[0]
             found["indicators"] += rows.indicators(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,8 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         for g in plan.groups
     )
     per_evaluation = sum(
-        sum(len(row.ids) + row.target_start + plan.tasks[name].max_new_tokens for row in rows)
-        for name in plan.tasks
-        for rows in [engine.test_rows(name, engine.original(name))]
+        engine.evaluation_tokens(engine.test_rows(name, engine.original(name)), task.max_new_tokens)
+        for name, task in plan.tasks.items()
     ) // len(plan.tasks)
     steps, batch = study.training.steps, study.training.batch_size
     return {
@@ -86,17 +85,13 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         "scored_examples": len(scored) * study.scoring.examples,
         "evaluated_examples": evaluations * n_eval,
         "train_tokens": round(
-            sum(_mean_length(engine.training_rows(t, p)) for t, p in fits) * steps * batch
+            sum(engine.step_tokens(engine.training_rows(t, p)) for t, p in fits) * steps
         ),
         "scored_tokens": sum(
-            sum(len(r.ids) for r in engine.scoring_rows(str(t), p)) for _, t, p in scored
+            engine.reading(engine.scoring_rows(str(t), p))[0] for _, t, p in scored
         ),
         "evaluated_tokens": evaluations * per_evaluation,
     }
-
-
-def _mean_length(rows: Sequence[Any]) -> float:
-    return sum(len(row.ids) for row in rows) / len(rows)
 
 
 def _seconds(engine: Engine, counts: dict[str, int]) -> float:

@@ -31,9 +31,18 @@ class PlainEngine(Engine):
             model, rows, self.plan.study.evaluation.batch_size, self.encoder.pad_id
         )
 
-    def logits_per_row(self, row: Encoded) -> int:
-        """See `Engine.logits_per_row`."""
-        return len(row.ids)
+    def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
+        """See `Engine.reading`."""
+        tokens = sum(len(row.ids) for row in rows)
+        return tokens, tokens
+
+    def evaluation_tokens(self, rows: Sequence[Encoded], max_new_tokens: int) -> int:
+        """See `Engine.evaluation_tokens`: the loss, then an answer of full length."""
+        return sum(len(row.ids) + row.target_start + max_new_tokens for row in rows)
+
+    def step_tokens(self, rows: Sequence[Encoded]) -> float:
+        """See `Engine.step_tokens`."""
+        return self.plan.study.training.batch_size * self.reading(rows)[0] / len(rows)
 
     def evaluate(
         self,

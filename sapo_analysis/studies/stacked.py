@@ -7,6 +7,7 @@ adapters in one pass. When the memory does not hold a stack, it is halved.
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from sapo_analysis.learning.stacked_training import train_stacked
 from sapo_analysis.learning.training import Fit, Member
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.loading import Device
+from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
 from sapo_analysis.plan import BASE_STATE, Plan, Trial
 from sapo_analysis.studies.base import Engine, Rows
@@ -51,9 +53,22 @@ class StackedEngine(Engine):
         """See `Engine.losses`."""
         return packed_losses(model, rows, self.encoder.pad_id)
 
-    def logits_per_row(self, row: Encoded) -> int:
-        """See `Engine.logits_per_row`."""
-        return row.n_target
+    def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
+        """See `Engine.reading`."""
+        prefix = shared_prefix(rows)
+        tokens = prefix + sum(len(row.ids) - prefix for row in rows)
+        return tokens, sum(row.n_target for row in rows)
+
+    def evaluation_tokens(self, rows: Sequence[Encoded], max_new_tokens: int) -> int:
+        """See `Engine.evaluation_tokens`; what follows a wrong draft is not foreseen."""
+        batches = math.ceil(len(rows) / self.plan.study.evaluation.batch_size)
+        return self.reading(rows)[0] + (batches - 1) * shared_prefix(rows)
+
+    def step_tokens(self, rows: Sequence[Encoded]) -> float:
+        """See `Engine.step_tokens`; with dropout each example has a prefix of its own."""
+        prefix = 0 if self.plan.study.lora.lora_dropout else shared_prefix(rows)
+        own = sum(len(row.ids) - prefix for row in rows) / len(rows)
+        return prefix + self.plan.study.training.batch_size * own
 
     def evaluate(
         self,
