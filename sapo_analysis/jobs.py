@@ -140,7 +140,7 @@ def probe(
 ) -> dict[str, Any]:
     """Ask the engine a question in a process of its own.
 
-    `kind` is `devices`, `score`, `calibrate` or `pretrain`. With `echo` its progress lines go to
+    `kind` is one of those that `sapo_analysis.worker` lists. With `echo` its progress lines go to
     this process's standard error as they come.
 
     Raises:

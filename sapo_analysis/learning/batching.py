@@ -12,6 +12,7 @@ from sapo_analysis.models.encoding import IGNORED, Encoded
 
 Item = TypeVar("Item")
 Batch = dict[str, Tensor]
+_LOGITS_AT_ONCE = 1 << 21
 
 
 def in_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -57,10 +58,19 @@ def label_losses(logits: Tensor, labels: Tensor) -> Tensor:
 
     Computed in float32, or in float64 where the logits are.
     """
+    # In parts that a cache holds: log-softmax writes as much again as the logits take.
+    size = max(1, _LOGITS_AT_ONCE // logits.shape[-1])
+    parts = zip(
+        torch.split(logits.flatten(0, 1), size), torch.split(labels.flatten(), size), strict=True
+    )
+    return torch.cat([_cross_entropy(*part) for part in parts]).view(labels.shape)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     precise = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return torch.nn.functional.cross_entropy(
-        precise.flatten(0, 1), labels.flatten(), ignore_index=IGNORED, reduction="none"
-    ).view(labels.shape)
+        precise, labels, ignore_index=IGNORED, reduction="none"
+    )
 
 
 def token_losses(logits: Tensor, labels: Tensor) -> Tensor:

@@ -37,13 +37,14 @@ def continue_greedy(
 ) -> list[list[int]]:
     """The tokens each start goes on with, its own first token included, a stop token last.
 
-    The pack must have kept its keys and values.
+    The pack must have kept its keys and values; they are taken out of it.
     """
     written = [[start.token] for start in starts]
     alive = _unfinished(range(len(starts)), starts, written, stop_ids)
     if not alive:
         return written
     cache = _Cache(pack, [starts[i] for i in alive])
+    pack.kept.clear()
     while alive:
         tokens = [written[i][-1] for i in alive]
         positions = [starts[i].position + len(written[i]) - 1 for i in alive]

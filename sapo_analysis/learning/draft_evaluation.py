@@ -81,6 +81,7 @@ def _evaluate_pack(
     logits = reader.logits(pack)
     losses = pack_losses(logits, pack, batch)
     written = logits.argmax(dim=-1).tolist()
+    del logits  # large, and decoding needs the room
     starts = []
     waiting: list[tuple[int, int, list[int]]] = []
     for r, (examples, own, result) in enumerate(zip(batch, written, found, strict=True)):

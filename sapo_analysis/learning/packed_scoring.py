@@ -15,7 +15,10 @@ from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import KeysValues, Pack, shared_prefix
 
 TOKENS_PER_PASS = 4096
-"""Suffix tokens read at once: enough to fill a core's matrix units, little memory."""
+"""Tokens read at once, a prefix counted for each example that attends to it.
+
+Enough to fill a core's matrix units, little memory.
+"""
 
 
 @torch.no_grad()
@@ -31,13 +34,14 @@ def packed_losses(
     cache: dict[int, KeysValues] | None = None
     found: dict[int, ExampleLoss] = {}
     with packed(model) as reader:
-        for places in _passes(rows, prefix):
+        for places in _passes(rows):
             batch = [rows[i] for i in places]
             first = cache is None and prefix > 0
             pack = Pack([batch], [prefix], pad_id, reader.device, keep=first, prefix_cache=cache)
             losses = pack_losses(reader.logits(pack), pack, [batch])[0]
             if first:
-                cache = {layer: prefixes for layer, (prefixes, _) in pack.kept.items()}
+                # Copies: the kept ones are views of everything the first pass read.
+                cache = {layer: (k.clone(), v.clone()) for layer, ((k, v), _) in pack.kept.items()}
             found.update(zip(places, losses, strict=True))
     return [found[i] for i in range(len(rows))]
 
@@ -52,7 +56,7 @@ def check_packed(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -
     found = packed_losses(model, rows, pad_id)
     for a, b in zip(own, found, strict=True):
         # bfloat16 keeps 8 bits: differences of a few per cent are its rounding.
-        tolerance = 1e-4 if model.dtype == torch.float32 else 0.05
+        tolerance = 0.05 if model.dtype in (torch.bfloat16, torch.float16) else 1e-4
         if not abs(a.nll_sum - b.nll_sum) <= tolerance * max(a.nll_sum, a.n_tokens):
             raise InputError(
                 f"{type(model).__name__} reads packed rows otherwise than single texts (loss"
@@ -81,12 +85,12 @@ def pack_losses(
     return found
 
 
-def _passes(rows: Sequence[Encoded], prefix: int) -> Iterator[list[int]]:
+def _passes(rows: Sequence[Encoded]) -> Iterator[list[int]]:
     """Row numbers of each pass, shortest rows first."""
     batch: list[int] = []
     tokens = 0
     for i in sorted(range(len(rows)), key=lambda i: len(rows[i].ids)):
-        length = len(rows[i].ids) - prefix
+        length = len(rows[i].ids)
         if batch and tokens + length > TOKENS_PER_PASS:
             yield batch
             batch, tokens = [], 0

@@ -396,7 +396,10 @@ class _Packed:
         )
         losses = pack_losses(self._reader.logits(pack), pack, batch)
         if cache is None:
-            self._cache = {layer: prefix for layer, (prefix, _) in pack.kept.items()}
+            # Copies: the kept ones are views of everything this pass read.
+            self._cache = {
+                layer: (k.clone(), v.clone()) for layer, ((k, v), _) in pack.kept.items()
+            }
         return losses
 
     def again(self, candidate: int, examples: Sequence[int]) -> list[ExampleLoss]:

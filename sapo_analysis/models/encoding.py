@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -75,6 +76,10 @@ class Encoder:
                     )
             self._known[key] = rows
         return self._known[key]
+
+    def known(self) -> Iterator[Encoded]:
+        """Every example encoded so far."""
+        return chain.from_iterable(self._known.values())
 
     @property
     def pad_id(self) -> int:

@@ -173,6 +173,9 @@ class Pack:
         place = np.zeros((self.n_rows, width), dtype=np.int64)
         present = np.zeros((self.n_rows, width), dtype=bool)
         for r, row in enumerate(rows):
+            # Padding points into its own row: nothing passes between adapters, not even a NaN.
+            prefix_slots[r] = suffix_slots[r] = r * width
+            place[r] = self.n_rows * n_prefix + r * self.n_examples * self.suffix
             tokens = r * width + np.arange(len(row.ids))
             prefix_slots[r, : row.head] = tokens[: row.head]
             suffix_slots[r, row.which, row.inside] = tokens[row.head :]

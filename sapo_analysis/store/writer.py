@@ -120,10 +120,14 @@ class RunWriter:
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Join the parts of each table, write the final provenance and mark the run as done."""
+        whole = self.finished_groups()
         for table in TABLES.values():
+            # A worker killed within a group leaves parts of it; under another engine or chunk its
+            # trials came again in other groups.
             parts = [
                 pq.read_table(p, schema=table.schema)
                 for p in sorted(self._folder(table).glob("part-*.parquet"))
+                if layout.group_of_part(p) in whole
             ]
             joined = pa.concat_tables(parts) if parts else table.schema.empty_table()
             layout.write_atomically(self._folder(table) / layout.JOINED, _parquet(joined))

@@ -41,7 +41,7 @@ class Engine(ABC):
         tokenizer = load_tokenizer(plan.model)
         base = self.states.at(BASE_STATE)
         self.encoder = Encoder(tokenizer, context_length(base))
-        self._sizes = model_sizes(base)
+        self.sizes = model_sizes(base)
 
     @abstractmethod
     def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
@@ -85,8 +85,12 @@ class Engine(ABC):
             "device": self.device.name,
         }
 
-    def check_lengths(self) -> None:
-        """Encode all the study will read, so that a text that does not fit is refused early."""
+    def check(self) -> None:
+        """Refuse early what cannot be run: all that the study will read is encoded here.
+
+        Raises:
+            InputError: a text does not fit, or this engine cannot work with the model or adapters.
+        """
         for name in self.plan.tasks:
             self.test_rows(name, self.original(name))
         for name, candidates in self.plan.prompts.items():
@@ -99,7 +103,7 @@ class Engine(ABC):
 
     def run(self, group: Group) -> Rows:
         """Everything that one group measures, as table rows."""
-        meter = Meter(self._sizes)
+        meter = Meter(self.sizes)
         if group.kind == "base":
             found = self._base(meter)
         elif group.stage is not None:

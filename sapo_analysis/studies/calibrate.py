@@ -33,7 +33,7 @@ def calibrate(study: ParaphraseStudy, engine: EngineName) -> dict[str, Any]:
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
         worker = make_engine(plan, device, Path(folder))
-        worker.check_lengths()
+        worker.check()
         counts = _counts(plan, worker)
         seconds = _seconds(worker, counts)
     return {

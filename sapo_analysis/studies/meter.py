@@ -62,8 +62,20 @@ class Meter:
     def time(self, phase: Phase) -> Iterator[None]:
         """Count the time of a block to a phase."""
         started = time.perf_counter()
-        yield
-        self._totals[phase].seconds += time.perf_counter() - started
+        try:
+            yield
+        finally:
+            self._totals[phase].seconds += time.perf_counter() - started
+
+    def include(self, other: Meter, failed: bool = False) -> None:
+        """Add what another meter counted; of a failed attempt the time alone."""
+        for phase, theirs in other._totals.items():
+            total = self._totals[phase]
+            total.seconds += theirs.seconds
+            if not failed:
+                total.examples += theirs.examples
+                total.tokens += theirs.tokens
+                total.flops += theirs.flops
 
     def add(
         self, phase: Phase, examples: int, tokens: int, logits: int, n_trained: int = 0

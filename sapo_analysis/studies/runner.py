@@ -45,7 +45,7 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
     if run.provenance:
         _refuse_mixing(run, provenance, allow_mixed)
     worker = make_engine(plan, device, path / layout.STATES)
-    worker.check_lengths()
+    worker.check()
     with RunWriter(path, total=len(plan.trials)) as writer:
         begun = open_run(path).provenance
         here = {key: provenance[key] for key in ("started", *_MIXABLE, "hardware", "commit")}

@@ -19,35 +19,32 @@ from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.packed_scoring import check_packed, packed_losses
 from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.stacked_check import check_stacked
 from sapo_analysis.learning.stacked_training import train_stacked
 from sapo_analysis.learning.training import Fit, Member
 from sapo_analysis.models.encoding import Encoded, Encoder
-from sapo_analysis.models.loading import Device
 from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
-from sapo_analysis.plan import BASE_STATE, Plan, Trial
+from sapo_analysis.plan import BASE_STATE, Trial
 from sapo_analysis.studies.base import Engine, Rows
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.tasks.base import Example, Task
 
 
 class StackedEngine(Engine):
-    """Runs the groups of one plan on one device, a stack of trials at a time.
-
-    Raises:
-        InputError: the model cannot read packed rows.
-    """
+    """Runs the groups of one plan on one device, a stack of trials at a time."""
 
     name = "stacked"
 
-    def __init__(self, plan: Plan, device: Device, states_folder: Path):
-        super().__init__(plan, device, states_folder)
-        task = next(iter(plan.tasks))
-        settings = plan.study.evaluation
-        rows = self.encoder.encode_split(
-            plan.tasks[task], "test", settings.examples, self.original(task)
-        )
-        check_packed(self.states.at(BASE_STATE), rows[:4], self.encoder.pad_id)
+    def check(self) -> None:
+        """See `Engine.check`; the model also has to read packed rows, and adapters to stack."""
+        super().check()
+        longest = max(self.encoder.known(), key=lambda row: len(row.ids))
+        name = next(iter(self.plan.tasks))
+        rows = [*self.test_rows(name, self.original(name))[:3], longest]
+        model = self.states.at(BASE_STATE)
+        check_packed(model, rows, self.encoder.pad_id)
+        check_stacked(model, self.plan.study.lora, rows, self.encoder.pad_id)
 
     def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
         """See `Engine.losses`."""
@@ -95,11 +92,16 @@ class StackedEngine(Engine):
 
         Each trial's row says in how large a stack it was trained.
         """
+        attempt = Meter(self.sizes)
         try:
-            return super().trials(trials, meter)
+            found = super().trials(trials, attempt)
         except RuntimeError as error:
             if not _out_of_memory(error) or len(trials) == 1:
                 raise
+        else:
+            meter.include(attempt)
+            return found
+        meter.include(attempt, failed=True)
         # Here the failed attempt is over and nothing refers to its tensors any more.
         gc.collect()
         if self.device.name == "cuda":

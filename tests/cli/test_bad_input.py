@@ -66,6 +66,13 @@ def no_worker(monkeypatch):
 
 @pytest.mark.usefixtures("no_worker")
 class TestRefusedBeforeAnyWork:
+    def test_unknown_engine(self, refused):
+        message = refused("--engine", "stackd")
+        assert "'stackd'" in message and "Did you mean 'stacked'" in message
+
+    def test_unknown_engine_of_a_dry_run(self, refused):
+        assert "'fast'" in refused("--engine", "fast", "--dry-run")
+
     def test_unknown_task(self, refused):
         message = refused(current=["sentimint"])
         assert "Unknown task 'sentimint'. Did you mean 'sentiment'?" in message

@@ -110,3 +110,21 @@ def test_the_head_is_computed_for_targets_and_written_tokens_alone(model64, enco
     (found,) = evaluate_stacked(model64, encoder, task, task.examples("test", N), [rows], N)
     assert found.value == 100.0  # so nothing had to be decoded
     assert found.logits == sum(row.n_target for row in rows)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_broken_adapter_spoils_no_other(pocket_model, encoder, place):
+    task, rows = get_task("plural"), test_rows(encoder, "plural")
+    examples = task.examples("test", N)
+    # Prompts of unequal length, so that there is padding in the rows.
+    stack = [rows, test_rows(encoder, "plural", 2), test_rows(encoder, "plural", 3)]
+    with stacked_adapters(pocket_model, LoraSettings(), [0, 0, 0]) as adapters:
+        sound = evaluate_stacked(pocket_model, encoder, task, examples, stack, N)
+        adapters.values[place] = float("nan")
+        found = evaluate_stacked(pocket_model, encoder, task, examples, stack, N)
+    for k in range(3):
+        if k == place:
+            assert found[k].loss != found[k].loss
+        else:
+            assert found[k].outputs == sound[k].outputs
+            assert found[k].loss == pytest.approx(sound[k].loss, rel=1e-6)

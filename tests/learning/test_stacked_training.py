@@ -108,24 +108,30 @@ def test_an_adapter_does_not_depend_on_its_neighbours(model64, encoder, members)
     torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
 
 
-def test_a_diverging_adapter_stops_alone_and_keeps_its_last_good_weights(model64, encoder, members):
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_diverging_adapter_stops_alone_and_keeps_its_last_good_weights(
+    model64, encoder, members, place, dropout
+):
+    lora = LoraSettings(lora_dropout=dropout)
     wild = Member(members[0].rows, SETTINGS.model_copy(update={"learning_rate": 1e200}), 5)
-    stack = [members[1], wild, members[2]]
-    with stacked_adapters(model64, LoraSettings(), [m.seed for m in stack]) as adapters:
+    others = [members[1], members[2]]
+    stack = [*others[:place], wild, *others[place:]]
+    good = [k for k in range(3) if k != place]
+    with stacked_adapters(model64, lora, [m.seed for m in stack]) as adapters:
         fits = train_stacked(model64, adapters, stack, encoder.pad_id)
         values = adapters.values.clone()
-    assert [fit.diverged for fit in fits] == [False, True, False]
-    assert 1 <= len(fits[1].losses) < SETTINGS.steps
-    assert not math.isfinite(fits[1].losses[-1] + fits[1].grad_norms[-1])
-    with fresh_adapter(model64, LoraSettings(), 5) as adapted:
+    assert [fits[k].diverged for k in good] == [False, False]
+    assert fits[place].diverged and 1 <= len(fits[place].losses) < SETTINGS.steps
+    assert not math.isfinite(fits[place].losses[-1] + fits[place].grad_norms[-1])
+    with fresh_adapter(model64, lora, 5) as adapted:
         alone = train(adapted, wild.rows, wild.settings, 5, encoder.pad_id)
-    assert len(alone.losses) == len(fits[1].losses)
-    others = [members[1], members[2]]
-    with stacked_adapters(model64, LoraSettings(), [m.seed for m in others]) as adapters:
+    assert len(alone.losses) == len(fits[place].losses)
+    with stacked_adapters(model64, lora, [m.seed for m in others]) as adapters:
         expected = train_stacked(model64, adapters, others, encoder.pad_id)
-        torch.testing.assert_close(values[[0, 2]], adapters.values, rtol=1e-10, atol=1e-12)
-    assert fits[0].losses == pytest.approx(expected[0].losses, rel=1e-12)
-    assert len(fits[2].losses) == 12
+        torch.testing.assert_close(values[good], adapters.values, rtol=1e-10, atol=1e-12)
+    assert fits[good[0]].losses == pytest.approx(expected[0].losses, rel=1e-12)
+    assert len(fits[good[1]].losses) == 12
 
 
 def test_a_finished_member_no_longer_changes(model64, encoder, members):

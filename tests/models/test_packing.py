@@ -123,6 +123,24 @@ def test_a_kept_prefix_stands_for_its_tokens():
     torch.testing.assert_close(found, expected)
 
 
+def test_nothing_passes_between_rows_not_even_a_nan():
+    pack = Pack([[A, B], [C], []], [2, 0, 0], pad_id=0, device=CPU)
+    generator = torch.Generator().manual_seed(3)
+    q, k, v = (torch.randn(3, HEADS, 7, SIZE, generator=generator) for _ in range(3))
+    sound = pack.attend(0, q, k, v, 0.5)
+    for broken in range(3):
+        inputs = [x.clone() for x in (q, k, v)]
+        for x in inputs:
+            x[broken] = float("nan")
+            x.requires_grad_()
+        found = pack.attend(0, *inputs, 0.5)
+        others = [r for r in range(3) if r != broken]
+        assert torch.equal(found[others], sound[others])
+        found[others].sum().backward()
+        for x in inputs:
+            assert torch.isfinite(x.grad[others]).all()
+
+
 def test_rows_without_examples_are_padding_alone():
     pack = Pack([[], [C]], [2, 0], pad_id=7, device=CPU)
     assert pack.ids.tolist() == [[7, 7, 7], [4, 3, 2]]
