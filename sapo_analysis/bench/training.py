@@ -29,25 +29,26 @@ from sapo_analysis.models.lora import fresh_adapter
 
 
 def tune(work: Workload, say: Say) -> tuple[dict[str, int], list[dict[str, Any]]]:
-    """The best threads and micro-batch for `Trainer`, and the grid they were chosen from."""
+    """The best threads and micro-batch for `Trainer`, and the grid they were chosen from.
+
+    Best in the steady state: that is what is measured, and a short job is start-up for the most.
+    """
     size = work.preset.batch_size
     grid = [
         {"threads": n, "micro_batch": micro}
         for n in thread_counts(work.device, work.threads)
         for micro in (size, size // 2, size // 4)
     ]
-    return best(
-        "training, trainer", grid, lambda cell: _trainer_arm(work, cell), work.preset.steps[0], say
-    )
+    short, long = work.preset.steps
+    return best("training, trainer", grid, lambda cell: _trainer_arm(work, cell), long, say, short)
 
 
 def tune_threads(work: Workload, name: str, say: Say) -> int:
     """The best number of threads for another arm."""
     threads = [{"threads": n} for n in thread_counts(work.device, work.threads)]
     make = {"plain": _plain_arm, "ours": _our_arm}[name]
-    chosen, _ = best(
-        f"training, {name}", threads, lambda cell: make(work, cell), work.preset.steps[0], say
-    )
+    short, long = work.preset.steps
+    chosen, _ = best(f"training, {name}", threads, lambda cell: make(work, cell), long, say, short)
     return chosen["threads"]
 
 

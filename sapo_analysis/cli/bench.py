@@ -133,7 +133,7 @@ def _show_grid(cells: list[Mapping[str, Any]], settings: str) -> None:
         for cell in cells
     ]
     show_table(
-        "Trainer + peft, tuned: milliseconds of a short job",
+        "Trainer + peft, tuned: milliseconds of a trial job; in training, without its start-up",
         ["section", "threads", "micro-batch or batch", "milliseconds", "chosen"],
         rows,
     )

@@ -48,6 +48,30 @@ def test_the_best_cell_of_a_grid_is_taken_and_all_are_shown(monkeypatch):
     assert len(said) == 3
 
 
+def test_start_up_does_not_choose_the_cell(monkeypatch):
+    # Seconds of start-up and per step; the short job alone would choose the first cell.
+    cost = {1: (1.0, 0.5), 2: (9.0, 0.3)}
+    monkeypatch.setattr(
+        harness, "clock", lambda arm, n: (cost[arm.threads][0] + n * cost[arm.threads][1], 0.0)
+    )
+    grid = [{"threads": n} for n in cost]
+    chosen, cells = best(
+        "x", grid, lambda cell: Arm("x", cell["threads"], lambda n: None), 40, lambda line: None, 10
+    )
+    assert chosen == {"threads": 2}
+    assert [cell["seconds"] for cell in cells] == pytest.approx([15.0, 9.0])
+
+
+def test_a_short_job_that_noise_made_the_longer_one_wins_nothing(monkeypatch):
+    times = {(1, 40): 2.0, (1, 10): 1.0, (2, 40): 3.0, (2, 10): 4.0}
+    monkeypatch.setattr(harness, "clock", lambda arm, n: (times[arm.threads, n], 0.0))
+    grid = [{"threads": 1}, {"threads": 2}]
+    chosen, _ = best(
+        "x", grid, lambda cell: Arm("x", cell["threads"], lambda n: None), 40, lambda line: None, 10
+    )
+    assert chosen == {"threads": 1}
+
+
 def test_threads_are_tried_one_and_all():
     assert harness.thread_counts("cpu", 8) == [1, 8]
     assert harness.thread_counts("cpu", 1) == [1]
