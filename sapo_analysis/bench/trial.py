@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def answer(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Pre-update losses and scores of what the payload names, when it was ready, its memory."""
+    """What the payload names: losses before, while and after training; when ready; its memory."""
     torch.set_num_threads(payload["threads"])
     study = parse_study(payload["study"], "The bench's study")
     work = _with_engine if "engine" in payload else _with_trainer
@@ -65,7 +65,11 @@ def _with_engine(study: ParaphraseStudy, payload: Mapping[str, Any]) -> dict[str
         for row in run.table("scores").to_dict("records")
         if row["trial_id"] in trials.index
     }
-    return {"losses": losses, "scores": scores, "ready": ready}
+    curves = run.table("curves")
+    steps = curves[curves["series"] == "train_loss"]
+    means = steps.groupby(steps["trial_id"].map(trials))["value"].mean()
+    trained = {str(prompt): float(mean) for prompt, mean in means.items()}
+    return {"losses": losses, "trained": trained, "scores": scores, "ready": ready}
 
 
 def _with_trainer(study: ParaphraseStudy, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,13 +80,15 @@ def _with_trainer(study: ParaphraseStudy, payload: Mapping[str, Any]) -> dict[st
     work = _TrainerStudy(plan, model, encoder, payload["micro_batch"], payload["eval_batch"])
     ready, part = time.time(), payload["part"]
     losses: dict[str, float] = {}
+    trained: dict[str, float] = {}
     scores: dict[str, float] = {}
     if part in (STATE, ALL):
         losses = work.measure_state()
     for i, trial in enumerate(plan.trials):
         if part in (i, ALL):
-            scores.update(work.run(trial))
-    return {"losses": losses, "scores": scores, "ready": ready}
+            trained[trial.prompt.prompt_id], found = work.run(trial)
+            scores.update(found)
+    return {"losses": losses, "trained": trained, "scores": scores, "ready": ready}
 
 
 class _TrainerStudy:
@@ -107,8 +113,12 @@ class _TrainerStudy:
         names = [prompt.prompt_id for prompts in plan.prompts.values() for prompt in prompts]
         return dict(zip(names, found, strict=True))
 
-    def run(self, trial: Trial) -> dict[str, float]:
-        """One fine-tune, measured on every task: scores by prompt, task and test prompt."""
+    def run(self, trial: Trial) -> tuple[float, dict[str, float]]:
+        """One fine-tune, measured on every task.
+
+        Returns:
+            The mean training loss; scores by prompt, task and test prompt.
+        """
         plan, study = self._plan, self._plan.study
         n = study.training.examples
         rows = self._encoder.encode_split(plan.tasks[trial.task], "train", n, trial.prompt)
@@ -118,11 +128,11 @@ class _TrainerStudy:
             asked.append((trial.task, trial.prompt))
         tested = [self._test(name, prompt) for name, prompt in asked]
         with fresh_adapter(self._model, study.lora, seed) as adapted:
-            trainer.fine_tune(
+            loss = trainer.fine_tune(
                 adapted, rows, study.training, seed, self._encoder.pad_id, self._micro_batch
             )
             found = trainer.measure(adapted, self._encoder, tested, self._batch)
-        return {
+        return loss, {
             f"{trial.prompt.prompt_id} {name} {prompt.prompt_id}": part.score(answers)
             for (name, prompt), part, (_, answers) in zip(asked, tested, found, strict=True)
         }

@@ -111,7 +111,8 @@ def _show_section(name: str, found: Mapping[str, Any], settings: str) -> None:
             f"Against Trainer + peft in one process: {found['speedup_vs_trainer_in_process']:.2f}×."
             " Start-up: until the model is loaded, all processes together."
             f" Scores differ by up to {found['max_score_difference_points']:.1f} points: after"
-            " float32 training results agree only statistically.",
+            " float32 training results agree only statistically. Mean training losses differ by up"
+            f" to {100 * found['max_training_loss_difference']:.2g} %.",
         )
     show_table(
         f"{name}: milliseconds per {found['unit']}",
