@@ -105,6 +105,13 @@ def _show_section(name: str, found: Mapping[str, Any], settings: str) -> None:
         f" {mfu if isinstance(mfu, str) else 'unknown' if mfu is None else f'{mfu:.2f}'}.",
         settings,
     ]
+    if "answers_that_differ" in found:
+        notes.insert(
+            2,
+            "Answers that differ from the plain loop's:"
+            f" {100 * found['answers_that_differ']:.2g} %;"
+            f" settled by checking the gold one: {100 * found['share_settled_by_draft']:.0f} %.",
+        )
     if "speedup_vs_trainer_in_process" in found:
         notes.insert(
             1,

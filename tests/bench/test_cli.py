@@ -30,6 +30,7 @@ ANSWER = {
     "gate": {"weights, float64": {"difference": 1e-13, "bound": 1e-10}},
     "peak_gflops": 100.0,
     "training": SECTION,
+    "evaluation": {**SECTION, "answers_that_differ": 0.005, "share_settled_by_draft": 0.7},
     "study": {
         **SECTION,
         "speedup_vs_trainer_in_process": 1.5,
@@ -104,7 +105,8 @@ def test_every_table_names_its_settings(asked):
     result = sapo("--preset", "tiny")
     assert result.exit_code == 0
     text = result.stdout
-    assert text.count(ANSWER["settings"]["text"]) == 3  # two sections and the grid
+    assert text.count(ANSWER["settings"]["text"]) == 4  # three sections and the grid
+    assert "Answers that differ from the plain loop's: 0.5 %" in text
     assert "3.00× as fast as Trainer + peft, 2.00× as the plain loop; 0.40 of the floor" in text
     assert "in one process: 1.50×" in text and "2.0 points" in text
     assert "training losses differ by up to 0.12 %" in text

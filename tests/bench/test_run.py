@@ -78,6 +78,13 @@ def test_a_section_whose_numbers_differ_is_not_timed(work, monkeypatch):
         scoring.measure(work, None, print)
 
 
+def test_answers_may_differ_by_ties_alone(work, monkeypatch):
+    monkeypatch.setattr(evaluation, "_difference", lambda *rest: (0.0, 0.03))
+    monkeypatch.setattr(evaluation, "interleave", None)
+    with pytest.raises(WorkError, match="share of answers that differ: .* 0.03, allowed is 0.02"):
+        evaluation.measure(work, None, print)
+
+
 def test_the_floor_of_a_step_reads_a_prefix_once_only_without_dropout(work):
     shared = training.step_reading(work)
     dropped = LoraSettings(lora_dropout=0.1)
