@@ -48,7 +48,8 @@ class Preset:
         shape: a random model; None is the shipped pocket model with its own tasks.
         for_gpu: too large to be worth the hours on a CPU.
         n_adapters: adapters that our arm trains and evaluates at once, prompts that are scored.
-        n_single: of those, how many the other arms take: one after the other each costs the same.
+        n_single: of those, how many the other arms take one after the other: spread over all by
+            the length of their texts.
         batch_size: rows per optimizer step, the same in every arm.
         steps: optimizer steps of the short and of the long job.
         examples: rows scored per prompt.
@@ -96,6 +97,7 @@ _ALL = (
         "the shipped pocket model on its own tasks",
         None,
         n_adapters=13,
+        n_single=3,
         batch_size=16,
         examples=100,
         study_repeats=2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -73,6 +74,7 @@ def measure(
     ]
     timings = interleave(arms, work.preset.steps, work.preset.repeats, say)
     sizes, read = sizes_of(work.model), step_reading(work)
+    single = range(work.preset.n_single)
     floor = training_flops(sizes, read, n_lora(work)) / peak.flops
     return {
         **compared(
@@ -85,22 +87,32 @@ def measure(
         "threads": {arm.name: arm.threads for arm in arms},
         "micro_batch": chosen["micro_batch"],
         "stack": work.preset.n_adapters,
+        "tokens_per_step": {
+            "single": step_reading(work, single, shared=False).tokens,
+            "stack": step_reading(work, shared=False).tokens,
+        },
     }
 
 
-def step_reading(work: Workload, k: int = 0) -> Reading:
-    """What adapter k's average step reads: its prefix once where no dropout tells copies apart."""
-    rows, size = work.train[k], work.preset.batch_size
-    shared = work.lora.lora_dropout == 0
-    steps = work.preset.steps[1]
+def step_reading(
+    work: Workload, which: Sequence[int] | None = None, shared: bool | None = None
+) -> Reading:
+    """What an average step of these adapters reads, by default of all.
+
+    A prefix is read once where no dropout tells copies apart, or as `shared` says.
+    """
+    size, steps = work.preset.batch_size, work.preset.steps[1]
+    if shared is None:
+        shared = work.lora.lora_dropout == 0
     reads = [
-        reading([rows[i] for i in batch], shared)
-        for batch in islice(batch_order(len(rows), size, k), steps)
+        reading([work.train[k][i] for i in batch], shared)
+        for k in (range(len(work.train)) if which is None else which)
+        for batch in islice(batch_order(len(work.train[k]), size, k), steps)
     ]
     return Reading(
-        tokens=round(sum(read.tokens for read in reads) / steps),
-        targets=round(sum(read.targets for read in reads) / steps),
-        pairs=round(sum(read.pairs for read in reads) / steps),
+        tokens=round(sum(read.tokens for read in reads) / len(reads)),
+        targets=round(sum(read.targets for read in reads) / len(reads)),
+        pairs=round(sum(read.pairs for read in reads) / len(reads)),
     )
 
 

@@ -63,7 +63,8 @@ class Workload:
         preset: the sizes it is made to.
         model: the frozen base model.
         encoder: its tokenizer.
-        train: the rows of each adapter (each prompt).
+        train: the rows of each adapter (each prompt); the first `n_single` are spread over all of
+            them by length.
         scored: the rows of each prompt.
         evaluated: the tasks that each adapter is tested on.
         lora: the adapters.
@@ -100,7 +101,18 @@ def make_workload(preset: Preset, device: Device, lora: LoraSettings) -> Workloa
     load = _pocket if preset.shape is None else _random
     work = load(preset, device, lora)
     check_targets(work.model, lora)
-    return work
+    return replace(work, train=spread_first(work.train, preset.n_single))
+
+
+def spread_first(stack: list[list[Encoded]], n: int) -> list[list[Encoded]]:
+    """The same adapters' rows, with `n` first that stand for all.
+
+    Each is the middle one of a part: `n` equal parts, by the mean length of an adapter's rows.
+    """
+    by_length = sorted(stack, key=lambda rows: sum(len(row.ids) for row in rows) / len(rows))
+    places = [(2 * i + 1) * len(stack) // (2 * n) for i in range(n)]
+    rest = [rows for i, rows in enumerate(by_length) if i not in places]
+    return [by_length[i] for i in places] + rest
 
 
 def check_targets(model: PreTrainedModel, lora: LoraSettings) -> None:

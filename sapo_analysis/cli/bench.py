@@ -105,6 +105,13 @@ def _show_section(name: str, found: Mapping[str, Any], settings: str) -> None:
         f" {mfu if isinstance(mfu, str) else 'unknown' if mfu is None else f'{mfu:.2f}'}.",
         settings,
     ]
+    if "tokens_per_step" in found:
+        tokens = found["tokens_per_step"]
+        notes.insert(
+            1,
+            f"Tokens of a step: {tokens['single']} in Trainer's and the plain loop's adapters,"
+            f" {tokens['stack']} in the mean of our stack.",
+        )
     if "answers_that_differ" in found:
         notes.insert(
             2,

@@ -29,7 +29,7 @@ ANSWER = {
     "load": {"before": 0.5, "after": None},
     "gate": {"weights, float64": {"difference": 1e-13, "bound": 1e-10}},
     "peak_gflops": 100.0,
-    "training": SECTION,
+    "training": {**SECTION, "tokens_per_step": {"single": 410, "stack": 402}},
     "evaluation": {**SECTION, "answers_that_differ": 0.005, "share_settled_by_draft": 0.7},
     "study": {
         **SECTION,
@@ -106,6 +106,7 @@ def test_every_table_names_its_settings(asked):
     assert result.exit_code == 0
     text = result.stdout
     assert text.count(ANSWER["settings"]["text"]) == 4  # three sections and the grid
+    assert "Tokens of a step: 410 in Trainer's and the plain loop's adapters, 402" in text
     assert "Answers that differ from the plain loop's: 0.5 %" in text
     assert "3.00× as fast as Trainer + peft, 2.00× as the plain loop; 0.40 of the floor" in text
     assert "in one process: 1.50×" in text and "2.0 points" in text

@@ -8,8 +8,9 @@ import torch
 
 from sapo_analysis.bench import evaluation, memory, run, scoring, training
 from sapo_analysis.bench.presets import find_preset
-from sapo_analysis.bench.workload import make_workload
+from sapo_analysis.bench.workload import make_workload, spread_first
 from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.loading import Device, choose_device
 from sapo_analysis.spec import LoraSettings
 
@@ -93,6 +94,23 @@ def test_the_floor_of_a_step_reads_a_prefix_once_only_without_dropout(work):
     assert apart.targets == shared.targets
     # r · (in + out) of each of the seven linear layers of each of two layers
     assert training.n_lora(work) == 8 * 2 * (4 * (64 + 64) + 3 * (64 + 192))
+
+
+def test_the_adapters_of_the_one_by_one_arms_are_spread_by_length():
+    stack = [[Encoded([0] * n, 1, 2)] for n in (5, 9, 3, 7, 4)]
+
+    def lengths(n):
+        return [len(rows[0].ids) for rows in spread_first(stack, n)]
+
+    assert lengths(1) == [5, 3, 4, 7, 9]
+    assert lengths(2) == [4, 7, 3, 5, 9]
+    assert lengths(3) == [3, 5, 9, 4, 7]
+    assert lengths(5) == [3, 4, 5, 7, 9]
+
+
+def test_a_step_of_the_stack_is_the_mean_of_its_adapters(work):
+    each = [training.step_reading(work, [k]).tokens for k in range(len(work.train))]
+    assert training.step_reading(work).tokens == pytest.approx(sum(each) / len(each), abs=1)
 
 
 def test_presets_for_a_gpu_and_studies_without_tasks_are_refused(micro):
