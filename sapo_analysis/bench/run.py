@@ -47,8 +47,11 @@ def bench(
     """Measure the sections of a preset.
 
     Raises:
-        InputError: the preset is for a GPU and there is none, or a layer's name is unknown.
-        WorkError: the arms do not compute the same; nothing was timed by then.
+        InputError: the preset is for a GPU and there is none, it has no study and only that is
+            asked for, or a layer's name is unknown.
+        WorkError: the arms do not compute the same, or a process of an arm failed. The checks on a
+            small model come before any timing, each section's own at full size before it is timed,
+            the study's after its runs; no figure is given in any of these cases.
     """
     # peft asks transformers by a name that is on its way out.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
@@ -82,7 +85,9 @@ def bench(
     for name in sections:
         if name in answer:
             found = answer[name]
-            found["mfu"] = utilisation(device, found["floor_fraction"] * peak.flops)
+            needed = found.get("needed_flops")  # evaluation and study have none: they decode
+            rate = None if needed is None else needed / found["seconds"]["ours"]["median"]
+            found["mfu"], found["mfu_reason"] = utilisation(device, work.model.dtype, rate)
     answer["load"]["after"] = load_average()
     answer["minutes"] = (time.monotonic() - began) / 60
     return answer

@@ -47,15 +47,16 @@ def measure(work: Workload, peak: Peak, say: Say) -> dict[str, Any]:
     timings = interleave(arms, _PROMPTS, work.preset.repeats, say)
     sizes = sizes_of(work.model)
     reads = [reading(rows, shared=True) for rows in work.scored[: _PROMPTS[1]]]
-    floor = sum(forward_flops(sizes, read) for read in reads) / len(reads) / peak.flops
+    needed = sum(forward_flops(sizes, read) for read in reads) / len(reads)
     examples = len(work.scored[0])
     return {
         **compared(
             {name: timing.summary() for name, timing in timings.items()},
-            floor,
+            needed / peak.flops,
             f"prompt of {examples} examples",
             difference,
         ),
+        "needed_flops": needed,
         "last_layer_share": last_layer_share(sizes, reads[0]),
         "threads": {arm.name: arm.threads for arm in arms},
         "trainer_batch": chosen["batch"],

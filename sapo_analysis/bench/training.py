@@ -75,14 +75,15 @@ def measure(
     timings = interleave(arms, work.preset.steps, work.preset.repeats, say)
     sizes, read = sizes_of(work.model), step_reading(work)
     single = range(work.preset.n_single)
-    floor = training_flops(sizes, read, n_lora(work)) / peak.flops
+    needed = training_flops(sizes, read, n_lora(work))
     return {
         **compared(
             {name: timing.summary() for name, timing in timings.items()},
-            floor,
+            needed / peak.flops,
             f"step of one adapter, batch {work.preset.batch_size}",
             difference,
         ),
+        "needed_flops": needed,
         "last_layer_share": last_layer_share(sizes, read),
         "threads": {arm.name: arm.threads for arm in arms},
         "micro_batch": chosen["micro_batch"],

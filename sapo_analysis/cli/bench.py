@@ -102,7 +102,7 @@ def _show_section(name: str, found: Mapping[str, Any], settings: str) -> None:
         f" ({_milliseconds(found['floor_seconds'])} ms).",
         f"Largest relative difference of the numbers: {found['max_relative_difference']:.1e}."
         f" Utilisation of the datasheet's peak:"
-        f" {mfu if isinstance(mfu, str) else 'unknown' if mfu is None else f'{mfu:.2f}'}.",
+        f" {'none, ' + found['mfu_reason'] if mfu is None else f'{mfu:.2f}'}.",
         settings,
     ]
     if "tokens_per_step" in found:

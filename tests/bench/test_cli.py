@@ -19,7 +19,8 @@ SECTION = {
     "floor_seconds": 0.001,
     "seconds": {"trainer": {**SECONDS, "median": 0.006}, "plain": SECONDS, "ours": SECONDS},
     "threads": {"trainer": 2, "plain": 1, "ours": 1},
-    "mfu": "not measured on a GPU",
+    "mfu": None,
+    "mfu_reason": "not measured on a GPU",
 }
 ANSWER = {
     "preset": "tiny",

@@ -49,7 +49,7 @@ def test_the_answer_is_plain_data_with_every_section(micro, quick, monkeypatch):
         assert found["speedup_vs_plain"] == pytest.approx(seconds["plain"]["median"] / ours)
         assert found["floor_fraction"] == pytest.approx(found["floor_seconds"] / ours)
         assert 0 <= found["max_relative_difference"] < 1e-3
-        assert found["mfu"] == "not measured on a GPU"
+        assert (found["mfu"], found["mfu_reason"]) == (None, "not measured on a GPU")
     assert answer["settings"]["dropout"] == 0.1
     assert answer["settings"]["targets"] == "q_proj, v_proj"
     assert answer["memory"]["peak_bytes_per_adapter"] == 10
@@ -126,10 +126,18 @@ def test_layers_that_the_model_does_not_have_are_refused(micro):
         make_workload(micro, choose_device("cpu"), lora)
 
 
-def test_utilisation_is_stated_on_a_gpu_alone():
-    assert run.utilisation(Device("cpu", "", ""), 1e12) == "not measured on a GPU"
-    assert run.utilisation(Device("cuda", "", "NVIDIA H100 80GB HBM3"), 98.9e12) == 0.1
-    assert run.utilisation(Device("cuda", "", "Other"), 1e12) is None
+def test_utilisation_is_stated_where_the_datasheet_speaks_of_the_same():
+    h100 = Device("cuda", "", "NVIDIA H100 80GB HBM3")
+    assert run.utilisation(h100, torch.bfloat16, 98.9e12) == (0.1, None)
+    refused = [
+        (Device("cpu", "", ""), torch.bfloat16, 1e12, "not measured on a GPU"),
+        (h100, torch.float32, 1e12, "the weights are float32"),
+        (h100, torch.bfloat16, None, "bound by memory"),
+        (Device("cuda", "", "Other"), torch.bfloat16, 1e12, "not known here"),
+    ]
+    for device, dtype, rate, reason in refused:
+        mfu, why = run.utilisation(device, dtype, rate)
+        assert mfu is None and reason in why
 
 
 def test_memory_is_measured_in_a_process_of_its_own(work):
