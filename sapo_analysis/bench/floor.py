@@ -3,6 +3,11 @@
 As in the usual counting: 2 per weight and token forward, 2 more for the gradient of a frozen
 layer's input, 6 for a trained weight. Waste (padding, repeated prefixes, logits that nobody reads)
 is not counted, so it lowers the fraction of the floor that an engine reaches.
+
+One thing is counted that an exact program can leave out: the last layer's work at tokens that
+predict nothing. Our engine's shortened last layer leaves out its MLP there, in models of the Llama
+form, and so does less than is counted: for it the floor is no strict bound. `last_layer_share` is
+the most that this can come to, as a share of the forward operations.
 """
 
 from __future__ import annotations
