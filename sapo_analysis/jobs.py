@@ -32,6 +32,10 @@ INSTALL_ENGINE = (
 )
 
 
+# -P: a folder of this package's name where a command is given is not this package.
+_WORKER = (sys.executable, "-P", "-m", "sapo_analysis.worker")
+
+
 class StudyInterrupted(KeyboardInterrupt):
     """Ctrl-C while a study ran: its worker has saved what was finished, `path` can be resumed."""
 
@@ -105,7 +109,7 @@ def continue_run(
             " Wait for it, or stop it first."
         )
     choice = engine or run.provenance.get("engine", "stacked")
-    command = [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), choice]
+    command = [*_WORKER, "study", str(path), choice]
     if allow_mixed:
         command.append("--allow-mixed")
     log = path / layout.LOG
@@ -148,7 +152,7 @@ def probe(
         WorkError: it failed or took longer than `timeout` seconds.
     """
     _require_engine()
-    command = [sys.executable, "-m", "sapo_analysis.worker", kind]
+    command = [*_WORKER, kind]
     try:
         done = subprocess.run(
             command,

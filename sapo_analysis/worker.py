@@ -37,9 +37,14 @@ def main(arguments: list[str]) -> int:
     except WorkError as error:
         print(json.dumps({"error": str(error)}))
         return 1
+    except KeyboardInterrupt:
+        return _STOPPED
     print(json.dumps(answer))
     return 0
 
+
+_STOPPED = 130
+"""As a shell reports Ctrl-C; whoever waits for the answer was stopped by it too."""
 
 _NICE = 10
 """A study takes every core for minutes; pages and terminals come first."""

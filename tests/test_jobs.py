@@ -168,3 +168,12 @@ def test_devices_names_the_device_and_the_reason():
     assert answer["device"] in ("cpu", "cuda")
     assert answer["why"]
     assert answer["cuda_build"] or answer["gpus"] == []
+
+
+def test_a_folder_of_the_packages_name_where_a_command_is_given_is_not_taken_for_it(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "sapo_analysis").mkdir()
+    (tmp_path / "sapo_analysis" / "__init__.py").write_text("raise SystemExit('another copy')")
+    monkeypatch.chdir(tmp_path)
+    assert jobs.probe("devices", {})["device"] in ("cpu", "cuda")

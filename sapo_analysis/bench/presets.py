@@ -99,6 +99,7 @@ _ALL = (
         n_adapters=13,
         n_single=3,
         batch_size=16,
+        steps=(10, 30),
         examples=100,
         study_repeats=2,
     ),

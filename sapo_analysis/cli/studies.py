@@ -161,7 +161,7 @@ def _show_plan(study: ParaphraseStudy, engine: EngineName) -> None:
         ("memory", size(cost["memory_bytes"])),
         ("disk", size(cost["disk_bytes"])),
         ("device", f"{cost['device']}, {cost['threads']} threads"),
-        ("engine", f"{cost['engine']}, at most {cost['chunk']} adapters at once"),
+        ("engine", f"{cost['engine']}, {_stack(cost['chunk'])}"),
     ]
     show_table(
         f"Plan of {study.name}",
@@ -169,6 +169,10 @@ def _show_plan(study: ParaphraseStudy, engine: EngineName) -> None:
         rows,
         "Time is estimated from a short measurement here. Nothing was written.",
     )
+
+
+def _stack(chunk: int) -> str:
+    return "one adapter at a time" if chunk == 1 else f"at most {chunk} adapters at once"
 
 
 def _work(cost: dict[str, Any], key: str) -> str:

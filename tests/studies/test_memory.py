@@ -28,5 +28,6 @@ def test_more_adapters_than_fit_into_a_stack_need_no_more_memory(tmp_path):
     plan = make_plan(few)
     assert len(plan.trials) == plan.chunk == 16 and len(make_plan(many).trials) == 64
     small, large = (peak_bytes(jobs.run_study(s, tmp_path)) for s in (few, many))
-    # The allocator keeps a few per cent more after four times as many passes.
-    assert large <= 1.1 * small
+    # The allocator keeps some more after four times as many passes, and no more after that. A stack
+    # of all 64 would take more than twice as much.
+    assert large <= 1.25 * small
