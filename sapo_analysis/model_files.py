@@ -1,7 +1,8 @@
 """Where a model's files are and what identifies them, without loading torch.
 
-A model is known by name (`pocket`, shipped; `pocket-random`, its untrained control), by a folder
-that holds a Hugging Face causal language model, or by the id of one in the local Hugging Face
+A model is known by name (`pocket`, shipped, and its further seeds `pocket-1` and `pocket-2`, which
+lie in the repository but not in the wheel; `pocket-random`, the untrained control), by a folder that
+holds a Hugging Face causal language model, or by the id of one in the local Hugging Face
 cache. Nothing is fetched.
 """
 
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from sapo_analysis.errors import InputError, unknown
 
-POCKET = Path(__file__).parent / "data" / "pocket"
+_DATA = Path(__file__).parent / "data"
+POCKET = _DATA / "pocket"
 RANDOM = "pocket-random"
 
 
@@ -61,8 +63,8 @@ def find_model(name: str) -> ModelFiles:
     Raises:
         InputError: the name is unknown, or the folder lacks a configuration or safetensors weights.
     """
-    if name == "pocket":
-        return ModelFiles(name, POCKET, "trained")
+    if name in _shipped():
+        return ModelFiles(name, _DATA / name, "trained")
     if name == RANDOM:
         return ModelFiles(name, POCKET, "random")
     cached = _cached_models()
@@ -87,12 +89,16 @@ def find_model(name: str) -> ModelFiles:
 
 def list_names() -> list[str]:
     """Every model known by name here: the shipped ones first, then the local Hugging Face cache."""
-    return ["pocket", RANDOM, *sorted(_cached_models())]
+    return [*_shipped(), RANDOM, *sorted(_cached_models())]
 
 
 def list_models() -> list[ModelFiles]:
     """The files of every model known by name."""
     return [find_model(name) for name in list_names()]
+
+
+def _shipped() -> list[str]:
+    return sorted(folder.parent.name for folder in _DATA.glob("pocket*/config.json"))
 
 
 def _cached_models() -> dict[str, Path]:

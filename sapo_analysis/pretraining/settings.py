@@ -13,27 +13,34 @@ class PretrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(0, ge=0, description="seed of initialisation and of the data stream")
-    steps: int = Field(2000, ge=1, description="optimiser steps")
-    batch_size: int = Field(128, ge=1, description="examples per step")
+    steps: int = Field(3000, ge=1, description="optimiser steps")
+    batch_size: int = Field(128, ge=1, description="conversations per step")
     learning_rate: float = Field(2e-3, gt=0, description="peak AdamW learning rate, per step")
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of the steps with rising rate")
     weight_decay: float = Field(0.05, ge=0, description="AdamW weight decay")
     grad_clip: float = Field(1.0, gt=0, description="largest global gradient norm")
     text_weight: float = Field(
-        0.1, ge=0, description="weight of the mean loss on the user's tokens; the target's has 1"
+        0.1, ge=0, description="weight of the mean loss on the user's tokens; the answers' has 1"
     )
     zipf_exponent: float = Field(
         0.7, ge=0, description="exponent of prompt frequency over rank, original first"
     )
+    demonstrated: float = Field(
+        0.2, ge=0, le=1, description="fraction of conversations with demonstrations"
+    )
+    max_demonstrations: int = Field(
+        4, ge=1, description="most demonstrations of one conversation; from 1 up equally likely"
+    )
     vocab_size: int = Field(2048, ge=300, description="tokens in the vocabulary")
-    tokenizer_examples: int = Field(20000, ge=1, description="examples the BPE merges come from")
+    tokenizer_examples: int = Field(30000, ge=1, description="examples the BPE merges come from")
     hidden_size: int = Field(128, ge=8, description="width of the residual stream")
     layers: int = Field(4, ge=1, description="transformer blocks")
     heads: int = Field(4, ge=1, description="attention heads")
     intermediate_size: int = Field(384, ge=8, description="width of the MLP")
-    max_positions: int = Field(1024, ge=64, description="longest sequence, tokens")
+    max_positions: int = Field(512, ge=64, description="longest sequence, tokens")
     log_every: int = Field(20, ge=1, description="optimiser steps between two lines of the log")
-    eval_examples: int = Field(200, ge=1, description="test examples per task for the base scores")
+    save_every: int = Field(250, ge=1, description="optimiser steps between two checkpoints")
+    card_examples: int = Field(200, ge=1, description="test examples per task for the model card")
     threads: int = Field(2, ge=1, description="CPU threads of torch")
 
 
@@ -48,13 +55,14 @@ PRESETS: dict[str, PretrainSettings] = {
         layers=2,
         intermediate_size=64,
         log_every=2,
-        eval_examples=4,
+        save_every=4,
+        card_examples=2,
     ),
 }
 
 
 def preset(name: str) -> PretrainSettings:
-    """The settings of this name; `pocket` made the shipped model."""
+    """The settings of this name; `pocket` made the shipped models."""
     if name not in PRESETS:
         raise unknown("pretraining preset", name, list(PRESETS))
     return PRESETS[name]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sapo_analysis.prompts.bank import get_prompts, original, read_bank
+from sapo_analysis.prompts.bank import get_prompts, original
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.render import user_message
 from sapo_analysis.prompts.validate import check_prompts
 
-__all__ = ["Prompt", "check_prompts", "get_prompts", "original", "read_bank", "user_message"]
+__all__ = ["Prompt", "check_prompts", "get_prompts", "original", "user_message"]

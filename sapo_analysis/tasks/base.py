@@ -33,7 +33,8 @@ class Task:
     `sapo_analysis.tasks.metrics`. `suite` is where the task comes from, `family` groups tasks that
     share a kind of work. `max_new_tokens` bounds greedy decoding. `role` is the role the suite
     declares for the base model it ships ("half known", "retained" or "unseen"): advice for a study,
-    never applied silently.
+    never applied silently. `related` names tasks that need the same facts, so that learning them
+    can help this one.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Task:
     role: str
     sizes: dict[Split, int]
     load: Callable[[Split], list[Example]] = field(repr=False, compare=False)
+    related: tuple[str, ...] = ()
 
     def examples(self, split: Split, n: int | None = None) -> list[Example]:
         """The first `n` examples of a split in file order (all of them when `n` is None)."""

@@ -3,98 +3,117 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Literal
 
 from sapo_analysis.tasks.base import SPLITS, Example, Split, Task
+from sapo_analysis.tasks.pocket.draws import Draw, draw_of
+from sapo_analysis.tasks.pocket.files import TaskFile
 
 Pool = Literal["pretraining", "train", "dev", "test"]
 
-SUITE_SEED = 1
-SIZES: dict[Split, int] = {"train": 600, "dev": 100, "test": 200}
+SIZES: dict[Split, int] = {"train": 600, "dev": 200, "test": 500}
 _BUCKETS: tuple[tuple[int, Pool], ...] = (
-    (30, "pretraining"),
-    (70, "train"),
-    (80, "dev"),
+    (25, "pretraining"),
+    (50, "train"),
+    (65, "dev"),
     (100, "test"),
 )
 
 
 @dataclass(frozen=True)
 class PocketTask:
-    """A generator of examples and the part of its world that pretraining shows.
+    """A generator of examples and the part of its facts that pretraining shows.
 
-    `facts` maps each fact the task needs (a word and its label, say) to the group it is balanced
-    over; tasks without facts have the one fact "". `draw(rng, fact, allowed)` makes one example
-    that needs this fact; `allowed` are the facts it may use besides. `known` is the fraction of
-    facts that pretraining shows, `share` the task's weight among the pretraining examples.
+    A fact is what has to be known to answer (a word and its label, two numbers and their sum).
+    Pretraining shows the `known` part of a task's facts, the train and dev pools all but the
+    `untaught` part, test all: so fine-tuning has something to teach, and something it cannot.
     """
 
     name: str
-    title: str
-    family: str
-    labels: tuple[str, ...]
-    metric: str
-    max_new_tokens: int
-    role: str
-    facts: dict[str, str]
-    draw: Callable[[Random, str, tuple[str, ...]], Example]
-    known: float = 1.0
-    share: float = 1.0
+    file: TaskFile
+
+    @cached_property
+    def facts(self) -> dict[str, str]:
+        """Every fact and its answer."""
+        return self.file.answer_of
+
+    @cached_property
+    def _draw(self) -> Draw:
+        return draw_of(self.file)
 
     def known_facts(self) -> tuple[str, ...]:
-        """The facts pretraining shows: the same fraction of every group, chosen by digest."""
-        shown: list[str] = []
-        for group in dict.fromkeys(self.facts.values()):
-            members = [fact for fact, its_group in self.facts.items() if its_group == group]
-            members.sort(key=lambda fact: _digest(f"{self.name}/known/{fact}"))
-            shown += members[: round(self.known * len(members))]
-        return tuple(sorted(shown))
+        """The facts that pretraining shows."""
+        return self._part(lambda facts: facts[: round(self.file.known * len(facts))])
 
-    def stream(self, pool: Pool, seed: int, facts: tuple[str, ...]) -> Iterator[Example]:
+    def taught_facts(self) -> tuple[str, ...]:
+        """The facts that the train and dev pools show: all but the untaught ones."""
+        return self._part(lambda facts: facts[: len(facts) - round(self.file.untaught * len(facts))])
+
+    def _part(self, cut: Callable[[list[str]], list[str]]) -> tuple[str, ...]:
+        """The same part of every label's facts (of all facts without labels), by digest."""
+        groups: dict[str, list[str]] = {}
+        for fact, answer in self.facts.items():
+            groups.setdefault(answer if self.file.labels else "", []).append(fact)
+        chosen: list[str] = []
+        for facts in groups.values():
+            # The built-in hash() differs from process to process.
+            chosen += cut(sorted(facts, key=lambda fact: _digest(f"{self.name}/known/{fact}")))
+        return tuple(sorted(chosen))
+
+    def facts_of(self, pool: Pool) -> tuple[str, ...]:
+        """The facts that examples of a pool need."""
+        if pool == "pretraining":
+            return self.known_facts()
+        return tuple(self.facts) if pool == "test" else self.taught_facts()
+
+    def stream(self, pool: Pool, seed: int) -> Iterator[Example]:
         """Endless examples of one pool; the facts take turns, so each is met equally often."""
         rng = Random(f"{self.name}/{pool}/{seed}")
+        facts = self.facts_of(pool)
         while True:
             for fact in rng.sample(facts, len(facts)):
-                example = self.draw(rng, fact, facts)
+                example = self._draw(rng, fact, facts)
                 while pool_of(self.name, example.input) != pool:
-                    example = self.draw(rng, fact, facts)
+                    example = self._draw(rng, fact, facts)
                 yield example
 
-    def load(self, split: Split) -> list[Example]:
+    def load(self, split: Split, data_seed: int) -> list[Example]:
         """The examples of one split: the first distinct inputs of its stream."""
         rows: dict[str, Example] = {}
-        stream = self.stream(split, SUITE_SEED, tuple(self.facts))
+        stream = self.stream(split, data_seed)
         while len(rows) < SIZES[split]:
             example = next(stream)
             rows.setdefault(example.input, example)
         return list(rows.values())
 
-    def task(self) -> Task:
+    def task(self, data_seed: int) -> Task:
         """The task as studies see it."""
         return Task(
             name=self.name,
-            title=self.title,
-            family=self.family,
+            title=self.file.title,
+            family=self.file.family,
             suite="pocket",
-            labels=self.labels,
-            metric=self.metric,
+            labels=self.file.labels,
+            metric=self.file.metric,
             suffix="",
-            max_new_tokens=self.max_new_tokens,
-            role=self.role,
+            max_new_tokens=self.file.max_new_tokens,
+            role=self.file.role,
             sizes={split: SIZES[split] for split in SPLITS},
-            load=self.load,
+            load=lambda split: self.load(split, data_seed),
+            related=self.file.related,
         )
 
 
 def pool_of(task: str, input_text: str) -> Pool:
     """The pool an input belongs to, from its text alone: no two pools can share an input."""
-    bucket = int(_digest(f"{task}/{input_text}")[:8], 16) % 100
+    bucket = zlib.crc32(f"{task}/{input_text}".encode()) % 100
     return next(pool for limit, pool in _BUCKETS if bucket < limit)
 
 
 def _digest(text: str) -> str:
-    # The built-in hash() differs from process to process.
     return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,106 @@
+"""Half-done pretraining on disk: weights, optimiser state and counts, so that it can go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.pretraining.settings import PretrainSettings
+
+FOLDER = "checkpoint"
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where pretraining stands: steps done, seconds spent, examples that carried each prompt."""
+
+    step: int
+    seconds: float
+    frequencies: Counter[str]
+
+
+def save(
+    out: Path,
+    settings: PretrainSettings,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Replace the checkpoint of the folder `out`; a kill leaves the old one or the new one."""
+    fresh = out / f"{FOLDER}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    parameters = dict(model.named_parameters())
+    tensors = {f"weights/{name}": p.detach().clone() for name, p in parameters.items()}
+    for name, p in parameters.items():
+        for moment in _MOMENTS:
+            tensors[f"{moment}/{name}"] = optimizer.state[p][moment].clone()
+    save_file(tensors, fresh / "state.safetensors")
+    record = {
+        "settings": settings.model_dump(),
+        "step": progress.step,
+        "seconds": progress.seconds,
+        "frequencies": progress.frequencies,
+    }
+    (fresh / "progress.json").write_text(json.dumps(record), encoding="utf-8")
+    old = out / FOLDER
+    if old.exists():
+        # A folder cannot replace a full one: between the two renames `.new` is the checkpoint.
+        shutil.rmtree(old)
+    os.replace(fresh, old)
+
+
+def load(
+    out: Path, settings: PretrainSettings, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Set model and optimiser to the checkpoint of the folder `out`; without one, to nothing done.
+
+    Raises:
+        InputError: the checkpoint was made with other settings; they are named.
+    """
+    folder = _whole(out)
+    if folder is None:
+        return Progress(0, 0.0, Counter())
+    record: dict[str, Any] = json.loads((folder / "progress.json").read_text("utf-8"))
+    wanted = settings.model_dump()
+    if differing := [key for key in wanted if record["settings"].get(key) != wanted[key]]:
+        raise InputError(
+            f"{str(out)!r} holds a half-done pretraining with other settings: {differing} differ."
+            " Name a new folder, or go on with the same settings."
+        )
+    tensors = load_file(folder / "state.safetensors")
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            p.copy_(tensors[f"weights/{name}"])
+            optimizer.state[p] = {moment: tensors[f"{moment}/{name}"] for moment in _MOMENTS}
+    return Progress(record["step"], record["seconds"], Counter(record["frequencies"]))
+
+
+def clear(out: Path) -> None:
+    """Remove the checkpoint: the work is done."""
+    for name in (FOLDER, f"{FOLDER}.new"):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def exists(out: Path) -> bool:
+    """Whether the folder holds a checkpoint to go on from."""
+    return _whole(out) is not None
+
+
+def _whole(out: Path) -> Path | None:
+    """The newest checkpoint whose last file was written."""
+    for name in (FOLDER, f"{FOLDER}.new"):
+        if (out / name / "progress.json").is_file():
+            return out / name
+    return None

@@ -1,0 +1,145 @@
+"""How one example of a pocket task is drawn: by filling a frame, or by a function of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.tasks.base import Example
+from sapo_analysis.tasks.pocket.files import TaskFile, task_file
+from sapo_analysis.tasks.pocket.words import SLOTS, listed, pool
+
+Draw = Callable[[Random, str, Sequence[str]], Example]
+"""(random source, the fact the example needs, all facts it may use) to an example."""
+
+
+def draw_of(file: TaskFile) -> Draw:
+    """The function that draws a task's examples.
+
+    Raises:
+        InputError: a frame has an unknown slot, or the generator is unknown.
+    """
+    if file.generator is None:
+        return _by_frames(file)
+    if file.generator not in _GENERATORS:
+        raise unknown("generator", file.generator, list(_GENERATORS))
+    return _GENERATORS[file.generator](file)
+
+
+def _by_frames(file: TaskFile) -> Draw:
+    answer_of = file.answer_of
+    frames = [(frame, _slots(frame)) for frame in file.frames]
+
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        frame, slots = rng.choice(frames)
+        filled = _parts(fact)
+        used: set[str] = set()
+        for slot, words in slots.items():
+            word = rng.choice(words)
+            while word in used:
+                word = rng.choice(words)
+            used.add(word)
+            filled[slot] = word
+        return Example(frame.format_map(filled), answer_of[fact])
+
+    return draw
+
+
+def _parts(fact: str) -> dict[str, str]:
+    parts = fact.split("/")
+    return {"fact": fact, **{f"fact{i}": part for i, part in enumerate(parts, start=1)}}
+
+
+def _slots(frame: str) -> Mapping[str, tuple[str, ...]]:
+    """The slots to be filled at random; a number tells two of a kind apart."""
+    found = {}
+    for slot in re.findall(r"{(\w*)}", frame):
+        kind = slot.rstrip("0123456789")
+        if kind not in (*SLOTS, "fact"):
+            raise InputError(
+                f"The frame {frame!r} has the slot {slot!r}. Known slots: fact, {', '.join(SLOTS)},"
+                " each also with a number."
+            )
+        if kind != "fact":
+            found[slot] = pool(kind)
+    return found
+
+
+def _words(rng: Random, low: int, high: int) -> list[str]:
+    return rng.sample(listed(), rng.randint(low, high))
+
+
+def _with_others(rng: Random, fact: str, allowed: Sequence[str], low: int, high: int) -> list[str]:
+    """The fact among other allowed ones, `low` to `high` items in all, in random order."""
+    others = [word for word in rng.sample(allowed, high) if word != fact]
+    items = [fact, *others[: rng.randint(low, high) - 1]]
+    rng.shuffle(items)
+    return items
+
+
+def _first_word(file: TaskFile) -> Draw:
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        items = _words(rng, 3, 5)
+        return Example(" ".join(items), items[0])
+
+    return draw
+
+
+def _last_word(file: TaskFile) -> Draw:
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        items = _words(rng, 3, 5)
+        return Example(" ".join(items), items[-1])
+
+    return draw
+
+
+def _count(file: TaskFile) -> Draw:
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        n = int(fact)
+        return Example(" ".join(_words(rng, n, n)), fact)
+
+    return draw
+
+
+def _bigger(file: TaskFile) -> Draw:
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        left, right = rng.sample(range(10, 1000), 2)
+        return Example(f"{left} and {right}", str(max(left, right)))
+
+    return draw
+
+
+def _word_by_word(file: TaskFile) -> Draw:
+    """Two or three facts in a row, the answer of each in the same order."""
+    answer_of = file.answer_of
+
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        items = _with_others(rng, fact, allowed, 2, 3)
+        return Example(" ".join(items), " ".join(answer_of[word] for word in items))
+
+    return draw
+
+
+def _odd_one_out(file: TaskFile) -> Draw:
+    groups = {kind: words.split() for kind, words in task_file("category").facts.items()}
+
+    def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        common, other = rng.sample(list(groups), 2)
+        odd = rng.choice(groups[other])
+        items = [*rng.sample(groups[common], 3), odd]
+        rng.shuffle(items)
+        return Example(" ".join(items), odd)
+
+    return draw
+
+
+_GENERATORS: dict[str, Callable[[TaskFile], Draw]] = {
+    "first_word": _first_word,
+    "last_word": _last_word,
+    "count": _count,
+    "bigger": _bigger,
+    "word_by_word": _word_by_word,
+    "odd_one_out": _odd_one_out,
+}

@@ -1,0 +1,110 @@
+"""A task of the pocket suite as it is written down: one TOML file in `data/tasks`.
+
+The file holds all that is special to a task: what it asks, how its inputs are made, its facts, how
+much of them pretraining shows, and its prompts. `README.md` in that folder explains every key.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from sapo_analysis.errors import InputError, unknown
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "tasks"
+
+DeclaredRole = Literal["half known", "retained", "unseen"]
+
+
+class PromptTexts(BaseModel):
+    """The wordings of a task's instruction.
+
+    `seen` are shown in pretraining, most frequent first; `novel` and `test_only` never are, and
+    `test_only` is never trained with either.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    original: str
+    seen: tuple[str, ...]
+    novel: tuple[str, ...]
+    test_only: tuple[str, ...]
+
+
+class TaskFile(BaseModel):
+    """The content of one task file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    family: str
+    role: DeclaredRole
+    metric: str
+    labels: tuple[str, ...] = ()
+    max_new_tokens: PositiveInt
+    related: tuple[str, ...] = ()
+    share: float = Field(1.0, ge=0)
+    known: float = Field(1.0, ge=0, le=1)
+    untaught: float = Field(0.0, ge=0, lt=1)
+    frames: tuple[str, ...] = ()
+    generator: str | None = None
+    facts: dict[str, str] = Field(default_factory=dict)
+    prompts: PromptTexts
+
+    @property
+    def answer_of(self) -> dict[str, str]:
+        """Each fact's answer; the one fact "" where the task needs none."""
+        if not self.facts:
+            return {"": ""}
+        return {fact: answer for answer, facts in self.facts.items() for fact in facts.split()}
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> TaskFile:
+        if bool(self.frames) == (self.generator is not None):
+            raise ValueError("give either frames or a generator")
+        if self.frames and not self.facts:
+            raise ValueError("frames are filled with facts, but there are none")
+        if self.labels and self.facts and set(self.labels) != set(self.facts):
+            raise ValueError(
+                f"labels {sorted(self.labels)} are not the answers of facts {sorted(self.facts)}"
+            )
+        listed = [fact for facts in self.facts.values() for fact in facts.split()]
+        if twice := sorted({fact for fact in listed if listed.count(fact) > 1}):
+            raise ValueError(f"facts with two answers: {twice}")
+        if self.known + self.untaught > 1:
+            raise ValueError(f"known {self.known} and untaught {self.untaught} add up to more than 1")
+        return self
+
+
+@cache
+def task_names() -> tuple[str, ...]:
+    """Names of all tasks, in alphabetical order: the stems of their files."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+@cache
+def task_file(name: str) -> TaskFile:
+    """The file of the task of this name.
+
+    Raises:
+        InputError: there is no such task, or its file breaks a rule; both are named.
+    """
+    if name not in task_names():
+        raise unknown("task", name, task_names(), "`sapo tasks` lists them.")
+    return read_task_file(FOLDER / f"{name}.toml")
+
+
+def read_task_file(path: Path) -> TaskFile:
+    """Read and check one task file.
+
+    Raises:
+        InputError: the file is not TOML or breaks a rule; every offending key is named.
+    """
+    try:
+        return TaskFile(**tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise InputError(f"The task file {path.name} cannot be used: {error}") from error
