@@ -21,4 +21,6 @@ setup(
         "sapo_analysis.app": [".streamlit/*.toml", "static/**/*"],
         "sapo_analysis.cached_runs": ["**/*"],
     },
+    # The other seeds of the pocket model stay in the repository: a wheel needs one.
+    exclude_package_data={"sapo_analysis": ["data/pocket-*/*"]},
 )

@@ -49,7 +49,7 @@ def test_it_carries_app_model_prompts_and_a_run(wheel):
         "sapo_analysis/app/main.py",
         "sapo_analysis/app/.streamlit/config.toml",
         "sapo_analysis/data/pocket/model.safetensors",
-        "sapo_analysis/data/prompts/pocket.json",
+        "sapo_analysis/data/tasks/sentiment.toml",
         "sapo_analysis/data/presets/demo.yaml",
         "sapo_analysis/py.typed",
         "sapo_analysis/cached_runs/DEFAULT",
@@ -58,6 +58,7 @@ def test_it_carries_app_model_prompts_and_a_run(wheel):
     assert any(name.startswith("sapo_analysis/app/views/") for name in names)
     assert any(name.endswith("/tables/scores/all.parquet") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "app/"))]
+    assert not [name for name in names if "/data/pocket-" in name]
     assert wheel.stat().st_size < LARGEST_MB * 1e6
 
 

@@ -29,8 +29,8 @@ def bench_study(lora: LoraSettings, device: str) -> ParaphraseStudy:
         {
             "name": "bench",
             "current": ["sentiment"],
-            "unseen": ["plural"],
-            "retained": ["reverse", "first_word"],
+            "unseen": ["product"],
+            "retained": ["last_word", "first_word"],
             "prompts": 4,
             "lora": lora,
             "device": device,

@@ -1,4 +1,4 @@
-"""Short questions to the engine: `sapo score`, `sapo rank`, `sapo pretrain`."""
+"""Short questions to the engine: `sapo score`, `sapo rank`."""
 
 from __future__ import annotations
 
@@ -12,15 +12,12 @@ from rich.console import Console
 
 from sapo_analysis import jobs
 from sapo_analysis.cli.options import JsonOption
-from sapo_analysis.cli.output import duration, number, say, show, show_json, show_table
+from sapo_analysis.cli.output import number, show_json, show_table
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import find_model
 from sapo_analysis.prompts.validate import check_prompts
 from sapo_analysis.spec import EvaluationSettings, ScoringSettings
 from sapo_analysis.tasks import get_task
-
-_PRETRAIN_LIMIT_SECONDS = 7 * 24 * 3600.0
-
 
 ModelOption = Annotated[str, typer.Option(help="A known model's name or a folder with one.")]
 TaskOption = Annotated[str, typer.Option(help="A task's name; `sapo tasks` lists them.")]
@@ -159,25 +156,3 @@ def read_prompts(path: Path) -> list[str]:
     )
     check_prompts(blocks)
     return blocks
-
-
-def pretrain(
-    preset: Annotated[
-        str, typer.Option(metavar="NAME", help="Which pocket model to make.")
-    ] = "pocket",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of initialisation, data and order.")] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for the model. [default: models/NAME-SEED]"),
-    ] = None,
-) -> None:
-    """Pretrain a pocket model from nothing on the pocket suite; a study can name its folder."""
-    folder = out or Path("models") / f"{preset}-{seed}"
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"--out {str(folder)!r} exists and is not empty. Give a new folder.")
-    say(f"Pretraining {preset} at seed {seed} into {folder}")
-    payload = {"preset": preset, "seed": seed, "out": str(folder.absolute())}
-    answer = jobs.probe("pretrain", payload, timeout=_PRETRAIN_LIMIT_SECONDS, echo=True)
-    if "seconds" in answer:
-        say(f"Pretrained in {duration(answer['seconds'])}.")
-    show(f"The model is in {folder}. Use it with: sapo run demo --set model={folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -10,8 +11,9 @@ from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
+from sapo_analysis.model_files import find_model
 from sapo_analysis.models.encoding import Encoder
-from sapo_analysis.models.loading import context_length
+from sapo_analysis.models.loading import choose_device, context_length, load_model, load_tokenizer
 from sapo_analysis.prompts import Prompt, get_prompts
 from sapo_analysis.tasks import list_tasks
 
@@ -54,6 +56,19 @@ def measure_card(
     return found
 
 
+def card_from_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The worker's door: `model` and the number of `examples`; progress goes to standard error."""
+    files = find_model(payload["model"])
+    model = load_model(files, choose_device("auto"), "float32")
+    rows = measure_card(
+        model,
+        load_tokenizer(files),
+        int(payload["examples"]),
+        lambda task: print(task, file=sys.stderr, flush=True),
+    )
+    return {"card": rows}
+
+
 def card_text(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
     """The card as Markdown; `record` is the content of `pretraining.json`."""
     settings = record["settings"]
@@ -67,9 +82,9 @@ def card_text(record: Mapping[str, Any], rows: Sequence[Row]) -> str:
 A Llama of {record["parameters"]:,} parameters, pretrained from nothing on the pocket suite of this
 project: {record["conversations"]:,} generated conversations, {settings["steps"]:,} steps of
 {settings["batch_size"]}, {record["seconds"] / 60:.1f} minutes on {settings["threads"]} threads.
-It knows the suite's toy language and nothing else; it is an instrument for studying fine-tuning, not
-an assistant. `pretraining.json` has settings, versions and fingerprints, `mixture.json` what it was
-shown, `pretraining_log.jsonl` its losses, `prompt_frequencies.json` how often each prompt was shown.
+It knows the suite's toy language and nothing else; it is an instrument for studying fine-tuning,
+not an assistant. `pretraining.json` has settings, versions and fingerprints, `mixture.json` what it
+was shown, `prompt_frequencies.json` how often each prompt, `pretraining_log.jsonl` its losses.
 
 The suite shows pretraining a part of each task's facts ("half known"), all of them ("retained"), or
 the task only rarely ("unseen"). Below: {n} test examples per task and prompt (data seed 0), means
@@ -88,7 +103,12 @@ def _by_kind(prompts: Sequence[Prompt]) -> dict[str, list[Prompt]]:
 
 
 def _table(title: str, key: str, form: str, rows: Sequence[Row]) -> str:
-    lines = [f"## {title}", "", f"| task | role | {' | '.join(KINDS)} |", "|---|---|---|---|---|---|"]
+    lines = [
+        f"## {title}",
+        "",
+        f"| task | role | {' | '.join(KINDS)} |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         values = " | ".join(form.format(row[kind][key]) for kind in KINDS)
         lines.append(f"| {row['task']} | {row['role']} | {values} |")

@@ -18,6 +18,8 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.pretraining.settings import PretrainSettings
 
 FOLDER = "checkpoint"
+# Written last: where it stands, the checkpoint is whole.
+_LAST = "progress.json"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -53,12 +55,8 @@ def save(
         "seconds": progress.seconds,
         "frequencies": progress.frequencies,
     }
-    (fresh / "progress.json").write_text(json.dumps(record), encoding="utf-8")
-    old = out / FOLDER
-    if old.exists():
-        # A folder cannot replace a full one: between the two renames `.new` is the checkpoint.
-        shutil.rmtree(old)
-    os.replace(fresh, old)
+    (fresh / _LAST).write_text(json.dumps(record), encoding="utf-8")
+    _promote(out)
 
 
 def load(
@@ -69,10 +67,11 @@ def load(
     Raises:
         InputError: the checkpoint was made with other settings; they are named.
     """
-    folder = _whole(out)
-    if folder is None:
+    if not exists(out):
         return Progress(0, 0.0, Counter())
-    record: dict[str, Any] = json.loads((folder / "progress.json").read_text("utf-8"))
+    _promote(out)
+    folder = out / FOLDER
+    record: dict[str, Any] = json.loads((folder / _LAST).read_text("utf-8"))
     wanted = settings.model_dump()
     if differing := [key for key in wanted if record["settings"].get(key) != wanted[key]]:
         raise InputError(
@@ -95,12 +94,15 @@ def clear(out: Path) -> None:
 
 def exists(out: Path) -> bool:
     """Whether the folder holds a checkpoint to go on from."""
-    return _whole(out) is not None
+    return any((out / name / _LAST).is_file() for name in (FOLDER, f"{FOLDER}.new"))
 
 
-def _whole(out: Path) -> Path | None:
-    """The newest checkpoint whose last file was written."""
-    for name in (FOLDER, f"{FOLDER}.new"):
-        if (out / name / "progress.json").is_file():
-            return out / name
-    return None
+def _promote(out: Path) -> None:
+    """Put a new checkpoint, if it is whole, in the place of the old one.
+
+    A folder cannot replace a full one, so a kill in between can leave the new one alone.
+    """
+    fresh, old = out / f"{FOLDER}.new", out / FOLDER
+    if (fresh / _LAST).is_file():
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(fresh, old)

@@ -26,9 +26,7 @@ class Conversation:
     answer: list[bool]
 
 
-def conversations(
-    tokenizer: PreTrainedTokenizerFast, draws: Sequence[Draw]
-) -> list[Conversation]:
+def conversations(tokenizer: PreTrainedTokenizerFast, draws: Sequence[Draw]) -> list[Conversation]:
     """Every draw as tokens, in order; each turn repeats the whole message, as its chat would."""
     texts = [
         f"{USER}{user_message(draw.prompt.text, example.input, '')}{ASSISTANT}{example.target}{END}"

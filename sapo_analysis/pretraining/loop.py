@@ -21,8 +21,8 @@ from sapo_analysis.pretraining.mix import pretraining_stream
 from sapo_analysis.pretraining.settings import PretrainSettings
 
 LOG = "pretraining_log.jsonl"
-# Rows of like length are read together, so that a long conversation pads few others; few rows stay in
-# the cache.
+# Rows of like length are read together, so that a long conversation pads few others; what a few
+# rows need fits into a cache.
 _ROWS_AT_ONCE = 16
 
 Report = Callable[[int, int, str], None]

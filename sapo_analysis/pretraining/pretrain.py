@@ -31,9 +31,7 @@ from sapo_analysis.prompts.bank import FREQUENCIES
 from sapo_analysis.tasks import SPLITS, list_tasks
 
 
-def pretrain(
-    settings: PretrainSettings, out: Path, report: Report | None = None
-) -> dict[str, Any]:
+def pretrain(settings: PretrainSettings, out: Path, report: Report | None = None) -> dict[str, Any]:
     """Pretrain a model into the folder `out`: new, empty, or with a half-done pretraining.
 
     A half-done one is continued. Returns the content of `pretraining.json`.

@@ -1,25 +1,35 @@
-"""Pretraining in a few steps, and the shipped model it made."""
+"""Pretraining in a few steps, and the shipped models it made."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.pretraining import PRESETS, base_scores, preset, pretrain
-from sapo_analysis.pretraining.mix import pretraining_stream
-from sapo_analysis.prompts import get_prompts, user_message
-from sapo_analysis.tasks import list_tasks
-from sapo_analysis.tasks.pocket import POCKET
+from sapo_analysis.learning.evaluation import evaluate
+from sapo_analysis.models.encoding import Encoder, encode
+from sapo_analysis.pretraining import PRESETS, PretrainSettings, measure_card, preset, pretrain
+from sapo_analysis.pretraining.conversations import Conversation, conversations, padded
+from sapo_analysis.pretraining.loop import rate_factor
+from sapo_analysis.pretraining.mix import mixture, pretraining_stream, prompt_weights, seen_prompts
+from sapo_analysis.pretraining.pretrain import suite_fingerprints
+from sapo_analysis.prompts import get_prompts, original, user_message
+from sapo_analysis.tasks import get_task, list_tasks
+from sapo_analysis.tasks.pocket import pocket_task, task_names
 
-SHIPPED = Path(__file__).parents[2] / "sapo_analysis" / "data" / "pocket"
-SMOKE = PRESETS["smoke"].model_copy(update={"steps": 6, "eval_examples": 2})
+DATA = Path(__file__).parents[2] / "sapo_analysis" / "data"
+SHIPPED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
+SMOKE = PRESETS["smoke"].model_copy(update={"steps": 6, "card_examples": 1})
+BYTES = ("model.safetensors", "tokenizer.json", "prompt_frequencies.json", "mixture.json")
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +41,46 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shipped() -> tuple[Any, Any]:
-    tokenizer = AutoTokenizer.from_pretrained(SHIPPED, local_files_only=True)
-    return AutoModelForCausalLM.from_pretrained(SHIPPED, local_files_only=True).eval(), tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED[0], local_files_only=True)
+    return AutoModelForCausalLM.from_pretrained(SHIPPED[0], local_files_only=True).eval(), tokenizer
 
 
-def test_same_settings_give_the_same_bytes(small: Path, tmp_path: Path) -> None:
-    pretrain(SMOKE, tmp_path / "again")
-    for name in ("model.safetensors", "tokenizer.json", "prompt_frequencies.json"):
+def record_of(seed: int) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((SHIPPED[seed] / "pretraining.json").read_text("utf-8"))
+    return record
+
+
+def test_same_settings_give_the_same_bytes_also_after_a_stop(small: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, text: str) -> None:
+        # After the checkpoint of step 4, and after a line of the log that has to go again.
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(SMOKE, tmp_path / "again", stop)
+    assert (tmp_path / "again" / "checkpoint").is_dir()
+    steps: list[int] = []
+    pretrain(SMOKE, tmp_path / "again", lambda done, total, text: steps.append(done))
+    assert [step for step in steps if step] == [6] * len([step for step in steps if step])
+    for name in BYTES:
         assert (small / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+    one, two = (
+        [json.loads(x)["answer_loss"] for x in (folder / "pretraining_log.jsonl").open()]
+        for folder in (small, tmp_path / "again")
+    )
+    assert one == two
+    assert not (tmp_path / "again" / "checkpoint").exists()
+
+
+def test_a_half_done_folder_of_other_settings_is_refused(small: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, text: str) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(SMOKE, tmp_path / "half", stop)
+    with pytest.raises(InputError, match="learning_rate"):
+        pretrain(SMOKE.model_copy(update={"learning_rate": 1e-4}), tmp_path / "half")
 
 
 def test_another_seed_gives_another_model(small: Path, tmp_path: Path) -> None:
@@ -51,13 +93,18 @@ def test_another_seed_gives_another_model(small: Path, tmp_path: Path) -> None:
 def test_settings_log_and_frequencies_are_written(small: Path) -> None:
     record = json.loads((small / "pretraining.json").read_text("utf-8"))
     assert record["settings"] == SMOKE.model_dump()
-    assert set(record["base_scores"]) == set(POCKET)
     lines = (small / "pretraining_log.jsonl").read_text("utf-8").splitlines()
     log = [json.loads(line) for line in lines]
     assert [row["step"] for row in log] == [1, 2, 4, 6]
-    assert log[-1]["target_loss"] < log[0]["target_loss"]
+    assert log[-1]["answer_loss"] < log[0]["answer_loss"]
     counts = json.loads((small / "prompt_frequencies.json").read_text("utf-8"))
-    assert sum(counts.values()) == SMOKE.steps * SMOKE.batch_size
+    draws = list(islice(pretraining_stream(SMOKE), SMOKE.steps * SMOKE.batch_size))
+    expected: Counter[str] = Counter()
+    for draw in draws:
+        expected[draw.prompt.prompt_id] += len(draw.examples)
+    assert counts == expected
+    assert record["examples"] == sum(counts.values()) > record["conversations"] == len(draws)
+    assert "| sentiment |" in (small / "MODEL_CARD.md").read_text("utf-8")
 
 
 def test_it_loads_like_any_causal_model(small: Path) -> None:
@@ -65,15 +112,6 @@ def test_it_loads_like_any_causal_model(small: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(small, local_files_only=True)
     assert model.config.vocab_size == len(tokenizer)
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
-
-
-def test_progress_may_stop_the_work(tmp_path: Path) -> None:
-    def stop(done: int, total: int, text: str) -> None:
-        if done >= 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(SMOKE, tmp_path / "stopped", stop)
 
 
 def test_a_full_folder_and_an_unknown_preset_are_refused(small: Path) -> None:
@@ -86,20 +124,102 @@ def test_a_full_folder_and_an_unknown_preset_are_refused(small: Path) -> None:
 def test_pretraining_never_meets_an_input_of_a_split() -> None:
     held = {
         task.name: {e.input for s in ("train", "dev", "test") for e in task.examples(s)}
-        for task in list_tasks()
+        for seed in (0, 1000)
+        for task in list_tasks(seed)
     }
-    for draw in islice(pretraining_stream(0, 0.7), 20_000):
-        assert draw.example.input not in held[draw.task]
+    for draw in islice(pretraining_stream(PretrainSettings()), 10_000):
+        for example in draw.examples:
+            assert example.input not in held[draw.task]
         assert draw.prompt.source in ("original", "seen")
 
 
+def test_the_stream_follows_the_mixture() -> None:
+    settings = PretrainSettings()
+    draws = list(islice(pretraining_stream(settings), 20_000))
+    expected = mixture(settings)["tasks"]
+    tasks = Counter(draw.task for draw in draws)
+    for name in task_names():
+        share = expected[name]["probability"]
+        # Five standard errors.
+        assert abs(tasks[name] / 20_000 - share) < 5 * (share / 20_000) ** 0.5
+    prompts = Counter(draw.prompt.prompt_id for draw in draws if draw.task == "topic")
+    for prompt_id, weight in prompt_weights("topic", settings.zipf_exponent).items():
+        error = (weight / tasks["topic"]) ** 0.5
+        assert abs(prompts[prompt_id] / tasks["topic"] - weight) < 5 * error
+    turns = Counter(len(draw.examples) for draw in draws)
+    assert set(turns) == {1, 2, 3, 4, 5}
+    assert abs(turns[1] / 20_000 - 0.8) < 0.015
+    assert all(abs(turns[n] / 20_000 - 0.05) < 0.008 for n in (2, 3, 4, 5))
+
+
+def test_prompt_weights_follow_zipf() -> None:
+    weights = list(prompt_weights("topic", 0.7).values())
+    assert sum(weights) == pytest.approx(1)
+    assert weights[0] / weights[7] == pytest.approx(8**0.7)
+    assert list(prompt_weights("topic", 0.7)) == [p.prompt_id for p in seen_prompts("topic")]
+    assert len(weights) == 13
+
+
 def test_pretraining_shows_known_facts_only() -> None:
-    topic = POCKET["topic"]
+    topic = pocket_task("topic")
     hidden = set(topic.facts) - set(topic.known_facts())
-    draws = [d for d in islice(pretraining_stream(0, 0.7), 5_000) if d.task == "topic"]
+    draws = [d for d in islice(pretraining_stream(SMOKE), 5_000) if d.task == "topic"]
     assert draws
     for draw in draws:
-        assert not hidden & set(draw.example.input.strip(".").replace(",", "").split())
+        for example in draw.examples:
+            assert not hidden & set(example.input.strip(".").replace(",", "").split())
+
+
+def test_conversations_equal_the_engines_own_encoding(shipped: tuple[Any, Any]) -> None:
+    _, tokenizer = shipped
+    draws = list(islice(pretraining_stream(PretrainSettings()), 300))
+    for draw, row in zip(draws, conversations(tokenizer, draws), strict=True):
+        turns = [encode(tokenizer, draw.prompt.text, "", example) for example in draw.examples]
+        assert row.ids == [token for turn in turns for token in turn.ids]
+        expected = [i >= turn.target_start for turn in turns for i in range(len(turn.ids))]
+        assert row.answer == expected
+
+
+def test_padding_is_neither_answer_nor_text() -> None:
+    rows = [Conversation([5, 6, 7], [False, True, True]), Conversation([8], [False])]
+    ids, is_answer, is_text = padded(rows, pad_id=9)
+    assert ids.tolist() == [[5, 6, 7], [8, 9, 9]]
+    assert is_answer.tolist() == [[False, True, True], [False, False, False]]
+    assert is_text.tolist() == [[True, False, False], [True, False, False]]
+
+
+def test_losses_are_token_means_over_the_batch(shipped: tuple[Any, Any]) -> None:
+    from sapo_analysis.pretraining.loop import _backward
+
+    model, tokenizer = shipped
+    model = type(model)(model.config).double()
+    draws = list(islice(pretraining_stream(PretrainSettings()), 40))
+    rows = conversations(tokenizer, draws)
+    settings = PretrainSettings()
+    answer_loss, text_loss = _backward(model, 0, rows, settings)
+    gradient = model.model.layers[1].mlp.up_proj.weight.grad.clone()
+    # One row at a time, by hand.
+    model.zero_grad()
+    sums, counts = [0.0, 0.0], [0, 0]
+    parts: list[list[torch.Tensor]] = [[], []]
+    for row in rows:
+        logits = model(torch.tensor([row.ids])).logits[0, :-1].log_softmax(-1)
+        for i, (token, answer) in enumerate(zip(row.ids[1:], row.answer[1:], strict=True)):
+            parts[answer].append(-logits[i, token])
+    sums = [torch.stack(part).sum() for part in parts]
+    counts = [len(part) for part in parts]
+    assert answer_loss == pytest.approx(float(sums[1]) / counts[1], rel=1e-9)
+    assert text_loss == pytest.approx(float(sums[0]) / counts[0], rel=1e-9)
+    (sums[1] / counts[1] + settings.text_weight * sums[0] / counts[0]).backward()
+    assert torch.allclose(model.model.layers[1].mlp.up_proj.weight.grad, gradient, rtol=1e-8)
+
+
+def test_rate_rises_then_falls_to_zero() -> None:
+    settings = PretrainSettings(steps=100, warmup=0.1)
+    rates = [rate_factor(step, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == rates[10] == 1.0
+    assert rates[55] == pytest.approx(0.5)
+    assert rates[-1] < 0.001
 
 
 def test_chat_template_lays_out_turns_and_starts_with_the_generation_prompt(
@@ -120,20 +240,32 @@ def test_chat_template_lays_out_turns_and_starts_with_the_generation_prompt(
     assert tokenizer.decode(full_ids) == full
 
 
-def test_shipped_files_are_small_and_belong_together(shipped: tuple[Any, Any]) -> None:
-    model, _ = shipped
-    weights = SHIPPED / "model.safetensors"
-    record = json.loads((SHIPPED / "pretraining.json").read_text("utf-8"))
+@pytest.mark.parametrize("seed", SHIPPED)
+def test_shipped_files_are_small_and_belong_together(seed: int) -> None:
+    weights = SHIPPED[seed] / "model.safetensors"
+    record = record_of(seed)
     assert weights.stat().st_size <= 6_000_000
-    assert 800_000 <= sum(p.numel() for p in model.parameters()) <= 1_500_000
-    assert record["fingerprints"]["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest()
-    assert record["settings"] == PRESETS["pocket"].model_dump()
-    bank = SHIPPED.parent / "prompts" / "pocket.json"
-    assert record["fingerprints"]["prompts"] == hashlib.sha256(bank.read_bytes()).hexdigest()
+    assert 800_000 <= record["parameters"] <= 1_500_000
+    expected = PRESETS["pocket"].model_copy(update={"seed": seed}).model_dump()
+    assert record["settings"] == expected
+    assert record["seconds"] <= 3600
+    fingerprints = record["fingerprints"]
+    assert fingerprints["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    tokenizer = (SHIPPED[seed] / "tokenizer.json").read_bytes()
+    assert fingerprints["tokenizer"] == hashlib.sha256(tokenizer).hexdigest()
+    mix = json.loads((SHIPPED[seed] / "mixture.json").read_text("utf-8"))
+    assert mix == mixture(PretrainSettings(**record["settings"]))
 
 
-def test_declared_roles_hold_for_the_shipped_model() -> None:
-    scores = json.loads((SHIPPED / "pretraining.json").read_text("utf-8"))["base_scores"]
+def test_shipped_models_know_this_suite_and_these_prompts() -> None:
+    now = suite_fingerprints()
+    for seed in SHIPPED:
+        assert {key: record_of(seed)["fingerprints"][key] for key in now} == now
+
+
+@pytest.mark.parametrize("seed", SHIPPED)
+def test_declared_roles_hold_for_the_shipped_models(seed: int) -> None:
+    scores = {row["task"]: row["original"]["score"] for row in record_of(seed)["card"]}
     for task in list_tasks():
         if task.role == "retained":
             assert scores[task.name] >= 90, task.name
@@ -143,10 +275,36 @@ def test_declared_roles_hold_for_the_shipped_model() -> None:
             assert scores[task.name] < 90, task.name
 
 
-def test_shipped_scores_are_reached_again(shipped: tuple[Any, Any]) -> None:
-    # Within two answers of 200: the last bits of a logit differ from machine to machine.
-    recorded = json.loads((SHIPPED / "pretraining.json").read_text("utf-8"))["base_scores"]
-    assert base_scores(*shipped, 200) == pytest.approx(recorded, abs=1.0)
+def test_card_figures_are_those_of_plain_evaluation(shipped: tuple[Any, Any]) -> None:
+    model, tokenizer = shipped
+    recorded = {row["task"]: row for row in record_of(0)["card"]}
+    encoder = Encoder(tokenizer, 512)
+    n = recorded["count"]["n_examples"]
+    for name in ("count", "topic", "translate"):
+        task = get_task(name)
+        rows = encoder.encode_split(task, "test", n, original(name))
+        result = evaluate(model, encoder, task, task.examples("test", n), rows, 50)
+        # Within two answers: the last bits of a logit differ from machine to machine.
+        assert result.value == pytest.approx(recorded[name]["original"]["score"], abs=200 / n)
+        assert result.loss == pytest.approx(recorded[name]["original"]["loss"], rel=1e-3)
+
+
+def test_the_card_is_the_mean_over_the_prompts_of_a_kind(shipped: tuple[Any, Any]) -> None:
+    model, tokenizer = shipped
+    (row,) = [row for row in measure_card(model, tokenizer, 4) if row["task"] == "topic"]
+    assert [row[kind]["n_prompts"] for kind in ("original", "seen", "novel", "test-only")] == [
+        1,
+        12,
+        8,
+        4,
+    ]
+    task, encoder = get_task("topic"), Encoder(tokenizer, 512)
+    losses = []
+    for prompt in get_prompts("topic"):
+        if prompt.test_only:
+            rows = encoder.encode_split(task, "test", 4, prompt)
+            losses.append(evaluate(model, encoder, task, task.examples("test", 4), rows, 4).loss)
+    assert row["test-only"]["loss"] == pytest.approx(sum(losses) / 4, abs=1e-4)
 
 
 def test_targets_fit_into_the_decoding_limit(shipped: tuple[Any, Any]) -> None:
@@ -157,9 +315,25 @@ def test_targets_fit_into_the_decoding_limit(shipped: tuple[Any, Any]) -> None:
             assert len(ids) < task.max_new_tokens, (task.name, example)
 
 
-def test_sequences_are_short(shipped: tuple[Any, Any]) -> None:
+def test_five_turns_fit_into_the_context(shipped: tuple[Any, Any]) -> None:
     _, tokenizer = shipped
     for task in list_tasks():
         longest = max(len(tokenizer(p.text)["input_ids"]) for p in get_prompts(task.name))
         inputs = max(len(tokenizer(e.input)["input_ids"]) for e in task.examples("test"))
-        assert longest + inputs + task.max_new_tokens + 8 <= 70, task.name
+        assert 5 * (longest + inputs + task.max_new_tokens + 8) <= 512, task.name
+
+
+def test_a_checkpoint_cut_short_is_not_used(tmp_path: Path) -> None:
+    def stop(done: int, total: int, text: str) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(SMOKE, out, stop)
+    # As a kill leaves it: the new checkpoint half written, the old one whole.
+    shutil.copytree(out / "checkpoint", out / "checkpoint.new")
+    (out / "checkpoint.new" / "progress.json").unlink()
+    (out / "checkpoint.new" / "state.safetensors").write_bytes(b"half")
+    pretrain(SMOKE, out)
+    assert not (out / "checkpoint.new").exists()

@@ -1,64 +1,104 @@
-"""The prompt bank of the pocket suite: enough wordings, all different, all with the label words."""
+"""The prompts of the pocket suite: enough of each kind, faithful, varied, told apart."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.prompts import get_prompts, original, read_bank
+from sapo_analysis.prompts import Prompt, check_prompts, get_prompts, original
 from sapo_analysis.tasks import get_task, list_tasks
+from tests.prompts.rules import content_phrases, read_tasks, spans, words
 
 NAMES = [task.name for task in list_tasks()]
+BANK = [prompt for name in NAMES for prompt in get_prompts(name)]
+
+
+def _labels(prompt: Prompt) -> tuple[str, ...]:
+    return get_task(prompt.task).labels
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_original_first_then_enough_paraphrases(name: str) -> None:
+def test_original_first_then_the_promised_kinds(name: str) -> None:
     first, *paraphrases = get_prompts(name)
-    assert first.source == "original"
     assert first == original(name)
-    assert not first.test_only
-    assert len(paraphrases) >= 16
-    assert {p.source for p in paraphrases} == {"seen", "novel"}
-    assert sum(p.test_only for p in paraphrases) >= 4
-    # Test-only prompts come from both sources, and enough of both stay for training.
-    for source in ("seen", "novel"):
-        of_source = [p for p in paraphrases if p.source == source]
-        assert sum(p.test_only for p in of_source) >= 2
-        assert sum(not p.test_only for p in of_source) >= 4
+    assert first.source == "original" and not first.test_only
+    kinds = Counter((p.source, p.test_only) for p in paraphrases)
+    assert kinds == {("seen", False): 12, ("novel", False): 8, ("novel", True): 4}
+    check_prompts([p.text for p in (first, *paraphrases)])
 
 
-def test_no_wording_stands_twice_in_the_bank() -> None:
-    prompts = [p for name in NAMES for p in get_prompts(name)]
-    folded = [re.sub(r"\W+", " ", p.text).casefold().strip() for p in prompts]
-    assert len(folded) == len(set(folded))
-    assert len({p.prompt_id for p in prompts}) == len(prompts)
+def test_ids_and_wordings_are_unique() -> None:
+    folded = [" ".join(words(p.text)) for p in BANK]
+    assert len(folded) == len(set(folded)) == 30 * 25
+    assert len({p.prompt_id for p in BANK}) == len(BANK)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_wording_keeps_the_label_words(name: str) -> None:
-    for prompt in get_prompts(name):
-        for label in get_task(name).labels:
-            assert re.search(rf"\b{label}\b", prompt.text, re.IGNORECASE), prompt
+def test_every_wording_keeps_the_label_words_as_they_are() -> None:
+    for prompt in BANK:
+        for label in _labels(prompt):
+            assert re.search(rf"\b{label}\b", prompt.text), prompt
 
 
-def test_frequencies_are_zero_for_novel_and_positive_for_seen(tmp_path: Path) -> None:
+def test_no_two_prompts_share_five_words_in_a_row_beyond_the_label_words() -> None:
+    owners = defaultdict(list)
+    for prompt in BANK:
+        for span in spans(prompt.text, _labels(prompt)):
+            owners[span].append(prompt.prompt_id)
+    assert {span: ids for span, ids in owners.items() if len(ids) > 1} == {}
+
+
+def test_no_content_phrase_of_a_novel_prompt_was_pretrained() -> None:
+    shown = {
+        phrase
+        for prompt in BANK
+        if prompt.source != "novel"
+        for phrase in content_phrases(prompt.text, _labels(prompt))
+    }
+    for prompt in BANK:
+        if prompt.source == "novel":
+            assert not content_phrases(prompt.text, _labels(prompt)) & shown, prompt
+
+
+def test_a_bag_of_words_reader_finds_the_task_of_every_prompt() -> None:
+    read = read_tasks([(prompt.task, prompt.text) for prompt in BANK])
+    wrong = {p.prompt_id: task for p, task in zip(BANK, read, strict=True) if task != p.task}
+    assert wrong == {}
+
+
+def test_the_reader_can_fail() -> None:
+    texts = [("a", "red or blue"), ("a", "blue or red"), ("b", "green"), ("b", "red or blue")]
+    assert read_tasks(texts)[3] == "a"
+
+
+def test_lengths_and_structures_vary() -> None:
     for name in NAMES:
-        for prompt in get_prompts(name):
-            assert prompt.frequency is not None
-            assert (prompt.frequency > 0) == (prompt.source != "novel"), prompt
+        lengths = [len(words(p.text)) for p in get_prompts(name)]
+        assert min(lengths) <= 9 and max(lengths) >= 15, (name, lengths)
+        openings = {words(p.text)[0] for p in get_prompts(name)}
+        assert len(openings) >= 12, (name, openings)
+        questions = sum("?" in p.text for p in get_prompts(name))
+        assert 4 <= questions <= 21, (name, questions)
 
 
-def test_frequency_is_none_where_it_is_not_known(tmp_path: Path) -> None:
-    row = {"id": "x-00", "text": "Do {x}.", "source": "original", "test_only": False}
-    path = tmp_path / "bank.json"
-    path.write_text(json.dumps({"prompts": {"x": [row]}}), "utf-8")
-    (prompt,) = read_bank(path)["x"]
-    assert prompt.frequency is None
-    assert prompt.text == "Do {x}."
+def test_frequencies_come_from_the_model_at_hand(tmp_path: Path) -> None:
+    assert all(p.frequency is None for p in get_prompts("add", model_folder=None))
+    assert all(p.frequency is None for p in get_prompts("add", model_folder=tmp_path))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "prompt_frequencies.json").write_text(json.dumps({"add-03": 7}), "utf-8")
+    frequencies = {p.prompt_id: p.frequency for p in get_prompts("add", model_folder=other)}
+    assert frequencies["add-03"] == 7 and frequencies["add-13"] == 0
+
+
+def test_the_shipped_model_met_exactly_the_seen_prompts() -> None:
+    for prompt in BANK:
+        assert prompt.frequency is not None
+        assert (prompt.frequency > 0) == (prompt.source != "novel"), prompt
 
 
 def test_unknown_task_is_an_input_error() -> None:

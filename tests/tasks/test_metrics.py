@@ -8,7 +8,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.tasks import correct, get_task, score
 
 LABELLED = get_task("sentiment")
-FREE = get_task("reverse")
+FREE = get_task("translate")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_score_is_the_percentage_of_right_answers() -> None:
 
 
 def test_score_of_nothing_or_of_unequal_lists_is_refused() -> None:
-    with pytest.raises(InputError, match="reverse"):
+    with pytest.raises(InputError, match="translate"):
         score(FREE, [], [])
     with pytest.raises(InputError, match="2 outputs for 1"):
         score(FREE, ["a", "b"], ["a"])

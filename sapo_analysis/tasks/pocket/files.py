@@ -76,7 +76,7 @@ class TaskFile(BaseModel):
         if twice := sorted({fact for fact in listed if listed.count(fact) > 1}):
             raise ValueError(f"facts with two answers: {twice}")
         if self.known + self.untaught > 1:
-            raise ValueError(f"known {self.known} and untaught {self.untaught} add up to more than 1")
+            raise ValueError(f"known {self.known} + untaught {self.untaught} is more than 1")
         return self
 
 

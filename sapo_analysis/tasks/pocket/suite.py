@@ -52,7 +52,9 @@ class PocketTask:
 
     def taught_facts(self) -> tuple[str, ...]:
         """The facts that the train and dev pools show: all but the untaught ones."""
-        return self._part(lambda facts: facts[: len(facts) - round(self.file.untaught * len(facts))])
+        return self._part(
+            lambda facts: facts[: len(facts) - round(self.file.untaught * len(facts))]
+        )
 
     def _part(self, cut: Callable[[list[str]], list[str]]) -> tuple[str, ...]:
         """The same part of every label's facts (of all facts without labels), by digest."""
