@@ -18,9 +18,11 @@ from sapo_analysis.analysis.numerical_noise import (
     numerical_noise,
     repeat_differences,
 )
-from sapo_analysis.analysis.power import tasks_needed
+from sapo_analysis.analysis.power import smallest_detectable, tasks_needed
+from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.report import report
+from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.wording import sentence
 
 __all__ = [
@@ -39,14 +41,18 @@ __all__ = [
     "no_verdict",
     "noise_band",
     "numerical_noise",
+    "past_gains",
     "pooled_correlation",
+    "prompt_effects",
     "prompts_table",
     "repeat_differences",
     "report",
     "sentence",
+    "smallest_detectable",
     "task_changes",
     "task_correlations",
     "tasks_needed",
+    "training_check",
     "within_task_correlation",
     "word_diff",
     "worst_forgotten",

@@ -1,4 +1,4 @@
-"""How many current tasks a study needs."""
+"""How many current tasks a study needs, and what a study of so many tasks can tell from zero."""
 
 from __future__ import annotations
 
@@ -38,8 +38,37 @@ def tasks_needed(effect: float, sd: float, power: float = 0.8) -> int | None:
     Raises:
         InputError: `sd` or `power` is out of range.
     """
+    _check(sd, power)
+    return next((k for k in range(4, MAX_TASKS + 1) if power_of(effect, sd, k) >= power), None)
+
+
+def smallest_detectable(sd: float, n_tasks: int, power: float = 0.8) -> float:
+    """The smallest mean over tasks that a study of this size tells from zero with this power.
+
+    Args:
+        sd: As in `power_of`; above 0.
+        n_tasks: Current tasks, at least two.
+        power: Wanted probability, between 0 and 1.
+
+    Returns:
+        The effect on the scale of `sd`; for Fisher's z, its tanh is the mean correlation.
+
+    Raises:
+        InputError: `sd`, `n_tasks` or `power` is out of range.
+    """
+    if n_tasks < 2:
+        raise InputError(f"n_tasks is {n_tasks}; an interval over tasks needs at least 2.")
+    _check(sd, power)
+    from scipy.optimize import brentq
+
+    def missing(effect: float) -> float:
+        return power_of(effect, sd, n_tasks) - power
+
+    return float(brentq(missing, 0.0, sd * 100.0))
+
+
+def _check(sd: float, power: float) -> None:
     if not sd > 0:
         raise InputError(f"sd is {sd}; it must be above 0.")
     if not 0 < power < 1:
         raise InputError(f"power is {power}; it must lie between 0 and 1, for example 0.8.")
-    return next((k for k in range(4, MAX_TASKS + 1) if power_of(effect, sd, k) >= power), None)

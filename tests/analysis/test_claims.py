@@ -6,7 +6,7 @@ import pytest
 
 from sapo_analysis.analysis import claims, claims_without_data, impacts, no_verdict
 from sapo_analysis.analysis.claims import mean_pair_correlations, spread_ratios
-from sapo_analysis.analysis.power import power_of, tasks_needed
+from sapo_analysis.analysis.power import power_of, smallest_detectable, tasks_needed
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run
@@ -205,3 +205,14 @@ def test_power_agrees_with_statsmodels():
 def test_power_refuses_what_is_out_of_range(sd, power):
     with pytest.raises(InputError):
         tasks_needed(0.5, sd, power)
+    with pytest.raises(InputError):
+        smallest_detectable(sd, 8, power)
+
+
+def test_the_smallest_detectable_effect_agrees_with_statsmodels():
+    from statsmodels.stats.power import TTestPower
+
+    expected = TTestPower().solve_power(effect_size=None, nobs=11, alpha=0.05, power=0.8)
+    assert smallest_detectable(0.45, 11) == pytest.approx(0.45 * expected, rel=1e-3)
+    with pytest.raises(InputError, match="at least 2"):
+        smallest_detectable(0.45, 1)
