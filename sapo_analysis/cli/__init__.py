@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from sapo_analysis.cli import bench, doctor, engine, results, serve, studies, world
+from sapo_analysis.cli import bench, doctor, engine, pretraining, results, serve, studies, world
 from sapo_analysis.cli.output import say
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.jobs import StudyInterrupted
@@ -65,7 +65,8 @@ _add("prompts", world.prompts)
 _add("models", world.models)
 _add("score", engine.score)
 _add("rank", engine.rank)
-_add("pretrain", engine.pretrain)
+_add("pretrain", pretraining.pretrain)
+_add("card", pretraining.card)
 _add("bench", bench.bench)
 _add("doctor", doctor.doctor)
 

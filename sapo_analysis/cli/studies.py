@@ -23,6 +23,7 @@ from sapo_analysis.cli.progress import StudyProgress
 from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import EngineName, as_engine, make_plan
+from sapo_analysis.reuse import Reuse, find_reusable
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import find_run, open_run
 
@@ -79,20 +80,30 @@ def run(
             help="Change a setting: dotted key, YAML value; may be repeated.",
         ),
     ] = None,
+    reuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Take finished trials over from this run where the study asks for the same;"
+            " a folder or id, may be repeated.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the plan and what it would cost; write nothing."),
     ] = False,
+    allow_mixed: MixedOption = False,
 ) -> None:
     """Run a study to its end. Ctrl-C stops it; `sapo resume` continues it."""
     if device is not None and device not in _DEVICES:
         raise InputError(f"--device {device!r} is not one of {', '.join(_DEVICES)}.")
     choice = as_engine(engine)
     study = read_study(spec, settings or [], device)
+    found = _reuse(study, choice, reuse or [], runs, allow_mixed)
     if dry_run:
-        _show_plan(study, choice)
+        _show_plan(study, choice, found)
         return
-    path = _with_progress(study, runs, choice)
+    path = _with_progress(study, runs, choice, found)
     _say_done(path)
 
 
@@ -118,9 +129,26 @@ def resume(
     _say_done(path)
 
 
-def _with_progress(study: ParaphraseStudy, runs: Path, engine: EngineName = "stacked") -> Path:
+def _reuse(
+    study: ParaphraseStudy, engine: EngineName, names: list[str], runs: Path, allow_mixed: bool
+) -> Reuse | None:
+    """What the study takes over from the runs named, and a word on it; None where none is named."""
+    if not names:
+        return None
+    lenders = [open_run(find_run(name, folders([runs]))) for name in names]
+    found = find_reusable(make_plan(study, engine), lenders, allow_mixed)
+    say(found.in_words())
+    return found
+
+
+def _with_progress(
+    study: ParaphraseStudy,
+    runs: Path,
+    engine: EngineName = "stacked",
+    reuse: Reuse | None = None,
+) -> Path:
     with StudyProgress() as progress:
-        return jobs.run_study(study, runs, progress, engine)
+        return jobs.run_study(study, runs, progress, engine, reuse)
 
 
 def _say_done(path: Path) -> None:
@@ -130,10 +158,13 @@ def _say_done(path: Path) -> None:
     show(str(path))
 
 
-def _show_plan(study: ParaphraseStudy, engine: EngineName) -> None:
+def _show_plan(study: ParaphraseStudy, engine: EngineName, reuse: Reuse | None) -> None:
     plan = make_plan(study, engine)
+    question: dict[str, Any] = {"study": study.model_dump(mode="json"), "engine": engine}
+    if reuse is not None:
+        question["taken_over"] = sorted(reuse.trial_ids)
     with Console(stderr=True).status("Measuring how long one step takes here"):
-        cost = jobs.probe("calibrate", {"study": study.model_dump(mode="json"), "engine": engine})
+        cost = jobs.probe("calibrate", question)
     low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
     rows = [
         ("model", f"{plan.model.name}, {plan.model.n_parameters:,} parameters"),
@@ -148,6 +179,7 @@ def _show_plan(study: ParaphraseStudy, engine: EngineName) -> None:
             f"{cost['n_trials_main']:,} main, {cost['n_trials_noise']:,} noise,"
             f" {cost['n_trials_repeat']:,} repeated for rounding",
         ),
+        *([] if reuse is None else [("taken over", _taken_over(reuse))]),
         ("candidates scored", f"{cost['n_candidates_scored']:,}"),
         *(
             (what, _work(cost, key))
@@ -169,6 +201,10 @@ def _show_plan(study: ParaphraseStudy, engine: EngineName) -> None:
         rows,
         "Time is estimated from a short measurement here. Nothing was written.",
     )
+
+
+def _taken_over(reuse: Reuse) -> str:
+    return f"{len(reuse.trial_ids):,} of {reuse.n_planned:,} trials; the counts are of the rest"
 
 
 def _stack(chunk: int) -> str:

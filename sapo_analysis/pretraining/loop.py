@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from sapo_analysis.learning.batching import in_batches, token_losses
+from sapo_analysis.learning.batching import in_batches
 from sapo_analysis.pretraining import checkpoint
 from sapo_analysis.pretraining.conversations import Conversation, conversations, padded
 from sapo_analysis.pretraining.mix import pretraining_stream
@@ -59,7 +60,8 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        answer_loss, text_loss = _backward(model, pad_id, conversations(tokenizer, draws), settings)
+        rows = conversations(tokenizer, draws)
+        answer_loss, text_loss = _backward(model, pad_id, rows, settings, step)
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.grad_clip)
         optimizer.step()
         progress = checkpoint.Progress(step, time.perf_counter() - started, frequencies)
@@ -84,23 +86,38 @@ def _backward(
     pad_id: int,
     rows: Sequence[Conversation],
     settings: PretrainSettings,
+    step: int,
 ) -> tuple[float, float]:
-    """Add the batch's gradient; mean loss on answers and on the user's tokens, nats per token."""
-    # The first token of a row is never predicted.
-    n_answer = sum(sum(row.answer[1:]) for row in rows)
-    n_text = sum(len(row.ids) - 1 for row in rows) - n_answer
+    """Add the batch's gradient; mean loss on answers and on the user's tokens, nats per token.
+
+    The user's tokens take turns from step to step: the head is the dearest layer of a small model.
+    """
     ordered = sorted(rows, key=lambda row: len(row.ids))
+    parts = [padded(part, pad_id) for part in in_batches(ordered, _ROWS_AT_ONCE)]
+    taken = [
+        (is_text & (torch.arange(ids.shape[1]) % settings.text_every == step % settings.text_every))
+        for ids, _, is_text in parts
+    ]
+    # The first token of a row is never predicted.
+    n_answer = sum(int(is_answer[:, 1:].sum()) for _, is_answer, _ in parts)
+    n_text = sum(int(is_taken[:, 1:].sum()) for is_taken in taken)
     answer_sum = text_sum = 0.0
-    for part in in_batches(ordered, _ROWS_AT_ONCE):
-        ids, is_answer, is_text = padded(part, pad_id)
-        losses: Tensor = token_losses(model(input_ids=ids, use_cache=False).logits, ids)
-        answer = (losses * is_answer[:, 1:]).sum()
-        text = (losses * is_text[:, 1:]).sum()
+    for (ids, is_answer, _), is_taken in zip(parts, taken, strict=True):
+        hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+        answer = _nll(model, hidden, ids, is_answer)
+        text = _nll(model, hidden, ids, is_taken)
         loss: Any = answer / n_answer + settings.text_weight * text / n_text
         loss.backward()
         answer_sum += answer.item()
         text_sum += text.item()
     return answer_sum / n_answer, text_sum / n_text
+
+
+def _nll(model: LlamaForCausalLM, hidden: Tensor, ids: Tensor, wanted: Tensor) -> Tensor:
+    """Summed loss of the wanted tokens; position t of `hidden` is held against token t + 1."""
+    chosen = wanted[:, 1:]
+    logits = model.lm_head(hidden[chosen])
+    return cross_entropy(logits, ids[:, 1:][chosen], reduction="sum")
 
 
 def _optimizer(model: LlamaForCausalLM, settings: PretrainSettings) -> torch.optim.AdamW:

@@ -13,7 +13,7 @@ class PretrainSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = Field(0, ge=0, description="seed of initialisation and of the data stream")
-    steps: int = Field(3000, ge=1, description="optimiser steps")
+    steps: int = Field(2000, ge=1, description="optimiser steps")
     batch_size: int = Field(128, ge=1, description="conversations per step")
     learning_rate: float = Field(2e-3, gt=0, description="peak AdamW learning rate, per step")
     warmup: float = Field(0.05, ge=0, lt=1, description="fraction of the steps with rising rate")
@@ -21,6 +21,9 @@ class PretrainSettings(BaseModel):
     grad_clip: float = Field(1.0, gt=0, description="largest global gradient norm")
     text_weight: float = Field(
         0.1, ge=0, description="weight of the mean loss on the user's tokens; the answers' has 1"
+    )
+    text_every: int = Field(
+        4, ge=1, description="of the user's tokens one in so many is in their loss, by turns"
     )
     zipf_exponent: float = Field(
         0.7, ge=0, description="exponent of prompt frequency over rank, original first"
