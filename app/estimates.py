@@ -47,6 +47,33 @@ def verdicts(key: Key) -> list[Verdict]:
     return analysis.claims(impacts(key), n_permutations=0)
 
 
+@st.cache_data(max_entries=12, show_spinner=False)
+def claims_table(key: Key) -> pd.DataFrame:
+    """Every claim in both forms with both verdicts."""
+    return analysis.claims_table(verdicts(key))
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def noise_floors(key: Key) -> dict[tuple[str, str], str]:
+    """σ of one trial and its upper limit, by claim and form, where it was measured."""
+    df, found = impacts(key), {}
+    for o in OUTCOMES.values():
+        for form in ("score", "loss"):
+            if o.claim is None or not o.predicted or o.role not in set(df["role"]):
+                continue
+            pooled = noise(key, o.column(form), o.role, None).pooled
+            if pooled is not None:
+                found[o.claim, form] = f"{pooled.sigma:.2g}, at most {pooled.sigma_upper:.2g}"
+    return found
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing tasks …")
+def tasks_table(key: Key, outcome: str, form: str) -> pd.DataFrame:
+    """Each current task: r of one outcome, and what to hold it to."""
+    o = OUTCOMES[outcome]
+    return analysis.tasks_table(loaded(*key), impacts(key), o.column(form), o.role, o.predicted)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
 def points(key: Key, y: str, role: str, x: str, eval_task: str | None) -> pd.DataFrame:
     """The points of a scatter, with pre-update loss even when another indicator is on x."""

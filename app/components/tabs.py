@@ -14,7 +14,7 @@ from sapo_analysis.app.state import Choice, Pair, select_points
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import impact_heatmap
 
-NAMES = ["Prompts", "Between tasks", "Can I trust it?"]
+NAMES = ["Findings", "Prompts", "Between tasks", "Can I trust it?"]
 
 
 def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> None:

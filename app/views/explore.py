@@ -13,6 +13,7 @@ from sapo_analysis.app import estimates
 from sapo_analysis.app.components import cards, charts, header, tabs
 from sapo_analysis.app.components.controls import controls
 from sapo_analysis.app.components.evidence import evidence
+from sapo_analysis.app.components.findings import findings_tab
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import all_runs, loaded, runs_folders, version
 from sapo_analysis.app.state import Choice, Pair, select_points, selected_points
@@ -76,7 +77,7 @@ def _explore(
     _notes(key, choice, found)
     _charts(key, run, choice, points, prompts, found, actions)
     _evidence(key, choice, points, prompts)
-    _tabs(key, choice, points, prompts, tasks)
+    _tabs(key, choice, points, prompts, tasks, silent)
 
 
 def _correlations(key: estimates.Key, choice: Choice, form: str) -> estimates.Correlations:
@@ -240,16 +241,20 @@ def _tabs(
     points: pd.DataFrame,
     prompts: pd.DataFrame,
     tasks: list[str],
+    silent: str,
 ) -> None:
-    first, second, third = st.tabs(tabs.NAMES, key="tab", bind="query-params")
-    with first:
-        if first.open:
+    shows, texts, between, trust = st.tabs(tabs.NAMES, key="tab", bind="query-params")
+    with shows:
+        if shows.open:
+            findings_tab(key, choice, silent)
+    with texts:
+        if texts.open:
             tabs.prompts_tab(points, prompts, choice)
-    with second:
-        if second.open:
+    with between:
+        if between.open:
             tabs.between_tab(key, choice, tasks)
-    with third:
-        if third.open:
+    with trust:
+        if trust.open:
             tabs.trust_tab(key, choice)
 
 

@@ -11,6 +11,7 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
+from sapo_analysis.analysis.findings import claims_table, tasks_table
 from sapo_analysis.analysis.impacts import impacts
 from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
 from sapo_analysis.analysis.numerical_noise import (
@@ -33,6 +34,7 @@ __all__ = [
     "NumericalNoise",
     "Verdict",
     "claims",
+    "claims_table",
     "claims_without_data",
     "continual_metrics",
     "disattenuated",
@@ -52,6 +54,7 @@ __all__ = [
     "task_changes",
     "task_correlations",
     "tasks_needed",
+    "tasks_table",
     "training_check",
     "within_task_correlation",
     "word_diff",

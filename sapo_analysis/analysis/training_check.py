@@ -66,7 +66,8 @@ def past_gains(runs: Run | Sequence[Run]) -> pd.DataFrame:
     several = [runs] if isinstance(runs, Run) else list(runs)
     rows = {}
     for run in several:
-        states = run.table("states").set_index("state_id")
+        states = run.table("states")
+        seed_of = dict(zip(states["state_id"], states["state_seed"], strict=True))
         scores = run.table("scores")
         measured = scores[scores["trial_id"].isna() & (scores["n_shots"] == 0)]
         trials = run.table("trials").query("purpose == 'past'")
@@ -74,12 +75,13 @@ def past_gains(runs: Run | Sequence[Run]) -> pd.DataFrame:
             task = trial.current_task
             own = measured[
                 (measured["eval_task"] == task) & (measured["test_prompt"] == trial.prompt_id)
-            ].set_index("state_id")["value"]
-            before, after = own.loc[trial.state_id], own.loc[trial.result_state_id]
+            ]
+            value_of = dict(zip(own["state_id"], own["value"], strict=True))
+            before, after = value_of[trial.state_id], value_of[trial.result_state_id]
             miss = f"gained {after - before:.1f} of at least {LEAST_PAST_GAIN:g} points"
             rows[trial.trial_id] = {
                 "past_task": task,
-                "state_seed": int(states.loc[trial.result_state_id, "state_seed"]),
+                "state_seed": int(seed_of[trial.result_state_id]),
                 "score_before": before,
                 "score_after": after,
                 "gain": after - before,

@@ -45,6 +45,11 @@ def charts(app):
     return [json.loads(e.proto.spec) for e in app.get("plotly_chart")]
 
 
+def frame_with(app, column):
+    (found,) = [d.value for d in app.dataframe if column in d.value]
+    return found
+
+
 def test_no_runs_says_what_to_do_first(monkeypatch, tmp_path):
     app = opened(monkeypatch, tmp_path)
     assert "No runs yet." in text_of(app)
@@ -138,6 +143,41 @@ def test_rounding_stands_beside_the_noise_floor(monkeypatch, runs):
     assert f"One trial: noise floor σ {sigma:.2g} · {words}" in text_of(app)
     assert f"R{words[1:]}." in text_of(app)
     assert "3 tasks · 10 prompts · 1 seed" in text_of(app)
+
+
+def test_findings_show_every_claim_and_each_task(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "many", form="loss", tab="Findings")
+    claims, tasks = frame_with(app, "claim"), frame_with(app, "as predicted")
+    df = analysis.impacts(open_run(runs["many"]))
+    verdicts = analysis.claims(df, n_permutations=0)
+    assert len(claims) == len(verdicts) / 2
+    new = [v for v in verdicts if v.scope == "new_tasks"]
+    by_key = {(v.claim[6], v.form): v for v in new if v.claim in ("claim_1", "claim_2")}
+    for row in claims.to_dict("records"):
+        if (row["claim"][0], row["form"]) in by_key:
+            mine = by_key[row["claim"][0], row["form"]]
+            assert row["new tasks"].endswith(mine.verdict)
+            assert row["estimate"] == analysis.wording.signed(mine.estimate.value)
+    assert (claims["noise floor"] == "–").all()  # this run has no noise trials
+    found = analysis.task_correlations(df, y="forgetting_loss", role="past", n_permutations=0)
+    assert list(tasks["task"]) == [e.task for e in found]
+    assert tasks["r"][0].startswith(analysis.wording.signed(found[0].value))
+
+
+def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "random", tab="Findings")
+    assert "random weights" in text_of(app)
+    assert "new tasks" not in frame_with(app, "claim")
+    app = explored(monkeypatch, runs, "few", tab="Findings")
+    floors = frame_with(app, "claim")["noise floor"]
+    band = analysis.noise_band(analysis.impacts(open_run(runs["few"])), "forgetting", "past")
+    assert f"{band.pooled.sigma:.2g}, at most" in " ".join(floors)
+
+
+def test_findings_of_the_in_task_outcome_name_the_others(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "many", outcome="In-task", tab="Findings")
+    assert "Choose forgetting or generalization" in text_of(app)
+    assert not [d for d in app.dataframe if "as predicted" in d.value]
 
 
 def test_without_repeats_rounding_is_not_measured(monkeypatch, runs):

@@ -1,0 +1,149 @@
+"""The tab that says what the run shows: every claim in both forms, then task by task."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.app import estimates
+from sapo_analysis.app.components.text import md
+from sapo_analysis.app.state import Choice
+from sapo_analysis.figures.theme import VERDICT_ICONS
+
+_CLAIMS = {
+    "claim_1": "1: unlike elsewhere, alike in-task",
+    "claim_2": "2: good for one, good for others",
+    "claim_3_forgetting_past": "3: loss → forgetting, past",
+    "claim_3_forgetting_retained": "3: loss → forgetting, retained",
+    "claim_3_generalization": "3: loss → generalization, unseen",
+}
+
+
+def findings_tab(key: estimates.Key, choice: Choice, silent: str) -> None:
+    """Claims, noise floor and tasks; `silent` says why there are no verdicts, if so."""
+    if silent:
+        st.info(md(silent))
+    st.markdown("**Every claim, in score and in loss**")
+    _claims(key, silent)
+    if choice.outcome.role == "current":
+        st.caption("Choose forgetting or generalization above to see it task by task.")
+        return
+    st.markdown(f"**{md(choice.outcome.label)}, task by task** ({choice.form})")
+    _tasks(key, choice)
+
+
+def _claims(key: estimates.Key, silent: str) -> None:
+    table = estimates.claims_table(key)
+    floors = estimates.noise_floors(key)
+    shown = pd.DataFrame(
+        {
+            "claim": table["claim"].map(_CLAIMS),
+            "predicted": table["predicted"],
+            "form": table["form"],
+            "estimate": table["estimate"].map(signed),
+            "these tasks, 95 %": _intervals(table, "these"),
+            "these tasks": table["these_verdict"].map(_word),
+            "new tasks, 95 %": _intervals(table, "new"),
+            "new tasks": table["new_verdict"].map(_word),
+            "n": table["n_tasks"].astype(str)
+            + " × "
+            + table["n_prompts"].astype(str)
+            + " × "
+            + table["n_seeds"].astype(str),
+            "noise floor": [
+                floors.get((claim, form), "–")
+                for claim, form in zip(table["claim"], table["form"], strict=True)
+            ],
+        }
+    )
+    if silent:
+        shown = shown.drop(columns=["these tasks", "new tasks"])
+    st.dataframe(
+        shown,
+        hide_index=True,
+        alt="Each claim with estimate, both intervals and both verdicts.",
+        column_config={
+            "claim": st.column_config.TextColumn("claim", pinned=True),
+            "estimate": st.column_config.TextColumn(
+                "estimate", help="Claim 1: natural log of a ratio of spreads; the others: r."
+            ),
+            "n": st.column_config.TextColumn("n", help="Tasks × prompts × seeds."),
+            "noise floor": st.column_config.TextColumn(
+                "noise floor",
+                help="σ of one trial's outcome from the seed alone, and its upper 95 % limit:"
+                " points, or nats per token. –: not measured, or the claim has no one outcome.",
+            ),
+        },
+    )
+
+
+def _tasks(key: estimates.Key, choice: Choice) -> None:
+    table = estimates.tasks_table(key, choice.outcome.name, choice.form)
+    shown = pd.DataFrame(
+        {
+            "task": table["current_task"],
+            "r": [
+                f"{signed(row.r)} ({signed(row.lower)} to {signed(row.upper)})"
+                for row in table.itertuples()
+            ],
+            "as predicted": table["holds"].map({True: "yes", False: "no"}).fillna("–"),
+            "mean": table["mean"],
+            "σ prompt": table["sigma_prompt"],
+            "σ seed": table["sigma_seed"],
+            "σ prompt ÷ σ seed": [
+                _range(row.ratio, row.ratio_lower, row.ratio_upper) for row in table.itertuples()
+            ],
+            "loss, highest ÷ lowest": table["loss_ratio"],
+            "in-task sd": table["in_task_sd"],
+            "least gain": table["least_gain"],
+            "learned unlike the others": table["misses"],
+        }
+    )
+    digits = "%.2f" if choice.form == "score" else "%.4f"
+    st.dataframe(
+        shown,
+        hide_index=True,
+        alt="Each current task's correlation, effect of the prompt and of the seed.",
+        column_config={
+            "task": st.column_config.TextColumn("task", pinned=True),
+            "r": st.column_config.TextColumn("r (95 % over prompts)"),
+            **{
+                name: st.column_config.NumberColumn(name, format=digits)
+                for name in ("mean", "σ prompt", "σ seed")
+            },
+            "σ prompt ÷ σ seed": st.column_config.TextColumn(
+                "σ prompt ÷ σ seed",
+                help="How far the prompt moves the outcome against how far the seed does."
+                " 95 % interval; needs two seeds.",
+            ),
+            "loss, highest ÷ lowest": st.column_config.NumberColumn(
+                format="%.1f", help="Pre-update loss of the worst prompt over that of the best."
+            ),
+            "in-task sd": st.column_config.NumberColumn(
+                format="%.2f",
+                help="Sd over prompts of the final in-task score, seed noise removed (points).",
+            ),
+            "least gain": st.column_config.NumberColumn(
+                format="%.1f", help="In-task points gained by the prompt that gained least."
+            ),
+            "learned unlike the others": st.column_config.TextColumn(
+                "misses", width="large", help="Where training did not do what a study relies on."
+            ),
+        },
+    )
+
+
+def _intervals(table: pd.DataFrame, scope: str) -> list[str]:
+    ends = zip(table[f"{scope}_lower"], table[f"{scope}_upper"], strict=True)
+    return ["–" if math.isnan(a) else f"{signed(a)} to {signed(b)}" for a, b in ends]
+
+
+def _word(verdict: str) -> str:
+    return f"{VERDICT_ICONS[verdict]} {verdict}"
+
+
+def _range(value: float, lower: float, upper: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.1f} ({lower:.1f} to {upper:.1f})"

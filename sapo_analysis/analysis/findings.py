@@ -1,0 +1,107 @@
+"""The findings of a study as two tables: every claim with its verdicts, every task with its own r.
+
+They stand in the README, on the page and in the report; no number in them is made here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sapo_analysis.analysis.claims import CLAIMS, predicted_sign
+from sapo_analysis.analysis.correlation import task_correlations
+from sapo_analysis.analysis.estimate import FORMS, Verdict
+from sapo_analysis.analysis.prompt_effects import prompt_effects
+from sapo_analysis.analysis.training_check import training_check
+from sapo_analysis.store import Run
+
+
+def claims_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
+    """One row per claim and form.
+
+    Returns:
+        `claim`, `predicts` (the claim in words), `predicted` ("> 0" or "< 0"), `form`, `estimate`,
+        then `lower`, `upper`, `verdict` for these tasks (`these_...`) and for new tasks
+        (`new_...`), `n_tasks`, `n_prompts`, `n_seeds`. Claim 1 is a log ratio of standard
+        deviations, the others are correlations.
+    """
+    by_key = {(v.claim, v.form, v.scope): v for v in verdicts}
+    rows = []
+    for claim, predicts in CLAIMS.items():
+        for form in FORMS:
+            these = by_key.get((claim, form, "these_tasks"))
+            new = by_key.get((claim, form, "new_tasks"))
+            if these is None or new is None:
+                continue
+            e = new.estimate
+            rows.append(
+                {
+                    "claim": claim,
+                    "predicts": predicts,
+                    "predicted": "> 0" if predicted_sign(claim) > 0 else "< 0",
+                    "form": form,
+                    "estimate": e.value,
+                    "these_lower": these.estimate.lower,
+                    "these_upper": these.estimate.upper,
+                    "these_verdict": these.verdict,
+                    "new_lower": e.lower,
+                    "new_upper": e.upper,
+                    "new_verdict": new.verdict,
+                    "n_tasks": e.n_tasks,
+                    "n_prompts": e.n_prompts,
+                    "n_seeds": e.n_seeds,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def tasks_table(
+    runs: Run | Sequence[Run], df: pd.DataFrame, y: str, role: str, predicted: int
+) -> pd.DataFrame:
+    """One row per current task: how pre-update loss goes with one outcome, and what to hold it to.
+
+    Args:
+        runs: The runs that `df` is made of.
+        df: Their impacts table.
+        y: Column of the outcome, whose name carries the form.
+        role: Role of the evaluated tasks.
+        predicted: Sign of r that the claims predict: +1 or -1.
+
+    Returns:
+        `current_task`; `r` with `lower`, `upper` over prompts; `holds`: whether r has the predicted
+        sign; `mean`: the outcome's mean over prompts; σ_prompt, σ_seed and their ratio of the
+        outcome as `prompt_effects`; `loss_ratio`: the largest pre-update loss of a prompt over the
+        smallest; `in_task_sd`, `least_gain` and `misses` as `training_check`.
+    """
+    main = df[df["purpose"] == "main"]
+    estimates = task_correlations(df, y=y, role=role, n_permutations=0)
+    effects = prompt_effects(df, y, role=role).set_index("current_task")
+    training = training_check(runs).set_index("current_task")
+    rows = []
+    for e in estimates:
+        assert e.task is not None
+        own = main[(main["current_task"] == e.task) & (main["role"] == role)]
+        losses = own.groupby("prompt_id")["pre_update_loss"].mean()
+        effect, check = effects.loc[e.task], training.loc[e.task]
+        rows.append(
+            {
+                "current_task": e.task,
+                "r": e.value,
+                "lower": e.lower,
+                "upper": e.upper,
+                "holds": bool(predicted * e.value > 0) if not math.isnan(e.value) else None,
+                "mean": own.groupby("prompt_id")[y].mean().mean(),
+                **{
+                    name: effect[name]
+                    for name in ("sigma_prompt", "sigma_seed", "ratio", "ratio_lower")
+                },
+                "ratio_upper": effect["ratio_upper"],
+                "loss_ratio": losses.max() / losses.min(),
+                "in_task_sd": check["in_task_sd"],
+                "least_gain": check["least_gain"],
+                "misses": check["misses"],
+            }
+        )
+    return pd.DataFrame(rows)
