@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, zip_longest
@@ -25,7 +25,7 @@ from sapo_analysis.prompts.select import select_prompts
 from sapo_analysis.prompts.validate import check_prompts
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.tasks import get_task
-from sapo_analysis.tasks.base import SPLITS, Task
+from sapo_analysis.tasks.base import SPLITS, Split, Task
 
 ALGORITHM_VERSION = 1
 """Raised whenever the same spec would give other numbers.
@@ -127,9 +127,13 @@ class Plan:
 
     def role(self, trial: Trial, task: str) -> Role:
         """The role of an evaluated task as a trial sees it."""
-        if task == trial.task:
+        return self.role_at(trial.state_id, trial.task, task)
+
+    def role_at(self, state_id: str, current: str, task: str) -> Role:
+        """The role of an evaluated task as a trial of a current task from a state sees it."""
+        if task == current:
             return "current"
-        if task in self.learned(trial.state_id):
+        if task in self.learned(state_id):
             return "past"
         return "retained" if task in self.study.retained else "unseen"
 
@@ -185,6 +189,7 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     for name in study.past:
         tasks[name].examples("train", study.training.examples)
     _check_noise_prompts(study, prompts)
+    _check_diagnostics(study, tasks, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
     identity = _Identity(study, model.fingerprint, tasks, originals)
     chunk = stack_size(model.n_parameters) if engine == "stacked" else 1
@@ -245,6 +250,22 @@ def _check_noise_prompts(study: ParaphraseStudy, prompts: dict[str, list[Prompt]
                 chosen,
                 "Only prompts of the study can be repeated.",
             )
+
+
+def _check_diagnostics(
+    study: ParaphraseStudy, tasks: Mapping[str, Task], prompts: Mapping[str, list[Prompt]]
+) -> None:
+    """Gradients are taken on training rows of the current tasks and on dev rows of all others."""
+    n = study.scoring.diagnostics
+    wanted: list[tuple[Split, Iterable[str]]] = [("train", prompts), ("dev", tasks)]
+    for split, names in wanted if n else []:
+        for name in names:
+            size = len(tasks[name].examples(split))
+            if n > size:
+                raise InputError(
+                    f"scoring.diagnostics is {n}, but task {name!r} has {size} {split} examples."
+                    f" Set it to at most {size}; 0 leaves the gradient indicators out."
+                )
 
 
 @dataclass

@@ -91,6 +91,11 @@ class ScoringSettings(Settings):
         description="rows per batch of the released averaging,"
         " which is a mean of batch means (examples)",
     )
+    diagnostics: NonNegativeInt = Field(
+        0,
+        description="first training rows that the gradient indicators use (examples);"
+        " 0: neither these nor prompt perplexity and similarity",
+    )
 
 
 class EvaluationSettings(Settings):

@@ -158,6 +158,7 @@ def test_more_seeds_or_tasks_keep_the_finished_trials(plan):
     assert ids(plan) < ids(plan_of(seeds=[0, 1, 2]))
     assert ids(plan) < ids(plan_of(current=["sentiment", "place", "colour"]))
     assert ids(plan) == ids(plan_of(device="cpu", name="other"))
+    assert ids(plan) == ids(plan_of(scoring={"diagnostics": 8, "examples": 9}))
 
 
 @pytest.mark.parametrize(
@@ -217,6 +218,20 @@ def test_more_prompts_than_there_are_is_refused():
 def test_more_examples_than_there_are_is_refused():
     with pytest.raises(InputError, match=r"train examples, 9999 were asked for"):
         plan_of(training={"examples": 9999})
+
+
+def test_gradients_over_more_rows_than_a_task_has_are_refused():
+    size = len(plan_of().tasks["topic"].examples("dev"))
+    plan_of(scoring={"diagnostics": size})
+    message = (
+        rf"scoring\.diagnostics is {size + 1}, but task '\w+' has {size} dev .*at most {size};"
+    )
+    with pytest.raises(InputError, match=message):
+        plan_of(scoring={"diagnostics": size + 1})
+    with pytest.raises(
+        InputError, match=r"diagnostics is 9999, but task 'sentiment' has \d+ train"
+    ):
+        plan_of(scoring={"diagnostics": 9999})
 
 
 def test_one_prompt_is_no_comparison():

@@ -152,6 +152,12 @@ def test_warmup_longer_than_training_is_refused():
     assert "warmup_steps is 9" in refusal(training={"steps": 3, "warmup_steps": 9})
 
 
+@pytest.mark.parametrize("n", [-1, 2.5, "many"])
+def test_the_rows_of_gradient_indicators_are_counted_from_zero(n):
+    assert parse_study(SMALL, "The spec").scoring.diagnostics == 0
+    assert "scoring.diagnostics" in refusal(scoring={"diagnostics": n})
+
+
 def test_own_prompts_belong_to_a_current_task():
     assert "'plural'" in refusal(own_prompts={"plural": ["Say it in the plural."]})
 

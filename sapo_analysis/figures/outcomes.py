@@ -117,6 +117,15 @@ INDICATOR_WORDS = {
     "pre_update_loss_content": "pre-update loss, answer text alone (nats per token)",
     "prompt_length": "prompt length (tokens)",
     "prompt_frequency": "pretraining examples with this prompt",
+    "log_prompt_frequency": "log(1 + pretraining examples with this prompt)",
+    "prompt_seen": "prompt met in pretraining (1 yes, 0 no)",
+    "prompt_perplexity": "prompt perplexity (1)",
+    "prompt_similarity": "similarity to learned tasks' prompts (cosine)",
+    "gradient_norm": "gradient norm (nats per token, per unit of weight)",
+    "gradient_alignment_past": "gradient alignment with past tasks (mean cosine)",
+    "gradient_alignment_unseen": "gradient alignment with unseen tasks (mean cosine)",
+    "gradient_alignment_retained": "gradient alignment with retained tasks (mean cosine)",
+    "loss_after_step": "loss after one small step (nats per token)",
 }
 
 

@@ -46,6 +46,13 @@ def packed_losses(
     return [found[i] for i in range(len(rows))]
 
 
+def packed_nll(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -> torch.Tensor:
+    """`scoring.total_nll` on one packed row: the prefix that all rows share is read once."""
+    with packed(model) as reader:
+        pack = Pack([rows], [shared_prefix(rows)], pad_id, reader.device)
+        return label_losses(reader.logits(pack), pack.labels).sum()
+
+
 def check_packed(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -> None:
     """Compare a few losses on packed rows with the model's own reading of them.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.batching import collate, in_batches, token_losses
@@ -27,6 +28,12 @@ class ExampleLoss:
     n_tokens: int
     content_nll: float
     content_tokens: int
+
+
+def total_nll(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -> Tensor:
+    """−log p summed over the target tokens of all rows (nats), in one batch; gradients can flow."""
+    inputs, labels = collate(rows, pad_id, model.device)
+    return token_losses(model(**inputs, use_cache=False).logits, labels).sum()
 
 
 @torch.no_grad()

@@ -81,6 +81,10 @@ class Encoder:
         """Every example encoded so far."""
         return chain.from_iterable(self._known.values())
 
+    def encode_prompt(self, task: Task, prompt: Prompt) -> Encoded:
+        """A prompt's own text in its place in the layout, before any example: `encode_prompt`."""
+        return encode_prompt(self.tokenizer, prompt.text, task.suffix)
+
     @property
     def pad_id(self) -> int:
         """The token that fills batches up."""
@@ -125,6 +129,33 @@ def encode(
         len(ids),
     )
     return Encoded(list(ids), target_start, content_end)
+
+
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str) -> Encoded:
+    """An instruction text where a training example would have it; its own tokens are the target.
+
+    They are found by character offsets; a token that reaches over an edge of the text counts as its
+    own. Tokens after the text are left out: nothing before them depends on them. The layout's very
+    first token is never a target, for nothing predicts it.
+
+    Raises:
+        InputError: the chat template changes the user's message, or the text is that first token.
+    """
+    message = user_message(prompt, "", suffix)
+    layout, _ = _texts(tokenizer, message, _PROBE.target)
+    # With what follows it, for the template may use the same words; templates may trim messages.
+    start = layout.find(message.strip())
+    end = start + len(prompt.strip())
+    encoding = tokenizer(layout, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = encoding["input_ids"], encoding["offset_mapping"]
+    own = [i for i, (a, b) in enumerate(offsets) if i > 0 and a < end and b > start >= 0]
+    if not own:
+        raise InputError(
+            f"The tokens of prompt {prompt!r} cannot be told apart in the model's layout,"
+            f" {layout[:80]!r}, so it has no perplexity. Set scoring.diagnostics to 0, or use a"
+            " model whose chat template keeps the user's message."
+        )
+    return Encoded(list(ids[: own[-1] + 1]), own[0], own[-1] + 1)
 
 
 def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -33,6 +35,27 @@ def fresh_adapter(
     finally:
         adapted.unload()
         model.requires_grad_(False)
+
+
+def adapted_layers(model: PreTrainedModel, settings: LoraSettings) -> list[str]:
+    """Names of the layers that an adapter with these settings changes, as peft resolves them.
+
+    Raises:
+        InputError: a layer shares its weight with another, as an input embedding may with the head.
+    """
+    with fresh_adapter(model, settings, seed=0) as adapted:
+        wrapped: Any = adapted
+        inner = wrapped.base_model.model.named_modules()
+        names = [name for name, module in inner if isinstance(module, LoraLayer)]
+    users = Counter(id(module._parameters.get("weight")) for module in model.modules())
+    for name in names:
+        if users[id(model.get_submodule(name).weight)] > 1:
+            raise InputError(
+                f"target_modules reaches {name!r}, whose weight another layer shares, so the"
+                " gradient indicators are not defined. Leave it out, or set scoring.diagnostics"
+                " to 0."
+            )
+    return names
 
 
 def set_adapter_dropout(model: nn.Module, on: bool) -> None:

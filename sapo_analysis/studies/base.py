@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation
@@ -19,6 +20,7 @@ from sapo_analysis.models.loading import Device, context_length, load_tokenizer
 from sapo_analysis.plan import BASE_STATE, EngineName, Group, Plan, Stage, Trial, stream_seed
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies import rows
+from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import Meter, model_sizes
 from sapo_analysis.studies.states import States
@@ -42,10 +44,15 @@ class Engine(ABC):
         base = self.states.at(BASE_STATE)
         self.encoder = Encoder(tokenizer, context_length(base))
         self.sizes = model_sizes(base)
+        self.diagnostics = Diagnostics(self) if plan.study.scoring.diagnostics else None
 
     @abstractmethod
     def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
         """Teacher-forced losses, one per row, in order."""
+
+    @abstractmethod
+    def nll(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> Tensor:
+        """−log p summed over the target tokens of all rows (nats); gradients can flow."""
 
     @abstractmethod
     def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
@@ -100,6 +107,8 @@ class Engine(ABC):
                 self.test_rows(name, prompt)
         for stage in self.plan.stages.values():
             self.training_rows(stage.task, self.original(stage.task))
+        if self.diagnostics is not None:
+            self.diagnostics.check()
 
     def run(self, group: Group) -> Rows:
         """Everything that one group measures, as table rows."""
@@ -180,6 +189,9 @@ class Engine(ABC):
             found["indicators"] += rows.indicators(
                 state_id, prompt, losses, n_tokens, study.scoring.batch_size
             )
+            if self.diagnostics is not None:
+                more = self.diagnostics.measure(state_id, task, prompt, meter)
+                found["indicators"] += rows.indicator_rows(state_id, prompt, more)
             # Under the original prompt the state is measured as a whole.
             if prompt != self.original(task):
                 self._measure_state(state_id, task, prompt, meter, found)

@@ -16,6 +16,7 @@ from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import BASE_STATE, EngineName, Plan, make_plan
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.studies.base import Engine
+from sapo_analysis.studies.diagnostics import Work
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.runner import make_engine
@@ -36,12 +37,13 @@ def calibrate(study: ParaphraseStudy, engine: EngineName) -> dict[str, Any]:
         worker.check()
         counts = _counts(plan, worker)
         seconds = _seconds(worker, counts)
+        references = worker.diagnostics.reference_bytes if worker.diagnostics else 0
     return {
         **counts,
         "seconds": seconds,
         "seconds_low": seconds * (1 - _MARGIN),
         "seconds_high": seconds * (1 + _MARGIN),
-        "memory_bytes": peak_bytes(),
+        "memory_bytes": peak_bytes() + references,
         "disk_bytes": _disk(plan),
         "device": device.name,
         "engine": plan.engine,
@@ -75,6 +77,7 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         for name, task in plan.tasks.items()
     ) // len(plan.tasks)
     steps, batch = study.training.steps, study.training.batch_size
+    diagnosed = engine.diagnostics.forecast() if engine.diagnostics else Work(0, 0, 0)
     return {
         "n_states": len(plan.stages) + 1,
         "n_trials_main": main,
@@ -82,14 +85,16 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         "n_trials_repeat": sum(trial.purpose == "repeat" for trial in plan.trials),
         "n_candidates_scored": len(scored),
         "train_examples": len(fits) * steps * batch,
-        "scored_examples": len(scored) * study.scoring.examples,
+        "scored_examples": len(scored) * study.scoring.examples + diagnosed.examples,
+        "gradient_examples": diagnosed.with_gradient,
         "evaluated_examples": evaluations * n_eval,
         "train_tokens": round(
             sum(engine.step_tokens(engine.training_rows(t, p)) for t, p in fits) * steps
         ),
         "scored_tokens": sum(
             engine.reading(engine.scoring_rows(str(t), p))[0] for _, t, p in scored
-        ),
+        )
+        + diagnosed.tokens,
         "evaluated_tokens": evaluations * per_evaluation,
     }
 
@@ -100,6 +105,9 @@ def _seconds(engine: Engine, counts: dict[str, int]) -> float:
     task, prompts = next(iter(engine.plan.prompts.items()))
     some = engine.scoring_rows(task, prompts[0])[:_ROWS]
     per_scored = _timed(lambda: engine.losses(model, some)) / len(some)
+    per_gradient = 0.0
+    if (diagnostics := engine.diagnostics) is not None:
+        per_gradient = _timed(lambda: diagnostics.gradient(model, some)) / len(some)
     short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
     members = [
         Member(engine.training_rows(task, prompt), short, seed=0)
@@ -115,7 +123,8 @@ def _seconds(engine: Engine, counts: dict[str, int]) -> float:
     per_evaluated = sum(spent for spent, _ in timed) / sum(n for _, n in timed)
     return (
         counts["train_examples"] / study.training.batch_size * per_step
-        + counts["scored_examples"] * per_scored
+        + (counts["scored_examples"] - counts["gradient_examples"]) * per_scored
+        + counts["gradient_examples"] * per_gradient
         + counts["evaluated_examples"] * per_evaluated
     )
 

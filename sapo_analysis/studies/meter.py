@@ -78,11 +78,18 @@ class Meter:
                 total.flops += theirs.flops
 
     def add(
-        self, phase: Phase, examples: int, tokens: int, logits: int, n_trained: int = 0
+        self,
+        phase: Phase,
+        examples: int,
+        tokens: int,
+        logits: int,
+        n_trained: int = 0,
+        n_differentiated: int = 0,
     ) -> None:
         """Count work to a phase: tokens read or written, tokens with logits.
 
-        `n_trained` parameters also had gradients of their own.
+        `n_trained` parameters beside the model's, and `n_differentiated` of the model's own, also
+        had gradients of their own.
         """
         total = self._totals[phase]
         total.examples += examples
@@ -92,6 +99,9 @@ class Meter:
         if n_trained:
             total.flops += BACKWARD_FLOPS_FROZEN * frozen
             total.flops += BACKWARD_FLOPS_TRAINED * n_trained * tokens
+        if n_differentiated:
+            own = BACKWARD_FLOPS_TRAINED - BACKWARD_FLOPS_FROZEN
+            total.flops += BACKWARD_FLOPS_FROZEN * frozen + own * n_differentiated * tokens
 
     def rows(self, group_id: str) -> list[dict[str, Any]]:
         """The `costs` rows of a group."""

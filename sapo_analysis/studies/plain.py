@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation, evaluate
-from sapo_analysis.learning.scoring import ExampleLoss, example_losses
+from sapo_analysis.learning.scoring import ExampleLoss, example_losses, total_nll
 from sapo_analysis.learning.training import Fit, Member, train
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.lora import fresh_adapter, save_adapter
@@ -30,6 +31,10 @@ class PlainEngine(Engine):
         return example_losses(
             model, rows, self.plan.study.evaluation.batch_size, self.encoder.pad_id
         )
+
+    def nll(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> Tensor:
+        """See `Engine.nll`."""
+        return total_nll(model, rows, self.encoder.pad_id)
 
     def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
         """See `Engine.reading`."""

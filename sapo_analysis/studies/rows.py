@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.scoring import ExampleLoss
@@ -14,6 +15,15 @@ from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.tasks.base import Split, Task
 
 Row = dict[str, Any]
+
+
+class Indicator(NamedTuple):
+    """A number known before the update: its name, value and unit; examples it was taken over."""
+
+    name: str
+    value: float
+    unit: str
+    n_examples: int
 
 
 def prompt(prompt: Prompt, n_tokens: int) -> Row:
@@ -30,13 +40,18 @@ def prompt(prompt: Prompt, n_tokens: int) -> Row:
 
 
 def examples(plan: Plan) -> list[Row]:
-    """`examples` rows: every train and test example the study reads."""
+    """`examples` rows: every example the study reads."""
     study = plan.study
     trained = {*plan.prompts, *(stage.task for stage in plan.stages.values())}
     found = []
     for name, task in plan.tasks.items():
         n_train = max(study.training.examples, study.scoring.examples) if name in trained else 0
-        counts: list[tuple[Split, int]] = [("train", n_train), ("test", study.evaluation.examples)]
+        n_diagnostics = study.scoring.diagnostics
+        counts: list[tuple[Split, int]] = [
+            ("train", max(n_train, n_diagnostics if name in plan.prompts else 0)),
+            ("dev", n_diagnostics),
+            ("test", study.evaluation.examples),
+        ]
         for split, n in counts:
             for i, row in enumerate(task.examples(split, n)):
                 found.append(
@@ -127,7 +142,11 @@ def indicators(
     prompt_tokens: int,
     batch_size: int,
 ) -> list[Row]:
-    """`indicators` rows of one prompt: pre-update loss in each averaging, length, frequency."""
+    """`indicators` rows of one prompt that need its losses or its text alone.
+
+    Pre-update loss in each averaging, and length; where it is known how many pretraining examples
+    carried the text, that number, log(1 + it), and whether there were any (1 or 0).
+    """
     nll, n = [loss.nll_sum for loss in losses], [loss.n_tokens for loss in losses]
     content_nll, content_n = (
         [loss.content_nll for loss in losses],
@@ -142,19 +161,29 @@ def indicators(
         ("prompt_length", float(prompt_tokens), "tokens"),
     ]
     if prompt.frequency is not None:
-        values.append(("prompt_frequency", float(prompt.frequency), "pretraining examples"))
+        values += [
+            ("prompt_frequency", float(prompt.frequency), "pretraining examples"),
+            ("log_prompt_frequency", math.log1p(prompt.frequency), "log(1 + pretraining examples)"),
+            ("prompt_seen", float(prompt.frequency > 0), "1 yes, 0 no"),
+        ]
+    found = [Indicator(name, value, unit, len(losses)) for name, value, unit in values]
+    return indicator_rows(state_id, prompt, found)
+
+
+def indicator_rows(state_id: str, prompt: Prompt, found: Iterable[Indicator]) -> list[Row]:
+    """`indicators` rows of one prompt, none of them stopped early."""
     return [
         {
             "state_id": state_id,
             "task": prompt.task,
             "prompt_id": prompt.prompt_id,
-            "name": name,
-            "value": value,
-            "unit": unit,
-            "n_examples": len(losses),
+            "name": indicator.name,
+            "value": indicator.value,
+            "unit": indicator.unit,
+            "n_examples": indicator.n_examples,
             "exact": True,
         }
-        for name, value, unit in values
+        for indicator in found
     ]
 
 

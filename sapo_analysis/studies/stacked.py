@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import Evaluation
-from sapo_analysis.learning.packed_scoring import check_packed, packed_losses
+from sapo_analysis.learning.packed_scoring import check_packed, packed_losses, packed_nll
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.stacked_check import check_stacked
 from sapo_analysis.learning.stacked_training import train_stacked
@@ -49,6 +50,10 @@ class StackedEngine(Engine):
     def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
         """See `Engine.losses`."""
         return packed_losses(model, rows, self.encoder.pad_id)
+
+    def nll(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> Tensor:
+        """See `Engine.nll`."""
+        return packed_nll(model, rows, self.encoder.pad_id)
 
     def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
         """See `Engine.reading`."""

@@ -3,7 +3,7 @@
 import pytest
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.models.encoding import Encoder, encode
+from sapo_analysis.models.encoding import Encoder, encode, encode_prompt
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.base import Example
@@ -71,3 +71,75 @@ def test_a_template_that_rewrites_the_answer_is_refused(encoder):
     tokenizer.chat_template = "{% for m in messages %}[{{ m['content'] | upper }}]{% endfor %}"
     with pytest.raises(InputError, match="chat template"):
         encode(tokenizer, "Judge it.", "", EXAMPLE)
+
+
+def with_template(encoder, template):
+    import copy
+
+    tokenizer = copy.deepcopy(encoder.tokenizer)
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def template(user, before=""):
+    """A chat template that renders the user's message as given and the answer as it is."""
+    roles = f"{{% if m['role'] == 'user' %}}{user}{{% else %}}{{{{ m['content'] }}}}{{% endif %}}"
+    return f"{before}{{% for m in messages %}}{roles}{{% endfor %}}"
+
+
+def own_text(tokenizer, row):
+    return tokenizer.decode(row.ids[row.target_start : row.content_end])
+
+
+@pytest.mark.parametrize("prompt", ["Judge it.", "Judge it. ", "text", "Ünïcode 中文: {0}"])
+def test_a_prompts_own_tokens_are_those_that_every_example_reads(encoder, prompt):
+    tokenizer = encoder.tokenizer
+    found = encode_prompt(tokenizer, prompt, "Answer in one word.")
+    assert own_text(tokenizer, found) == prompt.strip()
+    assert found.content_end == len(found.ids)
+    for example in (EXAMPLE, Example("text: Judge it.", "negative")):
+        row = encode(tokenizer, prompt, "Answer in one word.", example)
+        assert row.ids[: len(found.ids)] == found.ids
+    assert encoder.encode_prompt(
+        get_task("sentiment"), Prompt("sentiment", "p", prompt, "own")
+    ) == (encode_prompt(tokenizer, prompt, get_task("sentiment").suffix))
+
+
+def test_a_token_that_reaches_over_the_edge_of_a_prompt_counts_as_its_own(encoder):
+    words = (word for word in sorted(encoder.tokenizer.get_vocab()) if word.isalpha())
+    word = next(w for w in words if len(w) > 2 and len(encoder.tokenizer.tokenize(f"[{w}]")) == 3)
+    tokenizer = with_template(encoder, template(f"[{word[:2]}{{{{ m['content'] }}}}]"))
+    found = encode_prompt(tokenizer, word[2:], "")
+    assert tokenizer.decode(found.ids[: found.target_start]) == "["
+    assert own_text(tokenizer, found) == word
+
+
+@pytest.mark.parametrize(
+    ("layout", "before"),
+    [
+        (template("[{{ m['content'] | trim }}]", "Judge it. "), "Judge it. ["),
+        (template("[{{ m['content'] }}] Judge it.\n"), "["),
+    ],
+)
+def test_a_template_that_uses_the_prompts_words_is_not_taken_for_the_prompt(
+    encoder, layout, before
+):
+    tokenizer = with_template(encoder, layout)
+    found = encode_prompt(tokenizer, " Judge it.", "")
+    assert tokenizer.decode(found.ids[: found.target_start]).strip() == before
+    assert own_text(tokenizer, found).strip() == "Judge it."
+
+
+def test_without_a_chat_template_the_first_token_has_nothing_that_predicts_it(encoder):
+    tokenizer = with_template(encoder, None)
+    assert tokenizer.bos_token is None
+    found = encode_prompt(tokenizer, "Judge the text.", "")
+    assert found.target_start == 1
+    with pytest.raises(InputError, match=r"'a'.*cannot be told apart.*scoring\.diagnostics to 0"):
+        encode_prompt(tokenizer, "a", "")
+
+
+def test_a_template_that_rewrites_the_message_has_no_prompt_tokens(encoder):
+    tokenizer = with_template(encoder, template("[{{ m['content'] | upper }}]"))
+    with pytest.raises(InputError, match=r"'Judge it\.' cannot be told apart.*JUDGE IT"):
+        encode_prompt(tokenizer, "Judge it.", "")
