@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from sapo_analysis import jobs, store
-from sapo_analysis.plan import EngineName, as_engine
+from sapo_analysis.errors import InputError
+from sapo_analysis.plan import EngineName, as_engine, make_plan
+from sapo_analysis.reuse import find_reusable
 from sapo_analysis.spec import ParaphraseStudy
 
 
@@ -26,17 +30,40 @@ class Run(store.Run):
 
 
 def run(
-    study: ParaphraseStudy, runs_dir: Path | str = "runs", engine: EngineName = "stacked"
+    study: ParaphraseStudy,
+    runs_dir: Path | str = "runs",
+    engine: EngineName = "stacked",
+    reuse: Sequence[store.Run | Path | str] = (),
+    allow_mixed: bool = False,
 ) -> Run:
     """Run a study to its end in a worker process of its own and open the result.
 
-    The plain engine trains one adapter at a time; it is there to compare with.
+    Args:
+        study: What to run.
+        runs_dir: Folder that the run is written into.
+        engine: The plain engine trains one adapter at a time; it is there to compare with.
+        reuse: Runs, their folders or ids, whose finished trials are taken over where the study asks
+            for the same; a warning says so where there is none.
+        allow_mixed: Take trials over that another engine or device made.
 
     Raises:
-        InputError: the study cannot be run or `runs_dir` cannot be written; nothing was written.
+        InputError: the study cannot be run, a run to take trials from cannot lend them, or
+            `runs_dir` cannot be written; nothing was written.
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
-    return open_run(jobs.run_study(study, Path(runs_dir), engine=as_engine(engine)))
+    if isinstance(reuse, str | Path):
+        raise InputError(f"reuse is {str(reuse)!r}, not a list of runs. Write reuse=[...].")
+    folders = [Path(runs_dir), store.CACHED_RUNS]
+    lenders = [
+        one if isinstance(one, store.Run) else open_run(store.find_run(str(one), folders))
+        for one in reuse
+    ]
+    found = None
+    if lenders:
+        found = find_reusable(make_plan(study, as_engine(engine)), lenders, allow_mixed)
+        if not found.trial_ids:
+            warnings.warn(found.in_words(), stacklevel=2)
+    return open_run(jobs.run_study(study, Path(runs_dir), None, as_engine(engine), found))
 
 
 def open_run(path: Path | str) -> Run:

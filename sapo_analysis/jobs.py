@@ -19,8 +19,9 @@ from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import EngineName, make_plan
+from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import ParaphraseStudy
-from sapo_analysis.store import create_run, discard_unstarted, layout, open_run
+from sapo_analysis.store import Conditions, create_run, discard_unstarted, layout, open_run
 from sapo_analysis.store.status import Status
 
 Progress = Callable[[Status], None]
@@ -62,20 +63,28 @@ def run_study(
     runs_dir: Path,
     progress: Progress | None = None,
     engine: EngineName = "stacked",
+    reuse: Reuse | None = None,
+    threads: int | None = None,
 ) -> Path:
     """Run a study to its end in a foreground worker process; returns the run folder.
 
+    `reuse` are finished trials of other runs, found for the plan of this study and engine; they are
+    in the new run from its first moment. `threads`: CPU threads to work with; default: as torch
+    chooses, or as the trials taken over were made.
+
     Raises:
-        InputError: the study cannot be run (names, sizes) or the folder cannot be written; nothing
-            was written.
+        InputError: the study cannot be run (names, sizes), the trials taken over were made on
+            another device, or the folder cannot be written; nothing was written.
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
     _require_engine()
     plan = make_plan(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
-    path = create_run(runs_dir, study)
+    conditions = reuse.conditions if reuse is not None else Conditions(threads=threads)
+    path = create_run(runs_dir, study, conditions, reuse.tables if reuse is not None else None)
     if progress is not None:
-        progress(Status(total=len(plan.trials)))
+        taken_over = len(reuse.trial_ids) if reuse is not None else 0
+        progress(Status(done=taken_over, total=len(plan.trials)))
     try:
         return continue_run(path, progress, engine)
     except InputError:
@@ -108,7 +117,7 @@ def continue_run(
             f"Run {run.run_id} is being worked on by process {run.status.pid}."
             " Wait for it, or stop it first."
         )
-    choice = engine or run.provenance.get("engine", "stacked")
+    choice = engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
     command = [*_WORKER, "study", str(path), choice]
     if allow_mixed:
         command.append("--allow-mixed")

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise, zip_longest
@@ -85,7 +85,7 @@ class Group:
     task: str | None = None
     trials: tuple[Trial, ...] = ()
 
-    def without(self, trial_ids: set[str]) -> Group | None:
+    def without(self, trial_ids: Set[str]) -> Group | None:
         """The group less some of its trials; None if none is left."""
         left = [trial for trial in self.trials if trial.trial_id not in trial_ids]
         return trial_group(left) if left else None
@@ -120,6 +120,11 @@ class Plan:
         return {
             group.stage.state_id: group.stage for group in self.groups if group.stage is not None
         }
+
+    def without(self, trial_ids: Set[str]) -> Plan:
+        """The plan less some of its trials; states and candidates stay."""
+        groups = [g.without(trial_ids) if g.kind == "trials" else g for g in self.groups]
+        return replace(self, groups=[group for group in groups if group is not None])
 
     def learned(self, state_id: str) -> tuple[str, ...]:
         """Tasks that a state has learned, in order; empty for θ_0."""

@@ -103,7 +103,8 @@ def _calibrate(payload: Payload) -> Answer:
     from sapo_analysis.studies.calibrate import calibrate
 
     _quiet()
-    return calibrate(parse_study(payload["study"], "The study"), as_engine(payload["engine"]))
+    study = parse_study(payload["study"], "The study")
+    return calibrate(study, as_engine(payload["engine"]), payload.get("taken_over", ()))
 
 
 def _pretrain(payload: Payload) -> Answer:

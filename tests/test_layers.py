@@ -19,8 +19,18 @@ ENGINE_PACKAGES = {"torch", "transformers", "peft", "accelerate", "datasets"}
 # Top of each wing first; a module may import from its own line and from lines below it.
 READING = [["app"], ["cli"], ["__init__"], ["api"], ["jobs"], ["figures"], ["analysis"]]
 ENGINE = [["worker"], ["bench"], ["pretraining", "studies"], ["learning"], ["models"]]
-GROUND = [["plan"], ["store"], ["prompts"], ["tasks"], ["model_files"], ["records"], ["spec"]]
-FOUNDATION = {"errors", "provenance", "pre_update_loss"}
+GROUND = [
+    ["reuse"],
+    ["comparable"],
+    ["plan"],
+    ["store"],
+    ["prompts"],
+    ["tasks"],
+    ["model_files"],
+    ["records"],
+    ["spec"],
+]
+FOUNDATION = {"errors", "provenance", "pre_update_loss", "same_loss"}
 
 
 def _ranks(lines):

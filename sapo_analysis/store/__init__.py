@@ -4,6 +4,7 @@ One run is one folder, written once, part by part, by one worker (`RunWriter`) a
 else (`Run`).
 """
 
+from sapo_analysis.store.conditions import Conditions, ReusedRun
 from sapo_analysis.store.folder import (
     CACHED_RUNS,
     create_run,
@@ -16,7 +17,9 @@ from sapo_analysis.store.writer import RunWriter, tidy
 
 __all__ = [
     "CACHED_RUNS",
+    "Conditions",
     "DamagedRun",
+    "ReusedRun",
     "Run",
     "RunWriter",
     "create_run",

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+
+import pyarrow as pa
+from pydantic import BaseModel
 
 from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.spec import ParaphraseStudy, to_json
-from sapo_analysis.store.layout import SPEC, STATUS, TABLES, write_atomically
+from sapo_analysis.store.conditions import Conditions
+from sapo_analysis.store.layout import (
+    CONDITIONS,
+    REUSED,
+    SPEC,
+    STATUS,
+    TABLES,
+    part_name,
+    write_atomically,
+)
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
 from sapo_analysis.store.status import Status
+from sapo_analysis.store.writer import write_group
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 CACHED_RUNS = next(
@@ -20,28 +34,52 @@ CACHED_RUNS = next(
 """The shipped, read-only runs: inside the package in a wheel, beside it in a clone."""
 
 
-def create_run(runs_dir: Path, study: ParaphraseStudy) -> Path:
+def create_run(
+    runs_dir: Path,
+    study: ParaphraseStudy,
+    conditions: Conditions | None = None,
+    reused: Mapping[str, pa.Table] | None = None,
+) -> Path:
     """A new run folder that holds its spec and waits to be worked on.
+
+    `reused` are the tables of trials taken over from other runs. The folder appears whole: what a
+    kill leaves half made has a name with a dot, which nothing lists.
 
     Raises:
         InputError: the runs folder cannot be written.
     """
     folder = runs_dir / f"{study.name}-{secrets.token_hex(4)}"
+    half = runs_dir / f".{folder.name}"
     try:
-        folder.mkdir(parents=True)
-        write_atomically(folder / SPEC, to_json(study).encode())
-        write_atomically(folder / STATUS, (Status().model_dump_json(indent=2) + "\n").encode())
+        half.mkdir(parents=True)
+        write_atomically(half / SPEC, to_json(study).encode())
+        write_atomically(half / STATUS, _lines(Status()))
+        if conditions not in (None, Conditions()):
+            write_atomically(half / CONDITIONS, _lines(conditions))
+        if reused:
+            write_group(half, 0, REUSED, reused)
+        half.rename(folder)
     except OSError as error:
         raise InputError(
             f"Cannot write a run into {str(runs_dir)!r}: {error.strerror}."
             " Give a writable folder with --runs."
         ) from error
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
     return folder
 
 
+def _lines(content: BaseModel) -> bytes:
+    return (content.model_dump_json(indent=2) + "\n").encode()
+
+
 def discard_unstarted(path: Path) -> None:
-    """Remove a run folder in which nothing was measured yet; any other is left alone."""
-    if not (path / TABLES).exists():
+    """Remove a run folder in which nothing was measured yet; any other is left alone.
+
+    Trials taken over from other runs were measured elsewhere.
+    """
+    taken_over = part_name(0, REUSED)
+    if all(part.name == taken_over for part in (path / TABLES).glob("*/*.parquet")):
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -12,12 +12,15 @@ from typing import Any
 SPEC = "spec.json"
 PROVENANCE = "provenance.json"
 STATUS = "status.json"
+CONDITIONS = "conditions.json"
 EVENTS = "events.jsonl"
 LOG = "worker.log"
 LOCK = ".lock"
 TABLES = "tables"
 STATES = "states"
 JOINED = "all.parquet"
+REUSED = "reused"
+"""The group that holds the trials taken over from other runs."""
 
 
 def part_name(order: int, group_id: str) -> str:

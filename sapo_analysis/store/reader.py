@@ -17,6 +17,7 @@ from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.records import COSTS, TABLES, Table
 from sapo_analysis.spec import ParaphraseStudy, parse_study
 from sapo_analysis.store import layout
+from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.status import Status
 
 
@@ -59,6 +60,24 @@ class Run:
             return {}
         return _read_json(path, self.run_id)
 
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What this run has to be made under; of no interest once it is done.
+
+        Raises:
+            RunError: the file is damaged.
+        """
+        path = self.path / layout.CONDITIONS
+        if not path.exists():
+            return Conditions()
+        try:
+            return Conditions.model_validate(_read_json(path, self.run_id))
+        except ValidationError as error:
+            raise RunError(
+                f"Run {self.run_id}: {path.name} is damaged: {error.errors()[0]['msg']}."
+                " Start the run anew from its spec."
+            ) from error
+
     @property
     def has_random_weights(self) -> bool:
         """Whether the base model was never trained: such a run is a control and gets no verdict."""
@@ -73,8 +92,16 @@ class Run:
             RunError: the table is missing, damaged, or does not have the declared columns.
         """
         if name not in self._tables:
-            self._tables[name] = self._read(TABLES[name]).to_pandas()
+            self._tables[name] = self.arrow_table(name).to_pandas()
         return self._tables[name].copy()
+
+    def arrow_table(self, name: str) -> pa.Table:
+        """A table as it is stored: pandas cannot tell a null from a NaN.
+
+        Raises:
+            RunError: as `table`.
+        """
+        return self._read(TABLES[name])
 
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:

@@ -110,12 +110,8 @@ class RunWriter:
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
         """Save all that one group measured; the costs part, written last, marks it as whole."""
-        assert COSTS.name in rows, "every group reports its costs"
-        name = layout.part_name(order, group_id)
-        for table_name in sorted(rows, key=lambda t: t == COSTS.name):
-            table = TABLES[table_name]
-            data = to_arrow(table, rows[table_name])
-            layout.write_atomically(self._folder(table) / name, _parquet(data))
+        tables = {name: to_arrow(TABLES[name], found) for name, found in rows.items()}
+        write_group(self.path, order, group_id, tables)
         self.event("group_finished", group=group_id)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
@@ -145,12 +141,24 @@ class RunWriter:
             self.update()
 
 
+def write_group(path: Path, order: int, group_id: str, tables: Mapping[str, pa.Table]) -> None:
+    """Save the tables of one group; the costs part, written last, marks it as whole."""
+    assert COSTS.name in tables, "every group reports its costs"
+    name = layout.part_name(order, group_id)
+    for table in sorted(tables, key=lambda t: t == COSTS.name):
+        layout.write_atomically(path / layout.TABLES / table / name, _parquet(tables[table]))
+
+
 def tidy(path: Path) -> None:
-    """Remove what a done run no longer needs: parts that were joined, weights of its stages."""
+    """Remove what a done run no longer needs.
+
+    That is: parts that were joined, weights of its stages, what it had to be made under.
+    """
     for part in (path / layout.TABLES).glob("*/part-*.parquet"):
         part.unlink()
     for half in (*path.glob(".*.json.*"), *(path / layout.TABLES).glob("*/.*")):
         half.unlink()
+    (path / layout.CONDITIONS).unlink(missing_ok=True)
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 
 

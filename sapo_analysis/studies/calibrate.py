@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,14 @@ _BYTES_PER_PREDICTION = 24
 _BYTES_PER_TRIAL = 12_000
 
 
-def calibrate(study: ParaphraseStudy, engine: EngineName) -> dict[str, Any]:
-    """Counts of a study's plan, and its time, memory and disk by a short measurement here."""
-    plan = make_plan(study, engine)
+def calibrate(
+    study: ParaphraseStudy, engine: EngineName, taken_over: Collection[str] = ()
+) -> dict[str, Any]:
+    """Counts of a study's plan, and its time, memory and disk by a short measurement here.
+
+    Trials in `taken_over` are not counted: another run has finished them.
+    """
+    plan = make_plan(study, engine).without(set(taken_over))
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
         worker = make_engine(plan, device, Path(folder))

@@ -11,8 +11,9 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.models.loading import Device, choose_device
 from sapo_analysis.plan import ALGORITHM_VERSION, EngineName, Plan, data_fingerprint, make_plan
 from sapo_analysis.provenance import environment
-from sapo_analysis.store import Run, RunWriter, layout, open_run, tidy
+from sapo_analysis.store import Conditions, Run, RunWriter, layout, open_run, tidy
 from sapo_analysis.studies.base import Engine
+from sapo_analysis.studies.parent_states import StateLosses, check_states
 from sapo_analysis.studies.plain import PlainEngine
 from sapo_analysis.studies.stacked import StackedEngine
 
@@ -31,19 +32,25 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
 
     Raises:
         InputError: the spec cannot be run here, or the run was begun with another model, data or
-            version, or on another device and `allow_mixed` is false.
+            version; or it was begun, or trials it takes over were made, on another device or by
+            another engine, and `allow_mixed` is false.
+        WorkError: the parent state of trials taken over came out otherwise than where they were
+            made, and `allow_mixed` is false.
     """
     run = open_run(path)
     if run.is_complete:
         tidy(path)  # a kill between the last mark and the tidying leaves files that nobody needs
         return
     plan = make_plan(run.study, engine)
-    if run.provenance:
-        torch.set_num_threads(run.provenance["threads"])  # float32 sums depend on it
+    if threads := run.provenance.get("threads", run.conditions.threads):
+        torch.set_num_threads(threads)  # float32 sums depend on it
     device = choose_device(run.study.device)
     provenance = _provenance(plan, device)
+    provenance["reused"] = [reused.model_dump() for reused in run.conditions.reused]
     if run.provenance:
         _refuse_mixing(run, provenance, allow_mixed)
+    elif not allow_mixed:
+        _refuse_other_makers(run.conditions, provenance)
     worker = make_engine(plan, device, path / layout.STATES)
     worker.check()
     with RunWriter(path, total=len(plan.trials)) as writer:
@@ -52,11 +59,12 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
         sessions = [*begun.get("sessions", []), here]
         writer.write_provenance({**(begun or provenance), "sessions": sessions})
         worker.say = lambda phase: writer.update(phase=phase)
-        _work(plan, worker, writer)
+        _work(plan, worker, writer, {} if allow_mixed else run.conditions.states)
         writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
 
 
-def _work(plan: Plan, engine: Engine, writer: RunWriter) -> None:
+def _work(plan: Plan, engine: Engine, writer: RunWriter, states: StateLosses) -> None:
+    """Carry out what is not saved yet; `states` are losses that states have to come out with."""
     finished = writer.finished_groups()
     # Another engine or chunk groups trials otherwise, so they are looked up one by one.
     known = set(open_run(writer.path).table("trials")["trial_id"]) if finished else set()
@@ -66,7 +74,9 @@ def _work(plan: Plan, engine: Engine, writer: RunWriter) -> None:
         left = group.without(known) if group.kind == "trials" else group
         if left is None or left.group_id in finished:
             continue
-        writer.save_group(order, left.group_id, engine.run(left))
+        rows = engine.run(left)
+        check_states(rows, states)
+        writer.save_group(order, left.group_id, rows)
         done += len(left.trials)
         writer.update(done=done)
 
@@ -110,6 +120,18 @@ def _refuse_mixing(run: Run, now: dict[str, Any], allow_mixed: bool) -> None:
             f"Run {run.run_id} was begun under other conditions ({listed})."
             " Its numbers would not be comparable. Continue it where it was begun, or run its"
             " spec.json again; --allow-mixed allows another device, engine or chunk."
+        )
+
+
+def _refuse_other_makers(conditions: Conditions, now: dict[str, Any]) -> None:
+    """Trials taken over come from one engine and one device, as the new ones will."""
+    made_by = {"engine": conditions.engine, "device": conditions.device}
+    differing = [key for key, was in made_by.items() if was is not None and was != now[key]]
+    if differing:
+        listed = "; ".join(f"{key}: {made_by[key]!r}, here {now[key]!r}" for key in differing)
+        raise InputError(
+            f"The trials to be taken over were made otherwise ({listed}), and rounding differs."
+            " Work as they were made, leave them out, or mix them all the same with --allow-mixed."
         )
 
 
