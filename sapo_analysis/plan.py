@@ -286,11 +286,24 @@ class _Identity:
         self._data = {n: data_fingerprint(t, self.originals[n]) for n, t in self.tasks.items()}
         settings = self.study.model_dump(mode="json")
         del settings["evaluation"]["n_predictions_kept"]
+        checkpoints = settings["evaluation"].pop("checkpoints")
         self._settings = {
             key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
         }
+        # Named where there are some alone: ids are what they were before there were checkpoints.
+        self._watched = {"checkpoints": checkpoints} if checkpoints else {}
 
     def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
+        return self._fine_tune(parent_id, task, prompt, seed, **self._watched)
+
+    def past(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
+        # Never watched. Trials draw their streams from the state's name, and looking at them must
+        # not give them other ones.
+        return self._fine_tune(parent_id, task, prompt, seed)
+
+    def _fine_tune(
+        self, parent_id: str, task: str, prompt: str, seed: int, **watched: object
+    ) -> str:
         return _digest(
             version=ALGORITHM_VERSION,
             model=self.model,
@@ -299,6 +312,7 @@ class _Identity:
             data=self._data[task],
             prompt=prompt,
             seed=seed,
+            **watched,
         )
 
     def state(self, trial_id: str) -> str:
@@ -349,7 +363,7 @@ def _groups(
     def state_after(past: tuple[str, ...], state_seed: int) -> str:
         parent = BASE_STATE
         for i, task in enumerate(past):
-            trial_id = identity.trial(parent, task, originals[task].text, state_seed)
+            trial_id = identity.past(parent, task, originals[task].text, state_seed)
             state_id = identity.state(trial_id)
             stage = Stage(state_id, parent, task, past[: i + 1], state_seed, trial_id)
             add(Group("stage", f"stage-{state_id}", stage=stage))

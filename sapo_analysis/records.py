@@ -83,7 +83,7 @@ TRIALS = _table(
     purpose=_text,
     current_task=_text,
     prompt_id=_text,
-    status=_text,  # done, or diverged (the loss became NaN or infinite; no scores)
+    status=_text,  # done, or diverged (the loss became NaN or infinite; no scores at the end)
     engine=_text,
     chunk=_int,  # adapters trained at once
     device=_text,
@@ -136,7 +136,10 @@ CURVES = _table(
     "one value along one trial's training",
     "trial_id step series",
     trial_id=_text,
-    step=_int,
+    step=_int,  # optimizer steps taken
+    # train_loss (nats per target token of the next batch) and grad_norm, at every step's start; in
+    # studies with checkpoints, there and at both ends, delta_norm (Frobenius norm of the update,
+    # (alpha / r) B A over all adapted matrices) and dev_loss (nats per target token, current task)
     series=_text,
     value=_float,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -106,6 +107,19 @@ class EvaluationSettings(Settings):
     n_predictions_kept: NonNegativeInt = Field(
         64, description="first test rows whose output is kept (examples)"
     )
+    checkpoints: tuple[PositiveInt, ...] = Field(
+        (),
+        description="optimizer steps after which each main or noise trial is measured as at its"
+        " end; there, at the start and at the end also its dev loss and how far it moved (steps)",
+    )
+
+    @model_validator(mode="after")
+    def _checkpoints_rise(self) -> EvaluationSettings:
+        if any(b <= a for a, b in pairwise(self.checkpoints)):
+            raise ValueError(
+                f"checkpoints are {list(self.checkpoints)}; name each step once, in rising order"
+            )
+        return self
 
 
 class ParaphraseStudy(Settings):
@@ -223,6 +237,16 @@ class ParaphraseStudy(Settings):
             raise ValueError(
                 f"state_seeds has {len(self.state_seeds)} numbers for {len(self.seeds)} seeds."
                 " Give one per seed, or one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_come_before_the_end(self) -> ParaphraseStudy:
+        late = [step for step in self.evaluation.checkpoints if step >= self.training.steps]
+        if late:
+            raise ValueError(
+                f"evaluation.checkpoints has {late}, but training.steps is {self.training.steps};"
+                " a checkpoint comes before the end, which is measured anyway"
             )
         return self
 

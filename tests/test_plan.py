@@ -1,9 +1,12 @@
 """The plan: seed by seed, shared states once, ids that hash what decides a result."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sapo_analysis import plan as plan_module
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import BASE_STATE, as_engine, make_plan, stack_size
 from sapo_analysis.prompts import get_prompts
@@ -174,6 +177,25 @@ def test_more_seeds_or_tasks_keep_the_finished_trials(plan):
 )
 def test_whatever_decides_a_result_changes_every_trial_id(plan, change):
     assert not ids(plan) & ids(plan_of(**change))
+
+
+def test_without_checkpoints_ids_are_what_they_were_before_there_were_any(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(plan_module, "_digest", lambda **content: hashed.append(content) or "id")
+    plan_of()
+    fine_tunes = [content for content in hashed if "settings" in content]
+    assert fine_tunes and "checkpoints" not in json.dumps(fine_tunes)
+
+
+def test_checkpoints_make_other_trials_from_the_same_states(plan):
+    watched = plan_of(evaluation={"checkpoints": [10, 20]})
+    assert not ids(plan) & ids(watched)
+    assert not ids(watched) & ids(plan_of(evaluation={"checkpoints": [10]}))
+    # A trial's streams are drawn from its state's name: looking must not give it other ones.
+    assert watched.stages == plan.stages
+    assert [(t.state_id, t.seed) for t in watched.trials] == [
+        (t.state_id, t.seed) for t in plan.trials
+    ]
 
 
 def test_rotation_makes_every_task_current_once():

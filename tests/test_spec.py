@@ -158,6 +158,24 @@ def test_the_rows_of_gradient_indicators_are_counted_from_zero(n):
     assert "scoring.diagnostics" in refusal(scoring={"diagnostics": n})
 
 
+@pytest.mark.parametrize("steps", [[5, 5], [3, 9, 7]])
+def test_checkpoints_rise(steps):
+    message = refusal(evaluation={"checkpoints": steps})
+    assert f"evaluation: checkpoints are {steps}" in message and "rising order" in message
+
+
+def test_checkpoints_come_before_the_end():
+    message = refusal(training={"steps": 10}, evaluation={"checkpoints": [3, 10, 12]})
+    assert "evaluation.checkpoints has [10, 12], but training.steps is 10" in message
+    study = parse_study({**SMALL, "evaluation": {"checkpoints": [3, 49]}}, "The spec")
+    assert study.evaluation.checkpoints == (3, 49)
+
+
+@pytest.mark.parametrize("step", [0, -1, 2.5, "soon"])
+def test_checkpoints_are_numbers_of_steps(step):
+    assert "evaluation.checkpoints.0" in refusal(evaluation={"checkpoints": [step]})
+
+
 def test_own_prompts_belong_to_a_current_task():
     assert "'plural'" in refusal(own_prompts={"plural": ["Say it in the plural."]})
 

@@ -63,7 +63,7 @@ def _with_engine(study: ParaphraseStudy, payload: Mapping[str, Any]) -> dict[str
     scores = {
         f"{trials[row['trial_id']]} {row['eval_task']} {row['test_prompt']}": row["value"]
         for row in run.table("scores").to_dict("records")
-        if row["trial_id"] in trials.index
+        if row["trial_id"] in trials.index and row["step"] == study.training.steps
     }
     curves = run.table("curves")
     steps = curves[curves["series"] == "train_loss"]

@@ -21,32 +21,67 @@ from sapo_analysis.models.stacked_lora import DropoutStream, StackedAdapters
 def train_stacked(
     model: PreTrainedModel, adapters: StackedAdapters, members: Sequence[Member], pad_id: int
 ) -> list[Fit]:
-    """Train adapter k on member k; each member's own settings, order, dropout, clipping and end.
+    """Train adapter k on member k from their beginning to their ends; see `StackedTraining`."""
+    training = StackedTraining(model, adapters, members, pad_id)
+    training.advance()
+    return training.fits
 
-    The same algorithm as one `train` per member: in float64 their weights agree to 1e-10. A member
-    whose loss or gradient becomes NaN or infinite stops before that update; the others go on.
+
+class StackedTraining:
+    """Adapter k trained on member k, carried out as far as wanted: where it pauses decides nothing.
+
+    The same algorithm as one `Training` per member, each with its own settings, order, dropout,
+    clipping and end: in float64 their weights agree to 1e-10. A member whose loss or gradient
+    becomes NaN or infinite stops before that update; the others go on.
     """
-    learners = [
-        _Learner(member, weights) for member, weights in zip(members, adapters.values, strict=True)
-    ]
-    share = adapters.dropout.probability == 0
-    prefixes = [shared_prefix(member.rows) if share else 0 for member in members]
-    with packed(model) as reader:
-        while any(learner.active for learner in learners):
-            batches = [learner.next_batch() for learner in learners]
-            pack = Pack(batches, prefixes, pad_id, reader.device)
-            if not share:
-                streams = map(_stream, learners, batches)
-                adapters.dropout.begin(list(streams), pack.wanted)
-            losses = _member_losses(reader, pack)
-            gradients = adapters.gradients(losses.sum())
-            adapters.dropout.end()
-            norms = gradients.norm(dim=1)
-            for k, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True)):
-                if learners[k].active:
-                    learners[k].count(pack.row_tokens[k], pack.row_labels[k])
-                    learners[k].update(loss, gradients[k], norm)
-    return [learner.fit() for learner in learners]
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        adapters: StackedAdapters,
+        members: Sequence[Member],
+        pad_id: int,
+    ):
+        self._model, self._adapters, self._pad_id = model, adapters, pad_id
+        self._learners = [
+            _Learner(member, weights)
+            for member, weights in zip(members, adapters.values, strict=True)
+        ]
+        self._share = adapters.dropout.probability == 0
+        self._prefixes = [shared_prefix(member.rows) if self._share else 0 for member in members]
+        self._steps = 0  # what every member that still trains has taken
+
+    @property
+    def fits(self) -> list[Fit]:
+        """What training left behind so far, member by member."""
+        return [learner.fit() for learner in self._learners]
+
+    def advance(self, until: int | None = None) -> None:
+        """Train on until every member has taken `until` steps, diverged or come to its end."""
+        with packed(self._model) as reader:
+            while self._goes_on(until):
+                self._step(reader)
+                self._steps += 1
+
+    def _goes_on(self, until: int | None) -> bool:
+        active = any(learner.active for learner in self._learners)
+        return active and (until is None or self._steps < until)
+
+    def _step(self, reader: PackedModel) -> None:
+        learners, adapters = self._learners, self._adapters
+        batches = [learner.next_batch() for learner in learners]
+        pack = Pack(batches, self._prefixes, self._pad_id, reader.device)
+        if not self._share:
+            streams = map(_stream, learners, batches)
+            adapters.dropout.begin(list(streams), pack.wanted)
+        losses = _member_losses(reader, pack)
+        gradients = adapters.gradients(losses.sum())
+        adapters.dropout.end()
+        norms = gradients.norm(dim=1)
+        for k, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True)):
+            if learners[k].active:
+                learners[k].count(pack.row_tokens[k], pack.row_labels[k])
+                learners[k].update(loss, gradients[k], norm)
 
 
 def _member_losses(reader: PackedModel, pack: Pack) -> Tensor:
@@ -118,4 +153,5 @@ class _Learner:
         self._scheduler.step()
 
     def fit(self) -> Fit:
-        return Fit(self.losses, self.norms, self.diverged, self.tokens, self.logits)
+        # Copies: training may go on after this look.
+        return Fit(list(self.losses), list(self.norms), self.diverged, self.tokens, self.logits)

@@ -55,40 +55,67 @@ def train(
     seed: int,
     pad_id: int,
 ) -> Fit:
-    """Minimise the token mean of each batch's loss over the trainable parameters with AdamW.
+    """One fine-tune from its beginning to its end; see `Training`."""
+    training = Training(model, Member(rows, settings, seed), pad_id)
+    training.advance()
+    return training.fit
 
-    The order of examples is a function of `seed`, the dropout stream of each step one of `seed` and
+
+class Training:
+    """One fine-tune, carried out as far as wanted: where it pauses decides nothing.
+
+    It minimises the token mean of each batch's loss over the trainable parameters with AdamW. The
+    order of examples is a function of the seed, the dropout stream of each step one of the seed and
     the step, so two prompts with one seed meet the same examples in the same order under the same
     streams. (Within a step, texts of unequal length take unequally many numbers from the stream.)
     The frozen base stays in eval mode: dropout is the adapter's own.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer, scheduler = make_optimizer(parameters, settings)
-    order = batch_order(len(rows), settings.batch_size, seed)
-    losses: list[float] = []
-    norms: list[float] = []
-    tokens = 0
-    set_adapter_dropout(model, on=True)
-    with torch.random.fork_rng():
-        for step in range(settings.steps):
-            torch.manual_seed(seed + step)
-            batch = [rows[i] for i in next(order)]
-            inputs, labels = collate(batch, pad_id, model.device)
-            per_token = token_losses(model(**inputs, use_cache=False).logits, labels)
-            loss = per_token.sum() / sum(row.n_target for row in batch)
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            norm = torch.nn.utils.clip_grad_norm_(parameters, settings.max_grad_norm)
-            tokens += sum(len(row.ids) for row in batch)
-            losses.append(float(loss.detach()))
-            norms.append(float(norm))
-            if not (math.isfinite(losses[-1]) and math.isfinite(norms[-1])):
-                break
-            optimizer.step()
-            scheduler.step()
-    set_adapter_dropout(model, on=False)
-    diverged = not math.isfinite(losses[-1] + norms[-1])
-    return Fit(losses, norms, diverged, tokens, logits=tokens)
+
+    def __init__(self, model: PreTrainedModel, member: Member, pad_id: int):
+        self._model, self._member, self._pad_id = model, member, pad_id
+        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._optimizer, self._scheduler = make_optimizer(self._parameters, member.settings)
+        self._order = batch_order(len(member.rows), member.settings.batch_size, member.seed)
+        self._losses: list[float] = []
+        self._norms: list[float] = []
+        self._tokens = 0
+        self._diverged = False
+
+    @property
+    def fit(self) -> Fit:
+        """What training left behind so far."""
+        # Copies: training may go on after this look.
+        losses, norms = list(self._losses), list(self._norms)
+        return Fit(losses, norms, self._diverged, self._tokens, logits=self._tokens)
+
+    def advance(self, until: int | None = None) -> None:
+        """Train on until `until` steps are taken, to the end without it; a divergence stops it."""
+        steps = self._member.settings.steps
+        until = steps if until is None else min(until, steps)
+        set_adapter_dropout(self._model, on=True)
+        with torch.random.fork_rng():
+            while len(self._losses) < until and not self._diverged:
+                self._step()
+        set_adapter_dropout(self._model, on=False)
+
+    def _step(self) -> None:
+        torch.manual_seed(self._member.seed + len(self._losses))
+        batch = [self._member.rows[i] for i in next(self._order)]
+        inputs, labels = collate(batch, self._pad_id, self._model.device)
+        per_token = token_losses(self._model(**inputs, use_cache=False).logits, labels)
+        loss = per_token.sum() / sum(row.n_target for row in batch)
+        self._optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        limit = self._member.settings.max_grad_norm
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, limit)
+        self._tokens += sum(len(row.ids) for row in batch)
+        self._losses.append(float(loss.detach()))
+        self._norms.append(float(norm))
+        if not (math.isfinite(self._losses[-1]) and math.isfinite(self._norms[-1])):
+            self._diverged = True
+            return
+        self._optimizer.step()
+        self._scheduler.step()
 
 
 def make_optimizer(

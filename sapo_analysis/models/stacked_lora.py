@@ -206,13 +206,13 @@ def _draw(
 
 
 class StackedLinear(nn.Module):
-    """A frozen linear layer with K adapters: a [K, r, in], b [K, out, r]."""
+    """A frozen linear layer with K adapters: a [K, r, in], b [K, out, r], scale α / r."""
 
     def __init__(self, base: nn.Module, a: Tensor, b: Tensor, scale: float, dropout: Dropout):
         super().__init__()
         self.base = base
         self.a, self.b = a, b  # plain tensors: they belong to the stack, not to the model
-        self._scale, self._dropout = scale, dropout
+        self.scale, self._dropout = scale, dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """Input [K, tokens, in], or its rows flattened, to output of the same form."""
@@ -221,9 +221,9 @@ class StackedLinear(nn.Module):
         hidden = torch.bmm(self._dropout(rows.to(self.a.dtype)), self.a.mT)
         if y.dtype == self.a.dtype:
             # In place: `y` is a tensor of its own, which no gradient needs.
-            y = y.baddbmm_(hidden, self.b.mT, alpha=self._scale)
+            y = y.baddbmm_(hidden, self.b.mT, alpha=self.scale)
         else:
-            y = (y + torch.bmm(hidden, self.b.mT) * self._scale).to(y.dtype)
+            y = (y + torch.bmm(hidden, self.b.mT) * self.scale).to(y.dtype)
         return y.view(*x.shape[:-1], -1)
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.training import Member
@@ -24,6 +25,7 @@ from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import Meter, model_sizes
 from sapo_analysis.studies.states import States
+from sapo_analysis.studies.watch import Watch
 from sapo_analysis.tasks.base import Example, Task
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -77,10 +79,17 @@ class Engine(ABC):
         """A model without an adapter on a task."""
 
     @abstractmethod
-    def fine_tuned(
+    def fresh(
         self, model: PreTrainedModel, members: Sequence[Member]
     ) -> AbstractContextManager[FineTunes]:
-        """Train a fresh adapter per member on a frozen model; they are gone after the block."""
+        """A fresh adapter per member on a frozen model, not trained yet; gone after the block."""
+
+    @contextmanager
+    def fine_tuned(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[FineTunes]:
+        """The same, each trained to its end."""
+        with self.fresh(model, members) as tuned:
+            tuned.train()
+            yield tuned
 
     def _made_by(self, chunk: int) -> rows.Row:
         """How trials are made: every candidate is trained, so there is no policy."""
@@ -105,6 +114,8 @@ class Engine(ABC):
                 self.training_rows(name, prompt)
                 self.scoring_rows(name, prompt)
                 self.test_rows(name, prompt)
+                if self.plan.study.evaluation.checkpoints:
+                    self.dev_rows(name, prompt)
         for stage in self.plan.stages.values():
             self.training_rows(stage.task, self.original(stage.task))
         if self.diagnostics is not None:
@@ -139,6 +150,20 @@ class Engine(ABC):
         return self.encoder.encode_split(
             self.plan.tasks[task], "train", self.plan.study.scoring.examples, prompt
         )
+
+    def dev_rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
+        """The dev examples on which a fine-tune is watched, encoded under its prompt.
+
+        Raises:
+            InputError: the task has none.
+        """
+        n = len(rows.dev_examples(self.plan, task))
+        if n == 0:
+            raise InputError(
+                f"Task {task!r} has no dev examples, and at checkpoints its dev loss is measured."
+                " Add some, or leave evaluation.checkpoints empty."
+            )
+        return self.encoder.encode_split(self.plan.tasks[task], "dev", n, prompt)
 
     def _base(self, meter: Meter) -> Rows:
         self.say("measuring the base model")
@@ -205,17 +230,19 @@ class Engine(ABC):
             self._member(task, t.prompt, stream_seed(t.seed, t.state_id, t.task)) for t in trials
         ]
         self.say(f"{which}: training")
-        with self._train(state_id, members, meter) as tuned:
+        watch = Watch(self, trials, meter)
+        with self._train(state_id, members, meter, watch) as tuned:
             fits = tuned.fits
             self.say(f"{which}: evaluating")
-            measured = self._measure_trials(trials, tuned, meter)
+            measured = self.measure_trials(trials, tuned, meter)
         found: Rows = {name: [] for name in ("trials", "curves", "scores", "predictions")}
-        for trial, fit, results in zip(trials, fits, measured, strict=True):
+        for k, (trial, fit, results) in enumerate(zip(trials, fits, measured, strict=True)):
             # The last update can overflow too; then the scores say nothing and are not kept.
             diverged = fit.diverged or not all(math.isfinite(r.loss) for *_, r in results)
             status = "diverged" if diverged else "done"
             found["trials"].append(rows.trial(trial, status, self._made_by(len(trials))))
-            found["curves"] += rows.curves(trial.trial_id, fit)
+            found["curves"] += rows.curves(trial.trial_id, fit) + watch.curves[k]
+            found["scores"] += watch.scores[k]
             for name, prompt, result in [] if diverged else results:
                 self._keep(state_id, trial, name, prompt, result, found)
         return found
@@ -224,17 +251,26 @@ class Engine(ABC):
         return Member(self.training_rows(task, prompt), self.plan.study.training, seed)
 
     @contextmanager
-    def _train(self, state_id: str, members: Sequence[Member], meter: Meter) -> Iterator[FineTunes]:
+    def _train(
+        self, state_id: str, members: Sequence[Member], meter: Meter, watch: Watch | None = None
+    ) -> Iterator[FineTunes]:
         model = self.states.at(state_id)
         with ExitStack() as stack:
             with meter.time("train"):
-                tuned = stack.enter_context(self.fine_tuned(model, members))
+                tuned = stack.enter_context(self.fresh(model, members))
+            if watch is not None:
+                for step in watch.steps:
+                    with meter.time("train"):
+                        tuned.train(step)
+                    watch.look(tuned, step)
+            with meter.time("train"):
+                tuned.train()
             for member, fit in zip(members, tuned.fits, strict=True):
                 examples = len(fit.losses) * member.settings.batch_size
                 meter.add("train", examples, fit.tokens, fit.logits, tuned.n_trained)
             yield tuned
 
-    def _measure_trials(
+    def measure_trials(
         self, trials: Sequence[Trial], tuned: FineTunes, meter: Meter
     ) -> list[list[tuple[str, Prompt, Evaluation]]]:
         """For each trial, (task, test prompt, result): all tasks, and its own prompt on its own."""

@@ -20,11 +20,13 @@ from sapo_analysis.studies.diagnostics import Work
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.runner import make_engine
+from sapo_analysis.studies.watch import looks_of
 
 _STEPS, _ROWS = 6, 48
 _MARGIN = 0.3
 """The estimate's stated uncertainty, ± this share: by how much calibrations and runs differed."""
 _BYTES_PER_PREDICTION = 24
+_BYTES_PER_SCORE = 24
 _BYTES_PER_TRIAL = 12_000
 
 
@@ -75,8 +77,16 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
     evaluations += sum(
         len(g.trials)
         * (len(plan.tasks) + any(t.prompt != engine.original(t.task) for t in g.trials))
+        * (1 + len(looks_of(study, g.trials)[1:-1]))
         for g in plan.groups
     )
+    looks = [
+        (engine.dev_rows(t.task, t.prompt), len(looks_of(study, g.trials)))
+        for g in plan.groups
+        for t in g.trials
+        if looks_of(study, g.trials)
+    ]
+    n_dev = sum(len(rows) * n for rows, n in looks)
     per_evaluation = sum(
         engine.evaluation_tokens(engine.test_rows(name, engine.original(name)), task.max_new_tokens)
         for name, task in plan.tasks.items()
@@ -92,7 +102,8 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         "train_examples": len(fits) * steps * batch,
         "scored_examples": len(scored) * study.scoring.examples + diagnosed.examples,
         "gradient_examples": diagnosed.with_gradient,
-        "evaluated_examples": evaluations * n_eval,
+        "dev_examples": n_dev,
+        "evaluated_examples": evaluations * n_eval + n_dev,
         "train_tokens": round(
             sum(engine.step_tokens(engine.training_rows(t, p)) for t, p in fits) * steps
         ),
@@ -100,7 +111,8 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
             engine.reading(engine.scoring_rows(str(t), p))[0] for _, t, p in scored
         )
         + diagnosed.tokens,
-        "evaluated_tokens": evaluations * per_evaluation,
+        "evaluated_tokens": evaluations * per_evaluation
+        + sum(engine.reading(rows)[0] * n for rows, n in looks),
     }
 
 
@@ -125,12 +137,17 @@ def _seconds(engine: Engine, counts: dict[str, int]) -> float:
         per_step = (time.perf_counter() - started) / _STEPS / len(members)
         # Tasks differ in the length of their answers, so every one of them is measured.
         timed = [_time_evaluation(engine, tuned, name, len(members)) for name in engine.plan.tasks]
+        per_dev = 0.0
+        if study.evaluation.checkpoints:
+            dev = [engine.dev_rows(task, prompts[0])[:_ROWS]] * len(members)
+            per_dev = _timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
     per_evaluated = sum(spent for spent, _ in timed) / sum(n for _, n in timed)
     return (
         counts["train_examples"] / study.training.batch_size * per_step
         + (counts["scored_examples"] - counts["gradient_examples"]) * per_scored
         + counts["gradient_examples"] * per_gradient
-        + counts["evaluated_examples"] * per_evaluated
+        + (counts["evaluated_examples"] - counts["dev_examples"]) * per_evaluated
+        + counts["dev_examples"] * per_dev
     )
 
 
@@ -162,4 +179,6 @@ def _disk(plan: Plan) -> int:
     )
     kept = min(study.evaluation.n_predictions_kept, study.evaluation.examples)
     per_trial = _BYTES_PER_TRIAL + kept * len(plan.tasks) * _BYTES_PER_PREDICTION
-    return texts + len(plan.trials) * per_trial
+    watched = sum(len(looks_of(study, [trial])[1:-1]) for trial in plan.trials)
+    at_checkpoints = watched * (len(plan.tasks) + 1) * _BYTES_PER_SCORE
+    return texts + len(plan.trials) * per_trial + at_checkpoints

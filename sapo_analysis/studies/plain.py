@@ -13,8 +13,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation, evaluate
+from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses, total_nll
-from sapo_analysis.learning.training import Fit, Member, train
+from sapo_analysis.learning.training import Fit, Member, Training
+from sapo_analysis.models.delta_norm import delta_norm
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.lora import fresh_adapter, save_adapter
 from sapo_analysis.studies.base import Engine
@@ -61,29 +63,39 @@ class PlainEngine(Engine):
         return evaluate(model, self.encoder, task, examples, rows, size)
 
     @contextmanager
-    def fine_tuned(
-        self, model: PreTrainedModel, members: Sequence[Member]
-    ) -> Iterator[_OneFineTune]:
-        """See `Engine.fine_tuned`."""
+    def fresh(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[_OneFineTune]:
+        """See `Engine.fresh`."""
         (member,) = members
         with fresh_adapter(model, self.plan.study.lora, member.seed) as adapted:
-            fit = train(adapted, member.rows, member.settings, member.seed, self.encoder.pad_id)
             size = self.plan.study.evaluation.batch_size
-            yield _OneFineTune(adapted, fit, self.encoder, size)
+            yield _OneFineTune(adapted, member, self.encoder, size)
 
 
 class _OneFineTune:
     """One adapter, as `FineTunes`."""
 
-    def __init__(self, adapted: PreTrainedModel, fit: Fit, encoder: Encoder, size: int):
+    def __init__(self, adapted: PreTrainedModel, member: Member, encoder: Encoder, size: int):
         self._adapted, self._encoder, self._size = adapted, encoder, size
-        self.fits = [fit]
+        self._training = Training(adapted, member, encoder.pad_id)
         self.n_trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+
+    @property
+    def fits(self) -> list[Fit]:
+        return [self._training.fit]
+
+    def train(self, until: int | None = None) -> None:
+        self._training.advance(until)
 
     def evaluate(
         self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
     ) -> list[Evaluation]:
         return [evaluate(self._adapted, self._encoder, task, examples, rows[0], self._size)]
+
+    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
+        return [mean_loss(self._adapted, rows[0], self._size, self._encoder.pad_id)]
+
+    def delta_norms(self) -> list[float]:
+        return [delta_norm(self._adapted)]
 
     def save(self, k: int, folder: Path) -> None:
         save_adapter(self._adapted, folder)

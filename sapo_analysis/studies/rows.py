@@ -12,7 +12,7 @@ from sapo_analysis.learning.training import Fit
 from sapo_analysis.plan import Plan, Stage, Trial
 from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.tasks.base import Split, Task
+from sapo_analysis.tasks.base import Example, Split, Task
 
 Row = dict[str, Any]
 
@@ -39,6 +39,13 @@ def prompt(prompt: Prompt, n_tokens: int) -> Row:
     }
 
 
+def dev_examples(plan: Plan, task: str) -> list[Example]:
+    """The dev examples a fine-tune is watched on: the first, as many as test examples at most."""
+    if not plan.study.evaluation.checkpoints:
+        return []
+    return plan.tasks[task].examples("dev")[: plan.study.evaluation.examples]
+
+
 def examples(plan: Plan) -> list[Row]:
     """`examples` rows: every example the study reads."""
     study = plan.study
@@ -47,9 +54,10 @@ def examples(plan: Plan) -> list[Row]:
     for name, task in plan.tasks.items():
         n_train = max(study.training.examples, study.scoring.examples) if name in trained else 0
         n_diagnostics = study.scoring.diagnostics
+        n_watched = len(dev_examples(plan, name)) if name in plan.prompts else 0
         counts: list[tuple[Split, int]] = [
             ("train", max(n_train, n_diagnostics if name in plan.prompts else 0)),
-            ("dev", n_diagnostics),
+            ("dev", max(n_diagnostics, n_watched)),
             ("test", study.evaluation.examples),
         ]
         for split, n in counts:
@@ -112,10 +120,15 @@ def curves(trial_id: str, fit: Fit) -> list[Row]:
     """`curves` rows: training loss and gradient norm at each step's start, up to a divergence."""
     series = {"train_loss": fit.losses, "grad_norm": fit.grad_norms}
     return [
-        {"trial_id": trial_id, "step": step, "series": name, "value": value}
+        curve(trial_id, step, name, value)
         for name, values in series.items()
         for step, value in enumerate(values)
     ]
+
+
+def curve(trial_id: str, step: int, series: str, value: float) -> Row:
+    """A `curves` row."""
+    return {"trial_id": trial_id, "step": step, "series": series, "value": value}
 
 
 def candidate_losses(state_id: str, prompt: Prompt, losses: Sequence[ExampleLoss]) -> list[Row]:

@@ -18,11 +18,13 @@ from transformers import PreTrainedModel
 
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.mean_loss import MeanLoss, stacked_mean_losses
 from sapo_analysis.learning.packed_scoring import check_packed, packed_losses, packed_nll
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.stacked_check import check_stacked
-from sapo_analysis.learning.stacked_training import train_stacked
+from sapo_analysis.learning.stacked_training import StackedTraining
 from sapo_analysis.learning.training import Fit, Member
+from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
@@ -84,13 +86,12 @@ class StackedEngine(Engine):
         return evaluate_stacked(model, self.encoder, task, examples, [rows], size)[0]
 
     @contextmanager
-    def fine_tuned(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[_Stack]:
-        """See `Engine.fine_tuned`."""
+    def fresh(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[_Stack]:
+        """See `Engine.fresh`."""
         seeds = [member.seed for member in members]
         with stacked_adapters(model, self.plan.study.lora, seeds) as adapters:
-            fits = train_stacked(model, adapters, members, self.encoder.pad_id)
             size = self.plan.study.evaluation.batch_size
-            yield _Stack(model, adapters, fits, self.encoder, size)
+            yield _Stack(model, adapters, members, self.encoder, size)
 
     def trials(self, trials: Sequence[Trial], meter: Meter) -> Rows:
         """See `Engine.trials`; a stack that the memory does not hold is halved.
@@ -131,18 +132,31 @@ class _Stack:
         self,
         model: PreTrainedModel,
         adapters: StackedAdapters,
-        fits: list[Fit],
+        members: Sequence[Member],
         encoder: Encoder,
         size: int,
     ):
         self._model, self._adapters, self._encoder, self._size = model, adapters, encoder, size
-        self.fits = fits
+        self._training = StackedTraining(model, adapters, members, encoder.pad_id)
         self.n_trained = adapters.values.shape[1]
+
+    @property
+    def fits(self) -> list[Fit]:
+        return self._training.fits
+
+    def train(self, until: int | None = None) -> None:
+        self._training.advance(until)
 
     def evaluate(
         self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
     ) -> list[Evaluation]:
         return evaluate_stacked(self._model, self._encoder, task, examples, rows, self._size)
+
+    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
+        return stacked_mean_losses(self._model, rows, self._size, self._encoder.pad_id)
+
+    def delta_norms(self) -> list[float]:
+        return stacked_delta_norms(self._adapters)
 
     def save(self, k: int, folder: Path) -> None:
         self._adapters.save(k, folder)

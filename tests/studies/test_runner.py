@@ -208,13 +208,13 @@ def test_a_stack_that_the_memory_does_not_hold_is_halved_and_says_so(
 ):
     from sapo_analysis.studies import stacked
 
-    def only_two(model, adapters, members, pad_id):
-        if len(members) > 2:
+    def only_two(training, until=None):
+        if len(training.fits) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return train_stacked(model, adapters, members, pad_id)
+        advance(training, until)
 
-    train_stacked = stacked.train_stacked
-    monkeypatch.setattr(stacked, "train_stacked", only_two)
+    advance = stacked.StackedTraining.advance
+    monkeypatch.setattr(stacked.StackedTraining, "advance", only_two)
     path = create_run(tmp_path, tiny_module_study)
     run_to_end(path)
     run = open_run(path)
@@ -230,13 +230,13 @@ def test_a_failure_that_is_no_lack_of_memory_is_not_tried_again(
 ):
     from sapo_analysis.studies import stacked
 
-    def broken(model, adapters, members, pad_id):
-        if len(members) > 1:
+    def broken(training, until=None):
+        if len(training.fits) > 1:
             raise RuntimeError("something else")
-        return train_stacked(model, adapters, members, pad_id)
+        advance(training, until)
 
-    train_stacked = stacked.train_stacked
-    monkeypatch.setattr(stacked, "train_stacked", broken)
+    advance = stacked.StackedTraining.advance
+    monkeypatch.setattr(stacked.StackedTraining, "advance", broken)
     path = create_run(tmp_path, tiny_module_study)
     with pytest.raises(RuntimeError, match="something else"):
         run_to_end(path)
