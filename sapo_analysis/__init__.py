@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sapo_analysis import figures as figures
     from sapo_analysis.analysis import Estimate as Estimate
     from sapo_analysis.analysis import continual_metrics as continual_metrics
+    from sapo_analysis.analysis import matched_comparison as matched_comparison
+    from sapo_analysis.analysis import partial_correlation as partial_correlation
     from sapo_analysis.analysis import report as report
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
     from sapo_analysis.api import Run as Run
@@ -32,7 +34,9 @@ __all__ = [
     "WorkError",
     "continual_metrics",
     "figures",
+    "matched_comparison",
     "open_run",
+    "partial_correlation",
     "report",
     "run",
     "within_task_correlation",
@@ -46,7 +50,9 @@ _HOMES = {
     "RunError": "sapo_analysis.errors",
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",
+    "matched_comparison": "sapo_analysis.analysis",
     "open_run": "sapo_analysis.api",
+    "partial_correlation": "sapo_analysis.analysis",
     "report": "sapo_analysis.analysis",
     "run": "sapo_analysis.api",
     "within_task_correlation": "sapo_analysis.analysis",

@@ -13,12 +13,14 @@ from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
 from sapo_analysis.analysis.findings import claims_table, tasks_table
 from sapo_analysis.analysis.impacts import impacts
+from sapo_analysis.analysis.matched import MatchedComparison, matched_comparison
 from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
 from sapo_analysis.analysis.numerical_noise import (
     NumericalNoise,
     numerical_noise,
     repeat_differences,
 )
+from sapo_analysis.analysis.partial import partial_correlation
 from sapo_analysis.analysis.power import smallest_detectable, tasks_needed
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompts_table
@@ -29,6 +31,7 @@ from sapo_analysis.analysis.wording import sentence
 __all__ = [
     "ContinualMetrics",
     "Estimate",
+    "MatchedComparison",
     "NoiseBand",
     "NoiseFacet",
     "NumericalNoise",
@@ -40,9 +43,11 @@ __all__ = [
     "disattenuated",
     "impact_correlation",
     "impacts",
+    "matched_comparison",
     "no_verdict",
     "noise_band",
     "numerical_noise",
+    "partial_correlation",
     "past_gains",
     "pooled_correlation",
     "prompt_effects",

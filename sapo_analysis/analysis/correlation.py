@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +71,7 @@ class TaskPoints:
 class Points:
     """Usable tasks in order of name, and why the others were left out."""
 
-    tasks: list[TaskPoints]
+    tasks: Sequence[TaskPoints]
     excluded: dict[str, str]
     role: str | None
 
@@ -120,6 +121,20 @@ def within_task_correlation(
     """
     check_scope(scope)
     points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
+    return over_tasks(points, x, y, scope, statistic, f"{statistic} r", n_permutations, seed)
+
+
+def over_tasks(
+    points: Points,
+    x: str,
+    y: str,
+    scope: Scope,
+    statistic: str,
+    what: str,
+    n_permutations: int,
+    seed: int,
+) -> Estimate:
+    """The mean over tasks of Fisher's z, with interval and p; `what` is averaged, in words."""
     tasks = points.tasks
     values, errors = np.array([t.z for t in tasks]), np.array([t.se for t in tasks])
     z, lower, upper = mean_interval(values, errors, scope)
@@ -132,7 +147,7 @@ def within_task_correlation(
         if scope == "new_tasks"
         else "normal, per-task errors over prompts"
     )
-    method = f"{statistic} r per task, mean of Fisher z, {how}{points.left_out}"
+    method = f"{what} per task, mean of Fisher z, {how}{points.left_out}"
     return _estimate(
         x, y, points, None, (z, lower, upper), "within_task", scope, statistic, p, method, seed
     )
@@ -195,8 +210,8 @@ def pooled_correlation(
         xs, ys = np.concatenate([t.x for t in points.tasks]), np.concatenate(raw_y)
         blocks = np.cumsum([t.n for t in points.tasks])[:-1]
         if statistic == "spearman":
-            xs, ys = _ranks(xs), _ranks(ys)
-        if len(xs) >= MIN_PROMPTS and not (_constant(xs) or _constant(ys)):
+            xs, ys = ranks(xs), ranks(ys)
+        if len(xs) >= MIN_PROMPTS and not (constant(xs) or constant(ys)):
             whole = TaskPoints("", xs, ys, 0, statistic)
             z, lower, upper = whole.z, whole.z - Z_95 * whole.se, whole.z + Z_95 * whole.se
             if n_permutations:
@@ -229,13 +244,22 @@ def _points(
     seed: int,
     min_prompts: int = MIN_PROMPTS,
 ) -> Points:
+    check_settings(statistic, n_permutations, seed)
+    means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
+    return points_of(means, x, y, task, statistic, min_prompts)
+
+
+def check_settings(statistic: str, n_permutations: int, seed: int) -> None:
+    """Refuse a statistic that does not exist, and numbers that are no counts.
+
+    Raises:
+        InputError: naming the setting, its value and what is allowed.
+    """
     if statistic not in STATISTICS:
         raise unknown("statistic", statistic, STATISTICS)
     for name, number in (("n_permutations", n_permutations), ("seed", seed)):
         if not isinstance(number, int) or number < 0:
             raise InputError(f"{name} is {number!r}; it must be a whole number of at least 0.")
-    means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
-    return points_of(means, x, y, task, statistic, min_prompts)
 
 
 def points_of(
@@ -252,11 +276,11 @@ def points_of(
         xs, ys = part[x].to_numpy(dtype=float), part[y].to_numpy(dtype=float)
         if len(part) < min_prompts:
             excluded[str(name)] = f"{len(part)} prompts, at least {min_prompts} are needed"
-        elif min_prompts > 1 and (_constant(xs) or _constant(ys)):
-            excluded[str(name)] = f"{x if _constant(xs) else y} is the same for every prompt"
+        elif min_prompts > 1 and (constant(xs) or constant(ys)):
+            excluded[str(name)] = f"{x if constant(xs) else y} is the same for every prompt"
         else:
             if statistic == "spearman":
-                xs, ys = _ranks(xs), _ranks(ys)
+                xs, ys = ranks(xs), ranks(ys)
             usable.append(TaskPoints(str(name), xs, ys, int(part["n_seeds"].iloc[0]), statistic))
     return Points(usable, excluded, means.role)
 
@@ -330,9 +354,11 @@ def disattenuated(
     return float(np.clip(estimate.value / np.sqrt(reliability), -1, 1)), reliability
 
 
-def _ranks(values: Floats) -> Floats:
+def ranks(values: Floats) -> Floats:
+    """Ranks from 1; tied values share their mean rank."""
     return np.asarray(pd.Series(values).rank(), dtype=np.float64)
 
 
-def _constant(values: Floats) -> bool:
+def constant(values: Floats) -> bool:
+    """Whether all values are the same, rounding apart."""
     return bool(np.ptp(values) <= 1e-10 * np.max(np.abs(values), initial=0.0))

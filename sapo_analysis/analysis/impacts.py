@@ -43,7 +43,7 @@ _PURPOSES = ("main", "noise")
 """What an impacts table holds. Past tasks are no trial of the study; repeats measure rounding."""
 
 
-def impacts(runs: Run | Sequence[Run]) -> pd.DataFrame:
+def impacts(runs: Run | Sequence[Run], step: int | None = None) -> pd.DataFrame:
     """One row per (trial, evaluated task) of finished main and noise trials.
 
     `before` is the trial's parent state under the same test prompt: the task's original prompt, for
@@ -56,14 +56,17 @@ def impacts(runs: Run | Sequence[Run]) -> pd.DataFrame:
 
     Args:
         runs: One run, or several that differ in tasks, prompts and seeds only.
+        step: "After" is after so many optimizer steps, a checkpoint of the runs; without it, at the
+            end.
 
     Raises:
         RunError: a finished trial lacks a score before or after, or its pre-update loss.
-        InputError: the runs cannot be joined; the differing keys are named.
+        InputError: the runs cannot be joined; the differing keys are named. Or nothing was measured
+            at that step.
     """
     several = [runs] if isinstance(runs, Run) else list(runs)
     check_joinable(several)
-    table = pd.concat([_impacts(run) for run in several], ignore_index=True)
+    table = pd.concat([_impacts(run, step) for run in several], ignore_index=True)
     return table if len(several) == 1 else _each_trial_once(table)
 
 
@@ -73,22 +76,31 @@ def n_diverged(run: Run) -> int:
     return int((trials["purpose"].isin(_PURPOSES) & (trials["status"] == "diverged")).sum())
 
 
-def _impacts(run: Run) -> pd.DataFrame:
+def _impacts(run: Run, step: int | None) -> pd.DataFrame:
     trials = run.table("trials")
     wanted = trials["purpose"].isin(_PURPOSES) & (trials["status"] == "done")
-    return trial_impacts(run, trials[wanted])
+    return trial_impacts(run, trials[wanted], step)
 
 
-def trial_impacts(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
+def trial_impacts(run: Run, trials: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
     """The rows and columns of `impacts` for some finished trials of one run, whatever they are for.
 
     Raises:
         RunError: a trial lacks a score before or after, or its pre-update loss.
+        InputError: nothing was measured at that step.
     """
     scores = run.table("scores")
     scores = scores[scores["n_shots"] == 0]
-    after = _after(run, trials, scores[scores["trial_id"].notna()])
+    after = _after(run, trials, scores[scores["trial_id"].notna()], _measured_step(run, step))
     table = _with_before(run, after, scores[scores["trial_id"].isna() & (scores["step"] == 0)])
+    table, indicators = _with_indicators(run, with_changes(table))
+    table["run_id"] = run.run_id
+    return table[[*COLUMNS, *indicators]]
+
+
+def with_changes(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of scores and losses before and after, with what follows from them filled in."""
+    table = table.copy()
     table["score_change"] = table["score_after"] - table["score_before"]
     table["loss_change"] = table["loss_after"] - table["loss_before"]
     for quantity in QUANTITIES:
@@ -97,19 +109,27 @@ def trial_impacts(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
         table[f"{quantity.name}_loss"] = (-quantity.score_sign * table["loss_change"]).where(
             defined
         )
-    table, indicators = _with_indicators(run, table)
-    table["run_id"] = run.run_id
-    return table[[*COLUMNS, *indicators]]
+    return table
 
 
-def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    """The last evaluation of every trial on every task of the study, with the trial's keys."""
+def _measured_step(run: Run, step: int | None) -> int:
+    measured = (*run.study.evaluation.checkpoints, run.study.training.steps)
+    if step is not None and step not in measured:
+        listed = ", ".join(map(str, measured))
+        raise InputError(
+            f"Run {run.run_id} has no scores after {step} steps. Measured after: {listed}."
+        )
+    return measured[-1] if step is None else step
+
+
+def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame, step: int) -> pd.DataFrame:
+    """The evaluation of every trial on every task of the study at a step, with the trial's keys."""
     states = run.table("states")[["state_id", "state_seed"]].astype({"state_seed": "Int64"})
     keys = trials[["trial_id", "state_id", "seed", "purpose", "current_task", "prompt_id"]]
     keys = keys.merge(states, on="state_id", how="left")
-    last = scores["step"] == scores.groupby("trial_id")["step"].transform("max")
+    then = scores["step"] == step
     wanted = ["trial_id", "eval_task", "test_prompt", "role", "metric", "value", "loss"]
-    rows = keys.merge(scores.loc[last, wanted], on="trial_id", how="inner")
+    rows = keys.merge(scores.loc[then, wanted], on="trial_id", how="inner")
     current = rows["eval_task"] == rows["current_task"]
     rows = rows[(rows["test_prompt"] == rows["prompt_id"]).where(current, _is_original(run, rows))]
     tasks = [*run.study.past, *run.study.current, *run.study.unseen, *run.study.retained]
@@ -117,7 +137,7 @@ def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame
     for trial_id in keys["trial_id"]:
         for task in tasks:
             if (trial_id, task) not in found:
-                raise _missing(run, trial_id, f"score after the update on task {task!r}")
+                raise _missing(run, trial_id, f"score after {step} steps on task {task!r}")
     return rows.rename(columns={"value": "score_after", "loss": "loss_after"})
 
 

@@ -21,10 +21,13 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
 from sapo_analysis.analysis.impacts import impacts, n_diverged
+from sapo_analysis.analysis.matched import NOTE, Matched
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
+from sapo_analysis.analysis.partial import partial_correlation
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
+from sapo_analysis.analysis.trajectories import trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
 from sapo_analysis.store import Run
 
@@ -35,13 +38,17 @@ OUTCOMES: tuple[tuple[str, str], ...] = (
 )
 """(quantity, role) pairs that the indicator is correlated with."""
 
+CONTROLS = ("prompt_length", "log_prompt_frequency")
+"""Indicators that partial correlations hold fixed, those that a run has."""
+
 
 def report(
     runs: Run | Sequence[Run], n_permutations: int = N_PERMUTATIONS, seed: int = 0
 ) -> dict[str, Any]:
     """Estimates, noise floor, cross-task correlation, verdicts and definitions of joined runs.
 
-    While a run is not done it speaks of the trials finished so far and holds no verdict.
+    While a run is not done it speaks of the trials finished so far and holds no verdict. Where the
+    runs have checkpoints, `matched` holds the comparison at equal dev loss.
 
     Args:
         runs: One run, or several that may be joined.
@@ -73,6 +80,8 @@ def report(
             "n_diverged": sum(n_diverged(run) for run in several),
             "estimates": [estimate.to_dict() for estimate in estimates],
             "disattenuated": _disattenuated(df, estimates),
+            "partial": _partial(df, found, n_permutations, seed),
+            **_matched(several, found, n_permutations, seed),
             "in_task": _in_task(df),
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
@@ -134,6 +143,60 @@ def _disattenuated(df: pd.DataFrame, estimates: list[Estimate]) -> list[dict[str
                 {"y": estimate.y, "role": estimate.role, "value": value, "reliability": reliability}
             )
     return rows
+
+
+def _partial(
+    df: pd.DataFrame, found: list[tuple[str, str]], m: int, seed: int
+) -> list[dict[str, Any]]:
+    """Each outcome's correlation given what else differs between prompts and is known."""
+    given = [name for name in CONTROLS if name in df and df[name].notna().any()]
+    if not given:
+        return []
+    return [
+        {
+            "given": given,
+            "estimate": partial_correlation(
+                df,
+                y=in_form(name, form),
+                given=given,
+                role=role,
+                scope=scope,
+                statistic=statistic,
+                n_permutations=m,
+                seed=seed,
+            ).to_dict(),
+        }
+        for name, role in found
+        for form in FORMS
+        for statistic in STATISTICS
+        for scope in SCOPES
+    ]
+
+
+def _matched(
+    runs: list[Run], found: list[tuple[str, str]], m: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Each outcome at equal steps and at equal in-task dev loss; nothing without checkpoints."""
+    if not found or not all(run.study.evaluation.checkpoints for run in runs):
+        return {}
+    matched = Matched.of(trajectories(runs))
+    outcomes = []
+    for name, role in found:
+        for form in FORMS:
+            for scope in SCOPES:
+                by_step, at_loss = matched.estimates(
+                    in_form(name, form), role, scope=scope, n_permutations=m, seed=seed
+                )
+                steps = [{"step": n, "estimate": e.to_dict()} for n, e in by_step.items()]
+                outcomes.append({"equal_steps": steps, "equal_loss": at_loss.to_dict()})
+    return {
+        "matched": {
+            "note": NOTE,
+            "left_out": list(matched.left_out),
+            "outcomes": outcomes,
+            "progress": matched.progress().to_dict("records"),
+        }
+    }
 
 
 def _in_task(df: pd.DataFrame) -> list[dict[str, Any]]:
