@@ -184,7 +184,7 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     model = find_model(study.model)
     legs = _legs(study)
     names = [*study.past, *study.current, *study.unseen, *study.retained]
-    tasks = {name: get_task(name) for name in names}
+    tasks = {name: get_task(name, study.data_seed) for name in names}
     for task in tasks.values():
         task.examples("test", study.evaluation.examples)
     banks = {name: _bank(name, model) for name in names}
@@ -203,10 +203,8 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
 
 
 def _bank(task: str, model: ModelFiles) -> list[Prompt]:
-    """A task's prompts; their pretraining frequencies hold for the shipped model alone."""
-    if model.name == "pocket":
-        return get_prompts(task)
-    return [replace(prompt, frequency=None) for prompt in get_prompts(task)]
+    """A task's prompts, with their pretraining frequencies where the model came with them."""
+    return get_prompts(task, model.folder if model.weights == "trained" else None)
 
 
 def _prompts(study: ParaphraseStudy, banks: Mapping[str, list[Prompt]]) -> dict[str, list[Prompt]]:

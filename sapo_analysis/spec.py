@@ -159,6 +159,7 @@ class ParaphraseStudy(Settings):
     own_prompts: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="further paraphrases by their text, per current task"
     )
+    data_seed: Seed = Field(0, description="which examples each pocket task draws")
     seeds: tuple[Seed, ...] = Field(
         (0,), min_length=1, description="one replicate each: adapter, order, dropout"
     )

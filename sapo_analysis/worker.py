@@ -114,6 +114,13 @@ def _pretrain(payload: Payload) -> Answer:
     return pretrain_from_payload(payload)
 
 
+def _card(payload: Payload) -> Answer:
+    from sapo_analysis.pretraining.card import card_from_payload
+
+    _quiet()
+    return card_from_payload(payload)
+
+
 def _bench(payload: Payload) -> Answer:
     from sapo_analysis.bench.payload import bench_from_payload
 
@@ -127,6 +134,7 @@ _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "rank_labels": _rank_labels,
     "calibrate": _calibrate,
     "pretrain": _pretrain,
+    "card": _card,
     "bench": _bench,
 }
 

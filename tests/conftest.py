@@ -41,7 +41,7 @@ def tiny_study() -> ParaphraseStudy:
     return ParaphraseStudy.model_validate(
         {
             "name": "tiny",
-            "past": ["reverse", "topic"],
+            "past": ["translate", "topic"],
             "current": ["sentiment", "place"],
             "retained": ["first_word"],
             "prompts": 2,

@@ -77,7 +77,7 @@ def test_a_worker_that_fails_names_its_log_and_the_next_step(tiny_study, tmp_pat
     wild = tiny_study.model_copy(
         update={"training": tiny_study.training.model_copy(update={"learning_rate": 1e30})}
     )
-    with pytest.raises(WorkError, match=r"past task 'reverse' diverged.*worker.log.*sapo resume"):
+    with pytest.raises(WorkError, match=r"past task 'translate' diverged.*worker.log.*sapo resume"):
         jobs.run_study(wild, tmp_path)
     (path,) = tmp_path.iterdir()
     status = open_run(path).status

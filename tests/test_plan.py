@@ -14,9 +14,9 @@ from sapo_analysis.spec import parse_study
 
 SETTINGS = {
     "name": "plan",
-    "past": ["reverse", "topic"],
+    "past": ["translate", "topic"],
     "current": ["sentiment", "place"],
-    "unseen": ["plural"],
+    "unseen": ["product"],
     "retained": ["first_word"],
     "prompts": 2,
     "seeds": [0, 1],
@@ -148,11 +148,11 @@ def test_roles(plan):
     trial = plan.trials[0]
     roles = {task: plan.role(trial, task) for task in plan.tasks}
     assert roles == {
-        "reverse": "past",
+        "translate": "past",
         "topic": "past",
         "sentiment": "current",
         "place": "unseen",
-        "plural": "unseen",
+        "product": "unseen",
         "first_word": "retained",
     }
 
@@ -170,7 +170,7 @@ def test_more_seeds_or_tasks_keep_the_finished_trials(plan):
         {"training": {"steps": 51}},
         {"lora": {"r": 4}},
         {"evaluation": {"examples": 99}},
-        {"past": ["topic", "reverse"]},
+        {"past": ["topic", "translate"]},
         {"model": "pocket-random"},
         {"dtype": "bfloat16"},
     ],
@@ -200,7 +200,7 @@ def test_checkpoints_make_other_trials_from_the_same_states(plan):
 
 def test_rotation_makes_every_task_current_once():
     plan = plan_of(rotate=True, noise_seeds=[], seeds=[0])
-    assert set(plan.prompts) == {"reverse", "topic", "sentiment", "place", "plural"}
+    assert set(plan.prompts) == {"translate", "topic", "sentiment", "place", "product"}
     for trial in plan.trials:
         past = [task for task in plan.tasks if plan.role(trial, task) == "past"]
         assert len(past) == 2 and trial.task not in past

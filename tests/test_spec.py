@@ -17,7 +17,7 @@ from sapo_analysis.spec import (
     to_json,
 )
 
-SMALL = {"current": ["sentiment"], "unseen": ["plural"]}
+SMALL = {"current": ["sentiment"], "unseen": ["product"]}
 
 
 def refusal(**changes):
@@ -177,12 +177,12 @@ def test_checkpoints_are_numbers_of_steps(step):
 
 
 def test_own_prompts_belong_to_a_current_task():
-    assert "'plural'" in refusal(own_prompts={"plural": ["Say it in the plural."]})
+    assert "'product'" in refusal(own_prompts={"product": ["Say it as a product."]})
 
 
 def test_a_file_names_its_study(tmp_path):
     file = tmp_path / "My_Study.yaml"
-    file.write_text("current: [sentiment]\nunseen: [plural]\ntraining: {learning_rate: 1e-3}\n")
+    file.write_text("current: [sentiment]\nunseen: [product]\ntraining: {learning_rate: 1e-3}\n")
     study = load_study(file)
     assert study.name == "my-study"
     assert study.training.learning_rate == 1e-3
@@ -220,7 +220,7 @@ def test_every_setting_has_a_description():
 
 def test_python_gets_the_same_message_as_a_file():
     with pytest.raises(InputError, match=r"sedes: unknown setting. Did you mean 'seeds'"):
-        ParaphraseStudy(current=["sentiment"], unseen=["plural"], sedes=[1])
+        ParaphraseStudy(current=["sentiment"], unseen=["product"], sedes=[1])
 
 
 def test_settings_that_are_no_names_are_refused():

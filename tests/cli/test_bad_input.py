@@ -17,9 +17,9 @@ from sapo_analysis.spec import SCHEMA_VERSION
 from tests.synthetic import write_run
 
 SPEC = {
-    "past": ["reverse"],
+    "past": ["translate"],
     "current": ["sentiment"],
-    "unseen": ["plural"],
+    "unseen": ["product"],
     "prompts": 1,
     "training": {"examples": 8, "batch_size": 4, "steps": 2},
     "scoring": {"examples": 8},
@@ -76,7 +76,7 @@ class TestRefusedBeforeAnyWork:
     def test_unknown_task(self, refused):
         message = refused(current=["sentimint"])
         assert "Unknown task 'sentimint'. Did you mean 'sentiment'?" in message
-        assert "reverse" in message and "sapo tasks" in message
+        assert "translate" in message and "sapo tasks" in message
 
     def test_unknown_model(self, refused):
         message = refused(model="poket")

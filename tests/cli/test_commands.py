@@ -173,7 +173,7 @@ def test_ctrl_c_says_how_to_resume(monkeypatch, tmp_path):
 
     monkeypatch.setattr(jobs, "run_study", stop)
     spec = tmp_path / "spec.yaml"
-    spec.write_text("{current: [sentiment], unseen: [plural]}")
+    spec.write_text("{current: [sentiment], unseen: [product]}")
     result = sapo("run", spec)
     assert result.exit_code == 130
     assert f"sapo resume {tmp_path / 'demo-0123abcd'}" in result.stderr
@@ -191,7 +191,7 @@ def study(*_):
     except KeyboardInterrupt:
         raise jobs.StudyInterrupted(pathlib.Path("runs/demo-0123abcd")) from None
 jobs.run_study = study
-pathlib.Path("spec.yaml").write_text("{current: [sentiment], unseen: [plural]}")
+pathlib.Path("spec.yaml").write_text("{current: [sentiment], unseen: [product]}")
 sys.argv = ["sapo", "run", "spec.yaml"]
 cli.main()
 """
@@ -204,7 +204,7 @@ cli.main()
 
 def test_settings_are_dotted_keys_with_yaml_values(tmp_path):
     spec = tmp_path / "mine.yaml"
-    spec.write_text("{current: [sentiment], unseen: [plural], device: cuda}")
+    spec.write_text("{current: [sentiment], unseen: [product], device: cuda}")
     settings = ["training.steps=7", "seeds=[1, 2]", "prompts={seen: 2}", "noise_prompts=null"]
     study = read_study(str(spec), [*settings, "lora.target_modules=[q_proj]"], "cpu")
     assert (study.name, study.device, study.training.steps) == ("mine", "cpu", 7)

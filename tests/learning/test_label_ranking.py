@@ -113,8 +113,8 @@ def test_a_template_without_an_end_of_turn_leaves_the_shorter_label(model64, enc
 
 def test_what_cannot_be_ranked_is_refused(model64, encoder):
     prompt = get_prompts("sentiment")[0]
-    with pytest.raises(InputError, match="Task 'reverse' has no labels to rank"):
-        rank_labels(model64, encoder, get_task("reverse"), [Example("a", "b")], prompt, 4)
+    with pytest.raises(InputError, match="Task 'translate' has no labels to rank"):
+        rank_labels(model64, encoder, get_task("translate"), [Example("a", "b")], prompt, 4)
     with pytest.raises(InputError, match="No examples of task 'sentiment'"):
         rank_labels(model64, encoder, get_task("sentiment"), [], prompt, 4)
     long = Example("word " * 2000, "positive")

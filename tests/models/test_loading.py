@@ -79,8 +79,8 @@ def test_decoding_settings_that_a_folder_ships_do_not_change_greedy_answers(
     content = json.loads(settings.read_text())
     settings.write_text(json.dumps({**content, "repetition_penalty": 8.0, "do_sample": True}))
     penalised = load_model(find_model(str(tmp_path / "copy")), CPU, "float32")
-    task = get_task("reverse")
-    rows = encoder.encode_split(task, "test", 12, get_prompts("reverse")[0])
+    task = get_task("translate")
+    rows = encoder.encode_split(task, "test", 12, get_prompts("translate")[0])
     answers = [greedy_answers(m, encoder, rows, 10, 12)[0] for m in (penalised, pocket_model)]
     assert answers[0] == answers[1]
 

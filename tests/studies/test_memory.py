@@ -14,7 +14,7 @@ def test_more_adapters_than_fit_into_a_stack_need_no_more_memory(tmp_path):
     def study(seeds):
         return ParaphraseStudy(
             current=["sentiment"],
-            unseen=["plural"],
+            unseen=["product"],
             prompts=14,
             own_prompts={"sentiment": ["How does the text sound?"]},
             seeds=seeds,

@@ -47,5 +47,5 @@ def test_labels_are_ranked_prompt_by_prompt():
 
 def test_a_task_without_labels_is_refused_before_the_model_is_loaded(monkeypatch):
     monkeypatch.setattr(probes, "load_model", None)
-    with pytest.raises(InputError, match="Task 'reverse' has no labels"):
-        probes.rank_labels("pocket", "reverse", None, 12)
+    with pytest.raises(InputError, match="Task 'translate' has no labels"):
+        probes.rank_labels("pocket", "translate", None, 12)

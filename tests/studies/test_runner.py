@@ -60,7 +60,7 @@ def test_every_planned_trial_is_measured_on_every_task(finished, tiny_module_stu
         other = "place" if trial.task == "sentiment" else "sentiment"
         assert roles == {
             trial.task: "current",
-            "reverse": "past",
+            "translate": "past",
             "topic": "past",
             "first_word": "retained",
             other: "unseen",
@@ -69,7 +69,7 @@ def test_every_planned_trial_is_measured_on_every_task(finished, tiny_module_stu
 
 def test_replicates_share_the_state_that_one_state_seed_reached(finished):
     states = finished.table("states")
-    assert [list(x) for x in states["learned"]] == [[], ["reverse"], ["reverse", "topic"]]
+    assert [list(x) for x in states["learned"]] == [[], ["translate"], ["translate", "topic"]]
     assert states["parent_id"].iloc[2] == states["state_id"].iloc[1]
     trials = finished.table("trials")
     main = trials[trials["purpose"] == "main"]

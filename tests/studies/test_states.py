@@ -24,7 +24,7 @@ def stages_of(engine):
 
 def test_a_state_is_the_base_plus_every_earlier_adapter_at_full_scale(engine):
     groups = stages_of(engine)
-    assert [group.stage.task for group in groups] == ["reverse", "topic"]
+    assert [group.stage.task for group in groups] == ["translate", "topic"]
     for group in groups:
         engine.run(group)
     base = dict(engine.states.at(BASE_STATE).named_parameters())
