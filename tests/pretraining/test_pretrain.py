@@ -35,7 +35,8 @@ from sapo_analysis.tasks import get_task, list_tasks
 from sapo_analysis.tasks.pocket import pocket_task, task_names
 
 DATA = Path(__file__).parents[2] / "sapo_analysis" / "data"
-SHIPPED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
+NAMED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
+SHIPPED = {seed: folder for seed, folder in NAMED.items() if folder.is_dir()}
 SMOKE = PRESETS["smoke"].model_copy(update={"steps": 6, "card_examples": 1})
 BYTES = ("model.safetensors", "tokenizer.json", "prompt_frequencies.json", "mixture.json")
 
@@ -225,8 +226,8 @@ def test_losses_are_token_means_over_the_batch(shipped: tuple[Any, Any]) -> None
                 parts[answer].append(-logits[i, token])
     sums = [torch.stack(part).sum() for part in parts]
     counts = [len(part) for part in parts]
-    assert answer_loss == pytest.approx(float(sums[1]) / counts[1], rel=1e-9)
-    assert text_loss == pytest.approx(float(sums[0]) / counts[0], rel=1e-9)
+    assert answer_loss == pytest.approx(sums[1].item() / counts[1], rel=1e-9)
+    assert text_loss == pytest.approx(sums[0].item() / counts[0], rel=1e-9)
     (sums[1] / counts[1] + settings.text_weight * sums[0] / counts[0]).backward()
     assert torch.allclose(model.model.layers[1].mlp.up_proj.weight.grad, gradient, rtol=1e-8)
 
