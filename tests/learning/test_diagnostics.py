@@ -12,6 +12,7 @@ from sapo_analysis.learning.diagnostics import (
     gradient_norm,
     largest_cosine,
     layer_weight,
+    loss_after_step,
     loss_gradient,
     representations,
     stepped,
@@ -202,6 +203,15 @@ def test_a_small_step_lowers_the_loss_by_its_length_times_the_slope(
         for name in layers:
             model.get_submodule(name).weight -= 1e-3 * size / slope * expected[name]
         assert after == pytest.approx(mean_loss(model, rows).item(), rel=1e-10)
+
+
+@pytest.mark.parametrize("size", [3, 7])
+def test_loss_after_step_is_the_token_mean_there(model64, layers, rows, nll, size, expected):
+    with torch.no_grad(), stepped(model64, expected):
+        there = mean_loss(model64, rows).item()
+    found = loss_after_step(model64, expected, nll, rows, size)
+    assert found == pytest.approx(there, rel=1e-10)
+    assert found < mean_loss(model64, rows).item()
 
 
 @pytest.mark.parametrize("fails", [False, True])
