@@ -78,6 +78,18 @@ def cosine(one: Gradient, other: Gradient) -> float:
     return _dot(one, other) / lengths if lengths else math.nan
 
 
+def loss_after_step(
+    model: PreTrainedModel, gradient: Gradient, nll: Nll, rows: Sequence[Encoded], size: int
+) -> float:
+    """The token-mean loss over some rows after one small step (nats per token); see `stepped`.
+
+    Read `size` rows at a time, as `loss_gradient` does. The weights are then what they were.
+    """
+    with stepped(model, gradient), _in_eval_mode(model), torch.no_grad():
+        total = sum(float(nll(model, batch)) for batch in in_batches(rows, size))
+    return total / sum(row.n_target for row in rows)
+
+
 @contextmanager
 def stepped(model: PreTrainedModel, gradient: Gradient, share: float = STEP) -> Iterator[None]:
     """Inside the block the layers' weights are one step of plain gradient descent further.
@@ -134,7 +146,7 @@ def _sum_type(x: Tensor) -> torch.dtype:
 
 
 def _dot(one: Gradient, other: Gradient) -> float:
-    parts = [torch.sum(a * other[name], dtype=_sum_type(a)) for name, a in one.items()]
+    parts = [torch.dot(a.flatten(), other[name].flatten()) for name, a in one.items()]
     return float(torch.stack(parts).double().sum())
 
 

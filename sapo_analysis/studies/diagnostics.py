@@ -3,6 +3,14 @@
 `scoring.diagnostics` is the number of rows that gradients are taken over: of the current task its
 first training rows under the candidate, of every other task its first dev rows under its original
 prompt. Test rows are never read.
+
+- `gradient_norm`: of the loss, by all weights that adapters change (nats/token per unit of weight).
+- `gradient_alignment_past`, `_unseen`, `_retained`: mean over a role's tasks of the cosine with
+  their gradients, −1 to 1. Positive: a small step that helps this task helps them.
+- `loss_after_step`: after one step of fixed length down the gradient (nats/token).
+- `prompt_perplexity`: exp of the mean −log p of the prompt's own tokens where it stands; 1 or more.
+- `prompt_similarity`: largest cosine of its representation with those of the original prompts of
+  learned tasks, −1 to 1.
 """
 
 from __future__ import annotations
@@ -23,15 +31,13 @@ from sapo_analysis.learning.diagnostics import (
     gradient_norm,
     largest_cosine,
     layer_weight,
+    loss_after_step,
     loss_gradient,
     representations,
-    stepped,
 )
-from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import adapted_layers
 from sapo_analysis.plan import BASE_STATE, Role
-from sapo_analysis.pre_update_loss import token_mean
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.rows import Indicator
@@ -125,9 +131,8 @@ class Diagnostics:
         for role, cosines in self._alignments(model, task, gradient, meter):
             mean = sum(cosines) / len(cosines)
             yield Indicator(f"gradient_alignment_{role}", mean, "mean cosine", self._n)
-        with stepped(model, gradient):
-            losses = self._losses(model, rows, meter)
-        after = token_mean([x.nll_sum for x in losses], [x.n_tokens for x in losses])
+        meter.add("score", len(rows), *self._batched_reading(rows))
+        after = loss_after_step(model, gradient, self._engine.nll, rows, self._rows_at_once)
         yield Indicator("loss_after_step", after, "nats/token", self._n)
 
     def _alignments(
@@ -151,7 +156,8 @@ class Diagnostics:
         self, model: PreTrainedModel, task: str, prompt: Prompt, meter: Meter
     ) -> Iterator[Indicator]:
         row = self._prompt_row(task, prompt)
-        (loss,) = self._losses(model, [row], meter)
+        meter.add("score", 1, *self._engine.reading([row]))
+        (loss,) = self._engine.losses(model, [row])
         yield Indicator("prompt_perplexity", math.exp(loss.nll_sum / loss.n_tokens), "1", 0)
         known = self._at.representations
         learned = self._plan.learned(self._at.state_id)
@@ -198,25 +204,18 @@ class Diagnostics:
                 yield Work(1, len(self._prompt_row(name, self._engine.original(name)).ids), 0)
 
     def _work(self, rows: Sequence[Encoded], gradient: bool = False) -> Work:
-        reading = self._gradient_reading(rows) if gradient else self._engine.reading(rows)
-        return Work(len(rows), reading[0], len(rows) if gradient else 0)
+        return Work(len(rows), self._batched_reading(rows)[0], len(rows) if gradient else 0)
 
-    def _gradient_reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
+    def _batched_reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
         readings = [self._engine.reading(batch) for batch in in_batches(rows, self._rows_at_once)]
         return sum(tokens for tokens, _ in readings), sum(logits for _, logits in readings)
 
     def _counted_gradient(
         self, model: PreTrainedModel, rows: Sequence[Encoded], meter: Meter
     ) -> Gradient:
-        reading = self._gradient_reading(rows)
+        reading = self._batched_reading(rows)
         meter.add("score", len(rows), *reading, n_differentiated=self._n_weights)
         return self.gradient(model, rows)
-
-    def _losses(
-        self, model: PreTrainedModel, rows: Sequence[Encoded], meter: Meter
-    ) -> list[ExampleLoss]:
-        meter.add("score", len(rows), *self._engine.reading(rows))
-        return self._engine.losses(model, rows)
 
     def _representation(self, model: PreTrainedModel, row: Encoded, meter: Meter) -> Tensor:
         meter.add("score", 1, len(row.ids), 0)
