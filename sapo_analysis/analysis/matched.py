@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,15 @@ import pandas as pd
 
 from sapo_analysis.analysis.correlation import (
     N_PERMUTATIONS,
+    Points,
     Statistic,
-    within_task_correlation,
+    check_settings,
+    over_tasks,
+    points_of,
 )
-from sapo_analysis.analysis.estimate import Estimate, Scope, plain
+from sapo_analysis.analysis.estimate import Estimate, Scope, check_scope, plain
 from sapo_analysis.analysis.intervals import NAN, Floats
-from sapo_analysis.analysis.prompt_means import prompts_table
+from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.trajectories import ALONG, Trajectories, trajectories
 from sapo_analysis.store import Run
 
@@ -107,9 +110,11 @@ def matched_comparison(
             `within_task_correlation`.
         RunError: a finished trial lacks a measurement.
     """
+    check_scope(scope)
+    check_settings(statistic, n_permutations, seed)
     matched = Matched.of(trajectories(runs))
-    at_steps, at_loss = matched.estimates(
-        y, role, x, scope, statistic, eval_task, n_permutations, seed
+    ((at_steps, at_loss),) = matched.estimates(
+        y, role, x, [scope], statistic, eval_task, n_permutations, seed
     )
     table = matched.table(y, role, x, eval_task)
     return MatchedComparison(table, at_steps, at_loss, matched.left_out)
@@ -152,31 +157,32 @@ class Matched:
         self,
         y: str,
         role: str | None,
-        x: str = "pre_update_loss",
-        scope: Scope = "new_tasks",
-        statistic: Statistic = "pearson",
-        eval_task: str | None = None,
-        n_permutations: int = N_PERMUTATIONS,
-        seed: int = 0,
-    ) -> tuple[dict[int, Estimate], Estimate]:
-        """The correlations of `MatchedComparison`: by step, and at equal dev loss."""
+        x: str,
+        scopes: Sequence[Scope],
+        statistic: Statistic,
+        eval_task: str | None,
+        n_permutations: int,
+        seed: int,
+    ) -> list[tuple[dict[int, Estimate], Estimate]]:
+        """For each scope the correlations of `MatchedComparison`: by step and at equal dev loss."""
 
-        def estimate(df: pd.DataFrame, where: str) -> Estimate:
-            found = within_task_correlation(
-                df,
-                x,
-                y,
-                role=role,
-                scope=scope,
-                statistic=statistic,
-                eval_task=eval_task,
-                n_permutations=n_permutations,
-                seed=seed,
+        def points(df: pd.DataFrame) -> Points:
+            means = prompt_means(df, y, role=role, x=x, eval_task=eval_task)
+            return points_of(means, x, y, "current_task", statistic)
+
+        def estimate(found: Points, scope: Scope, where: str) -> Estimate:
+            what = f"{where}: {statistic} r"
+            return over_tasks(found, x, y, scope, statistic, what, n_permutations, seed)
+
+        by_step = {step: points(df) for step, df in self.by_step.items()}
+        at_level = points(self.at_level)
+        return [
+            (
+                {n: estimate(own, scope, f"after {n} steps") for n, own in by_step.items()},
+                estimate(at_level, scope, "at the in-task dev loss that all prompts reach"),
             )
-            return replace(found, method=f"{where}: {found.method}")
-
-        by_step = {step: estimate(df, f"after {step} steps") for step, df in self.by_step.items()}
-        return by_step, estimate(self.at_level, "at the in-task dev loss that all prompts reach")
+            for scope in scopes
+        ]
 
     def table(self, y: str, role: str | None, x: str, eval_task: str | None) -> pd.DataFrame:
         """The table of `MatchedComparison`."""

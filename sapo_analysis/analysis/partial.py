@@ -87,23 +87,77 @@ def partial_correlation(
     """
     check_scope(scope)
     check_settings(statistic, n_permutations, seed)
-    controls = _check_given([given] if isinstance(given, str) else list(given), x, y)
-    df = _with_in_task(df, controls)
-    check_columns(df, [task, x, y, *controls])
-    df, unknown_prompts = _known(_with_prompts(df, [x, y, *controls]), [x, *controls], y, task)
-    found = {
-        name: prompt_means(df, y, role=role, x=name, eval_task=eval_task, task=task)
-        for name in (x, *controls)
-    }
-    # All averages are over the same rows, so their tables have the same prompts in the same order.
-    table = found[x].table.assign(**{name: found[name].table[name] for name in controls})
-    points = _points(table, x, y, controls, task, statistic)
-    points = replace(points, excluded={**found[x].excluded, **points.excluded}, role=found[x].role)
-    what = f"partial {statistic} r given {', '.join(controls)}"
-    if results := [name for name in controls if name in _RESULTS]:
-        what = f"descriptive, as {', '.join(results)} came out of training: {what}"
-    estimate = over_tasks(points, x, y, scope, f"partial_{statistic}", what, n_permutations, seed)
-    return replace(estimate, method=estimate.method + unknown_prompts)
+    held = HeldFixed.of(df, x, y, given, role, task, eval_task)
+    return held.estimate(scope, statistic, n_permutations, seed)
+
+
+@dataclass(frozen=True)
+class HeldFixed:
+    """Values of x, y and the controls per current task and prompt; what was left out and why."""
+
+    table: pd.DataFrame
+    x: str
+    y: str
+    controls: tuple[str, ...]
+    task: str
+    role: str | None
+    excluded: dict[str, str]
+    prompts_left_out: str
+
+    @classmethod
+    def of(
+        cls,
+        df: pd.DataFrame,
+        x: str,
+        y: str,
+        given: str | Sequence[str],
+        role: str | None = None,
+        task: str = "current_task",
+        eval_task: str | None = None,
+    ) -> HeldFixed:
+        """Average a table over the seeds that all prompts share; see `partial_correlation`."""
+        controls = _check_given([given] if isinstance(given, str) else list(given), x, y)
+        df = _with_in_task(df, controls)
+        check_columns(df, [task, x, y, *controls])
+        df = _with_prompts(df, [x, y, *controls])
+        df, prompts_left_out = _known(df, [x, *controls], y, task)
+        found = {
+            name: prompt_means(df, y, role=role, x=name, eval_task=eval_task, task=task)
+            for name in (x, *controls)
+        }
+        # All are averages over the same rows, so their tables name the same prompts in one order.
+        table = found[x].table.assign(**{name: found[name].table[name] for name in controls})
+        own = found[x]
+        return cls(table, x, y, tuple(controls), task, own.role, own.excluded, prompts_left_out)
+
+    def estimate(
+        self, scope: Scope, statistic: Statistic, n_permutations: int, seed: int
+    ) -> Estimate:
+        """The partial correlation over tasks."""
+        points = self._points(statistic)
+        what = f"partial {statistic} r given {', '.join(self.controls)}"
+        if results := [name for name in self.controls if name in _RESULTS]:
+            what = f"descriptive, as {', '.join(results)} came out of training: {what}"
+        name = f"partial_{statistic}"
+        found = over_tasks(points, self.x, self.y, scope, name, what, n_permutations, seed)
+        return replace(found, method=found.method + self.prompts_left_out)
+
+    def _points(self, statistic: Statistic) -> Points:
+        usable, excluded = [], dict(self.excluded)
+        for name, part in self.table.groupby(self.task, sort=True):
+            columns = (self.x, self.y, *self.controls)
+            values = {c: part[c].to_numpy(dtype=float) for c in columns}
+            if statistic == "spearman":
+                values = {c: ranks(own) for c, own in values.items()}
+            reason = _unusable(values, self.x, self.y, self.controls)
+            if reason:
+                excluded[str(name)] = reason
+                continue
+            basis = _basis([values[c] for c in self.controls])
+            n_seeds = int(part["n_seeds"].iloc[0])
+            x, y = values[self.x], values[self.y]
+            usable.append(PartialPoints(str(name), x, y, n_seeds, statistic, basis))
+        return Points(usable, excluded, self.role)
 
 
 @dataclass(frozen=True)
@@ -206,25 +260,7 @@ def _known(df: pd.DataFrame, columns: list[str], y: str, task: str) -> tuple[pd.
     return df[known], f". Prompts left out for lack of a value: {listed}"
 
 
-def _points(
-    table: pd.DataFrame, x: str, y: str, controls: list[str], task: str, statistic: Statistic
-) -> Points:
-    usable, excluded = [], {}
-    for name, part in table.groupby(task, sort=True):
-        values = {c: part[c].to_numpy(dtype=float) for c in (x, y, *controls)}
-        if statistic == "spearman":
-            values = {c: ranks(own) for c, own in values.items()}
-        reason = _unusable(values, x, y, controls)
-        if reason:
-            excluded[str(name)] = reason
-            continue
-        basis = _basis([values[c] for c in controls])
-        n_seeds = int(part["n_seeds"].iloc[0])
-        usable.append(PartialPoints(str(name), values[x], values[y], n_seeds, statistic, basis))
-    return Points(usable, excluded, None)
-
-
-def _unusable(values: dict[str, Floats], x: str, y: str, controls: list[str]) -> str:
+def _unusable(values: dict[str, Floats], x: str, y: str, controls: Sequence[str]) -> str:
     """Why a task's points cannot be used; empty when they can."""
     n, k = len(values[x]), len(controls)
     if n < MIN_PROMPTS + k:

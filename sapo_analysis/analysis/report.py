@@ -20,11 +20,11 @@ from sapo_analysis.analysis.correlation import (
 )
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
-from sapo_analysis.analysis.impacts import impacts, n_diverged
+from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR, impacts, n_diverged
 from sapo_analysis.analysis.matched import NOTE, Matched
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
-from sapo_analysis.analysis.partial import partial_correlation
+from sapo_analysis.analysis.partial import HeldFixed
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.trajectories import trajectories
@@ -152,22 +152,14 @@ def _partial(
     given = [name for name in CONTROLS if name in df and df[name].notna().any()]
     if not given:
         return []
-    return [
-        {
-            "given": given,
-            "estimate": partial_correlation(
-                df,
-                y=in_form(name, form),
-                given=given,
-                role=role,
-                scope=scope,
-                statistic=statistic,
-                n_permutations=m,
-                seed=seed,
-            ).to_dict(),
-        }
+    held = [
+        HeldFixed.of(df, HEADLINE_INDICATOR, in_form(name, form), given, role)
         for name, role in found
         for form in FORMS
+    ]
+    return [
+        {"given": given, "estimate": one.estimate(scope, statistic, m, seed).to_dict()}
+        for one in held
         for statistic in STATISTICS
         for scope in SCOPES
     ]
@@ -183,10 +175,10 @@ def _matched(
     outcomes = []
     for name, role in found:
         for form in FORMS:
-            for scope in SCOPES:
-                by_step, at_loss = matched.estimates(
-                    in_form(name, form), role, scope=scope, n_permutations=m, seed=seed
-                )
+            estimates = matched.estimates(
+                in_form(name, form), role, HEADLINE_INDICATOR, SCOPES, "pearson", None, m, seed
+            )
+            for by_step, at_loss in estimates:
                 steps = [{"step": n, "estimate": e.to_dict()} for n, e in by_step.items()]
                 outcomes.append({"equal_steps": steps, "equal_loss": at_loss.to_dict()})
     return {

@@ -25,11 +25,11 @@ LOSSES = [
     [2.0, 1.0, 0.6, 0.2],  # at the level exactly at step 20
     [1.5, 1.2, 0.8, 0.5],  # 2/3 of the way from 20 to 50
     [3.0, 2.0, 1.0, 0.4],  # 2/3 of the way from 20 to 50
-    [1.0, 0.9, 1.1, 0.6],  # reaches it at the very end, and decides the level
+    [1.0, 0.9, 0.6, 0.75],  # comes no lower than at step 20, which decides the level
     [0.7, 0.5, 0.9, 0.3],  # first after half of the way from 0 to 10, though it rises again
     [0.55, 0.7, 0.8, 0.58],  # is below it before it is trained
 ]
-PLACES = [(2, 3, 0), (2, 3, 2 / 3), (2, 3, 2 / 3), (2, 3, 1), (0, 1, 1 / 2), (0, 1, 0)]
+PLACES = [(2, 3, 0), (2, 3, 2 / 3), (2, 3, 2 / 3), (2, 3, 0), (0, 1, 1 / 2), (0, 1, 0)]
 MEASURED = [0, 10, 20, STEPS]
 LEVEL = 0.6
 
@@ -201,6 +201,10 @@ def test_a_diverged_trial_is_named_and_decides_no_level(tmp_path):
 def test_outcomes_of_other_forms_and_roles_and_one_task(run):
     loss = matched_comparison(run, y="generalization_loss", role="unseen", n_permutations=0)
     assert set(loss.table["unit"]) == {"nats per target token"}
+    for row in loss.table.itertuples():
+        i = 0 if row.prompt_id == "original" else int(row.prompt_id[-2:])
+        reached = row.outcome_at_equal_steps * between(i, share)
+        assert row.outcome_at_equal_loss == pytest.approx(reached, abs=1e-12)
     one = matched_comparison(
         run, y="generalization_loss", role="unseen", eval_task="unseen-1", n_permutations=0
     )

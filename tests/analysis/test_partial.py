@@ -118,7 +118,7 @@ def test_a_perfect_rank_order_keeps_the_mean_finite():
 
 @pytest.mark.parametrize("statistic", ["pearson", "spearman"])
 def test_p_agrees_with_every_permutation_of_the_residuals(statistic):
-    df = table_of(7, 1, seed=2)
+    df = table_of(7, 1, seed=4)
     column = stats.rankdata if statistic == "spearman" else np.asarray
     controls = sm.add_constant(column(df["a"]))
     x, y = (sm.OLS(column(df[name]), controls).fit().resid for name in ("x", "y"))
@@ -131,9 +131,12 @@ def test_p_agrees_with_every_permutation_of_the_residuals(statistic):
     found = estimate(df, ("a",), statistic=statistic, n_permutations=9999)
     assert 0.02 < true < 0.98
     assert found.p == pytest.approx(true, abs=4 * math.sqrt(true * (1 - true) / 9999))
-    # Shuffling without the second regression would say something else.
+    # Without the second regression, or with y itself shuffled, it would be something else.
     naive = np.mean(np.abs(shuffled @ x / np.linalg.norm(x) / np.linalg.norm(y)) >= observed)
-    assert abs(naive - true) > 0.01
+    own = np.array(list(itertools.permutations(column(df["y"]))))
+    rest = own - own @ hat.T
+    other = np.mean(np.abs(rest @ x) / np.linalg.norm(rest, axis=1) / np.linalg.norm(x) >= observed)
+    assert min(abs(naive - true), abs(other - true)) > 0.02
 
 
 def test_p_has_a_smallest_value_a_seed_and_is_nan_without_shuffles():
@@ -195,6 +198,8 @@ def test_rows_scales_and_bare_tables_change_nothing():
     assert estimate(shuffled, n_permutations=99) == base
     bare = shuffled[["current_task", "x", "y", "a", "b"]]
     assert estimate(bare).value == pytest.approx(base.value)
+    again = bare.sample(frac=1, random_state=2)
+    assert estimate(bare, n_permutations=99) == estimate(again, n_permutations=99)
     renamed = df.rename(columns={"current_task": "dataset"})
     assert estimate(renamed, task="dataset").value == pytest.approx(base.value)
     assert estimate(df, "a").value == estimate(df, ["a"]).value
@@ -290,11 +295,15 @@ def test_the_report_holds_fixed_what_the_run_knows_of_its_prompts(tmp_path, df, 
         df, y="forgetting_loss", role="retained", scope="these_tasks", n_permutations=9
     )
     assert {"given": ["prompt_length"], "estimate": wanted.to_dict()} in document["partial"]
-    path = write_run(tmp_path, n_tasks=2, n_prompts=8)
+    path = write_run(tmp_path, n_tasks=2, n_prompts=8, diverged=["t-current-0-para-07-0"])
     file = path / "tables/indicators/all.parquet"
     rows = pd.read_parquet(file)
     logs = rows[rows["name"] == "prompt_frequency"].copy()
     logs["value"], logs["name"] = np.sqrt(logs["value"]), "log_prompt_frequency"
+    of_diverged = (logs["task"] == "current-0") & (logs["prompt_id"] == "para-07")
+    pd.concat([rows, logs[of_diverged]]).to_parquet(file, index=False)
+    no_values = report(open_run(path), n_permutations=0)
+    assert {tuple(row["given"]) for row in no_values["partial"]} == {("prompt_length",)}
     pd.concat([rows, logs]).to_parquet(file, index=False)
     known = report(open_run(path), n_permutations=0)
     assert json.loads(json.dumps(known, allow_nan=False)) == known

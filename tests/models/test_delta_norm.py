@@ -46,11 +46,16 @@ def test_products_are_those_written_out_whatever_their_shape():
 
 
 def test_a_product_that_is_almost_nothing_has_no_negative_square():
-    # B A = 0 though neither is: B's rows are orthogonal to what A spans.
-    base = torch.randn(1, 400, generator=torch.Generator().manual_seed(2)) * 1e3
-    a, b = torch.cat([base, base]), torch.tensor([[1.0, -1.0], [0.1, -0.1]])
-    square = float(product_square(a, b))
-    assert 0 <= square <= 1e-6
+    # A's rows are equal up to rounding, and B takes one from the other.
+    draw = torch.Generator().manual_seed(2)
+    rows = torch.randn(50, 1, 400, generator=draw, dtype=torch.float64)
+    wobble = 1e-16 * torch.randn(50, 1, 400, generator=draw, dtype=torch.float64)
+    a = torch.cat([rows, rows * (1 + wobble)], dim=1)
+    b = torch.tensor([[1.0, -1.0], [0.1, -0.1]], dtype=torch.float64).expand(50, 2, 2)
+    unheld = ((b.mT @ b) * (a @ a.mT)).sum(dim=(-2, -1))
+    assert (unheld < 0).any()  # else this test would say nothing
+    square = product_square(a, b)
+    assert (square >= 0).all() and (square <= 1e-9).all()
 
 
 @pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings:UserWarning")
