@@ -1,8 +1,8 @@
 """Where a model's files are and what identifies them, without loading torch.
 
 A model is known by name (`pocket`, shipped, and its further seeds `pocket-1` and `pocket-2`, which
-lie in the repository but not in the wheel; `pocket-random`, the untrained control), by a folder that
-holds a Hugging Face causal language model, or by the id of one in the local Hugging Face
+lie in the repository but not in the wheel; `pocket-random`, the untrained control), by a folder
+that holds a Hugging Face causal language model, or by the id of one in the local Hugging Face
 cache. Nothing is fetched.
 """
 

@@ -84,7 +84,7 @@ def tasks_table(
         assert e.task is not None
         own = main[(main["current_task"] == e.task) & (main["role"] == role)]
         losses = own.groupby("prompt_id")["pre_update_loss"].mean()
-        effect, check = effects.loc[e.task], training.loc[e.task]
+        effect, check = effects.reindex([e.task]).iloc[0], training.loc[e.task]
         rows.append(
             {
                 "current_task": e.task,

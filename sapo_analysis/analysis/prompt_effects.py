@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import CONFIDENCE
-from sapo_analysis.analysis.intervals import NAN
+from sapo_analysis.analysis.intervals import NAN, differs
 from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.variance import seed_cells
 
@@ -79,6 +79,11 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
     ss_p = n_seeds * float(np.sum((values.mean(1) - values.mean()) ** 2))
     ms_p, ms_e = ss_p / df_p, float(np.sum(residual**2)) / df_e
     tail = (1 - CONFIDENCE) / 2
+    if not differs(values.ravel()):
+        # One value throughout, but for rounding: no spread, and no ratio.
+        zero = {name: 0.0 for name in COLUMNS[1:5]}
+        none = dict.fromkeys(COLUMNS[5:8], NAN)
+        return {**zero, **none, "n_prompts": n_prompts, "n_seeds": n_seeds}
     ratio = ms_p / ms_e if ms_e > 0 else np.inf
     low, high = float(f.ppf(1 - tail, df_p, df_e)), float(f.ppf(tail, df_p, df_e))
 

@@ -5,6 +5,7 @@ A study of forgetting says something about prompts only where every prompt has t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -42,7 +43,8 @@ def training_check(runs: Run | Sequence[Run]) -> pd.DataFrame:
     rows = []
     for task, part in own.groupby("current_task", sort=True):
         gain = part.groupby("prompt_id")["learning"].mean()
-        sd = spread.loc[task]
+        # A task whose prompts share no seed has no row.
+        sd = spread.reindex([task]).iloc[0]
         row = {
             "current_task": task,
             "score_before": part["score_before"].mean(),
@@ -96,6 +98,8 @@ def _misses(row: dict[str, float], worst: str) -> list[str]:
     found = []
     if row["least_gain"] < LEAST_GAIN:
         found.append(f"{worst} gains {row['least_gain']:.1f} of at least {LEAST_GAIN:g} points")
+    if math.isnan(row["in_task_sd"]):
+        found.append("in-task sd not measured: no two seeds that all prompts share")
     if row["in_task_sd"] > LARGEST_SD:
         found.append(f"in-task sd {row['in_task_sd']:.1f}, at most {LARGEST_SD:g}")
     if row["score_after"] > LARGEST_SCORE:

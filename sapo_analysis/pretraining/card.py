@@ -89,8 +89,8 @@ was shown, `prompt_frequencies.json` how often each prompt, `pretraining_log.jso
 The suite shows pretraining a part of each task's facts ("half known"), all of them ("retained"), or
 the task only rarely ("unseen"). Below: {n} test examples per task and prompt (data seed 0), means
 over the prompts of a kind. Novel and test-only prompts were never shown. A score of 50 has a
-standard error of {50 / n**0.5:.1f} points per prompt from the draw of the examples; measuring again
-on other hardware moved no figure by more than rounding can (`sapo card NAME` compares).
+standard error of {50 / n**0.5:.1f} points per prompt from the draw of the examples. `sapo card`
+measures all of it again and says what differs by more than two answers, or a thousandth of a loss.
 
 {chr(10).join(tables)}"""
 

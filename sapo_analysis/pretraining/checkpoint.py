@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Progress:
 def save(
     out: Path,
     settings: PretrainSettings,
+    suite: Mapping[str, str],
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     progress: Progress,
@@ -51,6 +53,7 @@ def save(
     save_file(tensors, fresh / "state.safetensors")
     record = {
         "settings": settings.model_dump(),
+        "suite": dict(suite),
         "step": progress.step,
         "seconds": progress.seconds,
         "frequencies": progress.frequencies,
@@ -60,23 +63,29 @@ def save(
 
 
 def load(
-    out: Path, settings: PretrainSettings, model: nn.Module, optimizer: torch.optim.Optimizer
+    out: Path,
+    settings: PretrainSettings,
+    suite: Mapping[str, str],
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
 ) -> Progress:
     """Set model and optimiser to the checkpoint of the folder `out`; without one, to nothing done.
 
     Raises:
-        InputError: the checkpoint was made with other settings; they are named.
+        InputError: the checkpoint was made with other settings, or on another suite (`suite`: its
+            fingerprints); what differs is named.
     """
     if not exists(out):
         return Progress(0, 0.0, Counter())
     _promote(out)
     folder = out / FOLDER
     record: dict[str, Any] = json.loads((folder / _LAST).read_text("utf-8"))
-    wanted = settings.model_dump()
-    if differing := [key for key in wanted if record["settings"].get(key) != wanted[key]]:
+    was = {**record["settings"], **record["suite"]}
+    wanted = {**settings.model_dump(), **suite}
+    if differing := [key for key in wanted if was.get(key) != wanted[key]]:
         raise InputError(
-            f"{str(out)!r} holds a half-done pretraining with other settings: {differing} differ."
-            " Name a new folder, or go on with the same settings."
+            f"{str(out)!r} holds a half-done pretraining under other conditions: {differing}"
+            " differ. Name a new folder, or go on with the same settings, tasks and prompts."
         )
     tensors = load_file(folder / "state.safetensors")
     with torch.no_grad():

@@ -18,7 +18,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from sapo_analysis.learning.batching import in_batches
 from sapo_analysis.pretraining import checkpoint
 from sapo_analysis.pretraining.conversations import Conversation, conversations, padded
-from sapo_analysis.pretraining.mix import pretraining_stream
+from sapo_analysis.pretraining.mix import pretraining_stream, suite_fingerprints
 from sapo_analysis.pretraining.settings import PretrainSettings
 
 LOG = "pretraining_log.jsonl"
@@ -42,7 +42,8 @@ def train(
     Stopped and continued it gives the same weights as at one go.
     """
     optimizer = _optimizer(model, settings)
-    begun = checkpoint.load(out, settings, model, optimizer)
+    suite = suite_fingerprints()
+    begun = checkpoint.load(out, settings, suite, model, optimizer)
     frequencies = begun.frequencies
     stream = pretraining_stream(settings)
     for _ in islice(stream, begun.step * settings.batch_size):
@@ -77,7 +78,7 @@ def train(
                 log.write(json.dumps(row) + "\n")
             report(step, settings.steps, f"answer loss {answer_loss:.3f}")
         if step % settings.save_every == 0 and step < settings.steps:
-            checkpoint.save(out, settings, model, optimizer, progress)
+            checkpoint.save(out, settings, suite, model, optimizer, progress)
     return progress
 
 

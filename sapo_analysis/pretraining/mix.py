@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +12,7 @@ from typing import Any
 
 from sapo_analysis.pretraining.settings import PretrainSettings
 from sapo_analysis.prompts import Prompt, get_prompts
-from sapo_analysis.tasks import Example
+from sapo_analysis.tasks import SPLITS, Example, list_tasks
 from sapo_analysis.tasks.pocket import pocket_task, task_names
 
 
@@ -82,3 +84,16 @@ def mixture(settings: PretrainSettings) -> dict[str, Any]:
             for name, file in files.items()
         },
     }
+
+
+def suite_fingerprints() -> dict[str, str]:
+    """sha256 over the suite's examples (data seed 0) and over its prompts."""
+    examples, prompts = hashlib.sha256(), hashlib.sha256()
+    for task in list_tasks():
+        for split in SPLITS:
+            for example in task.examples(split):
+                line = [task.name, split, example.input, example.target]
+                examples.update(json.dumps(line).encode("utf-8"))
+        for prompt in get_prompts(task.name, model_folder=None):
+            prompts.update(json.dumps([prompt.prompt_id, prompt.text]).encode("utf-8"))
+    return {"suite": examples.hexdigest(), "prompts": prompts.hexdigest()}

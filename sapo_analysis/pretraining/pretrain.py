@@ -22,13 +22,17 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from sapo_analysis.errors import InputError
 from sapo_analysis.pretraining import checkpoint
 from sapo_analysis.pretraining.card import card_text, measure_card
-from sapo_analysis.pretraining.loop import Report, train
-from sapo_analysis.pretraining.mix import Draw, mixture, pretraining_stream
+from sapo_analysis.pretraining.loop import LOG, Report, train
+from sapo_analysis.pretraining.mix import (
+    Draw,
+    mixture,
+    pretraining_stream,
+    suite_fingerprints,
+)
 from sapo_analysis.pretraining.settings import PretrainSettings, preset
 from sapo_analysis.pretraining.tokenizer import train_tokenizer
-from sapo_analysis.prompts import get_prompts, user_message
+from sapo_analysis.prompts import user_message
 from sapo_analysis.prompts.bank import FREQUENCIES
-from sapo_analysis.tasks import SPLITS, list_tasks
 
 
 def pretrain(settings: PretrainSettings, out: Path, report: Report | None = None) -> dict[str, Any]:
@@ -39,7 +43,9 @@ def pretrain(settings: PretrainSettings, out: Path, report: Report | None = None
     Raises:
         InputError: the folder holds anything else, or was begun with other settings.
     """
-    if out.exists() and any(out.iterdir()) and not checkpoint.exists(out):
+    # A log alone is what a session leaves that was stopped before its first checkpoint.
+    held = {path.name for path in out.iterdir()} - {LOG} if out.exists() else set()
+    if held and not checkpoint.exists(out):
         raise InputError(f"The folder {str(out)!r} is not empty. Name a new folder for the model.")
     out.mkdir(parents=True, exist_ok=True)
     threads_before = torch.get_num_threads()
@@ -105,19 +111,6 @@ def _pretrain(settings: PretrainSettings, out: Path, report: Report) -> dict[str
     (out / "MODEL_CARD.md").write_text(card_text(record, card), encoding="utf-8")
     checkpoint.clear(out)
     return record
-
-
-def suite_fingerprints() -> dict[str, str]:
-    """sha256 over the suite's examples (data seed 0) and over its prompts."""
-    examples, prompts = hashlib.sha256(), hashlib.sha256()
-    for task in list_tasks():
-        for split in SPLITS:
-            for example in task.examples(split):
-                line = [task.name, split, example.input, example.target]
-                examples.update(json.dumps(line).encode("utf-8"))
-        for prompt in get_prompts(task.name, model_folder=None):
-            prompts.update(json.dumps([prompt.prompt_id, prompt.text]).encode("utf-8"))
-    return {"suite": examples.hexdigest(), "prompts": prompts.hexdigest()}
 
 
 def _texts(draw: Draw) -> list[str]:

@@ -1,3 +1,4 @@
+import math
 import re
 from importlib import import_module
 
@@ -63,6 +64,27 @@ def test_past_gains_are_state_after_minus_state_before(run):
         expected = by_state[trial.result_state_id] - by_state[trial.state_id]
         assert row.gain == pytest.approx(expected)
         assert (row.misses != "") == (expected < 10)
+
+
+def test_the_prompt_that_gains_least_is_named(run, monkeypatch):
+    monkeypatch.setattr(import_module("sapo_analysis.analysis.training_check"), "LEAST_GAIN", 1e9)
+    own = impacts(run).query("role == 'current' and purpose == 'main'")
+    for row in training_check(run).itertuples():
+        gains = own[own["current_task"] == row.current_task].groupby("prompt_id")["learning"].mean()
+        assert row.misses.startswith(f"{gains.idxmin()} gains {gains.min():.1f} of at least")
+
+
+def test_prompts_that_share_no_seed_have_no_in_task_sd(tmp_path):
+    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=[0, 1])
+    trials = open_run(path).table("trials").query("purpose == 'main'")
+    prompts = trials[trials["current_task"] == "current-0"]["prompt_id"].unique()
+    diverged = [f"t-current-0-{prompts[1]}-0", f"t-current-0-{prompts[2]}-1"]
+    assert set(diverged) <= set(trials["trial_id"])
+    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=[0, 1], diverged=diverged, name="d")
+    table = training_check(open_run(path)).set_index("current_task")
+    assert math.isnan(table.loc["current-0", "in_task_sd"])
+    assert "not measured" in table.loc["current-0", "misses"]
+    assert "not measured" not in table.loc["current-1", "misses"]
 
 
 def test_a_run_without_past_has_no_rows(tmp_path):

@@ -22,16 +22,22 @@ from sapo_analysis.pretraining import (
     PRESETS,
     PretrainSettings,
     card,
+    loop,
     measure_card,
     preset,
     pretrain,
 )
 from sapo_analysis.pretraining.conversations import Conversation, conversations, padded
 from sapo_analysis.pretraining.loop import LOG, rate_factor
-from sapo_analysis.pretraining.mix import mixture, pretraining_stream, prompt_weights, seen_prompts
-from sapo_analysis.pretraining.pretrain import suite_fingerprints
+from sapo_analysis.pretraining.mix import (
+    mixture,
+    pretraining_stream,
+    prompt_weights,
+    seen_prompts,
+    suite_fingerprints,
+)
 from sapo_analysis.prompts import get_prompts, original, user_message
-from sapo_analysis.tasks import get_task, list_tasks
+from sapo_analysis.tasks import SPLITS, get_task, list_tasks
 from sapo_analysis.tasks.pocket import pocket_task, task_names
 
 DATA = Path(__file__).parents[2] / "sapo_analysis" / "data"
@@ -100,6 +106,34 @@ def test_a_half_done_folder_of_other_settings_is_refused(small: Path, tmp_path: 
         pretrain(SMOKE.model_copy(update={"learning_rate": 1e-4}), tmp_path / "half")
 
 
+def test_a_stop_before_the_first_checkpoint_begins_anew(small: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, text: str) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "early"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(SMOKE, out, stop)
+    assert [path.name for path in out.iterdir()] == [LOG]
+    pretrain(SMOKE, out)
+    for name in BYTES:
+        assert (small / name).read_bytes() == (out / name).read_bytes(), name
+
+
+def test_a_half_done_folder_of_another_suite_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(done: int, total: int, text: str) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(SMOKE, tmp_path / "half", stop)
+    monkeypatch.setattr(loop, "suite_fingerprints", lambda: {"suite": "s", "prompts": "p"})
+    with pytest.raises(InputError, match=r"\['suite', 'prompts'\] differ"):
+        pretrain(SMOKE, tmp_path / "half")
+
+
 def test_another_seed_gives_another_model(small: Path, tmp_path: Path) -> None:
     record = pretrain(SMOKE.model_copy(update={"seed": 1, "steps": 1}), tmp_path / "other")
     first = json.loads((small / "pretraining.json").read_text("utf-8"))
@@ -139,11 +173,10 @@ def test_a_full_folder_and_an_unknown_preset_are_refused(small: Path) -> None:
 
 
 def test_pretraining_never_meets_an_input_of_a_split() -> None:
-    held = {
-        task.name: {e.input for s in ("train", "dev", "test") for e in task.examples(s)}
-        for seed in (0, 1000)
-        for task in list_tasks(seed)
-    }
+    held: dict[str, set[str]] = {name: set() for name in task_names()}
+    for data_seed in (0, 1000):
+        for task in list_tasks(data_seed):
+            held[task.name] |= {e.input for split in SPLITS for e in task.examples(split)}
     for draw in islice(pretraining_stream(PretrainSettings()), 10_000):
         for example in draw.examples:
             assert example.input not in held[draw.task]
