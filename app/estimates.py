@@ -61,9 +61,10 @@ def noise_floors(key: Key) -> dict[tuple[str, str], str]:
         for form in ("score", "loss"):
             if o.claim is None or not o.predicted or o.role not in set(df["role"]):
                 continue
-            pooled = noise(key, o.column(form), o.role, None).pooled
-            if pooled is not None:
-                found[o.claim, form] = f"{pooled.sigma:.2g}, at most {pooled.sigma_upper:.2g}"
+            band = noise(key, o.column(form), o.role, None)
+            if band.pooled is not None:
+                sigma, most = band.pooled.sigma, band.pooled.sigma_upper
+                found[o.claim, form] = f"{sigma:.2g}, at most {most:.2g} {band.unit}"
     return found
 
 

@@ -73,8 +73,8 @@ def _claims(key: estimates.Key, silent: str) -> None:
             "n": st.column_config.TextColumn("n", help="Tasks × prompts × seeds."),
             "noise floor": st.column_config.TextColumn(
                 "noise floor",
-                help="σ of one trial's outcome from the seed alone, and its upper 95 % limit:"
-                " points, or nats per token. –: not measured, or the claim has no one outcome.",
+                help="σ of one trial's outcome from the seed alone, its upper 95 % limit and unit."
+                " –: not measured, or the claim has no one outcome.",
             ),
         },
     )
@@ -103,6 +103,8 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
         }
     )
     digits = "%.2f" if choice.form == "score" else "%.4f"
+    units = ", ".join(sorted(set(table["unit"].dropna())))
+    st.caption(f"Mean, σ prompt and σ seed in {md(units)}.")
     st.dataframe(
         shown,
         hide_index=True,

@@ -14,6 +14,7 @@ from sapo_analysis.analysis.claims import CLAIMS, predicted_sign
 from sapo_analysis.analysis.correlation import task_correlations
 from sapo_analysis.analysis.estimate import FORMS, Verdict
 from sapo_analysis.analysis.prompt_effects import prompt_effects
+from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.training_check import training_check
 from sapo_analysis.store import Run
 
@@ -72,10 +73,11 @@ def tasks_table(
     Returns:
         `current_task`; `r` with `lower`, `upper` over prompts; `holds`: whether r has the predicted
         sign; `mean`: the outcome's mean over prompts; σ_prompt, σ_seed and their ratio of the
-        outcome as `prompt_effects`; `loss_ratio`: the largest pre-update loss of a prompt over the
-        smallest; `in_task_sd`, `least_gain` and `misses` as `training_check`.
+        outcome as `prompt_effects`, both in `unit`; `loss_ratio`: the largest pre-update loss of a
+        prompt over the smallest; `in_task_sd`, `least_gain` and `misses` as `training_check`.
     """
     main = df[df["purpose"] == "main"]
+    points = prompts_table(df, y, role=role)
     estimates = task_correlations(df, y=y, role=role, n_permutations=0)
     effects = prompt_effects(df, y, role=role).set_index("current_task")
     training = training_check(runs).set_index("current_task")
@@ -92,12 +94,13 @@ def tasks_table(
                 "lower": e.lower,
                 "upper": e.upper,
                 "holds": bool(predicted * e.value > 0) if not math.isnan(e.value) else None,
-                "mean": own.groupby("prompt_id")[y].mean().mean(),
+                "mean": points.loc[points["current_task"] == e.task, y].mean(),
                 **{
                     name: effect[name]
                     for name in ("sigma_prompt", "sigma_seed", "ratio", "ratio_lower")
                 },
                 "ratio_upper": effect["ratio_upper"],
+                "unit": effect["unit"],
                 "loss_ratio": losses.max() / losses.min(),
                 "in_task_sd": check["in_task_sd"],
                 "least_gain": check["least_gain"],

@@ -32,6 +32,7 @@ COLUMNS = (
     "ratio_upper",
     "n_prompts",
     "n_seeds",
+    "unit",
 )
 
 
@@ -44,8 +45,9 @@ def prompt_effects(
 ) -> pd.DataFrame:
     """σ_prompt, σ_seed and their ratio of one quantity, one row per current task.
 
-    Main trials only; a task's value is the mean over the evaluated tasks of one role. Everything is
-    in the unit of `y`, the ratio has none.
+    Main trials only; a task's value is the mean over the evaluated tasks of one role, taken as in
+    `prompts_table`: where their metrics differ, each is divided by its sd over prompts first. All
+    but the ratio is in `unit`.
 
     Args:
         df: An impacts table, or any table with the columns named.
@@ -60,9 +62,13 @@ def prompt_effects(
     Raises:
         InputError: a column, role or task is unknown, or several roles have values.
     """
-    means = prompt_means(df, y, role=role, x=None, eval_task=eval_task, task=task, rescale=False)
+    means = prompt_means(df, y, role=role, x=None, eval_task=eval_task, task=task)
+    unit_of_task = dict(zip(means.table[task], means.table["unit"], strict=True))
     cells = seed_cells(df, y, means, role=means.role, eval_task=eval_task, task=task)
-    rows = [{"current_task": name, **_components(table)} for name, table in cells.items()]
+    rows = [
+        {"current_task": name, **_components(table), "unit": unit_of_task[name]}
+        for name, table in cells.items()
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -70,7 +76,7 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
     cells = cells.dropna(axis="index", how="all").dropna(axis="columns")
     n_prompts, n_seeds = cells.shape
     if n_prompts < 2 or n_seeds < 2:
-        return {**dict.fromkeys(COLUMNS[1:-2], NAN), "n_prompts": n_prompts, "n_seeds": n_seeds}
+        return {**dict.fromkeys(COLUMNS[1:8], NAN), "n_prompts": n_prompts, "n_seeds": n_seeds}
     from scipy.stats import chi2, f
 
     values = cells.to_numpy(dtype=float)

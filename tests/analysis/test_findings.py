@@ -56,6 +56,7 @@ def test_the_tasks_table_gathers_what_others_estimate(synthetic, df, y, role, pr
             & (df["purpose"] == "main")
         ]
         assert row.mean == pytest.approx(own[y].mean())
+        assert row.unit == effects.loc[row.current_task, "unit"]
         losses = own.groupby("prompt_id")["pre_update_loss"].mean()
         assert row.loss_ratio == pytest.approx(max(losses) / min(losses))
         assert not math.isnan(row.sigma_seed)

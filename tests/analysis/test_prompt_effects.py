@@ -5,6 +5,7 @@ import statsmodels.formula.api as smf
 from statsmodels.stats.anova import anova_lm
 
 from sapo_analysis.analysis import impacts, prompt_effects
+from sapo_analysis.analysis.prompt_means import SD_UNIT
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run
@@ -97,3 +98,24 @@ def test_roles_are_not_pooled(df):
         prompt_effects(df, "forgetting")
     with pytest.raises(InputError, match="Unknown column 'forgeting'"):
         prompt_effects(df, "forgeting")
+
+
+def test_tasks_of_different_metrics_are_averaged_in_units_of_their_spread(tmp_path):
+    kinds = {"past-1": "exact_match"}
+    path = write_run(tmp_path, n_past=2, n_prompts=8, seeds=[0, 1], metrics=kinds)
+    df = impacts(open_run(path))
+    mixed = prompt_effects(df, "forgetting", role="past").set_index("current_task")
+    assert set(mixed["unit"]) == {SD_UNIT}
+    # By hand: each past task's value over its sd over prompts of the seed mean.
+    name = "current-0"
+    own = df[(df["current_task"] == name) & (df["role"] == "past") & (df["purpose"] == "main")]
+    scaled = []
+    for _, part in own.groupby("eval_task"):
+        cells = part.pivot(index="prompt_id", columns="seed", values="forgetting")
+        scaled.append(cells / cells.mean(axis=1).std(ddof=1))
+    values = (scaled[0] + scaled[1]) / 2
+    expected = prompt_effects(long(values.to_numpy()), "y").iloc[0]
+    assert mixed.loc[name, "sigma_seed"] == pytest.approx(expected["sigma_seed"])
+    assert mixed.loc[name, "ratio"] == pytest.approx(expected["ratio"])
+    plain = prompt_effects(df, "forgetting_loss", role="past")
+    assert set(plain["unit"]) != {SD_UNIT}
