@@ -20,7 +20,7 @@ def tiny_bench_study():
     assert whole.current == ("sentiment",) and whole.prompts == 4  # and the original: five
     small = {
         "prompts": 1,
-        "retained": ("reverse",),
+        "retained": ("last_word",),
         "training": whole.training.model_copy(update={"steps": 2, "examples": 12, "batch_size": 4}),
         "scoring": whole.scoring.model_copy(update={"examples": 9}),
         "evaluation": whole.evaluation.model_copy(update={"examples": 5}),

@@ -172,10 +172,16 @@ class TestRefusedBeforeAnyWork:
         result = sapo("score", "--model", "pocket", "--task", "sentiment", "--prompts", file)
         assert result.exit_code == 2 and said in result.stderr
 
-    def test_a_model_folder_that_is_in_use(self, tmp_path):
+    def test_a_model_folder_that_is_a_file(self, tmp_path):
         (tmp_path / "file").touch()
-        result = sapo("pretrain", "--out", tmp_path)
-        assert result.exit_code == 2 and "not empty" in result.stderr
+        result = sapo("pretrain", "--out", tmp_path / "file")
+        assert result.exit_code == 2 and "is a file" in result.stderr
+
+    @pytest.mark.parametrize("model", ["pocket-random", "nothing"])
+    def test_a_model_without_a_card(self, model):
+        result = sapo("card", model)
+        assert result.exit_code == 2
+        assert "no model card" in result.stderr or "Unknown model" in result.stderr
 
     def test_training_without_torch(self, monkeypatch, refused):
         monkeypatch.setattr(jobs, "ENGINE_PACKAGES", ("no_such_package",))

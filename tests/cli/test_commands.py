@@ -32,6 +32,7 @@ COMMANDS = [
     "score",
     "rank",
     "pretrain",
+    "card",
     "bench",
     "doctor",
 ]

@@ -13,7 +13,7 @@ from sapo_analysis.spec import LoraSettings, TrainingSettings
 from sapo_analysis.tasks import get_task
 
 N = 24
-TASKS = ("sentiment", "reverse", "plural", "translate")
+TASKS = ("sentiment", "last_word", "product", "translate")
 
 
 def test_rows(encoder, name, prompt=0):
@@ -54,7 +54,7 @@ def test_each_adapter_of_a_stack_is_measured_as_it_is_alone(model64, encoder):
             TrainingSettings(steps=6, batch_size=8),
             seed,
         )
-        for name, seed in (("sentiment", 5), ("reverse", 5), ("plural", 9))
+        for name, seed in (("sentiment", 5), ("last_word", 5), ("product", 9))
     ]
     lora = LoraSettings(lora_dropout=0.1)  # in training alone
     found = {}
@@ -74,15 +74,15 @@ def test_each_adapter_of_a_stack_is_measured_as_it_is_alone(model64, encoder):
                 plain = evaluate(adapted, encoder, task, task.examples("test", N), rows, N)
                 assert found[name][k].outputs == plain.outputs
                 assert found[name][k].losses == pytest.approx(plain.losses, rel=1e-9)
-    assert len({tuple(e.outputs) for e in found["plural"]}) == 3
+    assert len({tuple(e.outputs) for e in found["product"]}) == 3
 
 
 def test_an_answer_longer_than_the_limit_is_cut_there(model64, encoder):
     from dataclasses import replace
 
     for limit in (1, 2, 3):
-        task = replace(get_task("reverse"), max_new_tokens=limit)
-        rows, examples = test_rows(encoder, "reverse"), task.examples("test", N)
+        task = replace(get_task("last_word"), max_new_tokens=limit)
+        rows, examples = test_rows(encoder, "last_word"), task.examples("test", N)
         plain = evaluate(model64, encoder, task, examples, rows, N)
         (found,) = evaluate_stacked(model64, encoder, task, examples, [rows], N)
         assert found.outputs == plain.outputs
@@ -91,8 +91,8 @@ def test_an_answer_longer_than_the_limit_is_cut_there(model64, encoder):
 def test_an_edited_draft_is_not_believed(model64, encoder):
     from dataclasses import replace
 
-    task = get_task("reverse")
-    rows, examples = test_rows(encoder, "reverse"), task.examples("test", N)
+    task = get_task("last_word")
+    rows, examples = test_rows(encoder, "last_word"), task.examples("test", N)
     (right,) = evaluate_stacked(model64, encoder, task, examples, [rows], N)
     wrong_token = rows[0].ids[rows[0].target_start] + 1
     edited = [
@@ -106,7 +106,7 @@ def test_an_edited_draft_is_not_believed(model64, encoder):
 
 
 def test_the_head_is_computed_for_targets_and_written_tokens_alone(model64, encoder):
-    task, rows = get_task("reverse"), test_rows(encoder, "reverse")
+    task, rows = get_task("last_word"), test_rows(encoder, "last_word")
     (found,) = evaluate_stacked(model64, encoder, task, task.examples("test", N), [rows], N)
     assert found.value == 100.0  # so nothing had to be decoded
     assert found.logits == sum(row.n_target for row in rows)
@@ -114,10 +114,10 @@ def test_the_head_is_computed_for_targets_and_written_tokens_alone(model64, enco
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_broken_adapter_spoils_no_other(pocket_model, encoder, place):
-    task, rows = get_task("plural"), test_rows(encoder, "plural")
+    task, rows = get_task("product"), test_rows(encoder, "product")
     examples = task.examples("test", N)
     # Prompts of unequal length, so that there is padding in the rows.
-    stack = [rows, test_rows(encoder, "plural", 2), test_rows(encoder, "plural", 3)]
+    stack = [rows, test_rows(encoder, "product", 2), test_rows(encoder, "product", 3)]
     with stacked_adapters(pocket_model, LoraSettings(), [0, 0, 0]) as adapters:
         sound = evaluate_stacked(pocket_model, encoder, task, examples, stack, N)
         adapters.values[place] = float("nan")

@@ -29,7 +29,7 @@ def model():
 
 
 def test_scores_agree(model, encoder):
-    rows = encoder.encode_split(get_task("plural"), "train", 40, get_prompts("plural")[1])
+    rows = encoder.encode_split(get_task("product"), "train", 40, get_prompts("product")[1])
     plain = [x.nll_sum for x in example_losses(model, rows, 8, encoder.pad_id)]
     found = [x.nll_sum for x in packed_losses(model, rows, encoder.pad_id)]
     assert found == pytest.approx(plain, rel=1e-5, abs=2e-5)

@@ -144,8 +144,8 @@ def full_values(model, rows, pad_id):
     return found
 
 
-# "plural": targets of several lengths; "reverse": close losses; 60 is no multiple of the batch.
-@pytest.mark.parametrize("name", ["sentiment", "plural", "reverse"])
+# "product": targets of several lengths; "last_word": close losses; 60 is no multiple of the batch.
+@pytest.mark.parametrize("name", ["sentiment", "product", "last_word"])
 def test_selection_finds_the_argmin_of_full_scoring(pocket_model, encoder, name):
     rows = rows_of(encoder, name, 60)
     expected = full_values(pocket_model, rows, encoder.pad_id)
@@ -167,7 +167,7 @@ def test_selection_finds_the_argmin_of_full_scoring(pocket_model, encoder, name)
 
 
 def test_in_float64_values_and_losses_are_those_of_full_scoring(model64, encoder):
-    rows = rows_of(encoder, "plural", 40, n_prompts=4)
+    rows = rows_of(encoder, "product", 40, n_prompts=4)
     expected = full_values(model64, rows, encoder.pad_id)
     found = select_prompt(model64, rows, encoder.pad_id, BATCH)
     assert found.winner == expected.index(min(expected))
@@ -181,7 +181,7 @@ def test_in_float64_values_and_losses_are_those_of_full_scoring(model64, encoder
 
 
 def test_passes_of_a_few_tokens_find_the_same(model64, encoder, monkeypatch):
-    rows = rows_of(encoder, "plural", 40, n_prompts=4)
+    rows = rows_of(encoder, "product", 40, n_prompts=4)
     whole = select_prompt(model64, rows, encoder.pad_id, BATCH)
     monkeypatch.setattr(selection, "TOKENS_PER_PASS", 50)
     parts = select_prompt(model64, rows, encoder.pad_id, BATCH)
@@ -192,7 +192,7 @@ def test_passes_of_a_few_tokens_find_the_same(model64, encoder, monkeypatch):
 
 
 def test_a_model_that_reads_no_packed_rows_is_asked_text_by_text(model64, encoder, monkeypatch):
-    rows = rows_of(encoder, "plural", 30, n_prompts=3)
+    rows = rows_of(encoder, "product", 30, n_prompts=3)
     packed = select_prompt(model64, rows, encoder.pad_id, BATCH)
 
     def refuse(*_):

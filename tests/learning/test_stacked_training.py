@@ -35,8 +35,8 @@ def members(encoder):
 
     return [
         member("sentiment", 0, 5),
-        member("reverse", 3, 5, max_grad_norm=1.0),
-        member("plural", 2, 77, steps=12, learning_rate=1e-3, schedule="cosine"),
+        member("last_word", 3, 5, max_grad_norm=1.0),
+        member("product", 2, 77, steps=12, learning_rate=1e-3, schedule="cosine"),
         member("sentiment", 4, 6, batch_size=4, weight_decay=0.0),
     ]
 

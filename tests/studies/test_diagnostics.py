@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from sapo_analysis.figures.outcomes import INDICATOR_WORDS
 from sapo_analysis.learning.scoring import total_nll
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.models.lora import adapted_layers
@@ -85,6 +86,11 @@ def test_every_candidate_has_every_indicator_once(scored):
         assert {row["n_examples"] for row in of_name} == {0 if name in OF_TEXT else N}
         assert len({row["value"] for row in of_name}) > 2
         assert all(math.isfinite(row["value"]) and row["unit"] for row in of_name)
+
+
+def test_every_indicator_has_a_name_for_an_axis(scored):
+    names = {key[3] for key in values(scored["stacked"].tables)}
+    assert names <= INDICATOR_WORDS.keys() and len(names) > 12
 
 
 def test_both_engines_measure_the_same(scored):
