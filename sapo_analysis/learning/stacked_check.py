@@ -16,7 +16,7 @@ from sapo_analysis.models.packing import Pack, shared_prefix
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.spec import LoraSettings
 
-_TRIED = 0.02
+_TRIED = 0.05
 """Spread of the tried weights: enough to change losses, not to overflow."""
 
 

@@ -224,7 +224,7 @@ def test_in_bfloat16_float32_weights_decide_between_candidates_that_rounding_can
     model16, encoder
 ):
     # The lowest two differ by less than bfloat16 rounds.
-    rows = rows_of(encoder, "member", 250)
+    rows = rows_of(encoder, "add", 250)
     expected = full_values(in_float32(model16), rows, encoder.pad_id)
     found = select_prompt(model16, rows, encoder.pad_id, BATCH)
     assert found.winner == expected.index(min(expected))
