@@ -145,11 +145,12 @@ def test_a_mean_loss_is_over_tokens_and_counts_what_was_read(model64, encoder, d
 
 def test_going_back_or_beyond_the_end_trains_nothing(pocket_model, encoder, members):
     member = members[1]
-    with fresh_adapter(pocket_model, LoraSettings(), member.seed) as adapted:
+    with fresh_adapter(pocket_model, DROPOUT, member.seed) as adapted:
         training = Training(adapted, member, encoder.pad_id)
         for until, taken in ((1, 1), (0, 1), (1, 1), (99, 2), (None, 2)):
             training.advance(until)
             assert len(training.fit.losses) == taken
+            assert not any(module.training for module in adapted.modules())
     with stacked_adapters(pocket_model, LoraSettings(), [5, 5]) as adapters:
         stack = StackedTraining(pocket_model, adapters, members[:2], encoder.pad_id)
         for until, taken in ((1, [1, 1]), (0, [1, 1]), (4, [4, 2]), (99, [5, 2]), (None, [5, 2])):

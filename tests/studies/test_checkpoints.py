@@ -221,6 +221,7 @@ def test_a_trial_that_diverges_keeps_its_looks_from_before(tiny, run_of):
     scores, curves = run.table("scores"), run.table("curves")
     assert set(scores.loc[scores["trial_id"].notna(), "step"]) == {1}
     looks = curves[curves["series"].isin(WATCHED)]
+    assert set(looks["trial_id"]) == set(run.table("trials")["trial_id"])
     for _, own in looks.groupby("trial_id"):
         assert list(own["step"]) == [0, 0, 1, 1]
         assert own["value"].iloc[0] == own["value"].iloc[2] == 0
