@@ -11,7 +11,6 @@ import pyarrow as pa
 from sapo_analysis.comparable import other_conditions
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import Plan
-from sapo_analysis.records import COSTS
 from sapo_analysis.reuse.lend import PURPOSES, Loan, lend
 from sapo_analysis.same_loss import is_same_loss
 from sapo_analysis.store import Conditions, ReusedRun, Run
@@ -38,12 +37,10 @@ class Reuse:
 
     @property
     def tables(self) -> dict[str, pa.Table]:
-        """Their rows, as the new run stores them; they cost it nothing."""
+        """Their rows, as the new run stores them; no table where there is no trial."""
         lenders = [loan.tables for loan in self.loans if loan.trial_ids]
-        if not lenders:
-            return {}
-        joined = {name: pa.concat_tables([one[name] for one in lenders]) for name in lenders[0]}
-        return {**joined, COSTS.name: COSTS.schema.empty_table()}
+        names = lenders[0] if lenders else ()
+        return {name: pa.concat_tables([one[name] for one in lenders]) for name in names}
 
     def in_words(self) -> str:
         """How many trials come from where, and what stays behind and why; one line each."""

@@ -19,12 +19,11 @@ from sapo_analysis.store.layout import (
     SPEC,
     STATUS,
     TABLES,
-    part_name,
     write_atomically,
 )
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
 from sapo_analysis.store.status import Status
-from sapo_analysis.store.writer import write_group
+from sapo_analysis.store.writer import parquet
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 CACHED_RUNS = next(
@@ -42,8 +41,9 @@ def create_run(
 ) -> Path:
     """A new run folder that holds its spec and waits to be worked on.
 
-    `reused` are the tables of trials taken over from other runs. The folder appears whole: what a
-    kill leaves half made has a name with a dot, which nothing lists.
+    `reused` are the tables of trials taken over from other runs; they wait beside its own until the
+    states they start from are measured. The folder appears whole: what a kill leaves half made has
+    a name with a dot, which nothing lists.
 
     Raises:
         InputError: the runs folder cannot be written.
@@ -56,8 +56,8 @@ def create_run(
         write_atomically(half / STATUS, _lines(Status()))
         if conditions not in (None, Conditions()):
             write_atomically(half / CONDITIONS, _lines(conditions))
-        if reused:
-            write_group(half, 0, REUSED, reused)
+        for name, table in (reused or {}).items():
+            write_atomically(half / REUSED / f"{name}.parquet", parquet(table))
         half.rename(folder)
     except OSError as error:
         raise InputError(
@@ -74,12 +74,8 @@ def _lines(content: BaseModel) -> bytes:
 
 
 def discard_unstarted(path: Path) -> None:
-    """Remove a run folder in which nothing was measured yet; any other is left alone.
-
-    Trials taken over from other runs were measured elsewhere.
-    """
-    taken_over = part_name(0, REUSED)
-    if all(part.name == taken_over for part in (path / TABLES).glob("*/*.parquet")):
+    """Remove a run folder in which nothing was measured yet; any other is left alone."""
+    if not (path / TABLES).exists():
         shutil.rmtree(path, ignore_errors=True)
 
 

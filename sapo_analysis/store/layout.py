@@ -18,9 +18,9 @@ LOG = "worker.log"
 LOCK = ".lock"
 TABLES = "tables"
 STATES = "states"
-JOINED = "all.parquet"
 REUSED = "reused"
-"""The group that holds the trials taken over from other runs."""
+"""Tables of trials taken over from other runs, a file each, until they are among the run's own."""
+JOINED = "all.parquet"
 
 
 def part_name(order: int, group_id: str) -> str:

@@ -78,6 +78,18 @@ class Run:
                 " Start the run anew from its spec."
             ) from error
 
+    def reused_tables(self) -> dict[str, pa.Table]:
+        """Tables of trials taken over from other runs, while this one is worked on; else none.
+
+        Raises:
+            RunError: one is damaged, or does not have the declared columns.
+        """
+        folder = self.path / layout.REUSED
+        return {
+            path.stem: self._read_part(TABLES[path.stem], path)
+            for path in sorted(folder.glob("*.parquet"))
+        }
+
     @property
     def has_random_weights(self) -> bool:
         """Whether the base model was never trained: such a run is a control and gets no verdict."""

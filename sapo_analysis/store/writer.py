@@ -110,8 +110,12 @@ class RunWriter:
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
         """Save all that one group measured; the costs part, written last, marks it as whole."""
-        tables = {name: to_arrow(TABLES[name], found) for name, found in rows.items()}
-        write_group(self.path, order, group_id, tables)
+        assert COSTS.name in rows, "every group reports its costs"
+        name = layout.part_name(order, group_id)
+        for table_name in sorted(rows, key=lambda t: t == COSTS.name):
+            table = TABLES[table_name]
+            data = to_arrow(table, rows[table_name])
+            layout.write_atomically(self._folder(table) / name, parquet(data))
         self.event("group_finished", group=group_id)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
@@ -126,7 +130,7 @@ class RunWriter:
                 if layout.group_of_part(p) in whole
             ]
             joined = pa.concat_tables(parts) if parts else table.schema.empty_table()
-            layout.write_atomically(self._folder(table) / layout.JOINED, _parquet(joined))
+            layout.write_atomically(self._folder(table) / layout.JOINED, parquet(joined))
         self.write_provenance(provenance)
         self._stop.set()
         self.update(state="done", phase="", error=None, next_step=None, pid=None, pid_started=None)
@@ -141,24 +145,18 @@ class RunWriter:
             self.update()
 
 
-def write_group(path: Path, order: int, group_id: str, tables: Mapping[str, pa.Table]) -> None:
-    """Save the tables of one group; the costs part, written last, marks it as whole."""
-    assert COSTS.name in tables, "every group reports its costs"
-    name = layout.part_name(order, group_id)
-    for table in sorted(tables, key=lambda t: t == COSTS.name):
-        layout.write_atomically(path / layout.TABLES / table / name, _parquet(tables[table]))
-
-
 def tidy(path: Path) -> None:
     """Remove what a done run no longer needs.
 
-    That is: parts that were joined, weights of its stages, what it had to be made under.
+    That is: parts that were joined, weights of its stages, trials taken over that are in its tables
+    by now, and what it had to be made under.
     """
     for part in (path / layout.TABLES).glob("*/part-*.parquet"):
         part.unlink()
     for half in (*path.glob(".*.json.*"), *(path / layout.TABLES).glob("*/.*")):
         half.unlink()
     (path / layout.CONDITIONS).unlink(missing_ok=True)
+    shutil.rmtree(path / layout.REUSED, ignore_errors=True)
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 
 
@@ -178,7 +176,8 @@ def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist([dict(row) for row in rows], schema=table.schema)
 
 
-def _parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table) -> bytes:
+    """A table as the content of a parquet file."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()

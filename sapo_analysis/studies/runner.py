@@ -16,6 +16,7 @@ from sapo_analysis.studies.base import Engine
 from sapo_analysis.studies.parent_states import StateLosses, check_states
 from sapo_analysis.studies.plain import PlainEngine
 from sapo_analysis.studies.stacked import StackedEngine
+from sapo_analysis.studies.taken_over import Rows, TakenOver, in_planned_order
 
 _ENGINES: dict[EngineName, type[Engine]] = {
     engine.name: engine for engine in (StackedEngine, PlainEngine)
@@ -59,25 +60,33 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
         sessions = [*begun.get("sessions", []), here]
         writer.write_provenance({**(begun or provenance), "sessions": sessions})
         worker.say = lambda phase: writer.update(phase=phase)
-        _work(plan, worker, writer, {} if allow_mixed else run.conditions.states)
+        states = {} if allow_mixed else run.conditions.states
+        _work(plan, worker, writer, TakenOver(run), states)
         writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
 
 
-def _work(plan: Plan, engine: Engine, writer: RunWriter, states: StateLosses) -> None:
+def _work(
+    plan: Plan, engine: Engine, writer: RunWriter, taken_over: TakenOver, states: StateLosses
+) -> None:
     """Carry out what is not saved yet; `states` are losses that states have to come out with."""
     finished = writer.finished_groups()
     # Another engine or chunk groups trials otherwise, so they are looked up one by one.
     known = set(open_run(writer.path).table("trials")["trial_id"]) if finished else set()
-    done = sum(trial.trial_id in known for trial in plan.trials)
+    done = sum(trial.trial_id in known | taken_over.trial_ids for trial in plan.trials)
     writer.update(done=done)
     for order, group in enumerate(plan.groups):
         left = group.without(known) if group.kind == "trials" else group
         if left is None or left.group_id in finished:
             continue
-        rows = engine.run(left)
-        check_states(rows, states)
+        if group.kind == "trials":
+            rest = left.without(taken_over.trial_ids)
+            made: Rows = engine.run(rest) if rest is not None else {"costs": []}
+            rows = in_planned_order(left, made, taken_over.rows(left))
+            done += len(rest.trials) if rest is not None else 0
+        else:
+            rows = engine.run(left)
+            check_states(rows, states)
         writer.save_group(order, left.group_id, rows)
-        done += len(left.trials)
         writer.update(done=done)
 
 
