@@ -12,13 +12,15 @@ TRAIN := .venv/.installed-train
 DEV := .venv/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app test check
+.PHONY: help demo app test check reproduce
 
 help:
 	@echo "make demo    set up, run the embedded study, print its findings, open the app (SERVE=0: end instead)"
 	@echo "make app     set up and open the app over the shipped runs and ./runs"
 	@echo "make test    set up and run all tests"
 	@echo "make check   set up, then lint, formatting and types"
+	@echo "make reproduce RUN=id-or-folder"
+	@echo "             set up, make a run again and compare the two; fails if they differ"
 	@echo
 	@echo "Variables: PYTHON=python3.11  PORT=8501  SERVE=1  TORCH_INDEX=address from pytorch.org"
 
@@ -43,6 +45,10 @@ check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+reproduce: $(TRAIN)
+	@test -n '$(RUN)' || { echo "Which run? make reproduce RUN=id-or-folder; $(BIN)/sapo runs lists them"; exit 2; }
+	$(BIN)/sapo reproduce '$(RUN)'
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -1,4 +1,4 @@
-"""What a run was made with: packages, commit, platform.
+"""What a run was made with: packages, commit, platform, processor.
 
 Names no user, host or folder, as runs are published.
 """
@@ -24,13 +24,24 @@ _PACKAGES = (
 
 
 def environment() -> dict[str, Any]:
-    """Versions of the packages that decide numbers, the code's commit, and the platform."""
+    """Versions of the packages that decide numbers, the code's commit, platform and processor."""
     return {
         "packages": {name: _version(name) for name in _PACKAGES},
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
         **_commit(),
     }
+
+
+def processor() -> str:
+    """The processor's model: two of them can round the same sum differently."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def _version(name: str) -> str | None:

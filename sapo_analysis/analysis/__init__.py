@@ -25,6 +25,7 @@ from sapo_analysis.analysis.power import smallest_detectable, tasks_needed
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.report import report
+from sapo_analysis.analysis.reproduction import Reproduction, compare_runs
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.wording import sentence
 
@@ -35,10 +36,12 @@ __all__ = [
     "NoiseBand",
     "NoiseFacet",
     "NumericalNoise",
+    "Reproduction",
     "Verdict",
     "claims",
     "claims_table",
     "claims_without_data",
+    "compare_runs",
     "continual_metrics",
     "disattenuated",
     "impact_correlation",

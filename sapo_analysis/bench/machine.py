@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
-from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 
 from sapo_analysis.models.loading import Device
+from sapo_analysis.provenance import processor
 
 _DATASHEET = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 """Dense bfloat16 operations per second by the makers' datasheets."""
@@ -22,7 +21,7 @@ NOT_BY_OPERATIONS = "decoding answers is bound by memory, not by operations"
 def machine(device: Device) -> dict[str, Any]:
     """Processor, cores, versions, device."""
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
@@ -49,12 +48,3 @@ def utilisation(
         if name in device.hardware:
             return needed_per_second / peak, None
     return None, "this GPU's datasheet is not known here"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -12,7 +12,17 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from sapo_analysis.cli import bench, doctor, engine, pretraining, results, serve, studies, world
+from sapo_analysis.cli import (
+    bench,
+    doctor,
+    engine,
+    pretraining,
+    reproduce,
+    results,
+    serve,
+    studies,
+    world,
+)
 from sapo_analysis.cli.output import say
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.jobs import StudyInterrupted
@@ -60,6 +70,7 @@ _add("run", studies.run)
 _add("resume", studies.resume)
 _add("runs", results.runs)
 _add("report", results.report)
+_add("reproduce", reproduce.reproduce)
 _add("tasks", world.tasks)
 _add("prompts", world.prompts)
 _add("models", world.models)

@@ -26,6 +26,7 @@ COMMANDS = [
     "resume",
     "runs",
     "report",
+    "reproduce",
     "tasks",
     "prompts",
     "models",
