@@ -1,4 +1,4 @@
-"""Everything that decides a pretrained model's weights, and the presets."""
+"""How a model is pretrained, as one record, and the presets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from sapo_analysis.errors import unknown
 
 
 class PretrainSettings(BaseModel):
-    """Everything that decides the weights. Each field names its unit."""
+    """How a model is pretrained. Each field names its unit.
+
+    `log_every`, `save_every` and `card_examples` decide what is written, all others the weights.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.tasks.base import Example
-from sapo_analysis.tasks.pocket.files import TaskFile, task_file
+from sapo_analysis.tasks.pocket.files import TaskFile
 from sapo_analysis.tasks.pocket.words import SLOTS, listed, pool
 
 Draw = Callable[[Random, str, Sequence[str]], Example]
 """(random source, the fact the example needs, all facts it may use) to an example."""
 
 
-def draw_of(file: TaskFile) -> Draw:
+def draw_of(name: str, file: TaskFile) -> Draw:
     """The function that draws a task's examples.
 
     Raises:
-        InputError: a frame has an unknown slot, or the generator is unknown.
+        InputError: a frame has a slot that nothing fills, or the generator is unknown.
     """
     if file.generator is None:
+        for frame in file.frames:
+            _check(name, frame, file.answer_of)
         return _by_frames(file)
     if file.generator not in _GENERATORS:
-        raise unknown("generator", file.generator, list(_GENERATORS))
+        raise unknown("generator", file.generator, list(_GENERATORS), f"See {name}.toml.")
     return _GENERATORS[file.generator](file)
+
+
+def _check(name: str, frame: str, facts: Iterable[str]) -> None:
+    """Every slot can be filled, for each of the facts."""
+    for slot in re.findall(r"{(.*?)}", frame):
+        kind = slot.rstrip("0123456789")
+        if kind not in (*SLOTS, "fact"):
+            raise InputError(
+                f"A frame of {name}.toml, {frame!r}, has the slot {slot!r}. Known slots: fact,"
+                f" {', '.join(SLOTS)}, each also with a number."
+            )
+        if kind == "fact" and (short := [fact for fact in facts if slot not in _parts(fact)]):
+            raise InputError(
+                f"A frame of {name}.toml, {frame!r}, asks for {slot!r}, which the fact {short[0]!r}"
+                " does not have: the parts of a fact are parted by '/', the first is fact1."
+            )
 
 
 def _by_frames(file: TaskFile) -> Draw:
@@ -54,17 +72,8 @@ def _parts(fact: str) -> dict[str, str]:
 
 def _slots(frame: str) -> Mapping[str, tuple[str, ...]]:
     """The slots to be filled at random; a number tells two of a kind apart."""
-    found = {}
-    for slot in re.findall(r"{(\w*)}", frame):
-        kind = slot.rstrip("0123456789")
-        if kind not in (*SLOTS, "fact"):
-            raise InputError(
-                f"The frame {frame!r} has the slot {slot!r}. Known slots: fact, {', '.join(SLOTS)},"
-                " each also with a number."
-            )
-        if kind != "fact":
-            found[slot] = pool(kind)
-    return found
+    kinds = {slot: slot.rstrip("0123456789") for slot in re.findall(r"{(\w+)}", frame)}
+    return {slot: pool(kind) for slot, kind in kinds.items() if kind != "fact"}
 
 
 def _words(rng: Random, low: int, high: int) -> list[str]:
@@ -123,14 +132,15 @@ def _word_by_word(file: TaskFile) -> Draw:
 
 
 def _odd_one_out(file: TaskFile) -> Draw:
-    groups = {kind: words.split() for kind, words in task_file("category").facts.items()}
+    """The fact among three of another kind."""
+    kind_of = file.answer_of
 
     def draw(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
-        common, other = rng.sample(list(groups), 2)
-        odd = rng.choice(groups[other])
-        items = [*rng.sample(groups[common], 3), odd]
+        common = rng.choice(sorted(set(kind_of.values()) - {kind_of[fact]}))
+        others = rng.sample([word for word in allowed if kind_of[word] == common], 3)
+        items = [*others, fact]
         rng.shuffle(items)
-        return Example(" ".join(items), odd)
+        return Example(" ".join(items), fact)
 
     return draw
 

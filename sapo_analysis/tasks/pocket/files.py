@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.tasks.metrics import METRICS
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "tasks"
 
@@ -46,7 +47,7 @@ class TaskFile(BaseModel):
     metric: str
     labels: tuple[str, ...] = ()
     max_new_tokens: PositiveInt
-    related: tuple[str, ...] = ()
+    shares_facts_with: str | None = None
     share: float = Field(1.0, ge=0)
     known: float = Field(1.0, ge=0, le=1)
     untaught: float = Field(0.0, ge=0, lt=1)
@@ -57,8 +58,13 @@ class TaskFile(BaseModel):
 
     @property
     def answer_of(self) -> dict[str, str]:
-        """Each fact's answer; the one fact "" where the task needs none."""
+        """Each fact's answer; the one fact "" where the task needs none.
+
+        A task without a table of its own has that of the task it shares its facts with.
+        """
         if not self.facts:
+            if self.shares_facts_with:
+                return task_file(self.shares_facts_with).answer_of
             return {"": ""}
         return {fact: answer for answer, facts in self.facts.items() for fact in facts.split()}
 
@@ -66,8 +72,12 @@ class TaskFile(BaseModel):
     def _is_whole(self) -> TaskFile:
         if bool(self.frames) == (self.generator is not None):
             raise ValueError("give either frames or a generator")
-        if self.frames and not self.facts:
+        if self.frames and not (self.facts or self.shares_facts_with):
             raise ValueError("frames are filled with facts, but there are none")
+        if self.metric not in METRICS:
+            raise ValueError(f"metric {self.metric!r} is none of {', '.join(METRICS)}")
+        if self.metric == "label_accuracy" and not self.labels:
+            raise ValueError("label_accuracy needs labels")
         if self.labels and self.facts and set(self.labels) != set(self.facts):
             raise ValueError(
                 f"labels {sorted(self.labels)} are not the answers of facts {sorted(self.facts)}"
@@ -77,6 +87,10 @@ class TaskFile(BaseModel):
             raise ValueError(f"facts with two answers: {twice}")
         if self.known + self.untaught > 1:
             raise ValueError(f"known {self.known} + untaught {self.untaught} is more than 1")
+        if self.shares_facts_with and {"known", "untaught"} & self.model_fields_set:
+            raise ValueError(
+                f"known and untaught are those of {self.shares_facts_with!r}; leave them out"
+            )
         return self
 
 
@@ -104,6 +118,30 @@ def read_task_file(path: Path) -> TaskFile:
     Raises:
         InputError: the file is not TOML or breaks a rule; every offending key is named.
     """
+    file = _parse(path)
+    if file.shares_facts_with is not None:
+        _check_shared_facts(path, file, file.shares_facts_with)
+    return file
+
+
+def _check_shared_facts(path: Path, file: TaskFile, partner_name: str) -> None:
+    if partner_name not in task_names():
+        raise unknown("task", partner_name, task_names(), f"See shares_facts_with in {path.name}.")
+    partner = _parse(FOLDER / f"{partner_name}.toml")
+    if not partner.facts:
+        raise InputError(
+            f"The task file {path.name} shares facts with {partner_name!r}, which has no table of"
+            " facts itself. Name a task that has one."
+        )
+    if file.facts and set(file.answer_of) != set(partner.answer_of):
+        differing = sorted(set(file.answer_of) ^ set(partner.answer_of))
+        raise InputError(
+            f"The facts of task file {path.name} are not those of {partner_name!r}, with which it"
+            f" shares them: {differing} stand in one alone."
+        )
+
+
+def _parse(path: Path) -> TaskFile:
     try:
         return TaskFile(**tomllib.loads(path.read_text("utf-8")))
     except (tomllib.TOMLDecodeError, ValidationError) as error:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from random import Random
 from typing import Literal
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.tasks.base import SPLITS, Example, Split, Task
 from sapo_analysis.tasks.pocket.draws import Draw, draw_of
-from sapo_analysis.tasks.pocket.files import TaskFile
+from sapo_analysis.tasks.pocket.files import TaskFile, task_file
 
 Pool = Literal["pretraining", "train", "dev", "test"]
 
@@ -23,6 +25,8 @@ _BUCKETS: tuple[tuple[int, Pool], ...] = (
     (65, "dev"),
     (100, "test"),
 )
+# The rarest pool holds 15 of 100 inputs: a generator that can make a new one for it needs no more.
+_MOST_DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class PocketTask:
     A fact is what has to be known to answer (a word and its label, two numbers and their sum).
     Pretraining shows the `known` part of a task's facts, the train and dev pools all but the
     `untaught` part, test all: so fine-tuning has something to teach, and something it cannot.
+    Of a task that shares its facts with another, each pool shows the same ones as there.
     """
 
     name: str
@@ -44,16 +49,23 @@ class PocketTask:
 
     @cached_property
     def _draw(self) -> Draw:
-        return draw_of(self.file)
+        return draw_of(self.name, self.file)
+
+    @cached_property
+    def _fact_owner(self) -> PocketTask:
+        owner = self.file.shares_facts_with
+        return self if owner is None else PocketTask(owner, task_file(owner))
 
     def known_facts(self) -> tuple[str, ...]:
         """The facts that pretraining shows."""
-        return self._part(lambda facts: facts[: round(self.file.known * len(facts))])
+        owner = self._fact_owner
+        return owner._part(lambda facts: facts[: round(owner.file.known * len(facts))])
 
     def taught_facts(self) -> tuple[str, ...]:
         """The facts that the train and dev pools show: all but the untaught ones."""
-        return self._part(
-            lambda facts: facts[: len(facts) - round(self.file.untaught * len(facts))]
+        owner = self._fact_owner
+        return owner._part(
+            lambda facts: facts[: len(facts) - round(owner.file.untaught * len(facts))]
         )
 
     def _part(self, cut: Callable[[list[str]], list[str]]) -> tuple[str, ...]:
@@ -74,24 +86,43 @@ class PocketTask:
         return tuple(self.facts) if pool == "test" else self.taught_facts()
 
     def stream(self, pool: Pool, seed: int) -> Iterator[Example]:
-        """Endless examples of one pool; the facts take turns, so each is met equally often."""
+        """Endless examples of one pool; the facts take turns, so each is met equally often.
+
+        Raises:
+            InputError: a fact has no input that belongs to this pool.
+        """
         rng = Random(f"{self.name}/{pool}/{seed}")
         facts = self.facts_of(pool)
         while True:
             for fact in rng.sample(facts, len(facts)):
-                example = self._draw(rng, fact, facts)
-                while pool_of(self.name, example.input) != pool:
-                    example = self._draw(rng, fact, facts)
-                yield example
+                yield self._example(rng, pool, fact, facts)
+
+    def _example(self, rng: Random, pool: Pool, fact: str, facts: Sequence[str]) -> Example:
+        for _ in range(_MOST_DRAWS):
+            example = self._draw(rng, fact, facts)
+            if pool_of(self.name, example.input) == pool:
+                return example
+        raise InputError(
+            f"Task {self.name!r} has no input for its fact {fact!r} that belongs to the {pool} pool"
+            f" ({_MOST_DRAWS} were tried). Give its inputs more variety: frames with more random"
+            " slots."
+        )
 
     def load(self, split: Split, data_seed: int) -> list[Example]:
-        """The examples of one split: the first distinct inputs of its stream."""
+        """The examples of one split: the first distinct inputs of its stream.
+
+        Raises:
+            InputError: there are not so many distinct ones.
+        """
         rows: dict[str, Example] = {}
-        stream = self.stream(split, data_seed)
-        while len(rows) < SIZES[split]:
-            example = next(stream)
+        for example in islice(self.stream(split, data_seed), 20 * SIZES[split]):
             rows.setdefault(example.input, example)
-        return list(rows.values())
+            if len(rows) == SIZES[split]:
+                return list(rows.values())
+        raise InputError(
+            f"Task {self.name!r} has {len(rows)} distinct {split} inputs; {SIZES[split]} are needed."
+            " Give its inputs more variety: more frames, facts or random slots."
+        )
 
     def task(self, data_seed: int) -> Task:
         """The task as studies see it."""
@@ -107,7 +138,7 @@ class PocketTask:
             role=self.file.role,
             sizes={split: SIZES[split] for split in SPLITS},
             load=lambda split: self.load(split, data_seed),
-            related=self.file.related,
+            related=() if self._fact_owner is self else (self._fact_owner.name,),
         )
 
 
