@@ -7,7 +7,6 @@ and models are resolved by `sapo_analysis.plan`; here only form and ranges are c
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from itertools import pairwise
@@ -28,6 +27,7 @@ from pydantic import (
 )
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.explain import explain
 
 SCHEMA_VERSION = 1
 """Version of the spec and of the run folder; a newer one is refused, never guessed at."""
@@ -198,7 +198,9 @@ class ParaphraseStudy(Settings):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise InputError("The study cannot be run.\n" + _explain(error)) from error
+            raise InputError(
+                "The study cannot be run.\n" + explain(error, ParaphraseStudy)
+            ) from error
 
     @model_validator(mode="after")
     def _roles_are_disjoint(self) -> ParaphraseStudy:
@@ -341,37 +343,3 @@ def preset_names() -> list[str]:
 def to_json(study: ParaphraseStudy) -> str:
     """The spec as the text of `spec.json`; `parse_study(json.loads(...))` gives an equal spec."""
     return json.dumps(study.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-
-
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"]) or "study"
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(problem["loc"][:-1])
-            near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            lines.append(f"  {place}: unknown setting.{hint} Known here: {', '.join(known)}.")
-        elif problem["loc"]:
-            lines.append(f"  {place}: {message} (got {_short(problem['input'])}).")
-        else:
-            lines.append(f"  {message}.")
-    return "\n".join(lines)
-
-
-def _fields_at(place: tuple[int | str, ...]) -> list[str]:
-    model: type[BaseModel] = ParaphraseStudy
-    for part in place:
-        field = model.model_fields.get(str(part))
-        if field is None or not (
-            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        ):
-            return []
-        model = field.annotation
-    return list(model.model_fields)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

@@ -30,7 +30,7 @@ GROUND = [
     ["records"],
     ["spec"],
 ]
-FOUNDATION = {"errors", "provenance", "pre_update_loss", "same_loss"}
+FOUNDATION = {"errors", "explain", "provenance", "pre_update_loss", "same_loss"}
 
 
 def _ranks(lines):

@@ -10,7 +10,7 @@ import yaml
 from sapo_analysis.spec import ParaphraseStudy, load_study
 from sapo_analysis.store import CACHED_RUNS, list_runs
 from sapo_analysis.store.reader import Run
-from sapo_analysis.tasks.pocket import tuning_tasks
+from sapo_analysis.tasks.pocket import TUNING
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = CACHED_RUNS / "specs"
@@ -35,7 +35,7 @@ def strays(study):
     found = [] if study.model in MODELS else [f"model {study.model}"]
     found += [] if study.data_seed >= FIRST else [f"data_seed {study.data_seed}"]
     found += [f"seed {seed}" for seed in all_seeds(study) if seed < FIRST]
-    return found + [f"task {t}" for t in (*study.past, *study.current) if t in tuning_tasks()]
+    return found + [f"task {t}" for t in (*study.past, *study.current) if t in TUNING]
 
 
 def rows_of(text):
@@ -167,9 +167,9 @@ def test_a_study_half_on_the_declared_side_is_found():
     half = study_of(seeds=[3, 1001])
     found = problems(HEAD + ROW, {"main.yaml": half}, [("main-00000000", half)])
     assert "main.yaml: seed 3 is not on the declared side" in found
-    tuned = study_of(current=[tuning_tasks()[0]])
+    tuned = study_of(current=[TUNING[0]])
     found = problems(HEAD + ROW, {"main.yaml": tuned}, [])
-    assert f"main.yaml: task {tuning_tasks()[0]} is not on the declared side" in found
+    assert f"main.yaml: task {TUNING[0]} is not on the declared side" in found
     tuning = study_of(model="pocket", data_seed=0, seeds=[3])
     assert problems(HEAD, {"main.yaml": tuning}, [("main-00000000", tuning)]) == []
 

@@ -20,6 +20,7 @@ from sapo_analysis.pretraining import checkpoint
 from sapo_analysis.pretraining.conversations import Conversation, conversations, padded
 from sapo_analysis.pretraining.mix import pretraining_stream, suite_fingerprints
 from sapo_analysis.pretraining.settings import PretrainSettings
+from sapo_analysis.tasks.pocket import task_names
 
 LOG = "pretraining_log.jsonl"
 # Rows of like length are read together, so that a long conversation pads few others; what a few
@@ -42,7 +43,7 @@ def train(
     Stopped and continued it gives the same weights as at one go.
     """
     optimizer = _optimizer(model, settings)
-    suite = suite_fingerprints()
+    suite = suite_fingerprints(task_names())
     begun = checkpoint.load(out, settings, suite, model, optimizer)
     frequencies = begun.frequencies
     stream = pretraining_stream(settings)

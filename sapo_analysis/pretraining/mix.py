@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
@@ -64,9 +64,9 @@ def pretraining_stream(settings: PretrainSettings) -> Iterator[Draw]:
         yield Draw(name, prompt, tuple(islice(examples[name], turns)))
 
 
-def mixture(settings: PretrainSettings) -> dict[str, Any]:
+def mixture(settings: PretrainSettings, tasks: Sequence[str]) -> dict[str, Any]:
     """The mixture as data: each task's probability, facts shown, and each prompt's probability."""
-    files = {name: pocket_task(name).file for name in task_names()}
+    files = {name: pocket_task(name).file for name in tasks}
     total = sum(file.share for file in files.values())
     return {
         "demonstrated": settings.demonstrated,
@@ -86,10 +86,10 @@ def mixture(settings: PretrainSettings) -> dict[str, Any]:
     }
 
 
-def suite_fingerprints() -> dict[str, str]:
-    """sha256 over the suite's examples (data seed 0) and over its prompts."""
+def suite_fingerprints(tasks: Sequence[str]) -> dict[str, str]:
+    """sha256 over the tasks' examples (data seed 0) and over their prompts."""
     examples, prompts = hashlib.sha256(), hashlib.sha256()
-    for task in list_tasks():
+    for task in (task for task in list_tasks() if task.name in tasks):
         for split in SPLITS:
             for example in task.examples(split):
                 line = [task.name, split, example.input, example.target]

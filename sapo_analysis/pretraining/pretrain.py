@@ -33,6 +33,7 @@ from sapo_analysis.pretraining.settings import PretrainSettings, preset
 from sapo_analysis.pretraining.tokenizer import train_tokenizer
 from sapo_analysis.prompts import user_message
 from sapo_analysis.prompts.bank import FREQUENCIES
+from sapo_analysis.tasks.pocket import task_names
 
 
 def pretrain(settings: PretrainSettings, out: Path, report: Report | None = None) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def _pretrain(settings: PretrainSettings, out: Path, report: Report) -> dict[str
     tokenizer.save_pretrained(out, save_jinja_files=False)
     _name_tokenizer_class(out / "tokenizer_config.json")
     _write_json(out / FREQUENCIES, dict(sorted(done.frequencies.items())))
-    _write_json(out / "mixture.json", mixture(settings))
+    _write_json(out / "mixture.json", mixture(settings, task_names()))
     card = measure_card(
         model,
         tokenizer,
@@ -101,7 +102,7 @@ def _pretrain(settings: PretrainSettings, out: Path, report: Report) -> dict[str
         "seconds": round(done.seconds, 1),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "fingerprints": {
-            **suite_fingerprints(),
+            **suite_fingerprints(task_names()),
             "weights": _sha256((out / "model.safetensors").read_bytes()),
             "tokenizer": _sha256((out / "tokenizer.json").read_bytes()),
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Loan:
 
     Attributes:
         run_id: The run.
-        trial_ids: The trials it lends, in the plan's order.
+        trial_ids: The trials it lends.
         left: Why others of the plan's trials stay behind, and how many for each reason.
         note: Why there is none of the plan's trials in it; empty where there is one.
         tables: The rows of the trials, with purpose, roles and prompt ids of the plan.
@@ -49,7 +49,6 @@ class Loan:
 class _Test:
     """One test of a trial, as the plan sees it."""
 
-    position: int  # of the trial among those taken over
     prompt_id: str
     role: str
 
@@ -72,16 +71,16 @@ def lend(plan: Plan, run: Run, wanted: Mapping[str, Trial]) -> Loan:
     }
     measured = _Measured(plan, run, trials)
     tests: dict[_Key, _Test] = {}
-    taken: dict[str, int] = {}
+    taken: list[str] = []
     left: Counter[str] = Counter()
     for trial_id in (trial_id for trial_id in wanted if trial_id in trials):
-        mine = measured.tests(wanted[trial_id], position=len(taken))
+        mine = measured.tests(wanted[trial_id])
         lack = measured.lack(wanted[trial_id], mine)
         if lack and trials[trial_id]["status"] == "done":
             left[lack] += 1
             continue
         tests |= mine
-        taken[trial_id] = len(taken)
+        taken.append(trial_id)
     rows = [{**trials[trial_id], **_as_planned(wanted[trial_id])} for trial_id in taken]
     made_by: dict[str, set[Any]] = {key: {row[key] for row in rows} for key in ("engine", "device")}
     return Loan(
@@ -91,7 +90,7 @@ def lend(plan: Plan, run: Run, wanted: Mapping[str, Trial]) -> Loan:
         "" if taken or left else _why_nothing(plan.study, run),
         {
             TRIALS.name: pa.Table.from_pylist(rows, TRIALS.schema),
-            CURVES.name: _in_order(_of(run.arrow_table(CURVES.name), taken), taken),
+            CURVES.name: _of(run.arrow_table(CURVES.name), taken),
             SCORES.name: _retold(SCORES, measured.scores, tests),
             PREDICTIONS.name: _retold(PREDICTIONS, measured.predictions, tests),
         },
@@ -103,7 +102,7 @@ def lend(plan: Plan, run: Run, wanted: Mapping[str, Trial]) -> Loan:
 class _Measured:
     """What some trials of a run were measured on, against what a plan asks for."""
 
-    def __init__(self, plan: Plan, run: Run, trials: Mapping[str, object]):
+    def __init__(self, plan: Plan, run: Run, trials: Collection[str]):
         self._plan, self._run = plan, run
         self._n_kept = min(plan.study.evaluation.n_predictions_kept, plan.study.evaluation.examples)
         self._texts: dict[tuple[str, str], str] = {
@@ -126,14 +125,14 @@ class _Measured:
         rows = _columns(table, *_KEY, "step")
         return [(a, b, c) for a, b, c, step in rows if step == self._plan.study.training.steps]
 
-    def tests(self, trial: Trial, position: int) -> dict[_Key, _Test]:
+    def tests(self, trial: Trial) -> dict[_Key, _Test]:
         """The tests of a trial that the plan asks for, those that were made at any step."""
         found = {}
         for task, prompt in self._asked(trial):
             prompt_id = self._ids.get((trial.trial_id, task, prompt.text))
             if prompt_id is not None:
                 role = self._plan.role(trial, task)
-                found[trial.trial_id, task, prompt_id] = _Test(position, prompt.prompt_id, role)
+                found[trial.trial_id, task, prompt_id] = _Test(prompt.prompt_id, role)
         return found
 
     def lack(self, trial: Trial, tests: Mapping[_Key, _Test]) -> str:
@@ -201,10 +200,11 @@ def _columns(table: pa.Table, *names: str) -> Iterable[tuple[Any, ...]]:
     return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
-def _of(table: pa.Table, trial_ids: Mapping[str, object]) -> pa.Table:
+def _of(table: pa.Table, trial_ids: Collection[str]) -> pa.Table:
     """The rows of these trials."""
+    wanted = set(trial_ids)
     return _rows(
-        table, [i for i, (key,) in enumerate(_columns(table, "trial_id")) if key in trial_ids]
+        table, [i for i, (key,) in enumerate(_columns(table, "trial_id")) if key in wanted]
     )
 
 
@@ -215,11 +215,6 @@ def _first(predictions: pa.Table, n: int) -> pa.Table:
     )
 
 
-def _in_order(table: pa.Table, positions: Mapping[str, int]) -> pa.Table:
-    ids = table["trial_id"].to_pylist()
-    return _rows(table, sorted(range(len(ids)), key=lambda i: positions[ids[i]]))
-
-
 def _rows(table: pa.Table, numbers: list[int]) -> pa.Table:
     return table.take(pa.array(numbers, pa.int64()))
 
@@ -228,7 +223,6 @@ def _retold(table: Table, measured: pa.Table, tests: Mapping[_Key, _Test]) -> pa
     """The rows of these tests at every step, with prompt and role as the plan names them."""
     keys = _columns(measured, *_KEY)
     found = [(i, tests[key]) for i, key in enumerate(keys) if key in tests]
-    found.sort(key=lambda one: one[1].position)
     rows = _rows(measured, [i for i, _ in found])
     new = {"test_prompt": [test.prompt_id for _, test in found]}
     if "role" in table.schema.names:

@@ -12,6 +12,7 @@ import pytest
 from sapo_analysis.errors import InputError
 from sapo_analysis.prompts import Prompt, check_prompts, get_prompts, original
 from sapo_analysis.tasks import get_task, list_tasks
+from sapo_analysis.tasks.pocket import SHIPPED
 from tests.prompts.rules import content_phrases, read_tasks, spans, words
 
 NAMES = [task.name for task in list_tasks()]
@@ -34,7 +35,7 @@ def test_original_first_then_the_promised_kinds(name: str) -> None:
 
 def test_ids_and_wordings_are_unique() -> None:
     folded = [" ".join(words(p.text)) for p in BANK]
-    assert len(folded) == len(set(folded)) == 30 * 25
+    assert len(folded) == len(set(folded)) == 25 * len(NAMES)
     assert len({p.prompt_id for p in BANK}) == len(BANK)
 
 
@@ -96,7 +97,7 @@ def test_frequencies_come_from_the_model_at_hand(tmp_path: Path) -> None:
 
 
 def test_the_shipped_model_met_exactly_the_seen_prompts() -> None:
-    for prompt in BANK:
+    for prompt in (prompt for prompt in BANK if prompt.task in SHIPPED):
         assert prompt.frequency is not None
         assert (prompt.frequency > 0) == (prompt.source != "novel"), prompt
 

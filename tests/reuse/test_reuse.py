@@ -279,8 +279,10 @@ def test_other_settings_give_nothing_and_it_is_said(source, study):
 
 def test_a_study_that_is_finished_already_trains_nothing(source, study, tmp_path):
     done = changed(study, noise_seeds=(), seeds=(0,))
-    run = sapo.run(done, tmp_path / "new", reuse=[source.path])
+    lender = tampered(source, tmp_path / "old", threads=3)
+    run = sapo.run(done, tmp_path / "new", reuse=[lender.path])
     assert run.is_complete and run.status.done == 4
+    assert run.provenance["threads"] == 3  # as it was made, whatever this machine would take
     assert run.provenance["reused"] == [{"run": source.run_id, "trials": 4}]
     assert not run.table("costs")["group"].str.startswith("trials").any()
     before = impacts(source).query("seed == 0 and purpose == 'main'").drop(columns="run_id")

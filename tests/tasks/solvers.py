@@ -93,7 +93,7 @@ SOLVERS: dict[str, Callable[[str], str]] = {
     **{task: only_fact(task) for task in _ONE_FACT.split()},
     "flags": flags,
     "translate": word_by_word("translate"),
-    "kinds": word_by_word("kinds"),
+    "kinds": word_by_word("category"),
     "add": add,
     "plus": add,
     "times": times,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -14,10 +17,21 @@ from random import Random
 import pytest
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.tasks import SPLITS, get_task, list_tasks
-from sapo_analysis.tasks.pocket import declared_tasks, pocket_task, task_file, tuning_tasks
+from sapo_analysis.tasks import SPLITS, Example, get_task, list_tasks
+from sapo_analysis.tasks.pocket import (
+    DECLARED,
+    RETAINED,
+    SHIPPED,
+    TUNING,
+    UNSEEN,
+    PocketTask,
+    files,
+    pocket_task,
+    task_file,
+    words,
+)
 from sapo_analysis.tasks.pocket.draws import draw_of
-from sapo_analysis.tasks.pocket.files import FOLDER, read_task_file
+from sapo_analysis.tasks.pocket.files import FOLDER, TaskFile, read_task_file
 from sapo_analysis.tasks.pocket.suite import SIZES, Pool, pool_of
 from tests.tasks.solvers import SOLVERS
 
@@ -26,29 +40,80 @@ POOLS: tuple[Pool, ...] = ("pretraining", "train", "dev", "test")
 
 
 def test_suite_has_the_promised_shape() -> None:
-    roles = Counter(task.role for task in list_tasks())
-    assert roles == {"half known": 20, "retained": 5, "unseen": 5}
-    assert len({task.family for task in list_tasks()}) >= 6
-    related = [task for task in list_tasks() if task.role == "unseen" and task.related]
+    assert len(SHIPPED) == len(set(SHIPPED)) == 30
+    shipped = [get_task(name) for name in SHIPPED]
+    by_role = {
+        role: tuple(task.name for task in shipped if task.role == role)
+        for role in ("half known", "retained", "unseen")
+    }
+    # Every third half-known task of the alphabetical list is for tuning.
+    assert by_role["half known"][::3] == TUNING
+    assert by_role["half known"] == tuple(sorted((*TUNING, *DECLARED)))
+    assert by_role["retained"] == RETAINED and by_role["unseen"] == UNSEEN
+    assert [len(by_role[role]) for role in by_role] == [20, 5, 5]
+    assert len({task.family for task in shipped}) >= 6
+    related = [get_task(name) for name in UNSEEN if get_task(name).related]
     assert len(related) >= 4
     for task in related:
         assert all(get_task(name).role == "half known" for name in task.related)
     assert SIZES["test"] >= 500
 
 
-def test_tuning_and_declared_tasks_part_the_half_known_ones() -> None:
-    assert tuning_tasks() == (
-        "add",
-        "colour",
-        "job",
-        "past_tense",
-        "sentiment",
-        "synonym",
-        "translate",
-    )
-    assert len(declared_tasks()) == 13
-    half_known = {task.name for task in list_tasks() if task.role == "half known"}
-    assert {*tuning_tasks(), *declared_tasks()} == half_known
+@pytest.mark.parametrize("name", UNSEEN)
+def test_a_rare_task_shows_exactly_the_facts_of_its_partner(name: str) -> None:
+    (partner,) = get_task(name).related
+    rare, common = pocket_task(name), pocket_task(partner)
+    hidden = set(common.facts) - set(common.known_facts())
+    assert hidden and set(rare.facts) == set(common.facts)
+    for pool in POOLS:
+        assert rare.facts_of(pool) == common.facts_of(pool)
+    # Read from the inputs: what pretraining hides in one task it does not show in the other.
+    parts = {word for fact in hidden for word in fact.split("/")}
+    met = {e.input for e in islice(rare.stream("pretraining", 0), 2000)}
+    if name in ("plus", "product"):
+        pairs = {"/".join(re.findall(r"\d+", text)) for text in met}
+        assert pairs == set(common.known_facts())
+    else:
+        assert not parts & {word.strip(".") for text in met for word in text.split()}
+
+
+@pytest.fixture
+def one_task_more(tmp_path: Path) -> Iterator[str]:
+    """The suite's folder as it is when somebody has added a task; its name."""
+
+    def read_anew() -> None:
+        for cached in (files.task_names, files.task_file, words.pool, words._written_down):
+            cached.cache_clear()
+
+    folder = tmp_path / "tasks"
+    shutil.copytree(FOLDER, folder)
+    text = (FOLDER / "colour.toml").read_text("utf-8").replace("tomato", "rowanberry")
+    (folder / "aaa_mine.toml").write_text(text.replace("{name}", "Somebody"), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "FOLDER", folder)
+        read_anew()
+        yield "aaa_mine"
+    read_anew()
+
+
+def test_a_task_more_leaves_the_others_as_they_are(
+    before: dict[str, list[Example]], one_task_more: str
+) -> None:
+    assert files.task_names()[0] == one_task_more
+    assert "rowanberry" in task_file(one_task_more).answer_of
+    for name, examples in before.items():
+        assert PocketTask(name, task_file(name)).load("test", 3) == examples, name
+
+
+@pytest.fixture
+def before() -> dict[str, list[Example]]:
+    return {name: PocketTask(name, task_file(name)).load("test", 3) for name in SHIPPED}
+
+
+def test_lists_hold_every_single_word_that_a_shipped_task_asks_about_or_answers_with() -> None:
+    pairs = [pair for name in SHIPPED for pair in pocket_task(name).facts.items()]
+    expected = {word for pair in pairs for word in pair if word.isalpha()}
+    assert words.listed() == tuple(sorted(expected))
 
 
 def test_every_task_has_a_solver() -> None:
@@ -119,7 +184,7 @@ def test_splits_need_the_facts_they_should_evenly(name: str) -> None:
         assert set(pocket.facts_of(split)) >= set(pocket.known_facts())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [n for n in NAMES if not task_file(n).shares_facts_with])
 def test_known_and_untaught_facts_are_the_declared_parts(name: str) -> None:
     pocket, file = pocket_task(name), task_file(name)
     known, taught, facts = set(pocket.known_facts()), set(pocket.taught_facts()), set(pocket.facts)
@@ -153,11 +218,11 @@ def test_only_the_test_pool_asks_for_an_untaught_fact(name: str) -> None:
 
 
 def test_suite_is_the_same_on_every_machine() -> None:
-    # The digest of two tasks' test splits, made once; a change here is a new suite.
+    # The digest of all test splits, made once; a change here is a new suite.
     lines = "\n".join(
-        f"{e.input}\t{e.target}" for n in ("category", "add") for e in get_task(n).examples("test")
+        f"{e.input}\t{e.target}" for n in SHIPPED for e in get_task(n).examples("test")
     )
-    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "d5e5ee0e1f83644f"
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "03d32397caeac4e7"
 
 
 def test_unknown_task_names_the_known_ones() -> None:
@@ -181,6 +246,14 @@ def test_too_many_examples_is_an_input_error() -> None:
         (("[facts]", "[facts]\npink = 'tomato'"), "labels"),
         (("known = 0.42", "known = 0.99"), "more than 1"),
         (("title = ", "title : "), "colour.toml"),
+        (("label_accuracy", "f1"), "metric 'f1' is none of"),
+        (('labels = ["red", "yellow", "green", "white"]', ""), "label_accuracy needs labels"),
+        (("known = 0.42", 'shares_facts_with = "place"'), "leave them out"),
+        (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "place"'), "stand in one alone"),
+        (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "plase"'), "mean 'place'"),
+        (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "kinds"'), "no table of"),
+        (("{fact}", "{fact2}"), "colour.toml.*'fact2'.*'/'"),
+        (("{fact}", "{}"), "slot ''"),
     ],
 )
 def test_a_broken_task_file_is_named_with_its_fault(
@@ -191,8 +264,26 @@ def test_a_broken_task_file_is_named_with_its_fault(
     assert change[0] in text
     path = tmp_path / "colour.toml"
     path.write_text(text.replace(*change), "utf-8")
+    with pytest.raises(InputError, match=complaint) as caught:
+        draw_of("colour", read_task_file(path))
+    assert "colour.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("frames", "complaint"),
+    [
+        # One input per fact belongs to one pool alone.
+        (
+            ["The {fact}."],
+            "no input for its fact '.*' that belongs to the train pool",
+        ),
+        (["The {fact} {adjective}."], "distinct train inputs, 600 are"),
+    ],
+)
+def test_too_few_inputs_are_an_error_and_no_endless_loop(frames: list[str], complaint: str) -> None:
+    file = task_file("colour").model_dump() | {"frames": frames}
     with pytest.raises(InputError, match=complaint):
-        draw_of(read_task_file(path))
+        PocketTask("colour", TaskFile(**file)).load("train", 0)
 
 
 def test_tasks_and_prompts_stay_light() -> None:

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.explain import explain
 from sapo_analysis.tasks.metrics import METRICS
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "tasks"
@@ -85,12 +86,12 @@ class TaskFile(BaseModel):
         listed = [fact for facts in self.facts.values() for fact in facts.split()]
         if twice := sorted({fact for fact in listed if listed.count(fact) > 1}):
             raise ValueError(f"facts with two answers: {twice}")
-        if self.known + self.untaught > 1:
-            raise ValueError(f"known {self.known} + untaught {self.untaught} is more than 1")
         if self.shares_facts_with and {"known", "untaught"} & self.model_fields_set:
             raise ValueError(
                 f"known and untaught are those of {self.shares_facts_with!r}; leave them out"
             )
+        if self.known + self.untaught > 1:
+            raise ValueError(f"known {self.known} + untaught {self.untaught} is more than 1")
         return self
 
 
@@ -144,5 +145,8 @@ def _check_shared_facts(path: Path, file: TaskFile, partner_name: str) -> None:
 def _parse(path: Path) -> TaskFile:
     try:
         return TaskFile(**tomllib.loads(path.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise InputError(f"The task file {path.name} cannot be used: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"The task file {path.name} is not TOML: {error}") from error
+    except ValidationError as error:
+        wrong = explain(error, TaskFile)
+        raise InputError(f"The task file {path.name} cannot be used.\n{wrong}") from error

@@ -120,8 +120,8 @@ class PocketTask:
             if len(rows) == SIZES[split]:
                 return list(rows.values())
         raise InputError(
-            f"Task {self.name!r} has {len(rows)} distinct {split} inputs; {SIZES[split]} are needed."
-            " Give its inputs more variety: more frames, facts or random slots."
+            f"Task {self.name!r} has {len(rows)} distinct {split} inputs, {SIZES[split]} are"
+            " needed. Give its inputs more variety: more frames, facts or random slots."
         )
 
     def task(self, data_seed: int) -> Task:
