@@ -72,7 +72,13 @@ def noise_floors(key: Key) -> dict[tuple[str, str], str]:
 def tasks_table(key: Key, outcome: str, form: str) -> pd.DataFrame:
     """Each current task: r of one outcome, and what to hold it to."""
     o = OUTCOMES[outcome]
-    return analysis.tasks_table(loaded(*key), impacts(key), o.column(form), o.role, o.predicted)
+    return analysis.tasks_table(impacts(key), o.column(form), o.role, o.predicted)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def past_gains(key: Key) -> pd.DataFrame:
+    """Each past task's score before and after it was learned."""
+    return analysis.past_gains(loaded(*key))
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -49,6 +49,11 @@ class ModelFiles:
         return digest.hexdigest()
 
     @property
+    def pretrained_folder(self) -> Path | None:
+        """Where records of this model's pretraining would be; None for one that had none."""
+        return self.folder if self.weights == "trained" else None
+
+    @property
     def n_parameters(self) -> int:
         """Number of stored weights, read from the safetensors headers."""
         return sum(_parameters_in(path) for path in self.folder.glob("*.safetensors"))

@@ -204,7 +204,7 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
 
 def _bank(task: str, model: ModelFiles) -> list[Prompt]:
     """A task's prompts, with their pretraining frequencies where the model came with them."""
-    return get_prompts(task, model.folder if model.weights == "trained" else None)
+    return get_prompts(task, model.pretrained_folder)
 
 
 def _prompts(study: ParaphraseStudy, banks: Mapping[str, list[Prompt]]) -> dict[str, list[Prompt]]:

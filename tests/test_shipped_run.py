@@ -75,8 +75,8 @@ def test_the_readme_quotes_its_verdicts_and_intervals(impacts):
             assert cell == f"{signed(e.lower)} to {signed(e.upper)}, {verdict.verdict}"
 
 
-def test_the_readme_quotes_how_each_task_was_learned(run, impacts):
-    check = analysis.training_check(run)
+def test_the_readme_quotes_how_each_task_was_learned(impacts):
+    check = analysis.training_check(impacts)
     effects = {
         role: analysis.prompt_effects(impacts, "forgetting", role=role).set_index("current_task")
         for role in ("past", "retained")
@@ -90,9 +90,9 @@ def test_the_readme_quotes_how_each_task_was_learned(run, impacts):
         assert f"| {row.current_task} | {' | '.join(cells)} |" in README
 
 
-def test_every_task_of_it_was_learned_under_every_prompt(run):
+def test_every_task_of_it_was_learned_under_every_prompt(run, impacts):
     # What the tuning side has to show; the README says so.
-    assert (analysis.training_check(run)["misses"] == "").all()
+    assert (analysis.training_check(impacts)["misses"] == "").all()
     assert (analysis.past_gains(run)["misses"] == "").all()
     assert run.study.evaluation.examples >= 500
 

@@ -33,6 +33,7 @@ def findings_tab(key: estimates.Key, choice: Choice, silent: str) -> None:
         return
     st.markdown(f"**{md(choice.outcome.label)}, task by task** ({choice.form})")
     _tasks(key, choice)
+    _past(key)
 
 
 def _claims(key: estimates.Key, silent: str) -> None:
@@ -136,6 +137,19 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
             ),
         },
     )
+
+
+def _past(key: estimates.Key) -> None:
+    table = estimates.past_gains(key)
+    if table.empty:
+        return
+    gains = [
+        f"{md(task)} {part['gain'].min():+.1f} to {part['gain'].max():+.1f}"
+        for task, part in table.groupby("past_task")
+    ]
+    st.caption(f"Points that past tasks had gained, least to most over states: {', '.join(gains)}.")
+    for row in table[table["misses"] != ""].itertuples():
+        st.caption(f":material/warning: {md(row.past_task)} (seed {row.state_seed}) {row.misses}.")
 
 
 def _intervals(table: pd.DataFrame, scope: str) -> list[str]:

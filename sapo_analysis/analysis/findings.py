@@ -16,7 +16,6 @@ from sapo_analysis.analysis.estimate import FORMS, Verdict
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.training_check import training_check
-from sapo_analysis.store import Run
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -58,14 +57,11 @@ def claims_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tasks_table(
-    runs: Run | Sequence[Run], df: pd.DataFrame, y: str, role: str, predicted: int
-) -> pd.DataFrame:
+def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataFrame:
     """One row per current task: how pre-update loss goes with one outcome, and what to hold it to.
 
     Args:
-        runs: The runs that `df` is made of.
-        df: Their impacts table.
+        df: The impacts table.
         y: Column of the outcome, whose name carries the form.
         role: Role of the evaluated tasks.
         predicted: Sign of r that the claims predict: +1 or -1.
@@ -80,7 +76,7 @@ def tasks_table(
     points = prompts_table(df, y, role=role)
     estimates = task_correlations(df, y=y, role=role, n_permutations=0)
     effects = prompt_effects(df, y, role=role).set_index("current_task")
-    training = training_check(runs).set_index("current_task")
+    training = training_check(df).set_index("current_task")
     rows = []
     for e in estimates:
         assert e.task is not None

@@ -59,6 +59,12 @@ def smallest_detectable(sd: float, n_tasks: int, power: float = 0.8) -> float:
     if n_tasks < 2:
         raise InputError(f"n_tasks is {n_tasks}; an interval over tasks needs at least 2.")
     _check(sd, power)
+    by_chance = power_of(0.0, sd, n_tasks)
+    if power <= by_chance:
+        raise InputError(
+            f"power is {power}; with no effect at all the interval lies above zero with probability"
+            f" {by_chance:.3f}, so ask for more, for example 0.8."
+        )
     from scipy.optimize import brentq
 
     def missing(effect: float) -> float:

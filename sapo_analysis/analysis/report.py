@@ -20,6 +20,7 @@ from sapo_analysis.analysis.correlation import (
 )
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
+from sapo_analysis.analysis.findings import tasks_table
 from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR, impacts, n_diverged
 from sapo_analysis.analysis.matched import NOTE, Matched
 from sapo_analysis.analysis.noise import noise_band
@@ -27,6 +28,7 @@ from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_diffe
 from sapo_analysis.analysis.partial import HeldFixed
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
+from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.trajectories import trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
 from sapo_analysis.store import Run
@@ -37,6 +39,8 @@ OUTCOMES: tuple[tuple[str, str], ...] = (
     ("generalization", "unseen"),
 )
 """(quantity, role) pairs that the indicator is correlated with."""
+
+_PREDICTED = {"forgetting": +1, "generalization": -1}  # sign of r with pre-update loss
 
 CONTROLS = ("prompt_length", "log_prompt_frequency")
 """Indicators that partial correlations hold fixed, those that a run has."""
@@ -83,6 +87,9 @@ def report(
             "partial": _partial(df, found, n_permutations, seed),
             **_matched(several, found, n_permutations, seed),
             "in_task": _in_task(df),
+            "training": training_check(df).to_dict("records"),
+            "past_gains": past_gains(several).to_dict("records"),
+            "tasks": _tasks(df, found),
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
             "verdicts": []
@@ -210,6 +217,16 @@ def _in_task(df: pd.DataFrame) -> list[dict[str, Any]]:
             }
             rows.append({**row, "n_seeds": part["n_seeds"].iloc[0], "unit": unit_of(column)})
     return rows
+
+
+def _tasks(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Each current task's r with an outcome, beside how far prompt and seed move that outcome."""
+    return [
+        {"quantity": in_form(name, form), "role": role, **{str(k): v for k, v in row.items()}}
+        for name, role in found
+        for form in FORMS
+        for row in tasks_table(df, in_form(name, form), role, _PREDICTED[name]).to_dict("records")
+    ]
 
 
 def _noise_floor(

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sapo_analysis.analysis.impacts import impacts
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.store import Run
 
@@ -23,22 +22,34 @@ LARGEST_SCORE = 97.0
 LEAST_PAST_GAIN = 10.0
 """Points that a past task should have gained by being learned."""
 
+COLUMNS = (
+    "current_task",
+    "score_before",
+    "score_after",
+    "least_gain",
+    "in_task_sd",
+    "in_task_sd_lower",
+    "in_task_sd_upper",
+    "misses",
+)
 
-def training_check(runs: Run | Sequence[Run]) -> pd.DataFrame:
+
+def training_check(df: pd.DataFrame) -> pd.DataFrame:
     """One row per current task of main trials: how well it was learned, and what is amiss.
+
+    Args:
+        df: The impacts table.
 
     Returns:
         `current_task`, `score_before` (mean over prompts and seeds, each under its own prompt,
         0 to 100), `score_after`, `least_gain` (the least over prompts of the mean gain over seeds,
         points), `in_task_sd` (σ_prompt of the final score, points), its `..._lower` and
         `..._upper`, and `misses`: the bounds of this module that the task misses, as text, empty
-        if none.
-
-    Raises:
-        InputError: the runs cannot be joined.
+        if none. No rows before the first trial is done.
     """
-    df = impacts(runs)
     own = df[(df["role"] == "current") & (df["purpose"] == "main")]
+    if own.empty:
+        return pd.DataFrame(columns=list(COLUMNS))
     spread = prompt_effects(own, "score_after", role="current").set_index("current_task")
     rows = []
     for task, part in own.groupby("current_task", sort=True):
@@ -55,7 +66,7 @@ def training_check(runs: Run | Sequence[Run]) -> pd.DataFrame:
             "in_task_sd_upper": sd["sigma_prompt_upper"],
         }
         rows.append({**row, "misses": "; ".join(_misses(row, str(gain.idxmin())))})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def past_gains(runs: Run | Sequence[Run]) -> pd.DataFrame:

@@ -71,7 +71,7 @@ def _rounding(noise: Report) -> str:
 
 
 def show_details(report: Report) -> None:
-    """The within-task correlations, in-task results and definitions."""
+    """The within-task correlations, each task's own, what training did, and definitions."""
     show_table(
         "Pre-update loss against each outcome, within tasks",
         [
@@ -88,13 +88,28 @@ def show_details(report: Report) -> None:
         "p: permutation, prompts shuffled within task. n: tasks × prompts × seeds.",
     )
     show_table(
-        "Final in-task result over prompts",
-        ["task", "quantity", "mean", "sd", "prompts", "unit"],
-        [
-            (row["task"], row["quantity"], row["mean"], row["sd"], row["n_prompts"], row["unit"])
-            for row in report["in_task"]
-        ],
+        "Each current task: r, and how far prompt and seed move the outcome",
+        ["outcome", "role", "task", "r (95 % over prompts)", "σ prompt", "σ seed", "ratio", "unit"],
+        [_task_row(row) for row in report["tasks"]],
+        "ratio: σ prompt ÷ σ seed with its 95 % interval; needs two seeds.",
     )
+    show_table(
+        "What training did",
+        ["task", "before", "after", "least gain of a prompt", "in-task sd", "misses"],
+        [
+            (row["current_task"], row["score_before"], row["score_after"], row["least_gain"])
+            + (_ranged(row, "in_task_sd"), row["misses"])
+            for row in report["training"]
+        ],
+        "In points. In-task sd: over prompts, of the final score, seed noise removed.",
+    )
+    if report["past_gains"]:
+        show_table(
+            "What the past tasks had gained",
+            ["task", "state seed", "before", "after", "gain", "misses"],
+            [tuple(row.values()) for row in report["past_gains"]],
+            "In points, under the original prompt.",
+        )
     show_table(
         "Definitions",
         ["quantity", "meaning", "good when", "score form (points)", "loss form (nats per token)"],
@@ -103,6 +118,20 @@ def show_details(report: Report) -> None:
             for name, one in report["definitions"].items()
         ],
     )
+
+
+def _task_row(row: Report) -> tuple[Any, ...]:
+    interval = _interval(row)
+    r = number(row["r"], sign=True) + (f" ({interval})" if interval != MISSING else "")
+    outcome = (row["quantity"], row["role"], row["current_task"])
+    return (*outcome, r, row["sigma_prompt"], row["sigma_seed"], _ranged(row, "ratio"), row["unit"])
+
+
+def _ranged(row: Report, name: str) -> str:
+    value, lower, upper = row[name], row[f"{name}_lower"], row[f"{name}_upper"]
+    if value is None:
+        return NOT_MEASURED
+    return f"{number(value)} ({number(lower)} to {number(upper)})"
 
 
 _SCOPE_COLUMNS = ["these tasks 95 %", "these tasks", "new tasks 95 %", "new tasks"]

@@ -39,16 +39,19 @@ def prompts(
     task: Annotated[
         str, typer.Argument(metavar="TASK", help="A task's name; `sapo tasks` lists them.")
     ],
+    model: Annotated[
+        str, typer.Option(help="The model whose pretraining frequencies are shown.")
+    ] = "pocket",
     as_json: JsonOption = False,
 ) -> None:
     """List a task's prompts: the original first, then its paraphrases and test-only prompts."""
     get_task(task)
-    found = get_prompts(task)
+    found = get_prompts(task, model_files.find_model(model).pretrained_folder)
     if as_json:
         show_json([vars(prompt) for prompt in found])
         return
     rows = [(p.prompt_id, p.source, p.frequency, p.test_only, p.text) for p in found]
-    note = "frequency: pretraining examples of the shipped model that carried this text"
+    note = f"frequency: pretraining examples of {model} that carried this text; –: not known"
     show_table(
         f"Prompts of {task}", ["prompt", "source", "frequency", "test-only", "text"], rows, note
     )

@@ -3,7 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from sapo_analysis.analysis import impacts, report, within_task_correlation
+from sapo_analysis.analysis import (
+    impacts,
+    past_gains,
+    report,
+    tasks_table,
+    training_check,
+    within_task_correlation,
+)
 from sapo_analysis.store import create_run, open_run
 from tests.synthetic import Truth, study_of, write_run
 
@@ -62,6 +69,19 @@ def test_counts_spreads_and_noise_floor(df, document):
     assert document["definitions"]["forgetting"]["score_form"] == "-(score after - score before)"
     assert len(document["cross_task_correlation"]) == 2 * 36
     assert document["warnings"] == []
+
+
+def test_tasks_and_training_are_those_of_the_tables(synthetic, df, document):
+    rows = [r for r in document["tasks"] if (r["quantity"], r["role"]) == ("forgetting", "past")]
+    mine = tasks_table(df, "forgetting", "past", predicted=1).to_dict("records")
+    assert [row["current_task"] for row in rows] == [f"current-{i}" for i in range(5)]
+    for row, expected in zip(rows, mine, strict=True):
+        assert {**expected, "quantity": "forgetting", "role": "past"} == row
+    unseen = [r for r in document["tasks"] if r["quantity"] == "generalization"]
+    assert all(row["holds"] == (row["r"] < 0) for row in unseen) and len(unseen) == 5
+    assert len(document["tasks"]) == 3 * 2 * 5
+    assert document["training"] == training_check(df).to_dict("records")
+    assert document["past_gains"] == past_gains(synthetic).to_dict("records") != []
 
 
 def test_a_run_that_is_not_done_has_numbers_and_no_verdict(tmp_path):

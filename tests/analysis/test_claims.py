@@ -216,3 +216,6 @@ def test_the_smallest_detectable_effect_agrees_with_statsmodels():
     assert smallest_detectable(0.45, 11) == pytest.approx(0.45 * expected, rel=1e-3)
     with pytest.raises(InputError, match="at least 2"):
         smallest_detectable(0.45, 1)
+    # With no effect one interval in forty lies wholly above zero.
+    with pytest.raises(InputError, match="probability 0.025"):
+        smallest_detectable(0.45, 11, power=0.02)

@@ -38,11 +38,11 @@ def test_no_verdicts_no_rows():
     ("y", "role", "predicted"),
     [("forgetting_loss", "retained", 1), ("generalization", "unseen", -1)],
 )
-def test_the_tasks_table_gathers_what_others_estimate(synthetic, df, y, role, predicted):
-    table = tasks_table(synthetic, df, y, role, predicted)
+def test_the_tasks_table_gathers_what_others_estimate(df, y, role, predicted):
+    table = tasks_table(df, y, role, predicted)
     estimates = {e.task: e for e in task_correlations(df, y=y, role=role, n_permutations=0)}
     effects = prompt_effects(df, y, role=role).set_index("current_task")
-    training = training_check(synthetic).set_index("current_task")
+    training = training_check(df).set_index("current_task")
     assert list(table["current_task"]) == sorted(estimates)
     for row in table.itertuples():
         e = estimates[row.current_task]

@@ -18,7 +18,7 @@ def run(tmp_path_factory):
 
 def test_figures_are_those_of_the_tables(run):
     own = impacts(run).query("role == 'current' and purpose == 'main'")
-    table = training_check(run).set_index("current_task")
+    table = training_check(impacts(run)).set_index("current_task")
     for task, part in own.groupby("current_task"):
         row = table.loc[task]
         assert row["score_after"] == pytest.approx(part["score_after"].mean())
@@ -28,7 +28,7 @@ def test_figures_are_those_of_the_tables(run):
 
 
 def test_a_wide_in_task_spread_is_named(run):
-    table = training_check(run)
+    table = training_check(impacts(run))
     assert table["in_task_sd"].mean() == pytest.approx(3.0, rel=0.35)
     for row in table.itertuples():
         assert ("in-task sd" in row.misses) == (row.in_task_sd > 1.5)
@@ -48,9 +48,9 @@ def test_every_bound_can_be_missed_and_met(run, monkeypatch, bound, value, words
     home = import_module("sapo_analysis.analysis.training_check")
     for name, easy in (("LEAST_GAIN", -1e9), ("LARGEST_SCORE", 1e9), ("LARGEST_SD", 1e9)):
         monkeypatch.setattr(home, name, easy)
-    assert (training_check(run)["misses"] == "").all()
+    assert (training_check(impacts(run))["misses"] == "").all()
     monkeypatch.setattr(home, bound, value)
-    assert all(re.fullmatch(rf".*{words}", text) for text in training_check(run)["misses"])
+    assert all(re.fullmatch(rf".*{words}", text) for text in training_check(impacts(run))["misses"])
 
 
 def test_past_gains_are_state_after_minus_state_before(run):
@@ -69,7 +69,7 @@ def test_past_gains_are_state_after_minus_state_before(run):
 def test_the_prompt_that_gains_least_is_named(run, monkeypatch):
     monkeypatch.setattr(import_module("sapo_analysis.analysis.training_check"), "LEAST_GAIN", 1e9)
     own = impacts(run).query("role == 'current' and purpose == 'main'")
-    for row in training_check(run).itertuples():
+    for row in training_check(impacts(run)).itertuples():
         gains = own[own["current_task"] == row.current_task].groupby("prompt_id")["learning"].mean()
         assert row.misses.startswith(f"{gains.idxmin()} gains {gains.min():.1f} of at least")
 
@@ -81,7 +81,7 @@ def test_prompts_that_share_no_seed_have_no_in_task_sd(tmp_path):
     diverged = [f"t-current-0-{prompts[1]}-0", f"t-current-0-{prompts[2]}-1"]
     assert set(diverged) <= set(trials["trial_id"])
     path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=[0, 1], diverged=diverged, name="d")
-    table = training_check(open_run(path)).set_index("current_task")
+    table = training_check(impacts(open_run(path))).set_index("current_task")
     assert math.isnan(table.loc["current-0", "in_task_sd"])
     assert "not measured" in table.loc["current-0", "misses"]
     assert "not measured" not in table.loc["current-1", "misses"]

@@ -151,6 +151,7 @@ class TestRefusedBeforeAnyWork:
         ("arguments", "said"),
         [
             (["prompts", "nope"], "Unknown task 'nope'"),
+            (["prompts", "sentiment", "--model", "nope"], "Unknown model 'nope'"),
             (["score", "--model", "pocket", "--task", "nope"], "Unknown task 'nope'"),
             (["score", "--model", "nope", "--task", "sentiment"], "Unknown model 'nope'"),
             (["report", "nope"], "Unknown run 'nope'"),

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from sapo_analysis.cli import app, doctor
 from sapo_analysis.cli.options import read_study
 from sapo_analysis.cli.output import clean, duration, number, size
 from sapo_analysis.errors import WorkError
+from sapo_analysis.model_files import POCKET
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import list_tasks
 from tests.synthetic import Truth, write_run
@@ -93,6 +95,19 @@ def test_prompts():
     assert get_prompts("sentiment")[0].text in ok("prompts", "sentiment")
 
 
+def test_prompts_of_a_model_carry_its_frequencies(tmp_path):
+    for name in ("mine", "bare"):
+        shutil.copytree(POCKET, tmp_path / name)
+        (tmp_path / name / "prompt_frequencies.json").unlink()
+    counts = {"sentiment-00": 7}
+    (tmp_path / "mine" / "prompt_frequencies.json").write_text(json.dumps(counts))
+    listed = json.loads(ok("prompts", "sentiment", "--model", tmp_path / "mine", "--json"))
+    assert [row["frequency"] for row in listed] == [7] + 24 * [0]
+    for without in (tmp_path / "bare", "pocket-random"):
+        listed = json.loads(ok("prompts", "sentiment", "--model", without, "--json"))
+        assert {row["frequency"] for row in listed} == {None}
+
+
 def test_models():
     assert {"pocket", "pocket-random"} <= {
         row["name"] for row in json.loads(ok("models", "--json"))
@@ -114,6 +129,13 @@ def test_report(run):
     assert "too few tasks" in text  # two current tasks say nothing about new ones
     for said in ("claim_1", "these tasks", "Noise floor", "good when", "2 × 4 × 1"):
         assert said in text
+    for row in found["training"]:
+        said = " │ ".join(f"{row[x]:.3f}" for x in ("score_before", "score_after", "least_gain"))
+        assert f"│ {row['current_task']}" in text and said in " ".join(text.split())
+    (past,) = found["past_gains"]
+    assert f"{past['gain']:.3f}" in text
+    for row in found["tasks"]:
+        assert f"{row['r']:+.2f} ({row['lower']:+.2f} to {row['upper']:+.2f})" in text
     for floor in found["noise_floor"]:
         noise = floor["numerical_noise"]
         assert f"{noise['sd']:.2g} (n = 4, {noise['ratio']:.2g} σ)" in text
