@@ -75,6 +75,19 @@ def tasks_table(key: Key, outcome: str, form: str) -> pd.DataFrame:
     return analysis.tasks_table(impacts(key), o.column(form), o.role, o.predicted)
 
 
+def distinguishing(key: Key, outcome: str, form: str) -> pd.DataFrame:
+    """What goes with how well the claim about one outcome holds on a task."""
+    table = tasks_table(key, outcome, form)
+    return analysis.distinguishing(table, OUTCOMES[outcome].predicted)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing indicators …")
+def rivals(key: Key, outcome: str, form: str) -> pd.DataFrame:
+    """Every indicator with one outcome, and pre-update loss given familiarity."""
+    o = OUTCOMES[outcome]
+    return analysis.rivals(impacts(key), o.column(form), o.role)
+
+
 @st.cache_data(max_entries=12, show_spinner=False)
 def past_gains(key: Key) -> pd.DataFrame:
     """Each past task's score before and after it was learned."""

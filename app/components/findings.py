@@ -7,10 +7,12 @@ import math
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis import analysis
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.state import Choice
+from sapo_analysis.figures.outcomes import indicator_words
 from sapo_analysis.figures.theme import VERDICT_ICONS
 
 _CLAIMS = {
@@ -33,6 +35,9 @@ def findings_tab(key: estimates.Key, choice: Choice, silent: str) -> None:
         return
     st.markdown(f"**{md(choice.outcome.label)}, task by task** ({choice.form})")
     _tasks(key, choice)
+    _distinguishing(key, choice)
+    st.markdown("**Does pre-update loss say more than its rivals?**")
+    _rivals(key, choice)
     _past(key)
 
 
@@ -45,9 +50,9 @@ def _claims(key: estimates.Key, silent: str) -> None:
             "predicted": table["predicted"],
             "form": table["form"],
             "estimate": table["estimate"].map(signed),
-            "these tasks, 95 %": _intervals(table, "these"),
+            "these tasks, 95 %": _intervals(table, "these_"),
             "these tasks": table["these_verdict"].map(_word),
-            "new tasks, 95 %": _intervals(table, "new"),
+            "new tasks, 95 %": _intervals(table, "new_"),
             "new tasks": table["new_verdict"].map(_word),
             "n": table["n_tasks"].astype(str)
             + " × "
@@ -139,6 +144,80 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
     )
 
 
+def _distinguishing(key: estimates.Key, choice: Choice) -> None:
+    """Where the claim holds and where it fails, in one sentence and a table of hints."""
+    table = estimates.tasks_table(key, choice.outcome.name, choice.form)
+    holds = [md(task) for task in table.loc[table["holds"].eq(True), "current_task"]]
+    fails = [md(task) for task in table.loc[table["holds"].eq(False), "current_task"]]
+    st.caption(
+        f"r has the predicted sign on {len(holds)} of {len(holds) + len(fails)} tasks"
+        + (f"; not on {', '.join(fails)}." if fails else ".")
+    )
+    found = estimates.distinguishing(key, choice.outcome.name, choice.form)
+    if found["rho"].isna().all():
+        return
+    st.markdown("**What goes with how well it holds** (exploratory)")
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "of the task": found["characteristic"].map(analysis.CHARACTERISTICS),
+                "ρ with r, as predicted": found["rho"],
+                "p": found["p"],
+                "mean where it holds": found["where_holds"],
+                "mean where it fails": found["where_fails"],
+                "tasks": found["n_tasks"],
+            }
+        ),
+        hide_index=True,
+        alt="What distinguishes tasks on which the claim holds from those on which it fails.",
+        column_config={
+            "ρ with r, as predicted": st.column_config.NumberColumn(
+                format="%+.2f",
+                help="Spearman over tasks between r, positive where as predicted, and the column.",
+            ),
+            "p": st.column_config.NumberColumn(
+                format="%.2f", help="Two-sided, not corrected for the number of rows."
+            ),
+            "mean where it holds": st.column_config.NumberColumn(format="%.3g"),
+            "mean where it fails": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )
+
+
+def _rivals(key: estimates.Key, choice: Choice) -> None:
+    table = estimates.rivals(key, choice.outcome.name, choice.form)
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "indicator": table["indicator"].map(_plain_words),
+                "held fixed": [
+                    " and ".join(_plain_words(name) for name in given.split(" and ") if name)
+                    for given in table["given"]
+                ],
+                "r": table["r"].map(signed),
+                "these tasks, 95 %": _intervals(table, "these_"),
+                "new tasks, 95 %": _intervals(table, ""),
+                "n": table["n_tasks"].astype(str) + " × " + table["n_prompts"].astype(str),
+            }
+        ),
+        hide_index=True,
+        alt="Every indicator's correlation with the outcome, and pre-update loss given others.",
+        column_config={
+            "indicator": st.column_config.TextColumn("indicator", pinned=True),
+            "held fixed": st.column_config.TextColumn(
+                "held fixed", help="Partial correlation: what is left with these held fixed."
+            ),
+            "n": st.column_config.TextColumn("n", help="Tasks × prompts."),
+        },
+    )
+    st.caption(f"{len(table)} rows are looked at here: the best of them looks better than it is.")
+
+
+def _plain_words(column: str) -> str:
+    # The table needs no units; they are on the axes.
+    return indicator_words(column).split(" (")[0]
+
+
 def _past(key: estimates.Key) -> None:
     table = estimates.past_gains(key)
     if table.empty:
@@ -153,7 +232,7 @@ def _past(key: estimates.Key) -> None:
 
 
 def _intervals(table: pd.DataFrame, scope: str) -> list[str]:
-    ends = zip(table[f"{scope}_lower"], table[f"{scope}_upper"], strict=True)
+    ends = zip(table[f"{scope}lower"], table[f"{scope}upper"], strict=True)
     return ["–" if math.isnan(a) else f"{signed(a)} to {signed(b)}" for a, b in ends]
 
 

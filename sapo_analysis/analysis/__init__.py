@@ -11,7 +11,12 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
-from sapo_analysis.analysis.findings import claims_table, tasks_table
+from sapo_analysis.analysis.findings import (
+    CHARACTERISTICS,
+    claims_table,
+    distinguishing,
+    tasks_table,
+)
 from sapo_analysis.analysis.impacts import impacts
 from sapo_analysis.analysis.matched import MatchedComparison, matched_comparison
 from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
@@ -26,10 +31,12 @@ from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.report import report
 from sapo_analysis.analysis.reproduction import Reproduction, compare_runs
+from sapo_analysis.analysis.rivals import rivals
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.wording import sentence
 
 __all__ = [
+    "CHARACTERISTICS",
     "ContinualMetrics",
     "Estimate",
     "MatchedComparison",
@@ -44,6 +51,7 @@ __all__ = [
     "compare_runs",
     "continual_metrics",
     "disattenuated",
+    "distinguishing",
     "impact_correlation",
     "impacts",
     "matched_comparison",
@@ -57,6 +65,7 @@ __all__ = [
     "prompts_table",
     "repeat_differences",
     "report",
+    "rivals",
     "sentence",
     "smallest_detectable",
     "task_changes",

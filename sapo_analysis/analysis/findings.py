@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.claims import CLAIMS, predicted_sign
@@ -16,6 +17,17 @@ from sapo_analysis.analysis.estimate import FORMS, Verdict
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.training_check import training_check
+
+CHARACTERISTICS = {
+    "ratio": "σ prompt ÷ σ seed of the outcome",
+    "mean": "the outcome's mean over prompts",
+    "loss_ratio": "pre-update loss, highest ÷ lowest",
+    "in_task_sd": "in-task sd over prompts",
+    "least_gain": "least in-task gain of a prompt",
+}
+"""Columns of `tasks_table` that may tell tasks on which a claim holds from others, in words."""
+
+FEWEST_TASKS = 5  # with fewer no rank correlation could differ from zero at 5 %
 
 
 def claims_table(verdicts: Sequence[Verdict]) -> pd.DataFrame:
@@ -101,6 +113,45 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
                 "in_task_sd": check["in_task_sd"],
                 "least_gain": check["least_gain"],
                 "misses": check["misses"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def distinguishing(table: pd.DataFrame, predicted: int) -> pd.DataFrame:
+    """What goes with how well a claim holds on a task: exploratory, one row per characteristic.
+
+    Spearman's ρ over current tasks between r, counted positive as predicted, and a characteristic
+    of the task. Several are looked at and the tasks are few: a hint for the next study, no finding.
+
+    Args:
+        table: As `tasks_table` gives it.
+        predicted: Sign of r that the claims predict: +1 or -1.
+
+    Returns:
+        `characteristic` (a key of `CHARACTERISTICS`), `rho`, `p` (two-sided, from Student's t),
+        `where_holds` and `where_fails`: its mean over the tasks whose r has the predicted sign and
+        over the others, `n_tasks`. ρ and p are nan with fewer than `FEWEST_TASKS` tasks or where
+        nothing differs.
+    """
+    from scipy.stats import spearmanr
+
+    agreement = predicted * table["r"].astype(float)
+    rows = []
+    for name in CHARACTERISTICS:
+        both = pd.DataFrame({"agreement": agreement, "value": table[name].astype(float)}).dropna()
+        rho = p = math.nan
+        if len(both) >= FEWEST_TASKS and (np.ptp(both.to_numpy(), axis=0) > 0).all():
+            rho, p = spearmanr(both["agreement"], both["value"])
+        holds = both["agreement"] > 0
+        rows.append(
+            {
+                "characteristic": name,
+                "rho": float(rho),
+                "p": float(p),
+                "where_holds": both.loc[holds, "value"].mean(),
+                "where_fails": both.loc[~holds, "value"].mean(),
+                "n_tasks": len(both),
             }
         )
     return pd.DataFrame(rows)

@@ -28,6 +28,7 @@ from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_diffe
 from sapo_analysis.analysis.partial import HeldFixed
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
+from sapo_analysis.analysis.rivals import rivals
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.trajectories import trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
@@ -90,6 +91,7 @@ def report(
             "training": training_check(df).to_dict("records"),
             "past_gains": past_gains(several).to_dict("records"),
             "tasks": _tasks(df, found),
+            "rivals": _rivals(df, found),
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
             "verdicts": []
@@ -226,6 +228,16 @@ def _tasks(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any
         for name, role in found
         for form in FORMS
         for row in tasks_table(df, in_form(name, form), role, _PREDICTED[name]).to_dict("records")
+    ]
+
+
+def _rivals(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Every indicator with each outcome, and pre-update loss given familiarity."""
+    return [
+        {"quantity": in_form(name, form), "role": role, **{str(k): v for k, v in row.items()}}
+        for name, role in found
+        for form in FORMS
+        for row in rivals(df, in_form(name, form), role).to_dict("records")
     ]
 
 

@@ -94,6 +94,12 @@ def show_details(report: Report) -> None:
         "ratio: σ prompt ÷ σ seed with its 95 % interval; needs two seeds.",
     )
     show_table(
+        "Every indicator against each outcome, within tasks",
+        ["outcome", "role", "indicator", "given", "r", "new tasks 95 %", "these tasks 95 %"],
+        [_rival_row(row) for row in report["rivals"]],
+        "Many are looked at: the best of them looks better than it is.",
+    )
+    show_table(
         "What training did",
         ["task", "before", "after", "least gain of a prompt", "in-task sd", "misses"],
         [
@@ -125,6 +131,12 @@ def _task_row(row: Report) -> tuple[Any, ...]:
     r = number(row["r"], sign=True) + (f" ({interval})" if interval != MISSING else "")
     outcome = (row["quantity"], row["role"], row["current_task"])
     return (*outcome, r, row["sigma_prompt"], row["sigma_seed"], _ranged(row, "ratio"), row["unit"])
+
+
+def _rival_row(row: Report) -> tuple[str, ...]:
+    these = {"lower": row["these_lower"], "upper": row["these_upper"]}
+    names = (row["quantity"], row["role"], row["indicator"], row["given"])
+    return (*names, number(row["r"], sign=True), _interval(row), _interval(these))
 
 
 def _ranged(row: Report, name: str) -> str:

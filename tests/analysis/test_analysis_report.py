@@ -7,6 +7,7 @@ from sapo_analysis.analysis import (
     impacts,
     past_gains,
     report,
+    rivals,
     tasks_table,
     training_check,
     within_task_correlation,
@@ -80,6 +81,11 @@ def test_tasks_and_training_are_those_of_the_tables(synthetic, df, document):
     unseen = [r for r in document["tasks"] if r["quantity"] == "generalization"]
     assert all(row["holds"] == (row["r"] < 0) for row in unseen) and len(unseen) == 5
     assert len(document["tasks"]) == 3 * 2 * 5
+    rows = [r for r in document["rivals"] if (r["quantity"], r["role"]) == ("forgetting", "past")]
+    for row, expected in zip(
+        rows, rivals(df, "forgetting", "past").to_dict("records"), strict=True
+    ):
+        assert {**expected, "quantity": "forgetting", "role": "past"} == row
     assert document["training"] == training_check(df).to_dict("records")
     assert document["past_gains"] == past_gains(synthetic).to_dict("records") != []
 

@@ -1,10 +1,14 @@
 import math
 
+import pandas as pd
 import pytest
+from scipy.stats import t
 
 from sapo_analysis.analysis import (
+    CHARACTERISTICS,
     claims,
     claims_table,
+    distinguishing,
     prompt_effects,
     task_correlations,
     tasks_table,
@@ -28,6 +32,31 @@ def test_the_claims_table_holds_both_verdicts_of_each_claim_and_form(df):
             assert verdict == mine.verdict and lower == mine.estimate.lower
             assert row.estimate == mine.estimate.value
         assert row.predicted == ("< 0" if row.claim == "claim_3_generalization" else "> 0")
+
+
+def tasks_with(r, **columns):
+    table = pd.DataFrame({"r": r, **{name: 1.0 for name in CHARACTERISTICS}})
+    return table.assign(**columns)
+
+
+def test_what_distinguishes_tasks_by_hand():
+    # Ranks of -r: 4 3 5 1 2; of ratio: 4 3 5 2 1, so rho = 1 - 6 (1 + 1) / (5 · 24) = 0.9.
+    table = tasks_with([-0.4, -0.1, -0.6, 0.7, 0.2], ratio=[4.0, 3.0, 9.0, 2.0, 1.0])
+    found = distinguishing(table, predicted=-1).set_index("characteristic")
+    assert found.loc["ratio", "rho"] == pytest.approx(0.9)
+    # t = 0.9 · sqrt(3 / 0.19) = 3.576 with 3 degrees of freedom.
+    assert found.loc["ratio", "p"] == pytest.approx(2 * t.sf(3.5762, 3), rel=1e-3)
+    assert found.loc["ratio", "where_holds"] == pytest.approx(16 / 3)
+    assert found.loc["ratio", "where_fails"] == pytest.approx(1.5)
+    assert found.loc["mean"].isna().loc[["rho", "p"]].all()
+    opposite = distinguishing(table, predicted=+1).set_index("characteristic")
+    assert opposite.loc["ratio", "rho"] == pytest.approx(-0.9)
+
+
+def test_few_tasks_distinguish_nothing():
+    table = tasks_with([0.1, 0.5, 0.3, float("nan"), 0.4], ratio=[1.0, 2.0, 3.0, 4.0, 5.0])
+    found = distinguishing(table, predicted=1)
+    assert found["rho"].isna().all() and (found["n_tasks"] == 4).all()
 
 
 def test_no_verdicts_no_rows():

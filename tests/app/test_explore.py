@@ -162,6 +162,18 @@ def test_findings_show_every_claim_and_each_task(monkeypatch, runs):
     found = analysis.task_correlations(df, y="forgetting_loss", role="past", n_permutations=0)
     assert list(tasks["task"]) == [e.task for e in found]
     assert tasks["r"][0].startswith(analysis.wording.signed(found[0].value))
+    fails = [e.task for e in found if e.value < 0]
+    assert f"the predicted sign on {5 - len(fails)} of 5 tasks" in text_of(app)
+    rivals = frame_with(app, "held fixed")
+    mine = analysis.rivals(df, "forgetting_loss", "past")
+    assert list(rivals["r"]) == [analysis.wording.signed(r) for r in mine["r"]]
+    assert rivals["indicator"][0] == "pre-update loss" and rivals["held fixed"][0] == ""
+    hints = frame_with(app, "mean where it holds")
+    table = analysis.tasks_table(df, "forgetting_loss", "past", predicted=1)
+    expected = analysis.distinguishing(table, predicted=1)
+    assert list(hints["mean where it fails"]) == pytest.approx(
+        list(expected["where_fails"]), nan_ok=True
+    )
 
 
 def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
