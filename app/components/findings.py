@@ -8,20 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.claims import CLAIM_NAMES
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.state import Choice
-from sapo_analysis.figures.outcomes import indicator_words
+from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.theme import VERDICT_ICONS
-
-_CLAIMS = {
-    "claim_1": "1: unlike elsewhere, alike in-task",
-    "claim_2": "2: good for one, good for others",
-    "claim_3_forgetting_past": "3: loss → forgetting, past",
-    "claim_3_forgetting_retained": "3: loss → forgetting, retained",
-    "claim_3_generalization": "3: loss → generalization, unseen",
-}
 
 
 def findings_tab(key: estimates.Key, choice: Choice, silent: str) -> None:
@@ -46,7 +39,7 @@ def _claims(key: estimates.Key, silent: str) -> None:
     floors = estimates.noise_floors(key)
     shown = pd.DataFrame(
         {
-            "claim": table["claim"].map(_CLAIMS),
+            "claim": table["claim"].map(CLAIM_NAMES),
             "predicted": table["predicted"],
             "form": table["form"],
             "estimate": table["estimate"].map(signed),
@@ -189,9 +182,9 @@ def _rivals(key: estimates.Key, choice: Choice) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "indicator": table["indicator"].map(_plain_words),
+                "indicator": table["indicator"].map(indicator_name),
                 "held fixed": [
-                    " and ".join(_plain_words(name) for name in given.split(" and ") if name)
+                    " and ".join(indicator_name(name) for name in given.split(" and ") if name)
                     for given in table["given"]
                 ],
                 "r": table["r"].map(signed),
@@ -211,11 +204,6 @@ def _rivals(key: estimates.Key, choice: Choice) -> None:
         },
     )
     st.caption(f"{len(table)} rows are looked at here: the best of them looks better than it is.")
-
-
-def _plain_words(column: str) -> str:
-    # The table needs no units; they are on the axes.
-    return indicator_words(column).split(" (")[0]
 
 
 def _past(key: estimates.Key) -> None:

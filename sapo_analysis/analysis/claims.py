@@ -44,6 +44,15 @@ CLAIMS: dict[str, str] = {
 }
 """What each claim predicts."""
 
+CLAIM_NAMES = {
+    "claim_1": "1: unlike elsewhere, alike in-task",
+    "claim_2": "2: good for one, good for others",
+    "claim_3_forgetting_past": "3: loss → forgetting, past",
+    "claim_3_forgetting_retained": "3: loss → forgetting, retained",
+    "claim_3_generalization": "3: loss → generalization, unseen",
+}
+"""A claim in a table's cell."""
+
 MIN_TASKS = 4
 MIN_PROMPTS_THESE_TASKS = 10
 _OUTCOMES = {

@@ -27,6 +27,11 @@ CHARACTERISTICS = {
 }
 """Columns of `tasks_table` that may tell tasks on which a claim holds from others, in words."""
 
+_TASK_COLUMNS = (
+    *("current_task", "r", "lower", "upper", "holds", "mean", "sigma_prompt", "sigma_seed"),
+    *("ratio", "ratio_lower", "ratio_upper", "unit", "loss_ratio", "in_task_sd", "least_gain"),
+    "misses",
+)
 FEWEST_TASKS = 5  # with fewer no rank correlation could differ from zero at 5 %
 
 
@@ -115,7 +120,7 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
                 "misses": check["misses"],
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(_TASK_COLUMNS))
 
 
 def distinguishing(table: pd.DataFrame, predicted: int) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from sapo_analysis.analysis.correlation import (
 )
 from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
-from sapo_analysis.analysis.findings import tasks_table
+from sapo_analysis.analysis.findings import distinguishing, tasks_table
 from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR, impacts, n_diverged
 from sapo_analysis.analysis.matched import NOTE, Matched
 from sapo_analysis.analysis.noise import noise_band
@@ -91,6 +91,7 @@ def report(
             "training": training_check(df).to_dict("records"),
             "past_gains": past_gains(several).to_dict("records"),
             "tasks": _tasks(df, found),
+            "distinguishing": _distinguishing(df, found),
             "rivals": _rivals(df, found),
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
@@ -229,6 +230,18 @@ def _tasks(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any
         for form in FORMS
         for row in tasks_table(df, in_form(name, form), role, _PREDICTED[name]).to_dict("records")
     ]
+
+
+def _distinguishing(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
+    """What goes with how well a claim holds on a task."""
+    rows = []
+    for name, role in found:
+        for form in FORMS:
+            table = tasks_table(df, in_form(name, form), role, _PREDICTED[name])
+            for row in distinguishing(table, _PREDICTED[name]).to_dict("records"):
+                named = {str(k): v for k, v in row.items()}
+                rows.append({"quantity": in_form(name, form), "role": role, **named})
+    return rows
 
 
 def _rivals(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:

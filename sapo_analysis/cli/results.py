@@ -8,8 +8,10 @@ import typer
 
 from sapo_analysis import analysis
 from sapo_analysis.cli.findings import show_details, show_findings
+from sapo_analysis.cli.markdown import markdown
 from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
-from sapo_analysis.cli.output import show_json, show_table
+from sapo_analysis.cli.output import show, show_json, show_table
+from sapo_analysis.errors import InputError
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, find_run, list_runs, open_run
 
 
@@ -69,13 +71,21 @@ def report(
         list[str], typer.Argument(metavar="RUN…", help="Folders or ids; several are joined.")
     ],
     runs: RunsFoldersOption = None,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the findings as Markdown tables.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print estimates, verdicts and definitions; several runs are joined."""
+    if as_json and as_markdown:
+        raise InputError("--json and --markdown were both given; give one of them.")
     opened = [open_run(find_run(name, folders(runs))) for name in run]
     found = analysis.report(opened)
     if as_json:
         show_json(found)
+        return
+    if as_markdown:
+        show(markdown(found))
         return
     show_findings(found)
     show_details(found)

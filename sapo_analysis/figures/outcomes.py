@@ -132,3 +132,8 @@ INDICATOR_WORDS = {
 def indicator_words(column: str) -> str:
     """An indicator's axis title, with its unit where it is known."""
     return INDICATOR_WORDS.get(column, column.replace("_", " "))
+
+
+def indicator_name(column: str) -> str:
+    """An indicator in a table's cell, without its unit."""
+    return indicator_words(column).split(" (")[0]

@@ -34,6 +34,14 @@ def test_the_claims_table_holds_both_verdicts_of_each_claim_and_form(df):
         assert row.predicted == ("< 0" if row.claim == "claim_3_generalization" else "> 0")
 
 
+def test_tasks_with_too_few_prompts_leave_an_empty_table_with_its_columns(df):
+    few = df[df["prompt_id"].isin(sorted(df["prompt_id"].unique())[:3])]
+    table = tasks_table(few, "forgetting", "past", predicted=1)
+    assert table.empty
+    assert list(table) == list(tasks_table(df, "forgetting", "past", predicted=1))
+    assert distinguishing(table, predicted=1)["rho"].isna().all()
+
+
 def tasks_with(r, **columns):
     table = pd.DataFrame({"r": r, **{name: 1.0 for name in CHARACTERISTICS}})
     return table.assign(**columns)

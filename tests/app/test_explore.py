@@ -186,6 +186,13 @@ def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
     assert f"{band.pooled.sigma:.2g}, at most" in " ".join(floors)
 
 
+def test_findings_of_a_run_that_is_not_done_say_so_and_show_what_there_is(monkeypatch, runs):
+    app = explored(monkeypatch, runs, "partial", tab="Findings")
+    assert "until it is done" in text_of(app)
+    assert not frame_with(app, "as predicted")["task"].duplicated().any()
+    assert frame_with(app, "held fixed")["indicator"][0] == "pre-update loss"
+
+
 def test_findings_of_the_in_task_outcome_name_the_others(monkeypatch, runs):
     app = explored(monkeypatch, runs, "many", outcome="In-task", tab="Findings")
     assert "Choose forgetting or generalization" in text_of(app)

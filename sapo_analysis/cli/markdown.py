@@ -1,0 +1,153 @@
+"""A report as Markdown tables, for a README or a paper's notes: `sapo report --markdown`.
+
+Score form, but for the claims, which stand in both. The project's own README quotes its shipped
+runs with these very tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sapo_analysis.analysis import CHARACTERISTICS
+from sapo_analysis.analysis.claims import CLAIM_NAMES, predicted_sign
+from sapo_analysis.analysis.estimate import FORMS
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.cli.output import MISSING
+from sapo_analysis.figures.outcomes import indicator_name
+
+Report = dict[str, Any]
+
+OUTCOMES = (
+    ("forgetting", "past"),
+    ("forgetting", "retained"),
+    ("generalization", "unseen"),
+)
+
+
+def markdown(report: Report) -> str:
+    """All tables, a blank line between two; the run's ids on top."""
+    ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
+    tables = (claims_block, outcomes_block, distinguishing_block, rivals_block, training_block)
+    blocks = [block(report) for block in tables]
+    return "\n\n".join([f"Findings of {', '.join(ids)}", *filter(None, blocks)])
+
+
+def claims_block(report: Report) -> str:
+    """Every claim in both forms, with both intervals and verdicts; nothing without verdicts."""
+    by_key = {(v["claim"], v["form"], v["scope"]): v for v in report["verdicts"]}
+    rows = []
+    for claim, name in CLAIM_NAMES.items():
+        for form in FORMS:
+            these = by_key.get((claim, form, "these_tasks"))
+            new = by_key.get((claim, form, "new_tasks"))
+            if these and new:
+                predicted = "> 0" if predicted_sign(claim) > 0 else "< 0"
+                cells = [f"{_interval(v['estimate'])}, {v['verdict']}" for v in (these, new)]
+                rows.append([name, predicted, form, _signed(new["estimate"]["value"]), *cells])
+    head = ["claim", "predicted", "form", "estimate", "these tasks, 95 %", "new tasks, 95 %"]
+    return _table(head, rows)
+
+
+def outcomes_block(report: Report) -> str:
+    """Per current task and outcome: r, and σ prompt ÷ σ seed."""
+    found = _by_outcome(report["tasks"], "current_task")
+    rows = [
+        [task, *(cell for o in OUTCOMES for cell in _r_and_ratio(row.get(o)))]
+        for task, row in found.items()
+    ]
+    head = ["task", *(f"{_words(o)}: {x}" for o in OUTCOMES for x in ("r", "σ prompt ÷ σ seed"))]
+    return _table(head, rows)
+
+
+def distinguishing_block(report: Report) -> str:
+    """Per characteristic of a task and outcome: ρ with how well the claim holds, and its p."""
+    found = _by_outcome(report["distinguishing"], "characteristic")
+    rows = [
+        [CHARACTERISTICS[name], *(_rho(row.get(o)) for o in OUTCOMES)]
+        for name, row in found.items()
+        if any(row[o]["rho"] is not None for o in row)
+    ]
+    return _table(["of the task", *(f"{_words(o)}: ρ (p)" for o in OUTCOMES)], rows)
+
+
+def rivals_block(report: Report) -> str:
+    """Per indicator, and per indicator given others: r with each outcome, 95 % for new tasks."""
+    found: dict[str, dict[tuple[str, str], Report]] = {}
+    for row in report["rivals"]:
+        given = " and ".join(indicator_name(x) for x in row["given"].split(" and ") if x)
+        name = indicator_name(row["indicator"]) + (f", given {given}" if given else "")
+        found.setdefault(name, {})[row["quantity"], row["role"]] = row
+    rows = [[name, *(_r(row.get(o)) for o in OUTCOMES)] for name, row in found.items()]
+    return _table(["indicator", *(_words(o) for o in OUTCOMES)], rows)
+
+
+def training_block(report: Report) -> str:
+    """Per current task: what training did, and which bound it misses."""
+    rows = [
+        [
+            row["current_task"],
+            *(_one(row[x]) for x in ("score_before", "score_after", "least_gain")),
+            _ranged(row, "in_task_sd"),
+            row["misses"] or MISSING,
+        ]
+        for row in report["training"]
+    ]
+    head = ["task", "base score", "final score", "least gain of a prompt", "in-task sd", "misses"]
+    return _table(head, rows)
+
+
+def _by_outcome(rows: Iterable[Report], name: str) -> dict[str, dict[tuple[str, str], Report]]:
+    found: dict[str, dict[tuple[str, str], Report]] = {}
+    for row in rows:
+        if (row["quantity"], row["role"]) in OUTCOMES:
+            found.setdefault(row[name], {})[row["quantity"], row["role"]] = row
+    return found
+
+
+def _words(outcome: tuple[str, str]) -> str:
+    quantity, role = outcome
+    return quantity if quantity == "generalization" else f"{quantity}, {role}"
+
+
+def _r(row: Report | None) -> str:
+    return MISSING if row is None else f"{_signed(row['r'])} ({_interval(row)})"
+
+
+def _r_and_ratio(row: Report | None) -> tuple[str, str]:
+    return (MISSING, MISSING) if row is None else (_r(row), _ranged(row, "ratio"))
+
+
+def _rho(row: Report | None) -> str:
+    if row is None or row["rho"] is None:
+        return MISSING
+    return f"{_signed(row['rho'])} ({row['p']:.2f})"
+
+
+def _ranged(row: Report, name: str) -> str:
+    if row[name] is None:
+        return MISSING
+    return f"{_one(row[name])} ({_one(row[f'{name}_lower'])} to {_one(row[f'{name}_upper'])})"
+
+
+def _interval(row: Report) -> str:
+    return f"{_signed(row['lower'])} to {_signed(row['upper'])}"
+
+
+def _signed(value: float | None) -> str:
+    return MISSING if value is None else signed(value)
+
+
+def _one(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.1f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")

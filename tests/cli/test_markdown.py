@@ -1,0 +1,116 @@
+"""`sapo report --markdown`: tables that hold the report's own numbers."""
+
+import pytest
+from typer.testing import CliRunner
+
+from sapo_analysis import analysis
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.cli import app
+from sapo_analysis.cli.markdown import (
+    claims_block,
+    distinguishing_block,
+    markdown,
+    outcomes_block,
+    rivals_block,
+    training_block,
+)
+from sapo_analysis.store import open_run
+from tests.synthetic import Truth, write_run
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    truth = Truth(in_task_spread=3.0)
+    return write_run(folder, n_tasks=5, n_prompts=8, seeds=[0, 1], noise_seeds=(7, 8), truth=truth)
+
+
+@pytest.fixture(scope="module")
+def report(path):
+    return analysis.report(open_run(path), n_permutations=0)
+
+
+def rows_of(block):
+    head, rule, *rows = (line.strip("| ").split(" | ") for line in block.splitlines())
+    assert set("".join(rule)) == {"-"} and all(len(row) == len(head) for row in rows)
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def span(row, lower="lower", upper="upper"):
+    return f"{signed(row[lower])} to {signed(row[upper])}"
+
+
+def test_claims_stand_with_both_intervals_and_verdicts(report):
+    rows = rows_of(claims_block(report))
+    assert len(rows) == 10
+    for scope, column in (("these_tasks", "these tasks, 95 %"), ("new_tasks", "new tasks, 95 %")):
+        verdicts = [v for v in report["verdicts"] if v["scope"] == scope]
+        by_name = {(v["claim"][6], v["form"]): v for v in verdicts if "3" not in v["claim"]}
+        for row in rows:
+            cells = {f"{span(v['estimate'])}, {v['verdict']}" for v in verdicts}
+            assert row[column] in cells
+            if mine := by_name.get((row["claim"][0], row["form"])):
+                assert row[column] == f"{span(mine['estimate'])}, {mine['verdict']}"
+                assert row["estimate"] == signed(mine["estimate"]["value"])
+    assert [row["predicted"] for row in rows] == ["> 0"] * 8 + ["< 0"] * 2
+
+
+def test_each_task_stands_with_r_and_the_effects_of_prompt_and_seed(report):
+    rows = {row["task"]: row for row in rows_of(outcomes_block(report))}
+    score = [row for row in report["tasks"] if not row["quantity"].endswith("_loss")]
+    assert len(rows) == 5 and len(score) == 15
+    for row in score:
+        words = row["quantity"] if row["role"] == "unseen" else f"forgetting, {row['role']}"
+        mine = rows[row["current_task"]]
+        assert mine[f"{words}: r"] == f"{signed(row['r'])} ({span(row)})"
+        assert mine[f"{words}: σ prompt ÷ σ seed"] == (
+            f"{row['ratio']:.1f} ({row['ratio_lower']:.1f} to {row['ratio_upper']:.1f})"
+        )
+
+
+def test_rivals_and_hints_stand_by_name(report):
+    rivals = {row["indicator"]: row for row in rows_of(rivals_block(report))}
+    for row in report["rivals"]:
+        if (row["quantity"], row["indicator"], row["given"]) == (
+            "generalization",
+            "pre_update_loss",
+            "",
+        ):
+            found = rivals["pre-update loss"]["generalization"]
+            assert found == f"{signed(row['r'])} ({span(row)})"
+    hints = {row["of the task"]: row for row in rows_of(distinguishing_block(report))}
+    (one,) = [
+        row
+        for row in report["distinguishing"]
+        if (row["quantity"], row["role"], row["characteristic"])
+        == ("forgetting", "past", "loss_ratio")
+    ]
+    cell = hints["pre-update loss, highest ÷ lowest"]["forgetting, past: ρ (p)"]
+    assert cell == f"{signed(one['rho'])} ({one['p']:.2f})"
+
+
+def test_training_stands_with_what_it_misses(report):
+    rows = rows_of(training_block(report))
+    for row, expected in zip(rows, report["training"], strict=True):
+        assert row["task"] == expected["current_task"]
+        assert row["final score"] == f"{expected['score_after']:.1f}"
+        assert row["misses"] == (expected["misses"] or "–")
+    assert any(row["misses"] != "–" for row in rows)
+
+
+def test_the_command_prints_all_of_it(path, report):
+    result = CliRunner().invoke(app, ["report", str(path), "--markdown"])
+    assert result.exit_code == 0 and result.stdout.rstrip() == markdown(report)
+    assert result.stdout.startswith(f"Findings of {path.name}\n\n| claim |")
+
+
+def test_a_run_without_verdicts_leaves_the_claims_out(tmp_path):
+    path = write_run(tmp_path, n_tasks=1, n_prompts=4, finish=False)
+    found = analysis.report(open_run(path), n_permutations=0)
+    assert claims_block(found) == distinguishing_block(found) == ""
+    assert "| task |" in markdown(found) and "\n\n\n" not in markdown(found)
+
+
+def test_json_and_markdown_at_once_are_refused(path):
+    result = CliRunner().invoke(app, ["report", str(path), "--markdown", "--json"])
+    assert result.exit_code == 2 and "--json and --markdown were both given" in result.stderr
