@@ -254,6 +254,9 @@ def test_too_many_examples_is_an_input_error() -> None:
         (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "kinds"'), "no table of"),
         (("{fact}", "{fact2}"), "colour.toml.*'fact2'.*'/'"),
         (("{fact}", "{}"), "slot ''"),
+        (("{verb}", " ".join(f"{{verb{i}}}" for i in range(9))), "9 slots 'verb'.*only 8 such"),
+        (("{fact} in", "{fact in"), "slot .fact in"),
+        (("{fact} in", "fact} in"), "brace"),
     ],
 )
 def test_a_broken_task_file_is_named_with_its_fault(
@@ -267,6 +270,23 @@ def test_a_broken_task_file_is_named_with_its_fault(
     with pytest.raises(InputError, match=complaint) as caught:
         draw_of("colour", read_task_file(path))
     assert "colour.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("generator", "facts", "complaint"),
+    [
+        ("count", {"two": "one"}, "'count' cannot make an input of fact 'one'.*mine.toml"),
+        ("word_by_word", {"a": "x", "b": "y"}, "and the 2 facts it may use"),
+        ("odd_one_out", {"a": "u v w x", "b": "y"}, "cannot make an input of fact"),
+        ("conut", {"a": "x"}, "Did you mean 'count'.*mine.toml"),
+    ],
+)
+def test_facts_that_a_generator_cannot_use_are_an_error_that_names_the_file(
+    generator: str, facts: dict[str, str], complaint: str
+) -> None:
+    plain = task_file("count").model_dump() | {"generator": generator, "facts": facts}
+    with pytest.raises(InputError, match=complaint):
+        PocketTask("mine", TaskFile(**plain)).load("train", 0)
 
 
 @pytest.mark.parametrize(

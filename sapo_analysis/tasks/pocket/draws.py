@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
@@ -13,6 +14,8 @@ from sapo_analysis.tasks.pocket.words import SLOTS, listed, pool
 
 Draw = Callable[[Random, str, Sequence[str]], Example]
 """(random source, the fact the example needs, all facts it may use) to an example."""
+
+_DIGITS = "0123456789"
 
 
 def draw_of(name: str, file: TaskFile) -> Draw:
@@ -27,13 +30,28 @@ def draw_of(name: str, file: TaskFile) -> Draw:
         return _by_frames(file)
     if file.generator not in _GENERATORS:
         raise unknown("generator", file.generator, list(_GENERATORS), f"See {name}.toml.")
-    return _GENERATORS[file.generator](file)
+    return _named(name, file.generator, _GENERATORS[file.generator](file))
+
+
+def _named(name: str, generator: str, draw: Draw) -> Draw:
+    """The same draw; facts that the generator cannot use are an error that names the task."""
+
+    def named(rng: Random, fact: str, allowed: Sequence[str]) -> Example:
+        try:
+            return draw(rng, fact, allowed)
+        except (ValueError, KeyError, IndexError) as error:
+            raise InputError(
+                f"Task {name!r}: its generator {generator!r} cannot make an input of fact {fact!r}"
+                f" and the {len(allowed)} facts it may use: {error}. See [facts] in {name}.toml."
+            ) from error
+
+    return named
 
 
 def _check(name: str, frame: str, facts: Iterable[str]) -> None:
     """Every slot can be filled, for each of the facts."""
     for slot in re.findall(r"{(.*?)}", frame):
-        kind = slot.rstrip("0123456789")
+        kind = slot.rstrip(_DIGITS)
         if kind not in (*SLOTS, "fact"):
             raise InputError(
                 f"A frame of {name}.toml, {frame!r}, has the slot {slot!r}. Known slots: fact,"
@@ -43,6 +61,15 @@ def _check(name: str, frame: str, facts: Iterable[str]) -> None:
             raise InputError(
                 f"A frame of {name}.toml, {frame!r}, asks for {slot!r}, which the fact {short[0]!r}"
                 " does not have: the parts of a fact are parted by '/', the first is fact1."
+            )
+    if set(re.sub(r"{.*?}", "", frame)) & set("{}"):
+        raise InputError(f"A frame of {name}.toml, {frame!r}, has a brace without its partner.")
+    # No word fills two slots of a frame.
+    for kind, n in Counter(slot.rstrip(_DIGITS) for slot in _slots(frame)).items():
+        if n > len(pool(kind)):
+            raise InputError(
+                f"A frame of {name}.toml, {frame!r}, has {n} slots {kind!r}, but there are only"
+                f" {len(pool(kind))} such words."
             )
 
 
@@ -72,7 +99,7 @@ def _parts(fact: str) -> dict[str, str]:
 
 def _slots(frame: str) -> Mapping[str, tuple[str, ...]]:
     """The slots to be filled at random; a number tells two of a kind apart."""
-    kinds = {slot: slot.rstrip("0123456789") for slot in re.findall(r"{(\w+)}", frame)}
+    kinds = {slot: slot.rstrip(_DIGITS) for slot in re.findall(r"{(\w+)}", frame)}
     return {slot: pool(kind) for slot, kind in kinds.items() if kind != "fact"}
 
 
