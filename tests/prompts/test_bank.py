@@ -12,7 +12,7 @@ import pytest
 from sapo_analysis.errors import InputError
 from sapo_analysis.prompts import Prompt, check_prompts, get_prompts, original
 from sapo_analysis.tasks import get_task, list_tasks
-from sapo_analysis.tasks.pocket import SHIPPED
+from sapo_analysis.tasks.pocket import SHIPPED, task_file
 from tests.prompts.rules import content_phrases, read_tasks, spans, words
 
 NAMES = [task.name for task in list_tasks()]
@@ -63,6 +63,16 @@ def test_no_content_phrase_of_a_novel_prompt_was_pretrained() -> None:
     for prompt in BANK:
         if prompt.source == "novel":
             assert not content_phrases(prompt.text, _labels(prompt)) & shown, prompt
+
+
+def test_no_prompt_gives_away_a_fact_of_its_task() -> None:
+    # Label words stand in every prompt, so there no fact word may; else not both halves of a fact.
+    for prompt in BANK:
+        text = {w.removesuffix(end) for w in words(prompt.text) for end in ("", "s", "es")}
+        said = {w.lower() for w in text}
+        facts = task_file(prompt.task).answer_of
+        given = [f for f, answer in facts.items() if {f.lower(), answer.lower()} <= said and f]
+        assert not given, (prompt, given)
 
 
 def test_a_bag_of_words_reader_finds_the_task_of_every_prompt() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -59,24 +59,33 @@ class PocketTask:
     def known_facts(self) -> tuple[str, ...]:
         """The facts that pretraining shows."""
         owner = self._fact_owner
-        return owner._part(lambda facts: facts[: round(owner.file.known * len(facts))])
+        return owner._part(owner.file.known, first=True)
 
     def taught_facts(self) -> tuple[str, ...]:
         """The facts that the train and dev pools show: all but the untaught ones."""
         owner = self._fact_owner
-        return owner._part(
-            lambda facts: facts[: len(facts) - round(owner.file.untaught * len(facts))]
-        )
+        untaught = owner._part(owner.file.untaught, first=False)
+        return tuple(sorted(set(self.facts) - set(untaught)))
 
-    def _part(self, cut: Callable[[list[str]], list[str]]) -> tuple[str, ...]:
-        """The same part of every label's facts (of all facts without labels), by digest."""
-        groups: dict[str, list[str]] = {}
+    def _part(self, share: float, first: bool) -> tuple[str, ...]:
+        """This share of every label's facts (of all facts without labels), from either end.
+
+        The order is that of a digest. A fact and its mirror (4 + 7 and 7 + 4, hot to cold and cold
+        to hot) go together, as who knows the one knows the other.
+        """
+        groups: dict[str, dict[str, list[str]]] = {}
         for fact, answer in self.facts.items():
-            groups.setdefault(answer if self.file.labels else "", []).append(fact)
+            both = min(fact, _mirror(fact, self.facts))
+            group = groups.setdefault(answer if self.file.labels else "", {})
+            group.setdefault(both, []).append(fact)
         chosen: list[str] = []
-        for facts in groups.values():
+        for group in groups.values():
+            wanted = len(chosen) + round(share * sum(map(len, group.values())))
             # The built-in hash() differs from process to process.
-            chosen += cut(sorted(facts, key=lambda fact: _digest(f"{self.name}/known/{fact}")))
+            order = sorted(group, key=lambda both: _digest(f"{self.name}/known/{both}"))
+            for both in order if first else reversed(order):
+                if len(chosen) < wanted:
+                    chosen += group[both]
         return tuple(sorted(chosen))
 
     def facts_of(self, pool: Pool) -> tuple[str, ...]:
@@ -140,6 +149,14 @@ class PocketTask:
             load=lambda split: self.load(split, data_seed),
             related=() if self._fact_owner is self else (self._fact_owner.name,),
         )
+
+
+def _mirror(fact: str, answers: Mapping[str, str]) -> str:
+    """The fact that says the same the other way round; itself where there is none."""
+    turned = "/".join(reversed(fact.split("/")))
+    if turned != fact and answers.get(turned) == answers[fact]:
+        return turned
+    return answers[fact] if answers.get(answers[fact]) == fact else fact
 
 
 def pool_of(task: str, input_text: str) -> Pool:
