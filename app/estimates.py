@@ -6,6 +6,7 @@ and a finished one is computed once. Nothing is computed here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from sapo_analysis.analysis.noise import NoiseBand
 from sapo_analysis.analysis.numerical_noise import NumericalNoise
 from sapo_analysis.analysis.trust import Check
 from sapo_analysis.analysis.trust import trust as trust_checks
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app.data import loaded
 from sapo_analysis.figures import OUTCOMES
 
@@ -55,8 +57,15 @@ def claims_table(key: Key) -> pd.DataFrame:
 
 @st.cache_data(max_entries=12, show_spinner=False)
 def noise_floors(key: Key) -> dict[tuple[str, str], str]:
-    """σ of one trial and its upper limit, by claim and form, where it was measured."""
+    """What the seed alone does, by claim and form, where it was measured.
+
+    σ of one trial and its upper limit; for claim 1 what its ratio of spreads would be.
+    """
     df, found = impacts(key), {}
+    if (df["role"] == "current").any():
+        for form, value in analysis.claim_1_from_the_seed_alone(df).items():
+            if not math.isnan(value):
+                found["claim_1", form] = f"{signed(value)} from the seed alone"
     for o in OUTCOMES.values():
         for form in ("score", "loss"):
             if o.claim is None or not o.predicted or o.role not in set(df["role"]):

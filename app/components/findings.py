@@ -72,8 +72,8 @@ def _claims(key: estimates.Key, silent: str) -> None:
             "n": st.column_config.TextColumn("n", help="Tasks × prompts × seeds."),
             "noise floor": st.column_config.TextColumn(
                 "noise floor",
-                help="σ of one trial's outcome from the seed alone, its upper 95 % limit and unit."
-                " –: not measured, or the claim has no one outcome.",
+                help="σ of one trial's outcome from the seed alone, its upper 95 % limit and unit;"
+                " for claim 1 the ratio of spreads if prompts did nothing. –: not measured.",
             ),
         },
     )

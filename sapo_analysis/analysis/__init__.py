@@ -32,6 +32,7 @@ from sapo_analysis.analysis.prompt_means import prompts_table
 from sapo_analysis.analysis.report import report
 from sapo_analysis.analysis.reproduction import Reproduction, compare_runs
 from sapo_analysis.analysis.rivals import rivals
+from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.wording import sentence
 
@@ -45,6 +46,7 @@ __all__ = [
     "NumericalNoise",
     "Reproduction",
     "Verdict",
+    "claim_1_from_the_seed_alone",
     "claims",
     "claims_table",
     "claims_without_data",

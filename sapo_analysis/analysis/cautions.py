@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.estimate import Estimate
+from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.impacts import n_diverged
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.store import Run
@@ -25,6 +25,19 @@ def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate])
         if run.has_random_weights:
             found.append(f"{run.run_id} has random weights: it is a control.")
     return found
+
+
+def claim_1_warnings(verdicts: list[Verdict], by_chance: dict[str, float]) -> list[str]:
+    """Claim 1 supported, though its interval holds what the seed alone would give."""
+    return [
+        f"Claim 1 ({v.form}, {v.scope.replace('_', ' ')}) is supported ({v.estimate.value:+.2f}),"
+        f" but the seed alone would give {by_chance[v.form]:+.2f}: impacts are noisier than in-task"
+        " results."
+        for v in verdicts
+        if v.claim == "claim_1"
+        and v.verdict == "supported"
+        and by_chance.get(v.form, float("nan")) >= v.estimate.lower
+    ]
 
 
 def _role_warnings(runs: list[Run]) -> list[str]:

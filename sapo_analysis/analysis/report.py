@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.cautions import run_warnings
+from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
 from sapo_analysis.analysis.claims import CLAIMS, claims, claims_without_data, no_verdict
 from sapo_analysis.analysis.correlation import (
     N_PERMUTATIONS,
@@ -29,6 +29,7 @@ from sapo_analysis.analysis.partial import HeldFixed
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.rivals import rivals
+from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.trajectories import trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
@@ -73,6 +74,13 @@ def report(
     found = _outcomes(main)
     estimates = _estimates(df, found, n_permutations, seed)
     silent = no_verdict(several)
+    judged = [] if silent else claims(df, n_permutations=n_permutations, seed=seed)
+    by_chance = claim_1_from_the_seed_alone(df) if (main["role"] == "current").any() else {}
+    tables = {
+        (in_form(name, form), role): tasks_table(df, in_form(name, form), role, _PREDICTED[name])
+        for name, role in found
+        for form in FORMS
+    }
     document: dict[str, Any] = plain(
         {
             "run_id": several[0].run_id if len(several) == 1 else [run.run_id for run in several],
@@ -90,19 +98,24 @@ def report(
             "in_task": _in_task(df),
             "training": training_check(df).to_dict("records"),
             "past_gains": past_gains(several).to_dict("records"),
-            "tasks": _tasks(df, found),
-            "distinguishing": _distinguishing(df, found),
-            "rivals": _rivals(df, found),
+            "tasks": _named(tables),
+            "distinguishing": _named(
+                {
+                    key: distinguishing(table, _PREDICTED[key[0].removesuffix("_loss")])
+                    for key, table in tables.items()
+                }
+            ),
+            "rivals": _named({key: rivals(df, *key) for key in tables}),
+            "claim_1_from_the_seed_alone": by_chance,
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
-            "verdicts": []
-            if silent
-            else [v.to_dict() for v in claims(df, n_permutations=n_permutations, seed=seed)],
+            "verdicts": [verdict.to_dict() for verdict in judged],
             "no_verdict": silent or None,
             "claims": CLAIMS,
             "claims_without_data": claims_without_data(df),
             "definitions": {quantity.name: quantity.to_dict() for quantity in QUANTITIES},
-            "warnings": run_warnings(several, main, estimates),
+            "warnings": run_warnings(several, main, estimates)
+            + claim_1_warnings(judged, by_chance),
         }
     )
     return document
@@ -222,35 +235,12 @@ def _in_task(df: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _tasks(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Each current task's r with an outcome, beside how far prompt and seed move that outcome."""
+def _named(tables: dict[tuple[str, str], pd.DataFrame]) -> list[dict[str, Any]]:
+    """The rows of tables by (quantity, role), each with these two."""
     return [
-        {"quantity": in_form(name, form), "role": role, **{str(k): v for k, v in row.items()}}
-        for name, role in found
-        for form in FORMS
-        for row in tasks_table(df, in_form(name, form), role, _PREDICTED[name]).to_dict("records")
-    ]
-
-
-def _distinguishing(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """What goes with how well a claim holds on a task."""
-    rows = []
-    for name, role in found:
-        for form in FORMS:
-            table = tasks_table(df, in_form(name, form), role, _PREDICTED[name])
-            for row in distinguishing(table, _PREDICTED[name]).to_dict("records"):
-                named = {str(k): v for k, v in row.items()}
-                rows.append({"quantity": in_form(name, form), "role": role, **named})
-    return rows
-
-
-def _rivals(df: pd.DataFrame, found: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Every indicator with each outcome, and pre-update loss given familiarity."""
-    return [
-        {"quantity": in_form(name, form), "role": role, **{str(k): v for k, v in row.items()}}
-        for name, role in found
-        for form in FORMS
-        for row in rivals(df, in_form(name, form), role).to_dict("records")
+        {"quantity": quantity, "role": role, **{str(k): v for k, v in row.items()}}
+        for (quantity, role), table in tables.items()
+        for row in table.to_dict("records")
     ]
 
 

@@ -32,6 +32,8 @@ GIVEN: tuple[tuple[str, tuple[str, ...]], ...] = (
     (HEADLINE_INDICATOR, ("prompt_length", "log_prompt_frequency")),
     *((HEADLINE_INDICATOR, (name,)) for name in FAMILIARITY),
     *((name, (HEADLINE_INDICATOR,)) for name in FAMILIARITY),
+    # Merges come from pretrained text, so a prompt that was never met has more tokens.
+    *((name, ("prompt_length",)) for name in FAMILIARITY),
 )
 """(indicator, what is held fixed): does loss add to familiarity, and familiarity to loss?"""
 

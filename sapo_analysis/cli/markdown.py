@@ -26,11 +26,32 @@ OUTCOMES = (
 
 
 def markdown(report: Report) -> str:
-    """All tables, a blank line between two; the run's ids on top."""
+    """All tables with their captions, the run's ids on top, warnings at the end."""
     ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
-    tables = (claims_block, outcomes_block, distinguishing_block, rivals_block, training_block)
-    blocks = [block(report) for block in tables]
-    return "\n\n".join([f"Findings of {', '.join(ids)}", *filter(None, blocks)])
+    parts = [f"Findings of {', '.join(ids)}", report["no_verdict"] or ""]
+    for block, caption in (
+        (claims_block, claims_caption(report)),
+        (outcomes_block, "r over prompts with 95 %; σ prompt ÷ σ seed needs two seeds."),
+        (distinguishing_block, "Exploratory: Spearman's ρ over tasks; p is not corrected."),
+        (rivals_block, "95 % for new tasks. Many are looked at: the best looks better than it is."),
+        (training_block, "In points; in-task sd: over prompts, seed noise removed, 95 %."),
+    ):
+        if table := block(report):
+            parts += [table, caption]
+    parts += [f"Warning: {warning}" for warning in report["warnings"]]
+    return "\n\n".join(filter(None, parts))
+
+
+def claims_caption(report: Report) -> str:
+    """What the numbers of the claims' table are, n, and what the seed alone gives for claim 1."""
+    by_chance = report["claim_1_from_the_seed_alone"]
+    alone = ", ".join(f"{_signed(by_chance.get(form))} in {form}" for form in FORMS)
+    e = report["verdicts"][0]["estimate"] if report["verdicts"] else {}
+    n = " × ".join(str(e.get(name)) for name in ("n_tasks", "n_prompts", "n_seeds"))
+    return (
+        "Claim 1: natural log of a ratio of spreads, which from the seed alone would be"
+        f" {alone}; the others: r. n = {n} (tasks × prompts × seeds)."
+    )
 
 
 def claims_block(report: Report) -> str:

@@ -80,12 +80,12 @@ def report(
     if as_json and as_markdown:
         raise InputError("--json and --markdown were both given; give one of them.")
     opened = [open_run(find_run(name, folders(runs))) for name in run]
+    if as_markdown:
+        show(markdown(analysis.report(opened, n_permutations=0)))  # it shows no p of these
+        return
     found = analysis.report(opened)
     if as_json:
         show_json(found)
-        return
-    if as_markdown:
-        show(markdown(found))
         return
     show_findings(found)
     show_details(found)

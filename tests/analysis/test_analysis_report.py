@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sapo_analysis.analysis import (
+    claim_1_from_the_seed_alone,
     impacts,
     past_gains,
     report,
@@ -69,7 +70,9 @@ def test_counts_spreads_and_noise_floor(df, document):
     assert len(document["verdicts"]) == 20 and document["no_verdict"] is None
     assert document["definitions"]["forgetting"]["score_form"] == "-(score after - score before)"
     assert len(document["cross_task_correlation"]) == 2 * 36
-    assert document["warnings"] == []
+    by_chance = document["claim_1_from_the_seed_alone"]
+    assert by_chance == claim_1_from_the_seed_alone(df) and by_chance["score"] > 0
+    assert all("the seed alone would give" in warning for warning in document["warnings"])
 
 
 def test_tasks_and_training_are_those_of_the_tables(synthetic, df, document):

@@ -158,7 +158,7 @@ def test_findings_show_every_claim_and_each_task(monkeypatch, runs):
             mine = by_key[row["claim"][0], row["form"]]
             assert row["new tasks"].endswith(mine.verdict)
             assert row["estimate"] == analysis.wording.signed(mine.estimate.value)
-    assert (claims["noise floor"] == "–").all()  # this run has no noise trials
+    assert (claims["noise floor"] == "–").all()  # this run has no noise trials and one seed
     found = analysis.task_correlations(df, y="forgetting_loss", role="past", n_permutations=0)
     assert list(tasks["task"]) == [e.task for e in found]
     assert tasks["r"][0].startswith(analysis.wording.signed(found[0].value))

@@ -1,9 +1,14 @@
 """`sapo report --markdown`: tables that hold the report's own numbers."""
 
+from itertools import product
+
 import pytest
 from typer.testing import CliRunner
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis import CHARACTERISTICS
+from sapo_analysis.analysis.claims import CLAIM_NAMES
+from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli import app
 from sapo_analysis.cli.markdown import (
@@ -14,6 +19,7 @@ from sapo_analysis.cli.markdown import (
     rivals_block,
     training_block,
 )
+from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run
 
@@ -43,15 +49,16 @@ def span(row, lower="lower", upper="upper"):
 def test_claims_stand_with_both_intervals_and_verdicts(report):
     rows = rows_of(claims_block(report))
     assert len(rows) == 10
-    for scope, column in (("these_tasks", "these tasks, 95 %"), ("new_tasks", "new tasks, 95 %")):
-        verdicts = [v for v in report["verdicts"] if v["scope"] == scope]
-        by_name = {(v["claim"][6], v["form"]): v for v in verdicts if "3" not in v["claim"]}
-        for row in rows:
-            cells = {f"{span(v['estimate'])}, {v['verdict']}" for v in verdicts}
-            assert row[column] in cells
-            if mine := by_name.get((row["claim"][0], row["form"])):
-                assert row[column] == f"{span(mine['estimate'])}, {mine['verdict']}"
-                assert row["estimate"] == signed(mine["estimate"]["value"])
+    for row, (claim, form) in zip(rows, product(CLAIM_NAMES, FORMS), strict=True):
+        assert (row["claim"], row["form"]) == (CLAIM_NAMES[claim], form)
+        for scope, column in (("these_tasks", "these tasks"), ("new_tasks", "new tasks")):
+            (v,) = [
+                v
+                for v in report["verdicts"]
+                if (v["claim"], v["form"], v["scope"]) == (claim, form, scope)
+            ]
+            assert row[f"{column}, 95 %"] == f"{span(v['estimate'])}, {v['verdict']}"
+            assert row["estimate"] == signed(v["estimate"]["value"])
     assert [row["predicted"] for row in rows] == ["> 0"] * 8 + ["< 0"] * 2
 
 
@@ -69,24 +76,25 @@ def test_each_task_stands_with_r_and_the_effects_of_prompt_and_seed(report):
 
 
 def test_rivals_and_hints_stand_by_name(report):
+    columns = {
+        ("forgetting", "past"): "forgetting, past",
+        ("forgetting", "retained"): "forgetting, retained",
+        ("generalization", "unseen"): "generalization",
+    }
     rivals = {row["indicator"]: row for row in rows_of(rivals_block(report))}
-    for row in report["rivals"]:
-        if (row["quantity"], row["indicator"], row["given"]) == (
-            "generalization",
-            "pre_update_loss",
-            "",
-        ):
-            found = rivals["pre-update loss"]["generalization"]
-            assert found == f"{signed(row['r'])} ({span(row)})"
+    scores = [row for row in report["rivals"] if (row["quantity"], row["role"]) in columns]
+    assert len(scores) == 3 * len(rivals) > 0
+    for row in scores:
+        given = " and ".join(indicator_name(x) for x in row["given"].split(" and ") if x)
+        name = indicator_name(row["indicator"]) + (f", given {given}" if given else "")
+        cell = rivals[name][columns[row["quantity"], row["role"]]]
+        assert cell == f"{signed(row['r'])} ({span(row)})"
     hints = {row["of the task"]: row for row in rows_of(distinguishing_block(report))}
-    (one,) = [
-        row
-        for row in report["distinguishing"]
-        if (row["quantity"], row["role"], row["characteristic"])
-        == ("forgetting", "past", "loss_ratio")
-    ]
-    cell = hints["pre-update loss, highest ÷ lowest"]["forgetting, past: ρ (p)"]
-    assert cell == f"{signed(one['rho'])} ({one['p']:.2f})"
+    for row in report["distinguishing"]:
+        if (row["quantity"], row["role"]) in columns and row["rho"] is not None:
+            cell = hints[CHARACTERISTICS[row["characteristic"]]]
+            cell = cell[f"{columns[row['quantity'], row['role']]}: ρ (p)"]
+            assert cell == f"{signed(row['rho'])} ({row['p']:.2f})"
 
 
 def test_training_stands_with_what_it_misses(report):
@@ -102,12 +110,19 @@ def test_the_command_prints_all_of_it(path, report):
     result = CliRunner().invoke(app, ["report", str(path), "--markdown"])
     assert result.exit_code == 0 and result.stdout.rstrip() == markdown(report)
     assert result.stdout.startswith(f"Findings of {path.name}\n\n| claim |")
+    by_chance = report["claim_1_from_the_seed_alone"]
+    assert f"from the seed alone would be {signed(by_chance['score'])} in score" in result.stdout
+    assert "n = 5 × 8 × 2 (tasks × prompts × seeds)" in result.stdout
+    assert report["warnings"]
+    for warning in report["warnings"]:
+        assert f"\nWarning: {warning}\n" in result.stdout
 
 
 def test_a_run_without_verdicts_leaves_the_claims_out(tmp_path):
     path = write_run(tmp_path, n_tasks=1, n_prompts=4, finish=False)
     found = analysis.report(open_run(path), n_permutations=0)
     assert claims_block(found) == distinguishing_block(found) == ""
+    assert "no verdict until it is done" in markdown(found)
     assert "| task |" in markdown(found) and "\n\n\n" not in markdown(found)
 
 

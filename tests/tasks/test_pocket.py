@@ -234,11 +234,14 @@ def test_only_the_test_pool_asks_for_an_untaught_fact(name: str) -> None:
 
 
 def test_suite_is_the_same_on_every_machine() -> None:
-    # The digest of all test splits, made once; a change here is a new suite.
+    # The digest of all splits, made once; a change here is a new suite.
     lines = "\n".join(
-        f"{e.input}\t{e.target}" for n in SHIPPED for e in get_task(n).examples("test")
+        f"{e.input}\t{e.target}"
+        for n in SHIPPED
+        for split in SPLITS
+        for e in get_task(n).examples(split)
     )
-    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "03d32397caeac4e7"
+    assert hashlib.sha256(lines.encode()).hexdigest()[:16] == "8a0802849fc8be18"
 
 
 def test_unknown_task_names_the_known_ones() -> None:
@@ -258,7 +261,7 @@ def test_too_many_examples_is_an_input_error() -> None:
         (("share", "sharing"), "sharing|known"),
         (('labels = ["red", ', 'labels = ["rod", '), "rod"),
         (("frames = [", 'generator = "count"\nframes = ['), "either frames or a generator"),
-        (("{fact}", "{nown}"), "slot 'nown'"),
+        (("{verb}", "{nown}"), "slot 'nown'"),
         (("[facts]", "[facts]\npink = 'tomato'"), "labels"),
         (("known = 0.42", "known = 0.99"), "more than 1"),
         (("title = ", "title : "), "colour.toml"),
@@ -269,10 +272,13 @@ def test_too_many_examples_is_an_input_error() -> None:
         (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "plase"'), "mean 'place'"),
         (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "kinds"'), "no table of"),
         (("{fact}", "{fact2}"), "colour.toml.*'fact2'.*'/'"),
-        (("{fact}", "{}"), "slot ''"),
+        (("{verb}", "{}"), "slot ''"),
         (("{verb}", " ".join(f"{{verb{i}}}" for i in range(9))), "9 slots 'verb'.*only 8 such"),
         (("{fact} in", "{fact in"), "slot .fact in"),
-        (("{fact} in", "fact} in"), "brace"),
+        (("{fact} in", "thing in"), "has no fact"),
+        (("[facts]", "[facts]\npink = ''"), "'pink'"),
+        (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "colour"'), "with itself"),
+        (("{verb} the", "verb} the"), "brace"),
     ],
 )
 def test_a_broken_task_file_is_named_with_its_fault(
@@ -286,6 +292,26 @@ def test_a_broken_task_file_is_named_with_its_fault(
     with pytest.raises(InputError, match=complaint) as caught:
         draw_of("colour", read_task_file(path))
     assert "colour.toml" in str(caught.value)
+
+
+def test_labels_that_the_shared_facts_do_not_answer_are_an_error(tmp_path: Path) -> None:
+    text = (FOLDER / "rate.toml").read_text("utf-8")
+    start, end = text.index("[facts]"), text.index("[prompts]")
+    path = tmp_path / "rate.toml"
+    path.write_text(text[:start] + text[end:], "utf-8")
+    with pytest.raises(InputError, match=r"\['bad', 'good'\] .*rate.toml.*'negative', 'positive'"):
+        read_task_file(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "pool"), [({"known": 0.02}, "pretraining"), ({"known": 0, "untaught": 0.99}, "train")]
+)
+def test_a_pool_without_facts_is_an_error_and_no_endless_loop(
+    part: dict[str, float], pool: Pool
+) -> None:
+    file = TaskFile(**(task_file("colour").model_dump() | part))
+    with pytest.raises(InputError, match=f"no fact for the {pool} pool: of 48 it knows 0"):
+        next(PocketTask("colour", file).stream(pool, 0))
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ class TaskFile(BaseModel):
             raise ValueError(
                 f"labels {sorted(self.labels)} are not the answers of facts {sorted(self.facts)}"
             )
+        if bare := [frame for frame in self.frames if "{fact" not in frame]:
+            raise ValueError(f"frame {bare[0]!r} has no fact, so nothing decides its answer")
+        if empty := [answer for answer, facts in self.facts.items() if not facts.split()]:
+            raise ValueError(f"answer {empty[0]!r} has no facts")
         listed = [fact for facts in self.facts.values() for fact in facts.split()]
         if twice := sorted({fact for fact in listed if listed.count(fact) > 1}):
             raise ValueError(f"facts with two answers: {twice}")
@@ -133,6 +137,14 @@ def _check_shared_facts(path: Path, file: TaskFile, partner_name: str) -> None:
         raise InputError(
             f"The task file {path.name} shares facts with {partner_name!r}, which has no table of"
             " facts itself. Name a task that has one."
+        )
+    if partner_name == path.stem:
+        raise InputError(f"The task file {path.name} shares facts with itself. Leave it out.")
+    answers = file.facts or partner.facts
+    if file.labels and set(file.labels) != set(answers):
+        raise InputError(
+            f"The labels {sorted(file.labels)} of task file {path.name} are not the answers of the"
+            f" facts it shares with {partner_name!r}, {sorted(answers)}. Give it its own table."
         )
     if file.facts and set(file.answer_of) != set(partner.answer_of):
         differing = sorted(set(file.answer_of) ^ set(partner.answer_of))

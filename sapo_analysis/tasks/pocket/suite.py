@@ -98,10 +98,16 @@ class PocketTask:
         """Endless examples of one pool; the facts take turns, so each is met equally often.
 
         Raises:
-            InputError: a fact has no input that belongs to this pool.
+            InputError: the pool has no facts, or a fact has no input that belongs to it.
         """
         rng = Random(f"{self.name}/{pool}/{seed}")
         facts = self.facts_of(pool)
+        if not facts:
+            raise InputError(
+                f"Task {self.name!r} has no fact for the {pool} pool: of {len(self.facts)} it knows"
+                f" {self._fact_owner.file.known:g} and leaves {self._fact_owner.file.untaught:g}"
+                " untaught. Change known or untaught so that some are left."
+            )
         while True:
             for fact in rng.sample(facts, len(facts)):
                 yield self._example(rng, pool, fact, facts)
