@@ -38,7 +38,14 @@ def _mean_log_ratio(df: pd.DataFrame, form: str) -> float:
     in_task = seed_cells(df, result, in_task_means, role="current")
     ratios = []
     for task in sorted(of_impact.keys() & in_task.keys()):
-        left, right = two_way(of_impact[task]), two_way(in_task[task])
-        if left and right and left.sigma > 0 and right.sigma > 0:
-            ratios.append(math.log(left.sigma / right.sigma))
+        left, right = _sigma(of_impact[task]), _sigma(in_task[task])
+        if left > 0 and right > 0:
+            ratios.append(math.log(left / right))
     return float(np.mean(ratios)) if ratios else math.nan
+
+
+def _sigma(cells: pd.DataFrame) -> float:
+    found = two_way(cells)
+    # What is left of equal numbers after subtracting means is rounding.
+    rounding = 1e-12 * float(np.nanmax(np.abs(cells.to_numpy(dtype=float))))
+    return found.sigma if found is not None and found.sigma > rounding else 0.0
