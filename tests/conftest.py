@@ -4,6 +4,7 @@ import pytest
 from hypothesis import settings
 
 from sapo_analysis.spec import ParaphraseStudy
+from tests.tiny import tiny_study
 
 # A busy machine is no reason to fail, and a failure has to come again.
 settings.register_profile("steady", deadline=None, derandomize=True)
@@ -35,22 +36,6 @@ def encoder(pocket_model):
     return Encoder(load_tokenizer(find_model("pocket")), context_length(pocket_model))
 
 
-@pytest.fixture
-def tiny_study() -> ParaphraseStudy:
-    """Two past tasks, two current ones, everything else at its smallest."""
-    return ParaphraseStudy.model_validate(
-        {
-            "name": "tiny",
-            "past": ["translate", "topic"],
-            "current": ["sentiment", "place"],
-            "retained": ["first_word"],
-            "prompts": 2,
-            "seeds": [0, 1],
-            "state_seeds": [0],
-            "noise_seeds": [7],
-            "training": {"examples": 12, "batch_size": 4, "steps": 3},
-            "scoring": {"examples": 9},
-            "evaluation": {"examples": 5, "n_predictions_kept": 3},
-            "device": "cpu",
-        }
-    )
+@pytest.fixture(name="tiny_study")
+def tiny_study_fixture() -> ParaphraseStudy:
+    return tiny_study()

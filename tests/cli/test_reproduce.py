@@ -10,6 +10,7 @@ from sapo_analysis import jobs
 from sapo_analysis.cli import app
 from sapo_analysis.store import layout, open_run
 from tests.synthetic import write_run
+from tests.tiny import tiny_study
 
 
 def sapo(*arguments):
@@ -23,9 +24,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(runs):
-    from tests.conftest import tiny_study
-
-    tiny = tiny_study.__wrapped__()
+    tiny = tiny_study()
     small = {"past": tiny.past[:1], "seeds": (0,), "noise_seeds": ()}
     return jobs.run_study(tiny.model_copy(update=small), runs, threads=1)
 

@@ -9,6 +9,7 @@ from sapo_analysis.cli import app
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
 from tests.synthetic import write_run
+from tests.tiny import tiny_study
 
 
 def sapo(*arguments):
@@ -18,9 +19,7 @@ def sapo(*arguments):
 @pytest.fixture(scope="module")
 def study():
     """One task from the base model, two prompts, one seed."""
-    from tests.conftest import tiny_study
-
-    tiny = tiny_study.__wrapped__()
+    tiny = tiny_study()
     plain = {"past": (), "current": tiny.current[:1], "seeds": (0,), "noise_seeds": ()}
     return tiny.model_copy(update={**plain, "prompts": 1})
 

@@ -20,6 +20,7 @@ from sapo_analysis.records import TABLES
 from sapo_analysis.reuse import find_reusable
 from sapo_analysis.store import RunWriter, create_run, layout, open_run
 from sapo_analysis.studies.runner import run_to_end
+from tests.tiny import tiny_study
 
 MEASURED = ("scores", "curves", "predictions")
 
@@ -27,9 +28,7 @@ MEASURED = ("scores", "curves", "predictions")
 @pytest.fixture(scope="module")
 def study():
     """One past task, two current ones, two prompts each, two seeds."""
-    from tests.conftest import tiny_study
-
-    tiny = tiny_study.__wrapped__()
+    tiny = tiny_study()
     return changed(
         tiny, past=tiny.past[:1], unseen=tiny.past[1:], prompts=paraphrases(tiny.current, 1)
     )

@@ -18,6 +18,7 @@ from sapo_analysis.studies.calibrate import calibrate
 from sapo_analysis.studies.runner import run_to_end
 from sapo_analysis.studies.watch import Watch
 from sapo_analysis.tasks.base import Task
+from tests.tiny import tiny_study
 
 CHECKPOINTS = (1, 2)
 WATCHED = ["delta_norm", "dev_loss"]
@@ -35,9 +36,7 @@ def with_settings(study, training=None, **evaluation):
 
 @pytest.fixture(scope="module")
 def tiny():
-    from tests.conftest import tiny_study
-
-    return tiny_study.__wrapped__()
+    return tiny_study()
 
 
 @pytest.fixture(scope="module")

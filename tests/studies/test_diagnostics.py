@@ -17,6 +17,7 @@ from sapo_analysis.studies import diagnostics, rows
 from sapo_analysis.studies.calibrate import calibrate
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.runner import make_engine
+from tests.tiny import tiny_study
 
 N = 6
 OF_GRADIENT = {"gradient_norm", "loss_after_step"}
@@ -54,9 +55,7 @@ def values(found):
 
 @pytest.fixture(scope="module")
 def study():
-    from tests.conftest import tiny_study
-
-    return with_rows(tiny_study.__wrapped__(), N, seeds=(0,), noise_seeds=())
+    return with_rows(tiny_study(), N, seeds=(0,), noise_seeds=())
 
 
 @pytest.fixture(scope="module")

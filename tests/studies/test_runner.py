@@ -19,13 +19,12 @@ from sapo_analysis.plan import make_plan
 from sapo_analysis.records import TABLES
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
+from tests.tiny import tiny_study
 
 
 @pytest.fixture(scope="module")
 def tiny_module_study(request):
-    from tests.conftest import tiny_study
-
-    return tiny_study.__wrapped__()
+    return tiny_study()
 
 
 @pytest.fixture(scope="module")
