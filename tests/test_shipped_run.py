@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli.markdown import claims_block, outcomes_block, rivals_block, training_block
 from sapo_analysis.model_files import find_model
 from sapo_analysis.plan import data_fingerprint, make_plan
@@ -20,6 +21,7 @@ QUOTED = {
 }
 
 
+GENERAL = "generalization"
 each_run = pytest.mark.parametrize("run", SHIPPED, ids=lambda run: run.run_id)
 
 
@@ -59,9 +61,46 @@ def test_the_readme_quotes_its_tables_as_the_command_prints_them(run):
         assert table and table in README, f"sapo report {run.run_id} --markdown: {block.__name__}"
 
 
-def test_the_tuning_side_shows_what_a_study_of_forgetting_relies_on():
+@pytest.fixture(scope="module")
+def tuning():
     (run,) = [run for run in SHIPPED if run.study.name == "tuning"]
-    impacts = analysis.impacts(run)
+    return run
+
+
+def test_the_tuning_side_shows_what_a_study_of_forgetting_relies_on(tuning):
+    impacts = analysis.impacts(tuning)
     assert (analysis.training_check(impacts)["misses"] == "").all()
-    assert (analysis.past_gains(run)["misses"] == "").all()
-    assert run.study.evaluation.examples >= 500
+    assert (analysis.past_gains(tuning)["misses"] == "").all()
+    assert tuning.study.evaluation.examples >= 500
+
+
+def test_the_readme_says_of_the_tuning_side_what_its_tables_say(tuning):
+    impacts = analysis.impacts(tuning)
+    check, gains = analysis.training_check(impacts), analysis.past_gains(tuning)["gain"]
+    upper = check["in_task_sd_upper"]
+    prompt_effects = {
+        role: analysis.prompt_effects(impacts, y, role=role).set_index("current_task")
+        for y, role in (*(("forgetting", r) for r in ("past", "retained")), (GENERAL, "unseen"))
+    }
+    beyond = {
+        role: ", ".join(table.index[table["ratio_lower"] > 0])
+        for role, table in prompt_effects.items()
+    }
+    r_of = {
+        role: [e.value for e in analysis.task_correlations(impacts, y=y, role=role)]
+        for y, role in (("forgetting", "retained"), (GENERAL, "unseen"))
+    }
+    text = " ".join(README.split())
+    for said in (
+        f"gains of {gains.min():.0f} to {gains.max():.0f} points in every seed",
+        f"at least {check['least_gain'].min():.0f} points gained",
+        f"in-task sd estimated at most {check['in_task_sd'].max():.1f},"
+        f" upper limits {upper.min():.1f} to {upper.max():.1f}",
+        f"for *retained* tasks on two of the five ({beyond['retained']}),"
+        f" for *unseen* ones on two ({beyond['unseen']}), for *past* tasks on none",
+        f"for retained tasks it goes from {signed(min(r_of['retained']))}"
+        f" to {signed(max(r_of['retained']))},"
+        f" for unseen ones from {signed(min(r_of['unseen']))} to {signed(max(r_of['unseen']))}",
+    ):
+        assert said in text
+    assert beyond["past"] == ""
