@@ -13,6 +13,7 @@ from sapo_analysis.cli.options import JsonOption
 from sapo_analysis.cli.output import duration, number, say, show, show_json, show_table
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.model_files import find_model
+from sapo_analysis.tasks.pocket import task_names
 
 _PRETRAIN_LIMIT_SECONDS = 7 * 24 * 3600.0
 _CARD_LIMIT_SECONDS = 24 * 3600.0
@@ -59,6 +60,11 @@ def card(
             " Name such a model, for example pocket."
         )
     recorded = json.loads(path.read_text("utf-8"))["card"]
+    if gone := [row["task"] for row in recorded if row["task"] not in task_names()]:
+        raise InputError(
+            f"The card of {model!r} has tasks that the suite no longer has: {', '.join(gone)}."
+            " The model was made on another suite; its card can be measured with that alone."
+        )
     n = recorded[0]["n_examples"]
     say(f"Measuring {len(recorded)} tasks with {n} test examples under each of their prompts")
     payload = {"model": model, "examples": n}

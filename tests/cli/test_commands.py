@@ -108,6 +108,16 @@ def test_prompts_of_a_model_carry_its_frequencies(tmp_path):
         assert {row["frequency"] for row in listed} == {None}
 
 
+def test_a_card_of_another_suite_is_refused_before_it_is_measured(tmp_path, monkeypatch):
+    shutil.copytree(POCKET, tmp_path / "mine")
+    record = json.loads((POCKET / "pretraining.json").read_text())
+    record["card"][0]["task"] = "gone"
+    (tmp_path / "mine" / "pretraining.json").write_text(json.dumps(record))
+    monkeypatch.setattr(jobs, "probe", lambda *_, **__: pytest.fail("it was measured"))
+    result = sapo("card", tmp_path / "mine")
+    assert result.exit_code == 2 and "no longer has: gone" in result.stderr
+
+
 def test_models():
     assert {"pocket", "pocket-random"} <= {
         row["name"] for row in json.loads(ok("models", "--json"))

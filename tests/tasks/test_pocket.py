@@ -17,6 +17,7 @@ from random import Random
 import pytest
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import SPLITS, Example, get_task, list_tasks
 from sapo_analysis.tasks.pocket import (
     DECLARED,
@@ -278,6 +279,10 @@ def test_too_many_examples_is_an_input_error() -> None:
         (("{fact} in", "thing in"), "has no fact"),
         (("[facts]", "[facts]\npink = ''"), "'pink'"),
         (("known = 0.42\nuntaught = 0.08", 'shares_facts_with = "colour"'), "with itself"),
+        (("max_new_tokens = 4", "max_new_tokens = 1"), "max_new_tokens"),
+        (("novel = [", 'novel = [" ",'), "empty"),
+        (("novel = [", 'novel = ["red white green",'), "'red white green' .*label 'yellow'"),
+        (("novel = [", f'novel = ["{get_prompts("colour")[0].text}",'), "stands twice"),
         (("{verb} the", "verb} the"), "brace"),
     ],
 )
@@ -292,6 +297,23 @@ def test_a_broken_task_file_is_named_with_its_fault(
     with pytest.raises(InputError, match=complaint) as caught:
         draw_of("colour", read_task_file(path))
     assert "colour.toml" in str(caught.value)
+
+
+def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cafe.toml"
+    path.write_bytes('title = "Café"'.encode("latin-1"))
+    with pytest.raises(InputError, match="cafe.toml is not UTF-8"):
+        read_task_file(path)
+
+
+@pytest.mark.parametrize("name", ["My Task", "Mine", "2nd", "mi-ne"])
+def test_a_file_name_that_cannot_name_a_task_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{name}.toml").touch()
+    monkeypatch.setattr(files, "FOLDER", tmp_path)
+    with pytest.raises(InputError, match=f"'{name}.toml' cannot name a task"):
+        files.task_names.__wrapped__()
 
 
 def test_labels_that_the_shared_facts_do_not_answer_are_an_error(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ much of them pretraining shows, and its prompts. `README.md` in that folder expl
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.explain import explain
@@ -36,6 +37,11 @@ class PromptTexts(BaseModel):
     novel: tuple[str, ...]
     test_only: tuple[str, ...]
 
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every wording, the original first."""
+        return (self.original, *self.seen, *self.novel, *self.test_only)
+
 
 class TaskFile(BaseModel):
     """The content of one task file."""
@@ -47,7 +53,7 @@ class TaskFile(BaseModel):
     role: DeclaredRole
     metric: str
     labels: tuple[str, ...] = ()
-    max_new_tokens: PositiveInt
+    max_new_tokens: int = Field(ge=2)  # one token of the answer and the end of turn
     shares_facts_with: str | None = None
     share: float = Field(1.0, ge=0)
     known: float = Field(1.0, ge=0, le=1)
@@ -90,6 +96,7 @@ class TaskFile(BaseModel):
         listed = [fact for facts in self.facts.values() for fact in facts.split()]
         if twice := sorted({fact for fact in listed if listed.count(fact) > 1}):
             raise ValueError(f"facts with two answers: {twice}")
+        self._check_prompts()
         if self.shares_facts_with and {"known", "untaught"} & self.model_fields_set:
             raise ValueError(
                 f"known and untaught are those of {self.shares_facts_with!r}; leave them out"
@@ -98,11 +105,32 @@ class TaskFile(BaseModel):
             raise ValueError(f"known {self.known} + untaught {self.untaught} is more than 1")
         return self
 
+    def _check_prompts(self) -> None:
+        folded = [" ".join(text.casefold().split()) for text in self.prompts.all]
+        if "" in folded:
+            raise ValueError("a prompt is empty")
+        if twice := [text for text in folded if folded.count(text) > 1]:
+            raise ValueError(f"the prompt {twice[0]!r} stands twice")
+        for text in self.prompts.all:
+            for label in self.labels:
+                if not re.search(rf"\b{re.escape(label)}\b", text):
+                    raise ValueError(f"the prompt {text!r} does not name the label {label!r}")
+
 
 @cache
 def task_names() -> tuple[str, ...]:
-    """Names of all tasks, in alphabetical order: the stems of their files."""
-    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    """Names of all tasks, in alphabetical order: the stems of their files.
+
+    Raises:
+        InputError: a file's name cannot be a task's.
+    """
+    names = tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    if wrong := [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)]:
+        raise InputError(
+            f"The task file {wrong[0] + '.toml'!r} cannot name a task: a name is lower-case"
+            " letters, digits and underscores, a letter first. Rename the file."
+        )
+    return names
 
 
 @cache
@@ -157,6 +185,10 @@ def _check_shared_facts(path: Path, file: TaskFile, partner_name: str) -> None:
 def _parse(path: Path) -> TaskFile:
     try:
         return TaskFile(**tomllib.loads(path.read_text("utf-8")))
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The task file {path.name} is not UTF-8 text: {error}. Save it as UTF-8."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"The task file {path.name} is not TOML: {error}") from error
     except ValidationError as error:
