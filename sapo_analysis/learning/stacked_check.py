@@ -16,8 +16,8 @@ from sapo_analysis.models.packing import Pack, shared_prefix
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.spec import LoraSettings
 
-_TRIED = 0.05
-"""Spread of the tried weights: enough to change losses, not to overflow."""
+_TRIED = 0.1
+"""Spread of the tried weights: enough to change the losses of a sure model, not to overflow."""
 
 
 @torch.no_grad()
