@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,7 @@ from sapo_analysis.pretraining.mix import (
 )
 from sapo_analysis.pretraining.settings import PretrainSettings, preset
 from sapo_analysis.pretraining.tokenizer import train_tokenizer
-from sapo_analysis.prompts import user_message
+from sapo_analysis.prompts import get_prompts, user_message
 from sapo_analysis.prompts.bank import FREQUENCIES
 from sapo_analysis.tasks.pocket import task_names
 
@@ -84,7 +85,7 @@ def _pretrain(settings: PretrainSettings, out: Path, report: Report) -> dict[str
     # One file less to lose: the template lives inside tokenizer_config.json.
     tokenizer.save_pretrained(out, save_jinja_files=False)
     _name_tokenizer_class(out / "tokenizer_config.json")
-    _write_json(out / FREQUENCIES, dict(sorted(done.frequencies.items())))
+    _write_json(out / FREQUENCIES, _by_text(done.frequencies))
     _write_json(out / "mixture.json", mixture(settings, task_names()))
     card = measure_card(
         model,
@@ -144,6 +145,18 @@ def _name_tokenizer_class(path: Path) -> None:
     # transformers 5 writes its own new name for the class; version 4 knows only this one.
     content = json.loads(path.read_text("utf-8"))
     _write_json(path, {**content, "tokenizer_class": "PreTrainedTokenizerFast"})
+
+
+def _by_text(frequencies: Counter[str]) -> dict[str, dict[str, int]]:
+    """Counts by prompt id as task, to text, to count; without the prompts never drawn."""
+    return {
+        task: {
+            prompt.text: frequencies[prompt.prompt_id]
+            for prompt in get_prompts(task, model_folder=None)
+            if frequencies[prompt.prompt_id]
+        }
+        for task in task_names()
+    }
 
 
 def _sha256(content: bytes) -> str:

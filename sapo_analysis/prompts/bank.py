@@ -11,7 +11,9 @@ from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.tasks.pocket import task_file
 
 FREQUENCIES = "prompt_frequencies.json"
-"""Written by pretraining beside the weights it belongs to: prompt id to number of examples."""
+"""Written by pretraining beside the weights it belongs to: task, to text, to number of examples.
+
+By the text, not the id: a prompt that was reworded since has not been shown."""
 
 
 def get_prompts(task: str, model_folder: Path | None = POCKET) -> list[Prompt]:
@@ -48,15 +50,15 @@ def _bank(task: str, model_folder: Path | None) -> tuple[Prompt, ...]:
     for i, (source, test_only, text) in enumerate(rows):
         prompt_id = f"{task}-{i:02d}"
         # A prompt that pretraining never drew is not in the counts.
-        frequency = None if counts is None else counts.get(prompt_id, 0)
+        frequency = None if counts is None else counts.get(task, {}).get(text, 0)
         prompts.append(Prompt(task, prompt_id, text, source, test_only, frequency))
     return tuple(prompts)
 
 
 @cache
-def _frequencies(model_folder: Path) -> dict[str, int] | None:
+def _frequencies(model_folder: Path) -> dict[str, dict[str, int]] | None:
     path = model_folder / FREQUENCIES
     if not path.is_file():
         return None
-    counts: dict[str, int] = json.loads(path.read_text("utf-8"))
+    counts: dict[str, dict[str, int]] = json.loads(path.read_text("utf-8"))
     return counts

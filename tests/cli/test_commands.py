@@ -99,7 +99,7 @@ def test_prompts_of_a_model_carry_its_frequencies(tmp_path):
     for name in ("mine", "bare"):
         shutil.copytree(POCKET, tmp_path / name)
         (tmp_path / name / "prompt_frequencies.json").unlink()
-    counts = {"sentiment-00": 7}
+    counts = {"sentiment": {get_prompts("sentiment")[0].text: 7}}
     (tmp_path / "mine" / "prompt_frequencies.json").write_text(json.dumps(counts))
     listed = json.loads(ok("prompts", "sentiment", "--model", tmp_path / "mine", "--json"))
     assert [row["frequency"] for row in listed] == [7] + 24 * [0]

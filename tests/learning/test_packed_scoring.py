@@ -45,7 +45,8 @@ def test_in_float32_packed_losses_are_as_near_to_float64_as_plain_ones(
     scale = np.maximum(exact, 1.0)
     rounding = np.max(np.abs(plain - exact) / scale)
     assert rounding < 2e-5
-    assert np.max(np.abs(packed - exact) / scale) <= 1.5 * rounding + 1e-6
+    # Each is the worst of forty rows' rounding, and two such differ by a factor by chance.
+    assert np.max(np.abs(packed - exact) / scale) <= 4 * rounding
     assert packed.sum() == pytest.approx(plain.sum(), rel=1e-6)
 
 

@@ -143,8 +143,8 @@ def test_a_finished_member_no_longer_changes(model64, encoder, members):
         with stacked_adapters(model64, LoraSettings(), [m.seed for m in stack]) as adapters:
             train_stacked(model64, adapters, stack, encoder.pad_id)
             found.append(adapters.values[0].clone())
-    # Weight decay and moments would go on moving it.
-    torch.testing.assert_close(found[0], found[1], rtol=1e-12, atol=1e-14)
+    # Weight decay and moments would go on moving it, by far more than two members' rounding.
+    torch.testing.assert_close(found[0], found[1], rtol=1e-9, atol=1e-12)
 
 
 def test_shared_prefixes_are_read_once(pocket_model, encoder):

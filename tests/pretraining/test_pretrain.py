@@ -149,11 +149,12 @@ def test_settings_log_and_frequencies_are_written(small: Path) -> None:
     log = [json.loads(line) for line in lines]
     assert [row["step"] for row in log] == [1, 2, 4, 6]
     assert log[-1]["answer_loss"] < log[0]["answer_loss"]
-    counts = json.loads((small / "prompt_frequencies.json").read_text("utf-8"))
+    by_task = json.loads((small / "prompt_frequencies.json").read_text("utf-8"))
+    counts = {(task, text): n for task, texts in by_task.items() for text, n in texts.items()}
     draws = list(islice(pretraining_stream(SMOKE), SMOKE.steps * SMOKE.batch_size))
-    expected: Counter[str] = Counter()
+    expected: Counter[tuple[str, str]] = Counter()
     for draw in draws:
-        expected[draw.prompt.prompt_id] += len(draw.examples)
+        expected[draw.prompt.task, draw.prompt.text] += len(draw.examples)
     assert counts == expected
     assert record["examples"] == sum(counts.values()) > record["conversations"] == len(draws)
     assert "| sentiment |" in (small / "MODEL_CARD.md").read_text("utf-8")

@@ -101,7 +101,8 @@ def test_frequencies_come_from_the_model_at_hand(tmp_path: Path) -> None:
     assert all(p.frequency is None for p in get_prompts("add", model_folder=tmp_path))
     other = tmp_path / "other"
     other.mkdir()
-    (other / "prompt_frequencies.json").write_text(json.dumps({"add-03": 7}), "utf-8")
+    reworded = {"add": {get_prompts("add")[3].text: 7, "As add-13 once read.": 8}}
+    (other / "prompt_frequencies.json").write_text(json.dumps(reworded), "utf-8")
     frequencies = {p.prompt_id: p.frequency for p in get_prompts("add", model_folder=other)}
     assert frequencies["add-03"] == 7 and frequencies["add-13"] == 0
 
