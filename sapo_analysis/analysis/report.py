@@ -198,12 +198,21 @@ def _matched(
     outcomes = []
     for name, role in found:
         for form in FORMS:
+            y = in_form(name, form)
             estimates = matched.estimates(
-                in_form(name, form), role, HEADLINE_INDICATOR, SCOPES, "pearson", None, m, seed
+                y, role, HEADLINE_INDICATOR, SCOPES, "pearson", None, m, seed
             )
-            for by_step, at_loss in estimates:
+            for scope, (by_step, at_loss) in zip(SCOPES, estimates, strict=True):
                 steps = [{"step": n, "estimate": e.to_dict()} for n, e in by_step.items()]
-                outcomes.append({"equal_steps": steps, "equal_loss": at_loss.to_dict()})
+                outcomes.append(
+                    {
+                        "quantity": y,
+                        "role": role,
+                        "scope": scope,
+                        "equal_steps": steps,
+                        "equal_loss": at_loss.to_dict(),
+                    }
+                )
     return {
         "matched": {
             "note": NOTE,

@@ -12,6 +12,7 @@ from typing import Any
 from sapo_analysis.analysis import CHARACTERISTICS
 from sapo_analysis.analysis.claims import CLAIM_NAMES, predicted_sign
 from sapo_analysis.analysis.estimate import FORMS
+from sapo_analysis.analysis.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli.output import MISSING
 from sapo_analysis.figures.outcomes import indicator_name
@@ -25,6 +26,12 @@ OUTCOMES = (
 )
 
 
+MATCHED_CAPTION = (
+    "r of pre-update loss with the outcome, 95 % for new tasks. Steps and size of the update: mean"
+    f" over prompts, least to most. {MATCHED_NOTE}"
+)
+
+
 def markdown(report: Report) -> str:
     """All tables with their captions, the run's ids on top, warnings at the end."""
     ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
@@ -33,6 +40,7 @@ def markdown(report: Report) -> str:
         (claims_block, claims_caption(report)),
         (outcomes_block, "r over prompts with 95 %; σ prompt ÷ σ seed needs two seeds."),
         (distinguishing_block, "Exploratory: Spearman's ρ over tasks; p is not corrected."),
+        (matched_block, MATCHED_CAPTION),
         (rivals_block, "95 % for new tasks. Many are looked at: the best looks better than it is."),
         (training_block, "In points; in-task sd: over prompts, seed noise removed, 95 %."),
     ):
@@ -92,6 +100,33 @@ def distinguishing_block(report: Report) -> str:
     return _table(["of the task", *(f"{_words(o)}: ρ (p)" for o in OUTCOMES)], rows)
 
 
+def matched_block(report: Report) -> str:
+    """Pre-update loss with each outcome: r by step, and at equal dev loss; nothing without checkpoints."""
+    if "matched" not in report:
+        return ""
+    matched = report["matched"]
+    found = {
+        (row["quantity"], row["role"]): row
+        for row in matched["outcomes"]
+        if row["scope"] == "new_tasks"
+    }
+    shown = [found.get(outcome) for outcome in OUTCOMES]
+    steps = [row["step"] for row in matched["outcomes"][0]["equal_steps"]]
+    last = _along(matched["progress"], "equal_steps")
+    rows = [
+        [
+            f"equal steps: {step}",
+            *(_estimate(row and row["equal_steps"][i]["estimate"]) for row in shown),
+            str(step),
+            last[1] if step == steps[-1] else MISSING,
+        ]
+        for i, step in enumerate(steps)
+    ]
+    at_loss = [_estimate(row and row["equal_loss"]) for row in shown]
+    rows.append(["equal dev loss", *at_loss, *_along(matched["progress"], "equal_loss")])
+    return _table(["compared at", *(_words(o) for o in OUTCOMES), "steps", "‖ΔW‖"], rows)
+
+
 def rivals_block(report: Report) -> str:
     """Per indicator, and per indicator given others: r with each outcome, 95 % for new tasks."""
     found: dict[str, dict[tuple[str, str], Report]] = {}
@@ -133,6 +168,22 @@ def _words(outcome: tuple[str, str]) -> str:
 
 def _r(row: Report | None) -> str:
     return MISSING if row is None else f"{_signed(row['r'])} ({_interval(row)})"
+
+
+def _estimate(estimate: Report | None) -> str:
+    if estimate is None:
+        return MISSING
+    return f"{_signed(estimate['value'])} ({_interval(estimate)})"
+
+
+def _along(progress: Sequence[Report], side: str) -> tuple[str, str]:
+    """Steps taken and size of the update over all prompts: mean, least to most."""
+    spans = []
+    for column, digits in (("steps_taken", 1), ("delta_norm", 2)):
+        values = [row[f"{column}_at_{side}"] for row in progress]
+        mean = sum(values) / len(values)
+        spans.append(f"{mean:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})")
+    return spans[0], spans[1]
 
 
 def _r_and_ratio(row: Report | None) -> tuple[str, str]:

@@ -15,13 +15,15 @@ from sapo_analysis.cli.markdown import (
     claims_block,
     distinguishing_block,
     markdown,
+    matched_block,
     outcomes_block,
     rivals_block,
     training_block,
 )
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.store import open_run
-from tests.synthetic import Truth, write_run
+from tests.synthetic import STEPS, Truth, write_run
+from tests.watched import Look, write_watched_run
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,31 @@ def test_rivals_and_hints_stand_by_name(report):
             cell = hints[CHARACTERISTICS[row["characteristic"]]]
             cell = cell[f"{columns[row['quantity'], row['role']]}: ρ (p)"]
             assert cell == f"{signed(row['rho'])} ({row['p']:.2f})"
+
+
+def test_equal_steps_and_equal_loss_stand_with_how_far_each_prompt_went(tmp_path, report):
+    def look(i, seed, step):
+        done = step / STEPS
+        return Look(2 - done - 0.1 * i * done, (1 + i) * done, done)
+
+    path = write_watched_run(tmp_path, look, n_prompts=4, n_tasks=3)
+    matched = analysis.report(open_run(path), n_permutations=0)["matched"]
+    table = matched_block({"matched": matched})
+    *steps, at_loss = rows_of(table)
+    assert [row["steps"] for row in steps] == ["10", "20", "50"]
+    assert [row["‖ΔW‖"] for row in steps] == ["–", "–", "2.50 (1.00 to 4.00)"]
+    # The first prompt ends at 1.0; the others get there at 50 / (1 + i / 10).
+    taken = [50 / (1 + i / 10) for i in range(4)]
+    for cell, least in ((at_loss["steps"], min(taken)), (at_loss["‖ΔW‖"], 1)):
+        assert f"({least:.1f}" in cell or f"({least:.2f}" in cell
+    assert at_loss["steps"].endswith("to 50.0)")
+    for row in matched["outcomes"]:
+        if row["scope"] == "new_tasks" and not row["quantity"].endswith("_loss"):
+            name = "generalization" if row["role"] == "unseen" else f"forgetting, {row['role']}"
+            found = [part["estimate"] for part in row["equal_steps"]] + [row["equal_loss"]]
+            for line, e in zip((*steps, at_loss), found, strict=True):
+                assert line[name] == f"{signed(e['value'])} ({span(e)})"
+    assert matched_block(report) == ""
 
 
 def test_training_stands_with_what_it_misses(report):
