@@ -14,7 +14,8 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.estimate import Estimate, Verdict
+from sapo_analysis.analysis.estimate import SCOPES, Estimate, Scope, Verdict
+from sapo_analysis.analysis.matched import MatchedComparison
 from sapo_analysis.analysis.noise import NoiseBand
 from sapo_analysis.analysis.numerical_noise import NumericalNoise
 from sapo_analysis.analysis.trust import Check
@@ -95,6 +96,20 @@ def rivals(key: Key, outcome: str, form: str) -> pd.DataFrame:
     """Every indicator with one outcome, and pre-update loss given familiarity."""
     o = OUTCOMES[outcome]
     return analysis.rivals(impacts(key), o.column(form), o.role)
+
+
+@st.cache_data(max_entries=32, show_spinner="Comparing prompts that learned equally much …")
+def matched(key: Key, outcome: str, form: str) -> dict[Scope, MatchedComparison]:
+    """One outcome at equal steps and at equal dev loss, by scope; nothing without checkpoints."""
+    run, o = loaded(*key), OUTCOMES[outcome]
+    if not run.study.evaluation.checkpoints:
+        return {}
+    return {
+        scope: analysis.matched_comparison(
+            run, o.column(form), o.role, scope=scope, n_permutations=0
+        )
+        for scope in SCOPES
+    }
 
 
 @st.cache_data(max_entries=12, show_spinner=False)

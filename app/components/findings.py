@@ -11,6 +11,7 @@ from sapo_analysis import analysis
 from sapo_analysis.analysis.claims import CLAIM_NAMES
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
+from sapo_analysis.app.components.matched import matched_table
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.state import Choice
 from sapo_analysis.figures.outcomes import indicator_name
@@ -31,6 +32,7 @@ def findings_tab(key: estimates.Key, choice: Choice, silent: str) -> None:
     _distinguishing(key, choice)
     st.markdown("**Does pre-update loss say more than its rivals?**")
     _rivals(key, choice)
+    matched_table(key, choice)
     _past(key)
 
 

@@ -101,7 +101,7 @@ def distinguishing_block(report: Report) -> str:
 
 
 def matched_block(report: Report) -> str:
-    """Pre-update loss with each outcome: r by step, and at equal dev loss; nothing without checkpoints."""
+    """Pre-update loss with each outcome, by step and at equal dev loss; needs checkpoints."""
     if "matched" not in report:
         return ""
     matched = report["matched"]

@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 from sapo_analysis import analysis
 from sapo_analysis.store import open_run
 from tests.app.conftest import MAIN
+from tests.synthetic import STEPS
+from tests.watched import Look, write_watched_run
 
 CHIP = "border-radius:999px"
 pytestmark = pytest.mark.filterwarnings("default")
@@ -176,6 +178,30 @@ def test_findings_show_every_claim_and_each_task(monkeypatch, runs):
     )
 
 
+def test_findings_of_a_run_with_checkpoints_compare_prompts_that_learned_equally_much(
+    monkeypatch, tmp_path
+):
+    def look(i, seed, step):
+        done = step / STEPS
+        return Look(2 - done - 0.1 * i * done, (1 + i) * done, done)
+
+    path = write_watched_run(tmp_path, look, n_prompts=4, n_tasks=3)
+    app = opened(monkeypatch, tmp_path, run=path.name, tab="Findings")
+    table = frame_with(app, "compared at")
+    mine = analysis.matched_comparison(open_run(path), "forgetting", "past", n_permutations=0)
+    found = [*mine.equal_steps.values(), mine.equal_loss]
+    assert list(table["r"]) == [analysis.wording.signed(e.value) for e in found]
+    assert list(table["compared at"]) == [
+        "step 10",
+        "step 20",
+        "step 50, the end",
+        "equal dev loss",
+    ]
+    taken = mine.table["steps_taken_at_equal_loss"]
+    assert table["steps"].iloc[-1] == f"{taken.mean():.3g} ({taken.min():.3g} to 50)"
+    assert mine.note in text_of(app)
+
+
 def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
     app = explored(monkeypatch, runs, "random", tab="Findings")
     assert "random weights" in text_of(app)
@@ -191,6 +217,7 @@ def test_findings_of_a_run_that_is_not_done_say_so_and_show_what_there_is(monkey
     assert "until it is done" in text_of(app)
     assert not frame_with(app, "as predicted")["task"].duplicated().any()
     assert frame_with(app, "held fixed")["indicator"][0] == "pre-update loss"
+    assert not [d for d in app.dataframe if "compared at" in d.value]  # it has no checkpoints
 
 
 def test_findings_of_the_in_task_outcome_name_the_others(monkeypatch, runs):

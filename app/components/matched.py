@@ -1,0 +1,78 @@
+"""The part of the findings that compares prompts after equal steps and at equal dev loss."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import streamlit as st
+
+from sapo_analysis.analysis.estimate import Estimate
+from sapo_analysis.analysis.matched import MatchedComparison
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.app import estimates
+from sapo_analysis.app.components.text import md
+from sapo_analysis.app.state import Choice
+
+
+def matched_table(key: estimates.Key, choice: Choice) -> None:
+    """Correlation by step, and where all prompts learned equally much; needs checkpoints."""
+    found = estimates.matched(key, choice.outcome.name, choice.form)
+    if not found:
+        return
+    new, these = found["new_tasks"], found["these_tasks"]
+    last = max(new.equal_steps)
+    rows = [
+        {
+            "compared at": f"step {step}" + (", the end" if step == last else ""),
+            **_r(estimate, these.equal_steps[step]),
+            "steps": str(step),
+            "size of the update": _span(new, "delta_norm_at_equal_steps") if step == last else "–",
+        }
+        for step, estimate in new.equal_steps.items()
+    ]
+    rows.append(
+        {
+            "compared at": "equal dev loss",
+            **_r(new.equal_loss, these.equal_loss),
+            "steps": _span(new, "steps_taken_at_equal_loss"),
+            "size of the update": _span(new, "delta_norm_at_equal_loss"),
+        }
+    )
+    st.markdown("**What is left once all prompts have learned equally much?**")
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        alt="The correlation by training step, and where all prompts reach the same dev loss.",
+        column_config={
+            "compared at": st.column_config.TextColumn("compared at", pinned=True),
+            "r": st.column_config.TextColumn("r", help="Pre-update loss with the outcome."),
+            "steps": st.column_config.TextColumn("steps", help="Mean over prompts, least to most."),
+            "size of the update": st.column_config.TextColumn(
+                "‖ΔW‖", help="Frobenius norm of the update: mean over prompts, least to most."
+            ),
+        },
+    )
+    st.caption(md(new.note))
+    for trial in new.left_out:
+        st.caption(f":material/warning: Left out: {md(trial)}.")
+
+
+def _r(new: Estimate, these: Estimate) -> dict[str, str]:
+    return {
+        "r": signed(new.value),
+        "these tasks, 95 %": _interval(these),
+        "new tasks, 95 %": _interval(new),
+        "n": f"{new.n_tasks} × {new.n_prompts}",
+    }
+
+
+def _interval(estimate: Estimate) -> str:
+    if math.isnan(estimate.lower):
+        return "–"
+    return f"{signed(estimate.lower)} to {signed(estimate.upper)}"
+
+
+def _span(found: MatchedComparison, column: str) -> str:
+    values = found.table[column].dropna()
+    return f"{values.mean():.3g} ({values.min():.3g} to {values.max():.3g})"
