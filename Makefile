@@ -32,6 +32,7 @@ demo:
 app: $(TRAIN)
 	$(BIN)/sapo app --port $(PORT)
 
+# Two processes with one thread each: one with two threads takes a third longer.
 test: $(DEV)
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -39,7 +40,7 @@ test: $(DEV)
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null \
 			|| echo "*** chromium could not be installed: BROWSER TESTS WILL BE SKIPPED ***"; \
 	else echo "*** No chromium, and no root with apt-get to install it: BROWSER TESTS WILL BE SKIPPED ***"; fi
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(DEV)
 	$(BIN)/ruff check .
