@@ -20,6 +20,8 @@ from sapo_analysis.errors import InputError, unknown
 _DATA = Path(__file__).parent / "data"
 POCKET = _DATA / "pocket"
 RANDOM = "pocket-random"
+CHECKPOINT = "checkpoint"
+"""Folder in a pocket model's own that is there until its pretraining is done, card included."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def find_model(name: str) -> ModelFiles:
     """The files of a model given by name, folder or cached id.
 
     Raises:
-        InputError: the name is unknown, or the folder lacks a configuration or safetensors weights.
+        InputError: the name is unknown, or the folder lacks a configuration or safetensors weights,
+            or its pretraining is not done.
     """
     if name in _shipped():
         return ModelFiles(name, _DATA / name, "trained")
@@ -88,6 +91,11 @@ def find_model(name: str) -> ModelFiles:
     if not any(folder.glob("*.safetensors")):
         raise InputError(
             f"Model folder {name!r} has no .safetensors file. Other weight formats are not loaded."
+        )
+    if (folder / CHECKPOINT / "progress.json").is_file():
+        raise InputError(
+            f"Model folder {name!r} is not done: its pretraining was stopped. The `sapo pretrain`"
+            " command that began it continues it."
         )
     return ModelFiles(name, folder, "trained")
 

@@ -12,7 +12,7 @@ from sapo_analysis import jobs
 from sapo_analysis.cli.options import JsonOption
 from sapo_analysis.cli.output import duration, number, say, show, show_json, show_table
 from sapo_analysis.errors import InputError, WorkError
-from sapo_analysis.model_files import find_model
+from sapo_analysis.model_files import CHECKPOINT, find_model
 from sapo_analysis.tasks.pocket import task_names
 
 _PRETRAIN_LIMIT_SECONDS = 7 * 24 * 3600.0
@@ -25,7 +25,7 @@ _LOSS_ALLOWED = 1e-3
 
 def pretrain(
     preset: Annotated[
-        str, typer.Option(metavar="NAME", help="Which pocket model to make.")
+        str, typer.Option(metavar="NAME", help="pocket, or smoke: a try of seconds.")
     ] = "pocket",
     seed: Annotated[int, typer.Option(min=0, help="Seed of initialisation, data and order.")] = 0,
     out: Annotated[
@@ -39,7 +39,13 @@ def pretrain(
         raise InputError(f"--out {str(folder)!r} is a file. Give a folder for the model.")
     say(f"Pretraining {preset} at seed {seed} into {folder}")
     payload = {"preset": preset, "seed": seed, "out": str(folder.absolute())}
-    answer = jobs.probe("pretrain", payload, timeout=_PRETRAIN_LIMIT_SECONDS, echo=True)
+    try:
+        answer = jobs.probe("pretrain", payload, timeout=_PRETRAIN_LIMIT_SECONDS, echo=True)
+    except KeyboardInterrupt:
+        held = (folder / CHECKPOINT).is_dir()
+        how = "continues from its last checkpoint" if held else "begins anew: no checkpoint was due"
+        say(f"Stopped. The same command {how}.")
+        raise
     if "seconds" in answer:
         say(f"Pretrained in {duration(answer['seconds'])}.")
     show(f"The model is in {folder}. Use it with: sapo run demo --set model={folder}")

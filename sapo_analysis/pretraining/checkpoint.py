@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.model_files import CHECKPOINT
 from sapo_analysis.pretraining.settings import PretrainSettings
 
-FOLDER = "checkpoint"
 # Written last: where it stands, the checkpoint is whole.
 _LAST = "progress.json"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -42,7 +42,7 @@ def save(
     progress: Progress,
 ) -> None:
     """Replace the checkpoint of the folder `out`; a kill leaves the old one or the new one."""
-    fresh = out / f"{FOLDER}.new"
+    fresh = out / f"{CHECKPOINT}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     parameters = dict(model.named_parameters())
@@ -78,7 +78,7 @@ def load(
     if not exists(out):
         return Progress(0, 0.0, Counter())
     _promote(out)
-    folder = out / FOLDER
+    folder = out / CHECKPOINT
     record: dict[str, Any] = json.loads((folder / _LAST).read_text("utf-8"))
     was = {**record["settings"], **record["suite"]}
     wanted = {**settings.model_dump(), **suite}
@@ -97,13 +97,13 @@ def load(
 
 def clear(out: Path) -> None:
     """Remove the checkpoint: the work is done."""
-    for name in (FOLDER, f"{FOLDER}.new"):
+    for name in (CHECKPOINT, f"{CHECKPOINT}.new"):
         shutil.rmtree(out / name, ignore_errors=True)
 
 
 def exists(out: Path) -> bool:
     """Whether the folder holds a checkpoint to go on from."""
-    return any((out / name / _LAST).is_file() for name in (FOLDER, f"{FOLDER}.new"))
+    return any((out / name / _LAST).is_file() for name in (CHECKPOINT, f"{CHECKPOINT}.new"))
 
 
 def _promote(out: Path) -> None:
@@ -111,7 +111,7 @@ def _promote(out: Path) -> None:
 
     A folder cannot replace a full one, so a kill in between can leave the new one alone.
     """
-    fresh, old = out / f"{FOLDER}.new", out / FOLDER
+    fresh, old = out / f"{CHECKPOINT}.new", out / CHECKPOINT
     if (fresh / _LAST).is_file():
         shutil.rmtree(old, ignore_errors=True)
         os.replace(fresh, old)

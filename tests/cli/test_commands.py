@@ -108,6 +108,21 @@ def test_prompts_of_a_model_carry_its_frequencies(tmp_path):
         assert {row["frequency"] for row in listed} == {None}
 
 
+@pytest.mark.parametrize(
+    ("left", "how"),
+    [("checkpoint", "continues from its last checkpoint"), ("other", "begins anew")],
+)
+def test_a_pretraining_that_is_stopped_says_how_it_goes_on(tmp_path, monkeypatch, left, how):
+    def stopped(*_, **__):
+        (tmp_path / "mine" / left).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "probe", stopped)
+    result = sapo("pretrain", "--out", tmp_path / "mine")
+    assert result.exit_code == 130
+    assert f"Stopped. The same command {how}" in result.stderr
+
+
 def test_a_card_of_another_suite_is_refused_before_it_is_measured(tmp_path, monkeypatch):
     shutil.copytree(POCKET, tmp_path / "mine")
     record = json.loads((POCKET / "pretraining.json").read_text())
