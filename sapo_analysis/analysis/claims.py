@@ -55,11 +55,12 @@ CLAIM_NAMES = {
 
 MIN_TASKS = 4
 MIN_PROMPTS_THESE_TASKS = 10
-_OUTCOMES = {
+CLAIM_OUTCOMES = {
     "claim_3_forgetting_past": ("forgetting", "past"),
     "claim_3_forgetting_retained": ("forgetting", "retained"),
     "claim_3_generalization": ("generalization", "unseen"),
 }
+"""(quantity, role) that a claim about one outcome speaks of."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def without_data(df: pd.DataFrame, claim: str) -> str:
         return (
             "" if (main["role"] == "current").any() else "No trial was evaluated on its own task."
         )
-    role = _OUTCOMES[claim][1]
+    role = CLAIM_OUTCOMES[claim][1]
     return "" if (main["role"] == role).any() else f"The study has no {role} tasks."
 
 
@@ -173,7 +174,7 @@ def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int)
         return spread_ratios(df, form)
     if claim == "claim_2":
         return mean_pair_correlations(df, form)
-    outcome, role = _OUTCOMES[claim]
+    outcome, role = CLAIM_OUTCOMES[claim]
     y = in_form(outcome, form)
     points = points_of(prompt_means(df, y, role=role, x=x), x, y, "current_task", "pearson")
     null = None
@@ -270,7 +271,7 @@ def _estimate(
     claim: str, form: Form, scope: Scope, values: TaskValues, x: str, seed: int
 ) -> Estimate:
     mean, lower, upper = mean_interval(values.values, values.errors, scope)
-    y, role = _OUTCOMES.get(claim, ("impact", None))
+    y, role = CLAIM_OUTCOMES.get(claim, ("impact", None))
     p = two_sided_p(mean, values.null) if values.null is not None else float("nan")
     how = "Student t over tasks" if scope == "new_tasks" else "normal, per-task errors over prompts"
     left_out = "; ".join(f"{name}: {reason}" for name, reason in sorted(values.excluded.items()))

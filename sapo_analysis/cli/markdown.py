@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sapo_analysis.analysis import CHARACTERISTICS
-from sapo_analysis.analysis.claims import CLAIM_NAMES, predicted_sign
+from sapo_analysis.analysis.claims import CLAIM_NAMES, CLAIM_OUTCOMES, predicted_sign
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.matched import NOTE as MATCHED_NOTE
+from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli.output import MISSING
 from sapo_analysis.figures.outcomes import indicator_name
@@ -51,14 +52,13 @@ def markdown(report: Report) -> str:
 
 
 def claims_caption(report: Report) -> str:
-    """What the numbers of the claims' table are, n, and what the seed alone gives for claim 1."""
-    by_chance = report["claim_1_from_the_seed_alone"]
-    alone = ", ".join(f"{_signed(by_chance.get(form))} in {form}" for form in FORMS)
+    """What the numbers of the claims' table are, and n."""
     e = report["verdicts"][0]["estimate"] if report["verdicts"] else {}
     n = " × ".join(str(e.get(name)) for name in ("n_tasks", "n_prompts", "n_seeds"))
     return (
-        "Claim 1: natural log of a ratio of spreads, which from the seed alone would be"
-        f" {alone}; the others: r. n = {n} (tasks × prompts × seeds)."
+        f"n = {n} (tasks × prompts × seeds). Claim 1: natural log of a ratio of spreads, its noise"
+        " floor what the seed alone would make of it; the others: r, the floor σ of one trial's"
+        " outcome from the seed alone and its upper 95 % limit."
     )
 
 
@@ -73,9 +73,11 @@ def claims_block(report: Report) -> str:
             if these and new:
                 predicted = "> 0" if predicted_sign(claim) > 0 else "< 0"
                 cells = [f"{_interval(v['estimate'])}, {v['verdict']}" for v in (these, new)]
-                rows.append([name, predicted, form, _signed(new["estimate"]["value"]), *cells])
+                estimate = _signed(new["estimate"]["value"])
+                floor = _noise_floor(report, claim, form)
+                rows.append([name, predicted, form, estimate, *cells, floor])
     head = ["claim", "predicted", "form", "estimate", "these tasks, 95 %", "new tasks, 95 %"]
-    return _table(head, rows)
+    return _table([*head, "noise floor"], rows)
 
 
 def outcomes_block(report: Report) -> str:
@@ -151,6 +153,20 @@ def training_block(report: Report) -> str:
     ]
     head = ["task", "base score", "final score", "least gain of a prompt", "in-task sd", "misses"]
     return _table(head, rows)
+
+
+def _noise_floor(report: Report, claim: str, form: str) -> str:
+    """What the seed alone does: to claim 1's estimate, or to one trial's outcome, if measured."""
+    if claim == "claim_1":
+        return _signed(report["claim_1_from_the_seed_alone"].get(form))
+    if claim not in CLAIM_OUTCOMES:
+        return MISSING
+    name, role = CLAIM_OUTCOMES[claim]
+    for floor in report["noise_floor"]:
+        if (floor["quantity"], floor["role"]) == (in_form(name, form), role) and floor["band"]:
+            pooled = floor["band"]["pooled"]
+            return f"{pooled['sigma']:.2g}, at most {pooled['sigma_upper']:.2g} {floor['unit']}"
+    return MISSING
 
 
 def _by_outcome(rows: Iterable[Report], name: str) -> dict[str, dict[tuple[str, str], Report]]:
