@@ -40,7 +40,7 @@ test: $(DEV)
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null \
 			|| echo "*** chromium could not be installed: BROWSER TESTS WILL BE SKIPPED ***"; \
 	else echo "*** No chromium, and no root with apt-get to install it: BROWSER TESTS WILL BE SKIPPED ***"; fi
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -15,6 +15,8 @@ from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import make_plan
 from sapo_analysis.store import create_run, open_run
 
+pytestmark = pytest.mark.slow
+
 
 def wait_until(condition):
     deadline = time.monotonic() + 120

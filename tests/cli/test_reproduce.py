@@ -12,6 +12,8 @@ from sapo_analysis.store import layout, open_run
 from tests.synthetic import write_run
 from tests.tiny import tiny_study
 
+pytestmark = pytest.mark.slow
+
 
 def sapo(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -22,6 +22,8 @@ from sapo_analysis.store import RunWriter, create_run, layout, open_run
 from sapo_analysis.studies.runner import run_to_end
 from tests.tiny import tiny_study
 
+pytestmark = pytest.mark.slow
+
 MEASURED = ("scores", "curves", "predictions")
 
 

@@ -20,6 +20,8 @@ from sapo_analysis.studies.watch import Watch
 from sapo_analysis.tasks.base import Task
 from tests.tiny import tiny_study
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINTS = (1, 2)
 WATCHED = ["delta_norm", "dev_loss"]
 KEYS = ["trial_id", "eval_task", "test_prompt"]

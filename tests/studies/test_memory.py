@@ -1,9 +1,13 @@
 """Memory: a study of four times as many adapters needs no more of it."""
 
+import pytest
+
 from sapo_analysis import jobs
 from sapo_analysis.plan import make_plan
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import open_run
+
+pytestmark = pytest.mark.slow
 
 
 def peak_bytes(path):

@@ -21,6 +21,8 @@ from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
 from tests.tiny import tiny_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def tiny_module_study(request):
