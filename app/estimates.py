@@ -14,13 +14,13 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.estimate import SCOPES, Estimate, Scope, Verdict
-from sapo_analysis.analysis.matched import MatchedComparison
+from sapo_analysis.analysis.estimate import Estimate, Scope, Verdict
+from sapo_analysis.analysis.matched import MatchedComparison, matched_by_scope
 from sapo_analysis.analysis.noise import NoiseBand
 from sapo_analysis.analysis.numerical_noise import NumericalNoise
 from sapo_analysis.analysis.trust import Check
 from sapo_analysis.analysis.trust import trust as trust_checks
-from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.wording import noise_floor, signed
 from sapo_analysis.app.data import loaded
 from sapo_analysis.figures import OUTCOMES
 
@@ -73,8 +73,10 @@ def noise_floors(key: Key) -> dict[tuple[str, str], str]:
                 continue
             band = noise(key, o.column(form), o.role, None)
             if band.pooled is not None:
-                sigma, most = band.pooled.sigma, band.pooled.sigma_upper
-                found[o.claim, form] = f"{sigma:.2g}, at most {most:.2g} {band.unit}"
+                pooled = band.pooled
+                found[o.claim, form] = noise_floor(
+                    pooled.sigma, pooled.sigma_upper, band.unit, pooled.label
+                )
     return found
 
 
@@ -104,12 +106,7 @@ def matched(key: Key, outcome: str, form: str) -> dict[Scope, MatchedComparison]
     run, o = loaded(*key), OUTCOMES[outcome]
     if not run.study.evaluation.checkpoints:
         return {}
-    return {
-        scope: analysis.matched_comparison(
-            run, o.column(form), o.role, scope=scope, n_permutations=0
-        )
-        for scope in SCOPES
-    }
+    return matched_by_scope(run, o.column(form), o.role, n_permutations=0)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)

@@ -10,7 +10,7 @@ import yaml
 from sapo_analysis.spec import ParaphraseStudy, load_study
 from sapo_analysis.store import CACHED_RUNS, list_runs
 from sapo_analysis.store.reader import Run
-from sapo_analysis.tasks.pocket import TUNING
+from sapo_analysis.tasks.pocket import DECLARED, TUNING
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = CACHED_RUNS / "specs"
@@ -27,7 +27,13 @@ def all_seeds(study):
 
 def touches_declared(study):
     """Whether a study looks at anything that is kept for the declared side."""
-    return study.model in MODELS or study.data_seed >= FIRST
+    trained = {*study.past, *study.current}
+    return (
+        study.model in MODELS
+        or study.data_seed >= FIRST
+        or max(all_seeds(study)) >= FIRST
+        or not trained.isdisjoint(DECLARED)
+    )
 
 
 def strays(study):
@@ -170,8 +176,11 @@ def test_a_study_half_on_the_declared_side_is_found():
     tuned = study_of(current=[TUNING[0]])
     found = problems(HEAD + ROW, {"main.yaml": tuned}, [])
     assert f"main.yaml: task {TUNING[0]} is not on the declared side" in found
-    tuning = study_of(model="pocket", data_seed=0, seeds=[3])
+    tuning = study_of(model="pocket", data_seed=0, seeds=[3], noise_seeds=[4])
     assert problems(HEAD, {"main.yaml": tuning}, [("main-00000000", tuning)]) == []
+    for change in ({"current": [DECLARED[0]]}, {"past": [DECLARED[0]]}, {"noise_seeds": [1100]}):
+        strayed = tuning.model_copy(update=change)
+        assert "main.yaml: no row" in problems(HEAD, {"main.yaml": strayed}, [])
 
 
 def test_a_damaged_table_is_no_ledger():

@@ -75,7 +75,9 @@ def _claims(key: estimates.Key, silent: str) -> None:
             "noise floor": st.column_config.TextColumn(
                 "noise floor",
                 help="σ of one trial's outcome from the seed alone, its upper 95 % limit and unit;"
-                " for claim 1 the ratio of spreads if prompts did nothing. –: not measured.",
+                " for claim 1 the ratio of spreads if prompts did nothing. Upper bound: with one"
+                " noise prompt a task, what the seed does to all prompts alike is in it."
+                " –: not measured.",
             ),
         },
     )
@@ -120,7 +122,8 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
             "σ prompt ÷ σ seed": st.column_config.TextColumn(
                 "σ prompt ÷ σ seed",
                 help="How far the prompt moves the outcome against how far the seed does."
-                " 95 % interval; needs two seeds.",
+                " 95 % interval; needs two seeds. (–): prompts differ even less than the seed"
+                " alone would make them.",
             ),
             "loss, highest ÷ lowest": st.column_config.NumberColumn(
                 format="%.1f", help="Pre-update loss of the worst prompt over that of the best."
@@ -231,4 +234,6 @@ def _word(verdict: str) -> str:
 
 
 def _range(value: float, lower: float, upper: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1f} ({lower:.1f} to {upper:.1f})"
+    if math.isnan(value):
+        return "–"
+    return f"{value:.1f} " + ("(–)" if math.isnan(lower) else f"({lower:.1f} to {upper:.1f})")

@@ -169,10 +169,16 @@ def _spearman(x: Floats, y: Floats) -> tuple[float, float]:
     left, right = left - left.mean(), right - right.mean()
     scale = float(np.sqrt(np.sum(left**2) * np.sum(right**2)))
 
-    def rho(order: Floats, axis: int) -> Floats:
-        return np.asarray(np.sum(np.moveaxis(order, axis, -1) * right, axis=-1) / scale)
+    def size(order: Floats, axis: int) -> Floats:
+        return np.asarray(np.abs(np.sum(np.moveaxis(order, axis, -1) * right, axis=-1) / scale))
 
     found = permutation_test(
-        (left,), rho, permutation_type="pairings", vectorized=True, n_resamples=9999, rng=0
+        (left,),
+        size,
+        permutation_type="pairings",
+        vectorized=True,
+        n_resamples=9999,
+        alternative="greater",
+        rng=0,
     )
-    return float(found.statistic), float(found.pvalue)
+    return float(np.sum(left * right) / scale), float(found.pvalue)

@@ -17,7 +17,7 @@ from sapo_analysis.analysis.correlation import (
     over_tasks,
     points_of,
 )
-from sapo_analysis.analysis.estimate import Estimate, Scope, check_scope, plain
+from sapo_analysis.analysis.estimate import SCOPES, Estimate, Scope, check_scope, plain
 from sapo_analysis.analysis.intervals import NAN, Floats
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.trajectories import ALONG, Trajectories, trajectories
@@ -110,14 +110,32 @@ def matched_comparison(
             `within_task_correlation`.
         RunError: a finished trial lacks a measurement.
     """
-    check_scope(scope)
+    found = matched_by_scope(runs, y, role, x, [scope], statistic, eval_task, n_permutations, seed)
+    return found[scope]
+
+
+def matched_by_scope(
+    runs: Run | Sequence[Run],
+    y: str,
+    role: str | None,
+    x: str = "pre_update_loss",
+    scopes: Sequence[Scope] = SCOPES,
+    statistic: Statistic = "pearson",
+    eval_task: str | None = None,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> dict[Scope, MatchedComparison]:
+    """`matched_comparison` in several scopes, the runs read once; same arguments and errors."""
+    for scope in scopes:
+        check_scope(scope)
     check_settings(statistic, n_permutations, seed)
     matched = Matched.of(trajectories(runs))
-    ((at_steps, at_loss),) = matched.estimates(
-        y, role, x, [scope], statistic, eval_task, n_permutations, seed
-    )
+    estimates = matched.estimates(y, role, x, scopes, statistic, eval_task, n_permutations, seed)
     table = matched.table(y, role, x, eval_task)
-    return MatchedComparison(table, at_steps, at_loss, matched.left_out)
+    return {
+        scope: MatchedComparison(table, at_steps, at_loss, matched.left_out)
+        for scope, (at_steps, at_loss) in zip(scopes, estimates, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -233,10 +251,12 @@ def _side(
 ) -> pd.DataFrame:
     """Seed-averaged values of one comparison by task and prompt, the columns named after it."""
     df = df[df[x].notna()]
+    keys = ["current_task", "prompt_id"]
     table = prompts_table(df, y, role=role, x=x, eval_task=eval_task)
     for column in ALONG:
-        own = prompts_table(df, y, role=role, x=column, eval_task=eval_task)
-        table[column] = own[column]
+        # In their own units: a size is no score, whatever the metrics of the evaluated tasks.
+        own = prompt_means(df, column, role=role, x=None, eval_task=eval_task, rescale=False).table
+        table = table.merge(own[[*keys, column]], on=keys)
     table = table.rename(columns={y: "outcome"}).drop(columns="n_eval_tasks")
     table = table.rename(columns={c: f"{c}_at_{name}" for c in ("outcome", *ALONG)})
-    return table.set_index(["current_task", "prompt_id"])
+    return table.set_index(keys)

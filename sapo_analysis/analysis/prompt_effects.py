@@ -7,6 +7,9 @@ random. With MS_p the mean square of prompts (P - 1 degrees of freedom), MS_e th
 - σ_prompt² = max(0, (MS_p - MS_e) / S), its interval by Williams and Tukey (at least 95 %);
 - σ_prompt / σ_seed = √max(0, (F - 1) / S), its interval exact from the F distribution.
 
+Where prompts differ even less than the seed would make them differ (F below its 2.5 % quantile), no
+ratio fits at that level: the bounds are nan, as 0 to 0 would read as certainty.
+
 σ_seed is the residual: what another seed does to the difference between two prompts. What a seed
 does to all prompts alike is in neither.
 """
@@ -19,7 +22,7 @@ import pandas as pd
 from sapo_analysis.analysis.estimate import CONFIDENCE
 from sapo_analysis.analysis.intervals import NAN, differs
 from sapo_analysis.analysis.prompt_means import prompt_means
-from sapo_analysis.analysis.variance import seed_cells
+from sapo_analysis.analysis.variance import rounding_of, seed_cells
 
 COLUMNS = (
     "current_task",
@@ -57,7 +60,8 @@ def prompt_effects(
         task: Column that names the current task.
 
     Returns:
-        `COLUMNS`; nan with fewer than two prompts or two shared seeds.
+        `COLUMNS`; nan with fewer than two prompts or two shared seeds; the bounds nan where no
+        ratio fits.
 
     Raises:
         InputError: a column, role or task is unknown, or several roles have values.
@@ -84,6 +88,8 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
     residual = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
     ss_p = n_seeds * float(np.sum((values.mean(1) - values.mean()) ** 2))
     ms_p, ms_e = ss_p / df_p, float(np.sum(residual**2)) / df_e
+    if np.sqrt(ms_e) <= rounding_of(values):
+        ms_e = 0.0
     tail = (1 - CONFIDENCE) / 2
     if not differs(values.ravel()):
         # One value throughout, but for rounding: no spread, and no ratio.
@@ -96,14 +102,19 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
     def sigma(quantile: float, chi: float) -> float:
         return float(np.sqrt(max(0.0, ss_p * (1 - quantile / ratio) / (n_seeds * chi))))
 
-    return {
+    found = {
         "sigma_prompt": float(np.sqrt(max(0.0, (ms_p - ms_e) / n_seeds))),
-        "sigma_prompt_lower": sigma(low, float(chi2.ppf(1 - tail, df_p))) if ratio > 0 else 0.0,
-        "sigma_prompt_upper": sigma(high, float(chi2.ppf(tail, df_p))) if ratio > 0 else 0.0,
         "sigma_seed": float(np.sqrt(ms_e)),
         "ratio": float(np.sqrt(max(0.0, (ratio - 1) / n_seeds))),
-        "ratio_lower": float(np.sqrt(max(0.0, (ratio / low - 1) / n_seeds))),
-        "ratio_upper": float(np.sqrt(max(0.0, (ratio / high - 1) / n_seeds))),
         "n_prompts": n_prompts,
         "n_seeds": n_seeds,
+    }
+    if ratio < high:
+        return {**dict.fromkeys(COLUMNS[1:8], NAN), **found}
+    return {
+        **found,
+        "sigma_prompt_lower": sigma(low, float(chi2.ppf(1 - tail, df_p))),
+        "sigma_prompt_upper": sigma(high, float(chi2.ppf(tail, df_p))),
+        "ratio_lower": float(np.sqrt(max(0.0, (ratio / low - 1) / n_seeds))),
+        "ratio_upper": float(np.sqrt(max(0.0, (ratio / high - 1) / n_seeds))),
     }

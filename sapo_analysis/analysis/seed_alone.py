@@ -10,7 +10,7 @@ import pandas as pd
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.variance import seed_cells, two_way
+from sapo_analysis.analysis.variance import rounding_of, seed_cells, two_way
 
 
 def claim_1_from_the_seed_alone(df: pd.DataFrame) -> dict[str, float]:
@@ -46,6 +46,5 @@ def _mean_log_ratio(df: pd.DataFrame, form: str) -> float:
 
 def _sigma(cells: pd.DataFrame) -> float:
     found = two_way(cells)
-    # What is left of equal numbers after subtracting means is rounding.
-    rounding = 1e-12 * float(np.nanmax(np.abs(cells.to_numpy(dtype=float))))
+    rounding = rounding_of(cells.to_numpy(dtype=float))
     return found.sigma if found is not None and found.sigma > rounding else 0.0

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.intervals import NAN
+from sapo_analysis.analysis.intervals import NAN, Floats
 from sapo_analysis.analysis.prompt_means import PromptMeans, select
 
 Kind = Literal["prompt x seed", "same-prompt seed"]
@@ -37,6 +37,11 @@ def upper_limit(sigma: float, df: int) -> float:
     from scipy.stats import chi2
 
     return sigma * float(np.sqrt(df / chi2.ppf(0.025, df)))
+
+
+def rounding_of(values: Floats) -> float:
+    """What subtracting means can leave of equal numbers: a smaller spread is none."""
+    return 1e-12 * float(np.nanmax(np.abs(values)))
 
 
 def two_way(cells: pd.DataFrame) -> Component | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from sapo_analysis.analysis.estimate import Estimate, Verdict
+from sapo_analysis.analysis.noise import UPPER_BOUND_LABEL
 
 SCOPE_WORDS = {"new_tasks": "new tasks", "these_tasks": "these tasks"}
 
@@ -17,6 +18,19 @@ def signed(value: float, digits: int = 2) -> str:
     if float(text) == 0:
         return text
     return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
+
+def noise_floor(sigma: float, sigma_upper: float, unit: str, label: str) -> str:
+    """σ of one trial from the seed alone, its upper limit, and whether σ is an upper bound itself.
+
+    Args:
+        sigma: As in `NoiseFacet`.
+        sigma_upper: Likewise.
+        unit: Of both.
+        label: Which component σ is.
+    """
+    bound = " (upper bound)" if label == UPPER_BOUND_LABEL else ""
+    return f"{sigma:.2g}, at most {sigma_upper:.2g} {unit}{bound}"
 
 
 def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:

@@ -50,7 +50,8 @@ def _show_noise_floor(floors: list[Report]) -> None:
             )
             for floor in floors
         ],
-        "σ: prompt × seed component; at most: its upper 95 % limit. Rough: under 8 seeds."
+        "σ: prompt × seed component, with one noise prompt a task an upper bound that has in it"
+        " what the seed does to all prompts alike; at most: its 95 % limit. Rough: under 8 seeds."
         " Rounding alone: sd of one trial, from n main trials repeated in another stack.",
     )
 
@@ -143,7 +144,8 @@ def _ranged(row: Report, name: str) -> str:
     value, lower, upper = row[name], row[f"{name}_lower"], row[f"{name}_upper"]
     if value is None:
         return NOT_MEASURED
-    return f"{number(value)} ({number(lower)} to {number(upper)})"
+    interval = MISSING if lower is None else f"{number(lower)} to {number(upper)}"
+    return f"{number(value)} ({interval})"
 
 
 _SCOPE_COLUMNS = ["these tasks 95 %", "these tasks", "new tasks 95 %", "new tasks"]

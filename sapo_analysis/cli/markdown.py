@@ -14,7 +14,7 @@ from sapo_analysis.analysis.claims import CLAIM_NAMES, CLAIM_OUTCOMES, predicted
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.wording import noise_floor, signed
 from sapo_analysis.cli.output import MISSING
 from sapo_analysis.figures.outcomes import indicator_name
 
@@ -27,6 +27,20 @@ OUTCOMES = (
 )
 
 
+CLAIMS_CAPTION = (
+    "n: tasks × prompts × seeds. Claim 1: natural log of a ratio of spreads, its noise floor what"
+    " the seed alone would make of it; the others: r, the floor σ of one trial's outcome from the"
+    " seed alone and its upper 95 % limit. Upper bound: with one noise prompt a task, what the seed"
+    " does to all prompts alike is in it."
+)
+OUTCOMES_CAPTION = (
+    "r over prompts with 95 %; σ prompt ÷ σ seed needs two seeds. (–): prompts differ even less"
+    " than the seed alone would make them."
+)
+TRAINING_CAPTION = (
+    "Points, each prompt under itself; score before: after the past tasks were learned. In-task sd:"
+    " over prompts, seed noise removed, 95 %."
+)
 MATCHED_CAPTION = (
     "r of pre-update loss with the outcome, 95 % for new tasks. Steps and size of the update: mean"
     f" over prompts, least to most. {MATCHED_NOTE}"
@@ -38,28 +52,17 @@ def markdown(report: Report) -> str:
     ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
     parts = [f"Findings of {', '.join(ids)}", report["no_verdict"] or ""]
     for block, caption in (
-        (claims_block, claims_caption(report)),
-        (outcomes_block, "r over prompts with 95 %; σ prompt ÷ σ seed needs two seeds."),
+        (claims_block, CLAIMS_CAPTION),
+        (outcomes_block, OUTCOMES_CAPTION),
         (distinguishing_block, "Exploratory: Spearman's ρ over tasks; p is not corrected."),
         (matched_block, MATCHED_CAPTION),
         (rivals_block, "95 % for new tasks. Many are looked at: the best looks better than it is."),
-        (training_block, "In points; in-task sd: over prompts, seed noise removed, 95 %."),
+        (training_block, TRAINING_CAPTION),
     ):
         if table := block(report):
             parts += [table, caption]
     parts += [f"Warning: {warning}" for warning in report["warnings"]]
     return "\n\n".join(filter(None, parts))
-
-
-def claims_caption(report: Report) -> str:
-    """What the numbers of the claims' table are, and n."""
-    e = report["verdicts"][0]["estimate"] if report["verdicts"] else {}
-    n = " × ".join(str(e.get(name)) for name in ("n_tasks", "n_prompts", "n_seeds"))
-    return (
-        f"n = {n} (tasks × prompts × seeds). Claim 1: natural log of a ratio of spreads, its noise"
-        " floor what the seed alone would make of it; the others: r, the floor σ of one trial's"
-        " outcome from the seed alone and its upper 95 % limit."
-    )
 
 
 def claims_block(report: Report) -> str:
@@ -73,11 +76,12 @@ def claims_block(report: Report) -> str:
             if these and new:
                 predicted = "> 0" if predicted_sign(claim) > 0 else "< 0"
                 cells = [f"{_interval(v['estimate'])}, {v['verdict']}" for v in (these, new)]
-                estimate = _signed(new["estimate"]["value"])
+                e = new["estimate"]
+                n = " × ".join(str(e[x]) for x in ("n_tasks", "n_prompts", "n_seeds"))
                 floor = _noise_floor(report, claim, form)
-                rows.append([name, predicted, form, estimate, *cells, floor])
+                rows.append([name, predicted, form, _signed(e["value"]), *cells, n, floor])
     head = ["claim", "predicted", "form", "estimate", "these tasks, 95 %", "new tasks, 95 %"]
-    return _table([*head, "noise floor"], rows)
+    return _table([*head, "n", "noise floor"], rows)
 
 
 def outcomes_block(report: Report) -> str:
@@ -151,7 +155,7 @@ def training_block(report: Report) -> str:
         ]
         for row in report["training"]
     ]
-    head = ["task", "base score", "final score", "least gain of a prompt", "in-task sd", "misses"]
+    head = ["task", "score before", "final score", "least gain of a prompt", "in-task sd", "misses"]
     return _table(head, rows)
 
 
@@ -165,7 +169,9 @@ def _noise_floor(report: Report, claim: str, form: str) -> str:
     for floor in report["noise_floor"]:
         if (floor["quantity"], floor["role"]) == (in_form(name, form), role) and floor["band"]:
             pooled = floor["band"]["pooled"]
-            return f"{pooled['sigma']:.2g}, at most {pooled['sigma_upper']:.2g} {floor['unit']}"
+            return noise_floor(
+                pooled["sigma"], pooled["sigma_upper"], floor["unit"], pooled["label"]
+            )
     return MISSING
 
 
@@ -209,16 +215,20 @@ def _r_and_ratio(row: Report | None) -> tuple[str, str]:
 def _rho(row: Report | None) -> str:
     if row is None or row["rho"] is None:
         return MISSING
-    return f"{_signed(row['rho'])} ({row['p']:.2f})"
+    p = "< 0.01" if row["p"] < 0.005 else f"{row['p']:.2f}"
+    return f"{_signed(row['rho'])} ({p})"
 
 
 def _ranged(row: Report, name: str) -> str:
     if row[name] is None:
         return MISSING
-    return f"{_one(row[name])} ({_one(row[f'{name}_lower'])} to {_one(row[f'{name}_upper'])})"
+    lower, upper = row[f"{name}_lower"], row[f"{name}_upper"]
+    return f"{_one(row[name])} ({MISSING if lower is None else f'{_one(lower)} to {_one(upper)}'})"
 
 
 def _interval(row: Report) -> str:
+    if row["lower"] is None:
+        return MISSING
     return f"{_signed(row['lower'])} to {_signed(row['upper'])}"
 
 

@@ -18,7 +18,11 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from sapo_analysis.learning.batching import in_batches
 from sapo_analysis.pretraining import checkpoint
 from sapo_analysis.pretraining.conversations import Conversation, conversations, padded
-from sapo_analysis.pretraining.mix import pretraining_stream, suite_fingerprints
+from sapo_analysis.pretraining.mix import (
+    mixture_fingerprint,
+    pretraining_stream,
+    suite_fingerprints,
+)
 from sapo_analysis.pretraining.settings import PretrainSettings
 from sapo_analysis.tasks.pocket import task_names
 
@@ -43,7 +47,10 @@ def train(
     Stopped and continued it gives the same weights as at one go.
     """
     optimizer = _optimizer(model, settings)
-    suite = suite_fingerprints(task_names())
+    suite = {
+        **suite_fingerprints(task_names()),
+        "mixture": mixture_fingerprint(settings, task_names()),
+    }
     begun = checkpoint.load(out, settings, suite, model, optimizer)
     frequencies = begun.frequencies
     stream = pretraining_stream(settings)

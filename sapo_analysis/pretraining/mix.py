@@ -86,6 +86,11 @@ def mixture(settings: PretrainSettings, tasks: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def mixture_fingerprint(settings: PretrainSettings, tasks: Sequence[str]) -> str:
+    """Digest (sha256) of the mixture: shares, facts shown and prompts, which decide every draw."""
+    return hashlib.sha256(json.dumps(mixture(settings, tasks)).encode("utf-8")).hexdigest()
+
+
 def suite_fingerprints(tasks: Sequence[str]) -> dict[str, str]:
     """sha256 over the tasks' examples (data seed 0) and over their prompts."""
     examples, prompts = hashlib.sha256(), hashlib.sha256()

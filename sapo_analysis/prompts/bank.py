@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import POCKET
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.tasks.pocket import task_file
@@ -25,7 +26,8 @@ def get_prompts(task: str, model_folder: Path | None = POCKET) -> list[Prompt]:
             without a model, `frequency` is None.
 
     Raises:
-        InputError: there is no such task; the known ones are listed.
+        InputError: there is no such task (the known ones are listed), or the model's frequencies
+            are not by text.
     """
     return list(_bank(task, model_folder))
 
@@ -61,4 +63,10 @@ def _frequencies(model_folder: Path) -> dict[str, dict[str, int]] | None:
     if not path.is_file():
         return None
     counts: dict[str, dict[str, int]] = json.loads(path.read_text("utf-8"))
+    if not all(isinstance(texts, dict) for texts in counts.values()):
+        raise InputError(
+            f"{FREQUENCIES} of model {model_folder.name!r} counts prompts by id, as it was once"
+            " written; it has to count them by task and text. Pretrain the model again, or remove"
+            " the file: frequencies are then not known."
+        )
     return counts

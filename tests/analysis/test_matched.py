@@ -236,6 +236,10 @@ def test_where_nothing_has_moved_yet_the_table_keeps_its_other_side(tmp_path):
     assert len(found.table) == 5
     assert found.table["outcome_at_equal_loss"].isna().all()
     assert found.table["outcome_at_equal_steps"].notna().all()
+    # Sizes keep their own units where outcomes are taken in standard deviations.
+    assert (found.table["delta_norm_at_equal_steps"] == 0.1 * STEPS).all()
+    assert (found.table["steps_taken_at_equal_steps"] == STEPS).all()
+    assert (found.table["steps_taken_at_equal_loss"].fillna(0) == 0).all()
     assert math.isnan(found.equal_loss.value)
     assert "no evaluated task differs between prompts" in found.equal_loss.method
     one_metric = matched_comparison(open_run(path), role="past", n_permutations=0)

@@ -25,6 +25,7 @@ from sapo_analysis.pretraining import (
     card,
     loop,
     measure_card,
+    mix,
     preset,
     pretrain,
 )
@@ -41,6 +42,7 @@ from sapo_analysis.prompts import get_prompts, original, user_message
 from sapo_analysis.tasks import SPLITS, get_task, list_tasks
 from sapo_analysis.tasks.pocket import SHIPPED as SHIPPED_TASKS
 from sapo_analysis.tasks.pocket import pocket_task, task_names
+from sapo_analysis.tasks.pocket.suite import PocketTask
 
 DATA = Path(__file__).parents[2] / "sapo_analysis" / "data"
 NAMED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
@@ -135,6 +137,26 @@ def test_a_half_done_folder_of_another_suite_is_refused(
         pretrain(SMOKE, tmp_path / "half", stop)
     monkeypatch.setattr(loop, "suite_fingerprints", lambda tasks: {"suite": "s", "prompts": "p"})
     with pytest.raises(InputError, match=r"\['suite', 'prompts'\] differ"):
+        pretrain(SMOKE, tmp_path / "half")
+
+
+@pytest.mark.parametrize("change", [{"share": 3.0}, {"known": 0.7}])
+def test_a_half_done_folder_of_another_mixture_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, float]
+) -> None:
+    def stop(done: int, total: int, text: str) -> None:
+        if done == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(SMOKE, tmp_path / "half", stop)
+
+    def changed(name: str) -> PocketTask:
+        file = pocket_task(name).file
+        return PocketTask(name, file.model_copy(update=change if name == "sentiment" else {}))
+
+    monkeypatch.setattr(mix, "pocket_task", changed)
+    with pytest.raises(InputError, match=r"\['mixture'\] differ"):
         pretrain(SMOKE, tmp_path / "half")
 
 

@@ -107,6 +107,12 @@ def test_frequencies_come_from_the_model_at_hand(tmp_path: Path) -> None:
     assert frequencies["add-03"] == 7 and frequencies["add-13"] == 0
 
 
+def test_frequencies_by_id_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "prompt_frequencies.json").write_text(json.dumps({"add-03": 7}), "utf-8")
+    with pytest.raises(InputError, match="counts prompts by id.*Pretrain the model again"):
+        get_prompts("add", model_folder=tmp_path)
+
+
 def test_the_shipped_model_met_exactly_the_seen_prompts() -> None:
     for prompt in (prompt for prompt in BANK if prompt.task in SHIPPED):
         assert prompt.frequency is not None

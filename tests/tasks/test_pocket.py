@@ -306,6 +306,15 @@ def test_a_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         read_task_file(path)
 
 
+@pytest.mark.parametrize("kind", ["seen", "novel", "test_only"])
+def test_a_task_without_a_kind_of_prompt_is_refused(kind: str, tmp_path: Path) -> None:
+    text = (FOLDER / "colour.toml").read_text("utf-8")
+    path = tmp_path / "colour.toml"
+    path.write_text(re.sub(rf"(?ms)^{kind} = \[.*?^\]", f"{kind} = []", text), "utf-8")
+    with pytest.raises(InputError, match=rf"colour.toml cannot be used\.\s+prompts\.{kind}"):
+        read_task_file(path)
+
+
 @pytest.mark.parametrize("name", ["My Task", "Mine", "2nd", "mi-ne"])
 def test_a_file_name_that_cannot_name_a_task_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -33,9 +33,9 @@ class PromptTexts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     original: str
-    seen: tuple[str, ...]
-    novel: tuple[str, ...]
-    test_only: tuple[str, ...]
+    seen: tuple[str, ...] = Field(min_length=1)
+    novel: tuple[str, ...] = Field(min_length=1)
+    test_only: tuple[str, ...] = Field(min_length=1)
 
     @property
     def all(self) -> tuple[str, ...]:
