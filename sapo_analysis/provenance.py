@@ -23,6 +23,13 @@ _PACKAGES = (
 )
 
 
+MACHINE = (
+    *("platform", "processor", "hardware", "device", "threads"),
+    *("python", "packages", "engine"),
+)
+"""Keys of a run's provenance that decide every digit; each session of it records them too."""
+
+
 def environment() -> dict[str, Any]:
     """Versions of the packages that decide numbers, the code's commit, platform and processor."""
     return {

@@ -13,6 +13,7 @@ from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.report import report
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import BASE_STATE
+from sapo_analysis.provenance import MACHINE
 from sapo_analysis.records import COSTS, TABLES
 from sapo_analysis.store import Run
 
@@ -20,12 +21,6 @@ Terms = Literal["equal", "other stacks", "elsewhere"]
 """What is asked: `equal` tables where engine, versions and machine are the same; else pre-update
 losses within rounding and estimates inside the first run's intervals. After `other stacks` of
 trials on one machine every state is the same; made `elsewhere`, only the base model is."""
-
-_MACHINE = (
-    *("platform", "processor", "hardware", "device", "threads"),
-    *("python", "packages", "engine"),
-)
-"""Keys of the provenance that decide every digit."""
 
 _MADE_BY = ("engine", "chunk", "device")
 _FIXED: Mapping[str, frozenset[str]] = {
@@ -185,12 +180,18 @@ def terms_of(run: Run, again: Run) -> tuple[Terms, list[str]]:
     """What is to be asked of two runs of one spec, and why not more."""
     was, now = run.provenance, again.provenance
     because = []
-    for key in _MACHINE:
+    for key in MACHINE:
         a, b = was.get(key), now.get(key)
         if a is None or b is None:
             because.append(f"{key} was not recorded")
         elif a != b:
             because.append(f"{key}: {_other_parts(a, b)}")
+    because += [
+        f"{one.run_id} was continued under other conditions: {key}"
+        for one in (run, again)
+        for key in MACHINE
+        if any(one.provenance.get(key) != now for now in _recorded(one, key))
+    ]
     if because:
         return "elsewhere", because
     because = [
@@ -204,6 +205,11 @@ def terms_of(run: Run, again: Run) -> tuple[Terms, list[str]]:
     if n:
         because.append(f"{n} trials were made in other stacks")
     return ("other stacks" if because else "equal"), because
+
+
+def _recorded(run: Run, key: str) -> list[Any]:
+    """What the sessions of a run say of one key; older runs say less."""
+    return [s[key] for s in run.provenance.get("sessions", []) if key in s]
 
 
 def _refuse_other_spec(run: Run, again: Run) -> None:

@@ -10,7 +10,7 @@ import torch
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.loading import Device, choose_device
 from sapo_analysis.plan import ALGORITHM_VERSION, EngineName, Plan, data_fingerprint, make_plan
-from sapo_analysis.provenance import environment
+from sapo_analysis.provenance import MACHINE, environment
 from sapo_analysis.store import Conditions, Run, RunWriter, layout, open_run, tidy
 from sapo_analysis.studies.base import Engine
 from sapo_analysis.studies.parent_states import StateLosses, check_states
@@ -56,7 +56,8 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
     worker.check()
     with RunWriter(path, total=len(plan.trials)) as writer:
         begun = open_run(path).provenance
-        here = {key: provenance[key] for key in ("started", *_MIXABLE, "hardware", "commit")}
+        keys = dict.fromkeys(("started", *_MIXABLE, "commit", *MACHINE))
+        here = {key: provenance[key] for key in keys}
         sessions = [*begun.get("sessions", []), here]
         writer.write_provenance({**(begun or provenance), "sessions": sessions})
         worker.say = lambda phase: writer.update(phase=phase)

@@ -157,6 +157,16 @@ def test_a_changed_word_is_found_on_any_machine(original, again, table, column, 
     assert failing(elsewhere) == (set() if table == "predictions" else {(table, column)})
 
 
+def test_a_run_continued_with_other_packages_was_made_elsewhere(original, again):
+    newer = {**MADE, "packages": {**MADE["packages"], "torch": "2.14.0"}}
+    say_made(again, sessions=[{"started": "…"}, MADE, MADE])  # the first as older runs recorded it
+    assert compare(original, again).terms == "equal"
+    say_made(again, sessions=[MADE, newer])
+    found = compare(original, again)
+    assert found.terms == "elsewhere"
+    assert found.because == ["synthetic-00000000 was continued under other conditions: packages"]
+
+
 @pytest.mark.parametrize("processor", [MADE["processor"], "Another"])
 def test_a_missing_trial_is_found(original, again, processor):
     trials = open_run(again).table("trials")

@@ -16,6 +16,7 @@ import torch
 from sapo_analysis.analysis import impacts
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import make_plan
+from sapo_analysis.provenance import MACHINE
 from sapo_analysis.records import TABLES
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
@@ -360,6 +361,7 @@ def test_mixing_devices_can_be_allowed_but_another_model_is_always_refused(
     run_to_end(path)
     begun = open_run(path).provenance
     assert [session["device"] for session in begun["sessions"]] == ["cpu"]
+    assert {key: begun["sessions"][0][key] for key in MACHINE} == {k: begun[k] for k in MACHINE}
     for folder in (path / "tables").iterdir():
         (folder / "all.parquet").unlink()
     status = json.loads((path / "status.json").read_text())
