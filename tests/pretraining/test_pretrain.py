@@ -45,8 +45,7 @@ from sapo_analysis.tasks.pocket import pocket_task, task_names
 from sapo_analysis.tasks.pocket.suite import PocketTask
 
 DATA = Path(__file__).parents[2] / "sapo_analysis" / "data"
-NAMED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
-SHIPPED = {seed: folder for seed, folder in NAMED.items() if folder.is_dir()}
+SHIPPED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
 SMOKE = PRESETS["smoke"].model_copy(update={"steps": 6, "card_examples": 1})
 BYTES = ("model.safetensors", "tokenizer.json", "prompt_frequencies.json", "mixture.json")
 
