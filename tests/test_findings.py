@@ -1,5 +1,8 @@
 """What README and FINDINGS say of the shipped runs, number by number."""
 
+import math
+
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -113,6 +116,10 @@ def first():
     return analysis.impacts(run)
 
 
+def fisher_variance(table):
+    return np.arctanh(table["r"].astype(float)).var(ddof=1)
+
+
 def test_the_readme_says_of_the_main_study_what_its_tables_say(first):
     tables = {
         role: analysis.tasks_table(first, name, role, -1 if name == GENERAL else 1)
@@ -138,8 +145,25 @@ def test_the_readme_says_of_the_main_study_what_its_tables_say(first):
     hints = analysis.distinguishing(tables["retained"], 1).set_index("characteristic")
     sd = analysis.training_check(first)["in_task_sd"].max()
     past, retained, unseen = (signed(r) for r in beyond["r"])
+    losses = analysis.prompts_table(first, "forgetting", "retained")
+    losses = losses[losses["current_task"] == "category"]["pre_update_loss"].sort_values()
+    ranks = [
+        analysis.within_task_correlation(
+            first, y=name, role=role, statistic="spearman", n_permutations=0
+        )
+        for name, role in CLAIM_OUTCOMES.values()
+    ]
+    in_words = [f"{signed(e.value)} ({signed(e.lower)} to {signed(e.upper)})" for e in ranks]
+    z = {role: math.sqrt(fisher_variance(table)) for role, table in tables.items()}
+    assert (
+        f"{z['past']:.2f} (past), {z['retained']:.2f} (retained) and {z['unseen']:.2f} (unseen) in"
+        " score"
+    ) in " ".join(FINDINGS.split())
     text = " ".join(README.split())
     for said in (
+        f"one at a loss of {losses.iloc[-1]:.1f} where the others lie between"
+        f" {losses.iloc[0]:.1f} and {losses.iloc[-2]:.1f}",
+        f"{in_words[0]} past, {in_words[1]} retained, {in_words[2]} unseen",
         f"r is {past} (past), {retained} (retained) and {unseen} (unseen), each interval clear",
         f"is {', '.join(signed(r) for r in familiar['r'][:2])} and"
         f" {signed(familiar['r'].iloc[2])}, none clear of zero",
