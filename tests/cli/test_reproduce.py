@@ -78,7 +78,7 @@ def test_a_changed_score_is_status_one_and_named(made, changed):
 def test_less_is_asked_of_a_run_from_another_machine(made, changed):
     change(changed, "scores", "value", 1e-6)
     processor = open_run(made).provenance["processor"]
-    say_made(changed, processor="Another")
+    say_made(changed, processor="Another", sessions=[])
     result = sapo("reproduce", made, "--against", changed, "--json")
     assert result.exit_code == 0
     document = json.loads(result.stdout)
