@@ -18,7 +18,9 @@ from tests.test_shipped_run import FINDINGS, README, SHIPPED
 
 GENERAL = "generalization"
 FORERUNNERS = ("category", "place", "opposite")
-MAIN = [run for run in SHIPPED if run.study.name.endswith("-main")]
+MAIN = sorted(
+    (run for run in SHIPPED if run.study.name.endswith("-main")), key=lambda run: run.study.name
+)
 
 
 def primary_table(runs):
@@ -200,21 +202,23 @@ def beyond_seed(table):
 
 
 @pytest.fixture(scope="module")
-def first():
-    (run,) = [run for run in MAIN if run.run_id == default_run_id()]
-    return analysis.impacts(run)
+def both():
+    """The main study and its replication."""
+    assert default_run_id() == MAIN[0].run_id
+    return [analysis.impacts(run) for run in MAIN]
+
+
+@pytest.fixture(scope="module")
+def first(both):
+    return both[0]
 
 
 def test_the_readme_says_of_the_main_study_what_its_tables_say(first):
     text = " ".join(README.split())
     for said in (
         "r runs from {RMIN} to {RMAX} over the eleven tasks on `pocket-1`",
-        "corrected for three outcomes (Holm), p is {HOLM}",
         "one at a loss of {FAR} where the others lie between {NEARLOW} and {NEARHIGH}",
-        "by ranks (Spearman) r is {RANKS}",
         "on `pocket-1` it is from {POWER} on",
-        "held fixed, r is {BEYOND}.",
-        "adds nothing that can be detected: {FAMILIAR}.",
         "for past tasks on {HOLDSPAST} of eleven tasks, for retained ones on {HOLDSRET},"
         " for unseen ones on {HOLDSUN}",
         "on {CLEARPAST} of eleven tasks for past and retained tasks ("
@@ -223,6 +227,18 @@ def test_the_readme_says_of_the_main_study_what_its_tables_say(first):
         "(sd at most {SD} points on `pocket-1`, upper limits {SDLOW} to {SDHIGH})",
     ):
         assert said.format(**facts(first)) in text
+
+
+def test_the_readme_says_the_same_of_both_main_studies(both):
+    text = " ".join(README.split())
+    one, two = (facts(df) for df in both)
+    for said in (
+        f"(Holm), p is {one['HOLM']} on `pocket-1` and {two['HOLM']} on `pocket-2`",
+        f"by ranks (Spearman) r is {one['RANKS']} on `pocket-1`; {two['RANKS']} on `pocket-2`",
+        f"held fixed, r is {one['BEYOND']} on `pocket-1`; {two['BEYOND']} on `pocket-2`",
+        f"held fixed: {one['FAMILIAR']} on `pocket-1`; {two['FAMILIAR']} on `pocket-2`",
+    ):
+        assert said in text
 
 
 def test_the_findings_say_how_far_tasks_differ(first):
@@ -252,9 +268,8 @@ def test_what_the_readme_says_without_a_number_is_so(first):
         assert set(order["indicator"].iloc[1:3]) == {"gradient_norm", "loss_after_step"}
         hints = analysis.distinguishing(table, -1 if name == GENERAL else 1)
         assert 15 * hints["p"].min() > 0.05
-    current = {get_task(task) for task in tables["past"]["current_task"]}
     partners = {other for task in UNSEEN for other in get_task(task).related}
-    assert {task.name for task in current} & partners == {"category", "times"}
+    assert set(tables["past"]["current_task"]) & partners == {"category", "times"}
 
 
 def test_the_readme_says_how_many_intervals_include_zero_without_forerunners(first):
@@ -269,3 +284,33 @@ def test_the_readme_says_how_many_intervals_include_zero_without_forerunners(fir
             assert (e.value > 0) == (name != GENERAL)
     said = f"r keeps its sign and {WORDS[n]} of six intervals include zero"
     assert said in " ".join(README.split())
+
+
+def test_the_readme_says_of_the_replication_what_its_verdicts_say(both):
+    supported = [
+        {
+            (v.claim, v.form)
+            for v in analysis.claims(df, n_permutations=0)
+            if v.scope == "new_tasks" and v.claim in CLAIM_OUTCOMES and v.verdict == "supported"
+        }
+        for df in both
+    ]
+    assert len(supported[0]) == 6
+    assert supported[1] == {
+        ("claim_3_forgetting_past", "score"),
+        ("claim_3_forgetting_retained", "loss"),
+        ("claim_3_generalization", "score"),
+    }
+    common = supported[0] & supported[1]
+    assert not [claim for claim in CLAIM_OUTCOMES if {(claim, f) for f in FORMS} <= common]
+    for df in both:
+        for name, role in CLAIM_OUTCOMES.values():
+            sign = -1 if name == GENERAL else 1
+            for form in FORMS:
+                own = analysis.tasks_table(df, in_form(name, form), role, sign)
+                own = own.set_index("current_task").loc[["opposite", "shelf", "sound"]]
+                assert own["holds"].all()
+                assert form == "loss" or (own["ratio_lower"] > 0).all()
+    for name, role in (("forgetting_loss", "past"), ("forgetting", "retained")):
+        e = analysis.within_task_correlation(both[1], y=name, role=role, n_permutations=0)
+        assert -0.01 <= round(e.lower, 2) <= 0
