@@ -235,7 +235,7 @@ def _task_panels(
         title = f"{task} · r = {signed(r[task])}" if task in r else f"{task} · r undefined"
         first = i % columns == 0
         log = needs_log(part[scene.x])
-        label = x_label + (" · log scale" if log else "")
+        label = _on_log_scale(x_label) if log else x_label
         panels.append(Panel(tuple(layers), label, y_label if first else "", title, x_log=log))
     return panels
 
@@ -258,3 +258,8 @@ def _slope(
         Band(x, lower, upper, theme.NEUTRAL, 0.28),
         Line(x, y, theme.NEUTRAL, 1.8, label=label),
     ]
+
+
+def _on_log_scale(label: str) -> str:
+    """Short, as panels stand side by side: "loss (nats)" becomes "loss (nats, log)"."""
+    return f"{label[:-1]}, log)" if label.endswith(")") else f"{label} (log)"

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from sapo_analysis.errors import unknown
 from sapo_analysis.figures.spec import (
@@ -223,6 +224,10 @@ def _axes(axes: Axes, panel: Panel) -> None:
         axes.set_title(text(panel.title))
     if panel.x_log:
         axes.set_xscale("log")
+        # Less than a decade has no power of ten, and minor labels run into each other.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if panel.x_range is not None:
         axes.set_xlim(*panel.x_range)
     if panel.y_range is not None:
