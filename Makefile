@@ -32,7 +32,7 @@ demo:
 app: $(TRAIN)
 	$(BIN)/sapo app --port $(PORT)
 
-# Two processes with one thread each: one with two threads takes a third longer.
+# On two cores two processes with one thread each get a third more done than one with two threads.
 test: $(DEV)
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \

@@ -213,7 +213,12 @@ def first(both):
     return both[0]
 
 
-def test_the_readme_says_of_the_main_study_what_its_tables_say(first):
+@pytest.fixture(scope="module")
+def found(both):
+    return [facts(df) for df in both]
+
+
+def test_the_readme_says_of_the_main_study_what_its_tables_say(found):
     text = " ".join(README.split())
     for said in (
         "r runs from {RMIN} to {RMAX} over the eleven tasks on `pocket-1`",
@@ -226,12 +231,12 @@ def test_the_readme_says_of_the_main_study_what_its_tables_say(first):
         + "), on {CLEARUN} for unseen ones (material too)",
         "(sd at most {SD} points on `pocket-1`, upper limits {SDLOW} to {SDHIGH})",
     ):
-        assert said.format(**facts(first)) in text
+        assert said.format(**found[0]) in text
 
 
-def test_the_readme_says_the_same_of_both_main_studies(both):
+def test_the_readme_says_the_same_of_both_main_studies(found):
     text = " ".join(README.split())
-    one, two = (facts(df) for df in both)
+    one, two = found
     for said in (
         f"(Holm), p is {one['HOLM']} on `pocket-1` and {two['HOLM']} on `pocket-2`",
         f"by ranks (Spearman) r is {one['RANKS']} on `pocket-1`; {two['RANKS']} on `pocket-2`",
@@ -241,9 +246,9 @@ def test_the_readme_says_the_same_of_both_main_studies(both):
         assert said in text
 
 
-def test_the_findings_say_how_far_tasks_differ(first):
+def test_the_findings_say_how_far_tasks_differ(found):
     text = " ".join(FINDINGS.split())
-    assert f"sd of Fisher's z over tasks {facts(first)['SPREAD']} in score" in text
+    assert f"sd of Fisher's z over tasks {found[0]['SPREAD']} in score" in text
 
 
 def test_what_the_readme_says_without_a_number_is_so(first):

@@ -100,13 +100,19 @@ def test_same_settings_give_the_same_bytes_also_after_a_stop(small: Path, tmp_pa
     assert find_model(str(tmp_path / "again")).n_parameters > 0
 
 
-def test_a_half_done_folder_of_other_settings_is_refused(small: Path, tmp_path: Path) -> None:
+def make_half(folder: Path) -> None:
+    """A pretraining that was stopped at step 6, after the checkpoint of step 4."""
+
     def stop(done: int, total: int, text: str) -> None:
         if done == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        pretrain(SMOKE, tmp_path / "half", stop)
+        pretrain(SMOKE, folder, stop)
+
+
+def test_a_half_done_folder_of_other_settings_is_refused(small: Path, tmp_path: Path) -> None:
+    make_half(tmp_path / "half")
     with pytest.raises(InputError, match="learning_rate"):
         pretrain(SMOKE.model_copy(update={"learning_rate": 1e-4}), tmp_path / "half")
 
@@ -128,12 +134,7 @@ def test_a_stop_before_the_first_checkpoint_begins_anew(small: Path, tmp_path: P
 def test_a_half_done_folder_of_another_suite_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(done: int, total: int, text: str) -> None:
-        if done == 6:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(SMOKE, tmp_path / "half", stop)
+    make_half(tmp_path / "half")
     monkeypatch.setattr(loop, "suite_fingerprints", lambda tasks: {"suite": "s", "prompts": "p"})
     with pytest.raises(InputError, match=r"\['suite', 'prompts'\] differ"):
         pretrain(SMOKE, tmp_path / "half")
@@ -143,12 +144,7 @@ def test_a_half_done_folder_of_another_suite_is_refused(
 def test_a_half_done_folder_of_another_mixture_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, float]
 ) -> None:
-    def stop(done: int, total: int, text: str) -> None:
-        if done == 6:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(SMOKE, tmp_path / "half", stop)
+    make_half(tmp_path / "half")
 
     def changed(name: str) -> PocketTask:
         file = pocket_task(name).file
