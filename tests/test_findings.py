@@ -308,6 +308,8 @@ def test_the_readme_says_of_the_replication_what_its_verdicts_say(both):
     }
     common = supported[0] & supported[1]
     assert not [claim for claim in CLAIM_OUTCOMES if {(claim, f) for f in FORMS} <= common]
+    for run, other in zip(MAIN, reversed(MAIN), strict=True):
+        assert other.run_id in run.about and "None does, so all three are open" in run.about
     for df in both:
         for name, role in CLAIM_OUTCOMES.values():
             sign = -1 if name == GENERAL else 1

@@ -58,6 +58,12 @@ def badges(run: Run, df: pd.DataFrame) -> None:
         st.badge(run.status.state, icon=":material/hourglass_top:", color="orange")
 
 
+def about(run: Run) -> None:
+    """What whoever put the run here wants its readers to know."""
+    if run.about:
+        st.info(md(run.about), icon=":material/sticky_note_2:")
+
+
 def partial_note(run: Run) -> None:
     """What an unfinished run can and cannot say."""
     if run.is_complete:

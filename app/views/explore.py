@@ -73,6 +73,7 @@ def _explore(
     found = _correlations(key, choice, choice.form)
     with top:
         _headline(run, choice, found, verdicts)
+        header.about(run)
         _cards(df, choice, verdicts, silent, key)
     _notes(key, choice, found)
     _charts(key, run, choice, points, prompts, found, actions)

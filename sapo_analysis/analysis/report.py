@@ -88,6 +88,7 @@ def report(
             "state": several[0].status.state
             if len(several) == 1
             else [run.status.state for run in several],
+            "about": {run.run_id: run.about for run in several if run.about},
             "n_trials": df["trial_id"].nunique(),
             "n_main_trials": main["trial_id"].nunique(),
             "n_diverged": sum(n_diverged(run) for run in several),

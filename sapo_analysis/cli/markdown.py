@@ -50,7 +50,8 @@ MATCHED_CAPTION = (
 def markdown(report: Report) -> str:
     """All tables with their captions, the run's ids on top, warnings at the end."""
     ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
-    parts = [f"Findings of {', '.join(ids)}", report["no_verdict"] or ""]
+    about = [f"{run_id}: {text}" for run_id, text in report["about"].items()]
+    parts = [f"Findings of {', '.join(ids)}", *about, report["no_verdict"] or ""]
     for block, caption in (
         (claims_block, CLAIMS_CAPTION),
         (outcomes_block, OUTCOMES_CAPTION),

@@ -3,141 +3,33 @@
 For when the winner alone matters: the answer is the argmin of full scoring, but losers get a lower
 bound in place of their loss. A study that correlates losses needs them all.
 
-Losses are never negative, and pre-update loss is a sum of them with fixed weights. So a prompt
-whose sum so far exceeds the best prompt's total cannot win any more, whatever is still to come.
+Pre-update loss is a sum of losses with fixed weights, so prompts can race for the lowest.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import fsum, isfinite, sqrt
+from math import fsum, sqrt
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.errors import InputError
 from sapo_analysis.learning.batching import in_batches
-from sapo_analysis.learning.packed_scoring import (
-    TOKENS_PER_PASS,
-    check_packed,
-    pack_losses,
-    packed_losses,
-)
-from sapo_analysis.learning.scoring import ExampleLoss, example_losses
+from sapo_analysis.learning.candidate_losses import full_losses, reading, reads_packed
+from sapo_analysis.learning.race import Race, check_not_empty, race
+from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.models.encoding import Encoded
-from sapo_analysis.models.packed import PackedModel, packed
-from sapo_analysis.models.packing import KeysValues, Pack, shared_prefix
 from sapo_analysis.pre_update_loss import batch_mean
 
-WARM_UP = 16
-"""Random examples that every candidate is scored on before the first is dropped."""
-BLOCK = 8
-"""Examples that the survivors are scored on between two looks at who can still win."""
 N_REPEATED = 64
 """The leader's examples that are read a second time, to measure rounding."""
 NOISE_FACTOR = 3
 """Candidates closer than this many times the rounding noise are not told apart by it."""
-_PLAIN_BATCH = 64
 _PRECISE = (torch.float32, torch.float64)
-
-Losses = Callable[[Sequence[int], Sequence[int]], Sequence[Sequence[float]]]
-
-
-@dataclass(frozen=True)
-class Race:
-    """How a race ended.
-
-    Attributes:
-        winner: the candidate with the lowest total; of equal ones the first.
-        totals: each candidate's sum of losses: over all examples if `exact`, else over those seen.
-        n_scored: examples each candidate was scored on.
-        exact: whether it was scored on all.
-    """
-
-    winner: int
-    totals: list[float]
-    n_scored: list[int]
-    exact: list[bool]
-
-
-def race(
-    losses: Losses,
-    n_candidates: int,
-    n_examples: int,
-    seed: int,
-    slack: Callable[[int], float] = lambda leader: 0.0,
-) -> Race:
-    """The candidate with the lowest sum of losses, found by dropping those that cannot have it.
-
-    Args:
-        losses: (candidates, examples) to their losses, a list per candidate; none is negative.
-        n_candidates: number of candidates; callers put the one that ties should keep first.
-        n_examples: number of examples; every candidate is judged on all of them.
-        seed: which examples everybody starts with.
-        slack: asked once, when the leader is scored in full: how far above its total a candidate
-            must be to be dropped.
-
-    Raises:
-        InputError: no candidate or no example, or a loss that is negative or not a number.
-    """
-    _check_not_empty(n_candidates, n_examples)
-    seen: list[dict[int, float]] = [{} for _ in range(n_candidates)]
-
-    def score(candidates: Sequence[int], examples: Sequence[int]) -> None:
-        for k, found in zip(candidates, losses(candidates, examples), strict=True):
-            for i, loss in zip(examples, found, strict=True):
-                _check(k, i, loss)
-                seen[k][i] = loss
-
-    def total(k: int) -> float:
-        # Exactly rounded: no order of adding decides a tie, and no part exceeds its whole.
-        return fsum(seen[k].values())
-
-    first = Random(seed).sample(range(n_examples), min(WARM_UP, n_examples))
-    score(range(n_candidates), first)
-    leader = min(range(n_candidates), key=total)
-    rest = [i for i in range(n_examples) if i not in seen[leader]]
-    if rest:
-        score([leader], rest)
-    # Where the leader's losses are high others' tend to be: sums grow fast and losers fall early.
-    rest.sort(key=lambda i: -seen[leader][i])
-    limit = total(leader) + slack(leader)
-    alive = [k for k in range(n_candidates) if k != leader]
-    for block in in_batches(rest, BLOCK):
-        alive = [k for k in alive if total(k) <= limit]
-        if not alive:
-            break
-        score(alive, block)
-    n_scored = [len(own) for own in seen]
-    exact = [n == n_examples for n in n_scored]
-    return Race(
-        winner=min((k for k in range(n_candidates) if exact[k]), key=total),
-        totals=[total(k) for k in range(n_candidates)],
-        n_scored=n_scored,
-        exact=exact,
-    )
-
-
-def _check_not_empty(n_candidates: int, n_examples: int) -> None:
-    """Refuse a selection from nothing."""
-    if not (n_candidates and n_examples):
-        raise InputError(
-            f"{n_candidates} prompts on {n_examples} examples: nothing to select from."
-            " Give at least one of each."
-        )
-
-
-def _check(candidate: int, example: int, loss: float) -> None:
-    if not (isfinite(loss) and loss >= 0):
-        raise InputError(
-            f"Prompt number {candidate} has loss {loss} on example {example}. Every loss must be"
-            " finite and at least 0. Check the model's weights, or load them in float32."
-        )
 
 
 @dataclass(frozen=True)
@@ -212,7 +104,7 @@ def select_prompt(
         InputError: no prompt or no example, or a loss that is not a finite number.
     """
     n_examples = len(rows[0]) if rows else 0
-    _check_not_empty(len(rows), n_examples)
+    check_not_empty(len(rows), n_examples)
     weights = [_weights(own, batch_size) for own in rows]
     found: list[dict[int, ExampleLoss]] = [{} for _ in rows]
     noise = 0.0
@@ -223,7 +115,7 @@ def select_prompt(
     elif precise is None:
         twin: Any = copy.deepcopy(model)  # transformers leaves its `float` untyped
         precise = twin.float()
-    with _reading(model, rows, pad_id, is_packed) as reader:
+    with reading(model, rows, pad_id, is_packed) as reader:
 
         def losses(candidates: Sequence[int], examples: Sequence[int]) -> list[list[float]]:
             for k, own in zip(candidates, reader.losses(candidates, examples), strict=True):
@@ -263,26 +155,6 @@ def select_prompt(
         gap=_gap(candidates),
         noise=noise,
     )
-
-
-def full_losses(
-    model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int, is_packed: bool
-) -> list[ExampleLoss]:
-    """One prompt's losses on all its examples; `is_packed`: what `reads_packed` said."""
-    if is_packed:
-        return packed_losses(model, rows, pad_id)
-    return example_losses(model, rows, _PLAIN_BATCH, pad_id)
-
-
-def reads_packed(model: PreTrainedModel, rows: Sequence[Sequence[Encoded]], pad_id: int) -> bool:
-    """Whether a model reads packed rows as it reads single texts; tried on a few of `rows`."""
-    # The longest text is among them: some attention differs only beyond a length.
-    longest = max((row for own in rows for row in own), key=lambda row: len(row.ids))
-    try:
-        check_packed(model, [*rows[0][:3], longest], pad_id)
-    except InputError:
-        return False
-    return True
 
 
 def _weights(rows: Sequence[Encoded], batch_size: int) -> list[float]:
@@ -338,105 +210,3 @@ def _gap(candidates: Sequence[Candidate]) -> float | None:
         if len(values) == 1 or values[1] > min(bounds, default=values[1]):
             return None
     return values[1] - values[0]
-
-
-class _Reader(Protocol):
-    """Losses of some candidates on some examples."""
-
-    def losses(
-        self, candidates: Sequence[int], examples: Sequence[int]
-    ) -> list[list[ExampleLoss]]: ...
-
-    def again(self, candidate: int, examples: Sequence[int]) -> list[ExampleLoss]:
-        """The same losses from texts arranged in another way."""
-        ...
-
-
-@contextmanager
-def _reading(
-    model: PreTrainedModel, rows: Sequence[Sequence[Encoded]], pad_id: int, is_packed: bool
-) -> Iterator[_Reader]:
-    if is_packed:
-        with packed(model) as reader:
-            yield _Packed(reader, rows, pad_id)
-    else:
-        yield _Plain(model, rows, pad_id)
-
-
-class _Packed:
-    """A row per candidate; its prefix is read once, in the first pass, which must be of all."""
-
-    def __init__(self, reader: PackedModel, rows: Sequence[Sequence[Encoded]], pad_id: int):
-        self._reader, self._rows, self._pad_id = reader, rows, pad_id
-        self._prefixes = [shared_prefix(own) for own in rows]
-        self._cache: dict[int, KeysValues] | None = None
-
-    def losses(self, candidates: Sequence[int], examples: Sequence[int]) -> list[list[ExampleLoss]]:
-        longest = max(
-            len(self._rows[k][i].ids) - self._prefixes[k] for k in candidates for i in examples
-        )
-        size = max(1, TOKENS_PER_PASS // (len(candidates) * longest))
-        found: list[list[ExampleLoss]] = [[] for _ in candidates]
-        for places in in_batches(examples, size):
-            for own, new in zip(found, self._pass(candidates, places), strict=True):
-                own += new
-        return found
-
-    def _pass(self, candidates: Sequence[int], examples: Sequence[int]) -> list[list[ExampleLoss]]:
-        prefixes = [self._prefixes[k] for k in candidates]
-        cache = None if self._cache is None else _part(self._cache, candidates, max(prefixes))
-        batch = [[self._rows[k][i] for i in examples] for k in candidates]
-        pack = Pack(
-            batch,
-            prefixes,
-            self._pad_id,
-            self._reader.device,
-            keep=cache is None,
-            prefix_cache=cache,
-        )
-        losses = pack_losses(self._reader.logits(pack), pack, batch)
-        if cache is None:
-            # Copies: the kept ones are views of everything this pass read.
-            self._cache = {
-                layer: (k.clone(), v.clone()) for layer, ((k, v), _) in pack.kept.items()
-            }
-        return losses
-
-    def again(self, candidate: int, examples: Sequence[int]) -> list[ExampleLoss]:
-        rows = [self._rows[candidate][i] for i in examples]
-        size = max(1, TOKENS_PER_PASS // max(len(row.ids) for row in rows))
-        found = []
-        for batch in in_batches(rows, size):
-            pack = Pack([batch], [0], self._pad_id, self._reader.device)
-            found += pack_losses(self._reader.logits(pack), pack, [batch])[0]
-        return found
-
-
-def _part(
-    cache: dict[int, KeysValues], candidates: Sequence[int], prefix: int
-) -> dict[int, KeysValues]:
-    """The keys and values of some candidates, as long as the longest prefix among them."""
-    return {
-        layer: (k[list(candidates), :, :prefix], v[list(candidates), :, :prefix])
-        for layer, (k, v) in cache.items()
-    }
-
-
-class _Plain:
-    """For models that do not read packed rows."""
-
-    def __init__(self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]], pad_id: int):
-        self._model, self._rows, self._pad_id = model, rows, pad_id
-
-    def losses(self, candidates: Sequence[int], examples: Sequence[int]) -> list[list[ExampleLoss]]:
-        return [
-            example_losses(
-                self._model, [self._rows[k][i] for i in examples], _PLAIN_BATCH, self._pad_id
-            )
-            for k in candidates
-        ]
-
-    def again(self, candidate: int, examples: Sequence[int]) -> list[ExampleLoss]:
-        return example_losses(
-            self._model, [self._rows[candidate][i] for i in examples], 1, self._pad_id
-        )

@@ -91,6 +91,14 @@ class Run:
         }
 
     @property
+    def about(self) -> str:
+        """What somebody wrote into its folder for whoever reads its results; "" if nothing."""
+        path = self.path / layout.ABOUT
+        if not path.is_file():
+            return ""
+        return " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+
+    @property
     def has_random_weights(self) -> bool:
         """Whether the base model was never trained: such a run is a control and gets no verdict."""
         return bool(self.provenance.get("model", {}).get("weights") == "random")

@@ -9,10 +9,11 @@ import torch
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.learning.candidate_losses import full_losses, reads_packed
 from sapo_analysis.learning.label_ranking import check_labels
 from sapo_analysis.learning.label_ranking import rank_labels as rank
 from sapo_analysis.learning.scoring import ExampleLoss
-from sapo_analysis.learning.selection import full_losses, reads_packed, select_prompt
+from sapo_analysis.learning.selection import select_prompt
 from sapo_analysis.model_files import find_model
 from sapo_analysis.models.encoding import Encoded, Encoder, count_tokens
 from sapo_analysis.models.loading import choose_device, context_length, load_model, load_tokenizer

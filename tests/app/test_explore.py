@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from sapo_analysis import analysis
 from sapo_analysis.store import open_run
 from tests.app.conftest import MAIN
-from tests.synthetic import STEPS
+from tests.synthetic import STEPS, write_run
 from tests.watched import Look, write_watched_run
 
 CHIP = "border-radius:999px"
@@ -82,6 +82,13 @@ def test_an_unfinished_run_has_numbers_but_no_verdict(monkeypatch, runs):
     symbols = [t["marker"]["symbol"] for t in charts(app)[0]["data"] if t.get("customdata")]
     assert symbols
     assert all(symbol.endswith("-open") for symbol in symbols)
+
+
+def test_what_was_written_about_a_run_stands_above_its_numbers(monkeypatch, tmp_path):
+    path = write_run(tmp_path, n_tasks=3, n_prompts=6, name="aside")
+    assert not opened(monkeypatch, tmp_path).info
+    (path / "about.md").write_text("Put *aside*.\n", encoding="utf-8")
+    assert [info.value for info in opened(monkeypatch, tmp_path).info] == [r"Put \*aside\*\."]
 
 
 def test_random_weights_get_a_badge_and_no_verdict(monkeypatch, runs):

@@ -167,6 +167,15 @@ def test_report(run):
         assert noise["n"] == 4 and 0 < noise["sd"] < floor["sd"]
 
 
+def test_report_says_what_was_written_about_a_run(tmp_path):
+    one, two = (write_run(tmp_path, n_tasks=1, n_prompts=4, name=name) for name in ("a", "b"))
+    assert json.loads(ok("report", one, "--json"))["about"] == {}
+    (one / "about.md").write_text("Put *aside*.\n", encoding="utf-8")
+    for form in ((), ("--markdown",)):
+        assert f"{one.name}: Put *aside*." in ok("report", one, *form)
+    assert json.loads(ok("report", one, two, "--json"))["about"] == {one.name: "Put *aside*."}
+
+
 def test_report_without_noise_trials_or_repeats_measures_neither(tmp_path):
     write_run(tmp_path, n_tasks=1, n_prompts=4, noise_seeds=(7, 8), name="plain")
     write_run(tmp_path, n_tasks=1, n_prompts=4, name="bare")

@@ -1,15 +1,11 @@
 """Selection: the winner is that of full scoring, for fewer evaluations."""
 
-from math import fsum, inf, nan
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.learning import selection
+from sapo_analysis.learning import candidate_losses
 from sapo_analysis.learning.packed_scoring import packed_losses
-from sapo_analysis.learning.selection import race, select_prompt
+from sapo_analysis.learning.selection import select_prompt
 from sapo_analysis.pre_update_loss import batch_mean
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import get_task
@@ -17,116 +13,7 @@ from sapo_analysis.tasks import get_task
 BATCH = 8
 
 
-class Table:
-    """Losses [candidates][examples] as a race asks for them; no pair is asked for twice."""
-
-    def __init__(self, losses):
-        self.losses = losses
-        self.asked = set()
-
-    def __call__(self, candidates, examples):
-        pairs = [(k, i) for k in candidates for i in examples]
-        assert len(set(pairs)) == len(pairs) and not self.asked & set(pairs)
-        self.asked |= set(pairs)
-        return [[self.losses[k][i] for i in examples] for k in candidates]
-
-
-def run(losses, seed=0, slack=0.0):
-    table = Table(losses)
-    found = race(table, len(losses), len(losses[0]), seed, lambda leader: slack)
-    assert sum(found.n_scored) == len(table.asked)
-    return found
-
-
-def tables(values):
-    """Tables of losses: up to 7 candidates on up to 60 examples."""
-    return st.tuples(st.integers(1, 7), st.integers(1, 60)).flatmap(
-        lambda shape: st.lists(
-            st.lists(values, min_size=shape[1], max_size=shape[1]),
-            min_size=shape[0],
-            max_size=shape[0],
-        )
-    )
-
-
-# The second kind has many equal totals, the third sums in which the order of adding would show.
-LOSSES = st.one_of(
-    tables(st.floats(0, 1e3)), tables(st.sampled_from([0.0, 1.0, 2.0])), tables(st.just(0.1))
-)
-
-
-@given(LOSSES, st.integers(0, 5))
-def test_the_winner_is_the_argmin_of_all_losses(losses, seed):
-    totals = [fsum(own) for own in losses]
-    found = run(losses, seed)
-    assert found.winner == totals.index(min(totals))
-    for k, total in enumerate(totals):
-        assert found.exact[k] == (found.n_scored[k] == len(losses[0]))
-        if found.exact[k]:
-            assert found.totals[k] == total
-        else:
-            assert min(totals) < found.totals[k] <= total
-
-
-@given(LOSSES, st.floats(0, 10))
-def test_nothing_within_the_slack_of_the_best_is_dropped(losses, slack):
-    totals = [fsum(own) for own in losses]
-    found = run(losses, slack=slack)
-    assert found.winner == totals.index(min(totals))
-    for k, total in enumerate(totals):
-        assert found.exact[k] or total > min(totals) + slack
-
-
-def test_equal_candidates_are_all_scored_in_full_and_the_first_wins():
-    found = run([[0.1] * 40] * 5)
-    assert found.winner == 0 and all(found.exact)
-
-
-def test_one_candidate_wins_and_is_scored_in_full():
-    found = run([[1.0] * 30])
-    assert (found.winner, found.n_scored, found.totals) == (0, [30], [30.0])
-
-
-def test_fewer_examples_than_the_warm_up_are_all_scored():
-    found = run([[2.0, 3.0], [1.0, 1.0], [9.0, 9.0]])
-    assert found.winner == 1 and found.n_scored == [2, 2, 2]
-
-
-def test_a_clear_loser_is_dropped_after_the_warm_up():
-    found = run([[1.0] * 100, [100.0] * 100])
-    assert found.n_scored == [100, selection.WARM_UP] and found.totals[1] == 1600.0
-
-
-def test_the_first_to_lead_need_not_win():
-    # Whatever the warm-up says of candidate 0, it has the highest loss of all on what follows.
-    for seed in range(5):
-        losses = [[0.0] * 60, [0.5] * 60]
-        seen = []
-        table = Table(losses)
-
-        def ask(candidates, examples, table=table, seen=seen):
-            if not seen:
-                seen.extend(examples)
-                for i in set(range(60)) - set(examples):
-                    table.losses[0][i] = 3.0
-            return table(candidates, examples)
-
-        found = race(ask, 2, 60, seed)
-        assert found.winner == 1 and all(found.exact)
-
-
-@pytest.mark.parametrize("loss", [nan, inf, -inf, -0.1])
-@pytest.mark.parametrize("k", [0, 1])
-def test_what_is_no_loss_is_refused(loss, k):
-    losses = [[1.0] * 50, [1.0] * 50]
-    losses[k][33] = loss
-    with pytest.raises(InputError, match=rf"Prompt number {k} has loss {loss} on example 33\."):
-        run(losses)
-
-
 def test_a_selection_from_nothing_is_refused(pocket_model):
-    with pytest.raises(InputError, match="0 prompts on 9 examples"):
-        race(Table([]), 0, 9, 0)
     with pytest.raises(InputError, match="1 prompts on 0 examples"):
         select_prompt(pocket_model, [[]], 0, BATCH)
 
@@ -183,7 +70,7 @@ def test_in_float64_values_and_losses_are_those_of_full_scoring(model64, encoder
 def test_passes_of_a_few_tokens_find_the_same(model64, encoder, monkeypatch):
     rows = rows_of(encoder, "product", 40, n_prompts=4)
     whole = select_prompt(model64, rows, encoder.pad_id, BATCH)
-    monkeypatch.setattr(selection, "TOKENS_PER_PASS", 50)
+    monkeypatch.setattr(candidate_losses, "TOKENS_PER_PASS", 50)
     parts = select_prompt(model64, rows, encoder.pad_id, BATCH)
     assert parts.winner == whole.winner
     for own, other in zip(parts.candidates, whole.candidates, strict=True):
@@ -198,8 +85,8 @@ def test_a_model_that_reads_no_packed_rows_is_asked_text_by_text(model64, encode
     def refuse(*_):
         raise InputError("no packed rows")
 
-    monkeypatch.setattr(selection, "check_packed", refuse)
-    monkeypatch.setattr(selection, "packed", refuse)
+    monkeypatch.setattr(candidate_losses, "check_packed", refuse)
+    monkeypatch.setattr(candidate_losses, "packed", refuse)
     plain = select_prompt(model64, rows, encoder.pad_id, BATCH)
     assert plain.winner == packed.winner and plain.n_evaluations == packed.n_evaluations
     for own, other in zip(plain.candidates, packed.candidates, strict=True):

@@ -55,6 +55,12 @@ def test_the_joined_tables_hold_the_groups_in_order(finished, tmp_path):
         pd.testing.assert_frame_equal(open_run(finished).table(name), open_run(again).table(name))
 
 
+def test_what_somebody_wrote_about_a_run_is_read_as_one_line(run_copy):
+    assert open_run(run_copy).about == ""
+    (run_copy / "about.md").write_bytes(b"Put aside:\n  another \xff tokenizer.\n")
+    assert open_run(run_copy).about == "Put aside: another \ufffd tokenizer."
+
+
 def test_changing_a_table_in_memory_changes_no_one_elses(finished):
     run = open_run(finished)
     scores = run.table("scores")
