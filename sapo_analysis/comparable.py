@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from sapo_analysis.plan import ALGORITHM_VERSION, Plan, data_fingerprint
+from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import Run
 
 _SHOWN = 12
+
+
+def settings_that_count(study: ParaphraseStudy, names: Iterable[str]) -> dict[str, Any]:
+    """Settings of a study that decide a trial's numbers, by dotted name.
+
+    Args:
+        study: The study.
+        names: Its fields to look at. How many predictions are kept decides no number.
+    """
+    settings = study.model_dump(mode="json")
+    del settings["evaluation"]["n_predictions_kept"]
+    return _flat({name: settings[name] for name in names})
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = prefix + key
+        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
+    return flat
 
 
 def other_conditions(plan: Plan, run: Run) -> list[str]:

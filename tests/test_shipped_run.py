@@ -11,6 +11,7 @@ from sapo_analysis.cli.markdown import (
     distinguishing_block,
     matched_block,
     outcomes_block,
+    past_gains_block,
     rivals_block,
     training_block,
 )
@@ -23,14 +24,13 @@ from sapo_analysis.store.folder import default_run_id
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
 SHIPPED = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
+STUDY = (training_block, outcomes_block, claims_block, rivals_block)
 QUOTED = {
-    "tuning": (training_block, outcomes_block, claims_block, rivals_block),
-    "main": (
-        *(training_block, outcomes_block, claims_block, distinguishing_block),
-        rivals_block,
-    ),
-    "seen": (outcomes_block, claims_block, rivals_block),
-    "matched": (matched_block,),
+    "tuning": (*STUDY, past_gains_block),
+    "main": (*STUDY, past_gains_block, distinguishing_block),
+    "seen": STUDY,
+    "matched": (matched_block, training_block),
+    "gains": (training_block,),
 }
 """By the last word of a study's name."""
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from sapo_analysis import analysis
 from sapo_analysis.analysis.claims import CLAIM_NAMES
+from sapo_analysis.analysis.quantities import unit_of
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.matched import matched_table
@@ -102,12 +103,13 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
             "loss, highest ÷ lowest": table["loss_ratio"],
             "in-task sd": table["in_task_sd"],
             "least gain": table["least_gain"],
-            "learned unlike the others": table["misses"],
+            "misses": table["misses"],
         }
     )
     digits = "%.2f" if choice.form == "score" else "%.4f"
     units = ", ".join(sorted(set(table["unit"].dropna())))
-    st.caption(f"Mean, σ prompt and σ seed in {md(units)}.")
+    mean = unit_of(choice.outcome.column(choice.form))
+    st.caption(f"Mean in {md(mean)}; σ prompt and σ seed in {md(units)}.")
     st.dataframe(
         shown,
         hide_index=True,
@@ -135,7 +137,7 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
             "least gain": st.column_config.NumberColumn(
                 format="%.1f", help="In-task points gained by the prompt that gained least."
             ),
-            "learned unlike the others": st.column_config.TextColumn(
+            "misses": st.column_config.TextColumn(
                 "misses", width="large", help="Where training did not do what a study relies on."
             ),
         },

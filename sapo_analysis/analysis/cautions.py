@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.impacts import n_diverged
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.store import Run
 
+LOST = ("past", "retained")
+"""Roles of tasks that can be forgotten."""
 MASTERED = 90.0
 """θ_0 score (points) at or above which a task counts as mastered."""
+_UNEQUAL = -0.5
 
 
 def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate]) -> list[str]:
     """One sentence each: roles that do not hold, shape, unequal learning, divergence, controls."""
-    found = _role_warnings(runs) + _shape_warnings(estimates) + learning_warnings(main)
+    found = _role_warnings(runs) + _shape_warnings(estimates)
+    found += [unequal_learning(main, role).text for role in LOST if unequal_learning(main, role)]
     for run in runs:
         if n := n_diverged(run):
             found.append(
@@ -81,23 +88,56 @@ def _shape_warnings(estimates: list[Estimate]) -> list[str]:
     ]
 
 
-def learning_warnings(main: pd.DataFrame) -> list[str]:
-    """Unequal learning: over four prompts or more, final in-task loss and others' loss go apart.
+@dataclass(frozen=True)
+class UnequalLearning:
+    """Current tasks on which prompts that forgot less of one role also learned less.
 
-    The bar is r <= -0.5 over prompts: what forgot less also learned less.
+    Attributes:
+        tasks: Those with r <= -0.5.
+        n_looked_at: Tasks that could be looked at.
+        role: Role of the tasks forgotten.
     """
-    unequal = []
+
+    tasks: tuple[str, ...]
+    n_looked_at: int
+    role: str
+
+    def __bool__(self) -> bool:
+        return bool(self.tasks)
+
+    @property
+    def text(self) -> str:
+        """The finding as a sentence."""
+        how = f"r ≤ {_UNEQUAL:g} of final in-task loss and loss rise of {self.role} tasks"
+        if self:
+            names = ", ".join(self.tasks)
+            return f"Unequal learning in {names}: 'forgot less' may mean 'learned less' ({how})."
+        if not self.n_looked_at:
+            return "Too few prompts to tell whether those that forgot less learned less."
+        return (
+            f"On none of {self.n_looked_at} task{'s' * (self.n_looked_at != 1)} did prompts that"
+            f" forgot less clearly learn less ({how})."
+        )
+
+
+def unequal_learning(main: pd.DataFrame, role: str) -> UnequalLearning:
+    """Whether final in-task loss and what one role lost go apart, over four prompts or more.
+
+    A higher final loss is less learned: r <= -0.5 over prompts means that what forgot less also
+    learned less.
+
+    Args:
+        main: Main trials of an impacts table.
+        role: Role of the evaluated tasks.
+    """
+    found, n = [], 0
     for task, part in main.groupby("current_task"):
         learned = part[part["role"] == "current"].groupby("prompt_id")["loss_after"].mean()
-        lost = (
-            part[part["role"].isin(["past", "retained"])].groupby("prompt_id")["loss_change"].mean()
-        )
+        lost = part[part["role"] == role].groupby("prompt_id")["loss_change"].mean()
         both = pd.concat([learned, lost], axis=1, join="inner").dropna().to_numpy(dtype=float)
-        if len(both) < 4 or not (np.ptp(both, axis=0) > 0).all():
+        if len(both) < MIN_PROMPTS or not (np.ptp(both, axis=0) > 0).all():
             continue
-        # A higher final loss is less learned: r < 0 means that what forgot less also learned less.
-        if np.corrcoef(both, rowvar=False)[0, 1] <= -0.5:
-            unequal.append(str(task))
-    if not unequal:
-        return []
-    return [f"Unequal learning in {', '.join(unequal)}: 'forgot less' may mean 'learned less'."]
+        n += 1
+        if np.corrcoef(both, rowvar=False)[0, 1] <= _UNEQUAL:
+            found.append(str(task))
+    return UnequalLearning(tuple(found), n, role)

@@ -69,17 +69,18 @@ class TaskPoints:
 
 @dataclass(frozen=True)
 class Points:
-    """Usable tasks in order of name, and why the others were left out."""
+    """Usable tasks in order of name, why others were left out, and prompts that were."""
 
     tasks: Sequence[TaskPoints]
     excluded: dict[str, str]
     role: str | None
+    incomplete: str = ""
 
     @property
     def left_out(self) -> str:
-        """Text for `Estimate.method`; empty when every task is in."""
+        """Text for `Estimate.method`; empty when every task and prompt is in."""
         listed = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.excluded.items()))
-        return f". Left out: {listed}" if listed else ""
+        return (f". Left out: {listed}" if listed else "") + self.incomplete
 
 
 def within_task_correlation(
@@ -99,9 +100,13 @@ def within_task_correlation(
     Estimand: tanh of the mean over the k tasks of z_t = atanh(r_t), where r_t is over prompts of
     task t with values averaged over evaluated tasks and shared seeds (`prompts_table`). Seed noise
     attenuates it. The interval is made on z: `intervals.mean_interval` with se_t = 1/√(n_t - 3)
-    (Spearman 1.03/√(n_t - 3)). p: prompts shuffled within each task, statistic |mean z|, two-sided,
-    (b + 1) / (m + 1). Tasks with fewer than four prompts or without spread in x or y are left out
-    and named in `method`; with none left the value is nan.
+    (Spearman 1.03/√(n_t - 3)). Tasks with fewer than four prompts or without spread in x or y are
+    left out, so are prompts without a value of x; `method` names both. With no task left the value
+    is nan.
+
+    p: prompts shuffled within each task, statistic |mean z|, two-sided, (b + 1) / (m + 1). In
+    either scope it is of these tasks, no correlation in any of them, and does not know how much
+    tasks differ: of new tasks the interval alone speaks.
 
     Args:
         df: Any table with columns x, y and `task`; see `prompts_table`.
@@ -282,7 +287,7 @@ def points_of(
             if statistic == "spearman":
                 xs, ys = ranks(xs), ranks(ys)
             usable.append(TaskPoints(str(name), xs, ys, int(part["n_seeds"].iloc[0]), statistic))
-    return Points(usable, excluded, means.role)
+    return Points(usable, excluded, means.role, means.incomplete)
 
 
 def _estimate(

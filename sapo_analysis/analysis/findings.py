@@ -16,7 +16,7 @@ from sapo_analysis.analysis.correlation import task_correlations
 from sapo_analysis.analysis.estimate import FORMS, Verdict
 from sapo_analysis.analysis.intervals import Floats
 from sapo_analysis.analysis.prompt_effects import prompt_effects
-from sapo_analysis.analysis.prompt_means import prompts_table
+from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.training_check import training_check
 
 CHARACTERISTICS = {
@@ -86,12 +86,14 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
 
     Returns:
         `current_task`; `r` with `lower`, `upper` over prompts; `holds`: whether r has the predicted
-        sign; `mean`: the outcome's mean over prompts; σ_prompt, σ_seed and their ratio of the
-        outcome as `prompt_effects`, both in `unit`; `loss_ratio`: the largest pre-update loss of a
-        prompt over the smallest; `in_task_sd`, `least_gain` and `misses` as `training_check`.
+        sign; `mean`: the outcome's mean over prompts, in points or nats whatever the metrics: in
+        units of its own spread, a task that prompts move much would have a small mean; σ_prompt,
+        σ_seed and their ratio of the outcome as `prompt_effects`, both in `unit`; `loss_ratio`: the
+        largest pre-update loss of a prompt over the smallest; `in_task_sd`, `least_gain` and
+        `misses` as `training_check`.
     """
     main = df[df["purpose"] == "main"]
-    points = prompts_table(df, y, role=role)
+    points = prompt_means(df, y, role=role, rescale=False).table
     estimates = task_correlations(df, y=y, role=role, n_permutations=0)
     effects = prompt_effects(df, y, role=role).set_index("current_task")
     training = training_check(df).set_index("current_task")

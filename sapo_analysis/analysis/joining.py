@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from typing import Any
 
+from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
@@ -39,7 +39,6 @@ def check_joinable(runs: Sequence[Run]) -> None:
 
 
 def _identity(run: Run) -> dict[str, str]:
-    settings = {name: run.study.model_dump(mode="json")[name] for name in _SETTINGS}
     provenance = run.provenance
     model = provenance.get("model", {}).get("fingerprint") or run.study.model
     known = {
@@ -50,9 +49,10 @@ def _identity(run: Run) -> dict[str, str]:
         f"prompt {row.task}/{row.prompt_id}": row.text for row in run.table("prompts").itertuples()
     }
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
+    settings = settings_that_count(run.study, _SETTINGS)
     return {
         key: json.dumps(value, sort_keys=True)
-        for key, value in _flat({**settings, **known, **data, **texts, **_pasts(run)}).items()
+        for key, value in {**settings, **known, **data, **texts, **_pasts(run)}.items()
     }
 
 
@@ -69,12 +69,3 @@ def _pasts(run: Run) -> dict[str, list[str]]:
         for task, state_id in zip(trials["current_task"], trials["state_id"], strict=True)
         if state_id in learned
     }
-
-
-def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat.update(
-            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.estimate import Estimate, Scope, check_scope
 from sapo_analysis.analysis.intervals import Floats, fisher_z, perfect_limit
 from sapo_analysis.analysis.permutation import shuffled
-from sapo_analysis.analysis.prompt_means import check_columns, prompt_means
+from sapo_analysis.analysis.prompt_means import check_columns, prompt_means, without_value
 from sapo_analysis.analysis.quantities import QUANTITIES
 from sapo_analysis.errors import InputError
 
@@ -102,7 +102,7 @@ class HeldFixed:
     task: str
     role: str | None
     excluded: dict[str, str]
-    prompts_left_out: str
+    incomplete: str
 
     @classmethod
     def of(
@@ -120,7 +120,7 @@ class HeldFixed:
         df = _with_in_task(df, controls)
         check_columns(df, [task, x, y, *controls])
         df = _with_prompts(df, [x, y, *controls])
-        df, prompts_left_out = _known(df, [x, *controls], y, task)
+        df, incomplete = _known(df, [x, *controls], y, task)
         found = {
             name: prompt_means(df, y, role=role, x=name, eval_task=eval_task, task=task)
             for name in (x, *controls)
@@ -128,7 +128,7 @@ class HeldFixed:
         # All are averages over the same rows, so their tables name the same prompts in one order.
         table = found[x].table.assign(**{name: found[name].table[name] for name in controls})
         own = found[x]
-        return cls(table, x, y, tuple(controls), task, own.role, own.excluded, prompts_left_out)
+        return cls(table, x, y, tuple(controls), task, own.role, own.excluded, incomplete)
 
     def estimate(
         self, scope: Scope, statistic: Statistic, n_permutations: int, seed: int
@@ -139,8 +139,7 @@ class HeldFixed:
         if results := [name for name in self.controls if name in _RESULTS]:
             what = f"descriptive, as {', '.join(results)} came out of training: {what}"
         name = f"partial_{statistic}"
-        found = over_tasks(points, self.x, self.y, scope, name, what, n_permutations, seed)
-        return replace(found, method=found.method + self.prompts_left_out)
+        return over_tasks(points, self.x, self.y, scope, name, what, n_permutations, seed)
 
     def _points(self, statistic: Statistic) -> Points:
         usable, excluded = [], dict(self.excluded)
@@ -157,7 +156,7 @@ class HeldFixed:
             n_seeds = int(part["n_seeds"].iloc[0])
             x, y = values[self.x], values[self.y]
             usable.append(PartialPoints(str(name), x, y, n_seeds, statistic, basis))
-        return Points(usable, excluded, self.role)
+        return Points(usable, excluded, self.role, self.incomplete)
 
 
 @dataclass(frozen=True)
@@ -243,21 +242,17 @@ def _with_prompts(df: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def _known(df: pd.DataFrame, columns: list[str], y: str, task: str) -> tuple[pd.DataFrame, str]:
     """Rows with a value of every column, and which prompts have none (for `method`)."""
-    known = df[columns].notna().all(axis=1)
-    asked = df[y].notna()
-    if "purpose" in df:
-        asked &= df["purpose"] == "main"
-    missing = df.loc[asked & ~known, [task, "prompt_id"]].drop_duplicates()
-    if missing.empty:
+    incomplete = without_value(df, columns, y, task)
+    if not incomplete:
         return df, ""
-    if not (asked & known).any():
+    known = df[df[columns].notna().all(axis=1)]
+    asked = known if "purpose" not in known else known[known["purpose"] == "main"]
+    if not asked[y].notna().any():
         raise InputError(
             f"No prompt has a value of {y}, {', '.join(columns)} together."
             " Hold columns fixed that the table has values of."
         )
-    counts = missing.groupby(task).size()
-    listed = ", ".join(f"{n} of {name}" for name, n in counts.items())
-    return df[known], f". Prompts left out for lack of a value: {listed}"
+    return known, incomplete
 
 
 def _unusable(values: dict[str, Floats], x: str, y: str, controls: Sequence[str]) -> str:

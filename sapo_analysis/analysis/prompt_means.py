@@ -38,12 +38,21 @@ class Cells:
 
 @dataclass(frozen=True)
 class PromptMeans:
-    """`table` as `prompts_table`; `weights`: the factor of each evaluated task's value."""
+    """`table` as `prompts_table`, and what it does not hold.
+
+    Attributes:
+        table: The points.
+        weights: The factor of each evaluated task's value.
+        excluded: Current tasks left out, and why.
+        role: Role of the evaluated tasks; None where there are several or none.
+        incomplete: Prompts left out for lack of a value of x, as `without_value` words it.
+    """
 
     table: pd.DataFrame
     weights: dict[str, pd.Series[float]]
     excluded: dict[str, str]
     role: str | None
+    incomplete: str = ""
 
 
 def prompts_table(
@@ -122,7 +131,22 @@ def prompt_means(
     ]
     columns = list(dict.fromkeys(columns))
     table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-    return PromptMeans(table, weights, excluded, cells.role)
+    ours = df if role is None else df[df["role"] == role]
+    incomplete = without_value(ours, [x], y, task) if x is not None else ""
+    return PromptMeans(table, weights, excluded, cells.role, incomplete)
+
+
+def without_value(df: pd.DataFrame, columns: list[str], y: str, task: str) -> str:
+    """How many prompts of each task have y but lack a value of a column, in words; "" if none."""
+    missing = df[df[y].notna() & ~df[columns].notna().all(axis=1)]
+    if "purpose" in df:
+        missing = missing[missing["purpose"] == "main"]
+    if "prompt_id" in df:
+        missing = missing.drop_duplicates([task, "prompt_id"])
+    if missing.empty:
+        return ""
+    counts = ", ".join(f"{n} of {name}" for name, n in missing.groupby(task).size().items())
+    return f". Prompts left out for lack of a value: {counts}"
 
 
 def cells_of(

@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
-from sapo_analysis.analysis.claims import CLAIMS, claims, claims_without_data, no_verdict
+from sapo_analysis.analysis.claims import (
+    CLAIM_OUTCOMES,
+    CLAIMS,
+    claims,
+    claims_without_data,
+    no_verdict,
+    predicted_sign,
+)
 from sapo_analysis.analysis.correlation import (
     N_PERMUTATIONS,
     STATISTICS,
@@ -35,14 +42,10 @@ from sapo_analysis.analysis.trajectories import trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
 from sapo_analysis.store import Run
 
-OUTCOMES: tuple[tuple[str, str], ...] = (
-    ("forgetting", "past"),
-    ("forgetting", "retained"),
-    ("generalization", "unseen"),
-)
+OUTCOMES = tuple(CLAIM_OUTCOMES.values())
 """(quantity, role) pairs that the indicator is correlated with."""
 
-_PREDICTED = {"forgetting": +1, "generalization": -1}  # sign of r with pre-update loss
+_PREDICTED = {outcome[0]: predicted_sign(claim) for claim, outcome in CLAIM_OUTCOMES.items()}
 
 CONTROLS = ("prompt_length", "log_prompt_frequency")
 """Indicators that partial correlations hold fixed, those that a run has."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sapo_analysis.analysis.prompt_effects import prompt_effects
+from sapo_analysis.errors import RunError
 from sapo_analysis.store import Run
 
 LEAST_GAIN = 5.0
@@ -75,6 +76,9 @@ def past_gains(runs: Run | Sequence[Run]) -> pd.DataFrame:
     Returns:
         `past_task`, `state_seed`, `score_before`, `score_after` (0 to 100, under the original
         prompt), `gain` and `misses`.
+
+    Raises:
+        RunError: a score is missing.
     """
     several = [runs] if isinstance(runs, Run) else list(runs)
     rows = {}
@@ -90,6 +94,13 @@ def past_gains(runs: Run | Sequence[Run]) -> pd.DataFrame:
                 (measured["eval_task"] == task) & (measured["test_prompt"] == trial.prompt_id)
             ]
             value_of = dict(zip(own["state_id"], own["value"], strict=True))
+            for state in map(str, (trial.state_id, trial.result_state_id)):
+                if state not in value_of:
+                    raise RunError(
+                        f"Run {run.run_id}: table scores has no score of state {state} on {task}"
+                        f" under {trial.prompt_id}, which trial {trial.trial_id} needs."
+                        " Copy the run folder in again, or run its spec.json again."
+                    )
             before, after = value_of[trial.state_id], value_of[trial.result_state_id]
             miss = f"gained {after - before:.1f} of at least {LEAST_PAST_GAIN:g} points"
             rows[trial.trial_id] = {

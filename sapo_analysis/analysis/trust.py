@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.cautions import learning_warnings
+from sapo_analysis.analysis.cautions import unequal_learning
 from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.correlation import (
     MIN_PROMPTS,
@@ -77,7 +77,7 @@ def trust(
         _one_prompt(points, x, y),
         _pooled(df, y, role, x, eval_task),
         _run(run),
-        *([_learning(df)] if score == "forgetting" else []),
+        *([_learning(df, role)] if score == "forgetting" else []),
     ]
 
 
@@ -220,7 +220,6 @@ def _run(run: Run) -> Check:
     return Check("Run", not found, " ".join(found) or "Complete, trained weights, none diverged.")
 
 
-def _learning(df: pd.DataFrame) -> Check:
-    found = learning_warnings(df[df["purpose"] == "main"])
-    text = " ".join(found) or "What forgot less did not learn less."
-    return Check(UNEQUAL_LEARNING, not found, text)
+def _learning(df: pd.DataFrame, role: str) -> Check:
+    found = unequal_learning(df[df["purpose"] == "main"], role)
+    return Check(UNEQUAL_LEARNING, not found and found.n_looked_at > 0, found.text)

@@ -84,11 +84,12 @@ def show_details(report: Report) -> None:
             "estimate",
             "new tasks 95 %",
             "these tasks 95 %",
-            "p",
+            "p, these tasks",
             "n",
         ],
         _estimate_rows(report["estimates"]),
-        "p: permutation, prompts shuffled within task. n: tasks × prompts × seeds.",
+        "p: permutation, prompts shuffled within task; it says nothing of new tasks."
+        " n: tasks × prompts × seeds.",
     )
     show_table(
         "Each current task: r, and how far prompt and seed move the outcome",

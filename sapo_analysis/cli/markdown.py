@@ -20,12 +20,7 @@ from sapo_analysis.figures.outcomes import indicator_name
 
 Report = dict[str, Any]
 
-OUTCOMES = (
-    ("forgetting", "past"),
-    ("forgetting", "retained"),
-    ("generalization", "unseen"),
-)
-
+OUTCOMES = tuple(CLAIM_OUTCOMES.values())
 
 CLAIMS_CAPTION = (
     "n: tasks × prompts × seeds. Claim 1: natural log of a ratio of spreads, its noise floor what"
@@ -59,6 +54,7 @@ def markdown(report: Report) -> str:
         (matched_block, MATCHED_CAPTION),
         (rivals_block, "95 % for new tasks. Many are looked at: the best looks better than it is."),
         (training_block, TRAINING_CAPTION),
+        (past_gains_block, "Points, under the original prompt."),
     ):
         if table := block(report):
             parts += [table, caption]
@@ -158,6 +154,20 @@ def training_block(report: Report) -> str:
     ]
     head = ["task", "score before", "final score", "least gain of a prompt", "in-task sd", "misses"]
     return _table(head, rows)
+
+
+def past_gains_block(report: Report) -> str:
+    """What each past task had gained before the current ones were trained, per state seed."""
+    rows = [
+        [
+            *(row["past_task"], str(row["state_seed"])),
+            *(_one(row[name]) for name in ("score_before", "score_after", "gain")),
+            row["misses"] or MISSING,
+        ]
+        for row in report["past_gains"]
+    ]
+    head = ["past task", "seed", "score before", "final score", "gain", "misses"]
+    return _table(head, rows) if rows else ""
 
 
 def _noise_floor(report: Report, claim: str, form: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel, Field, ValidationError
 
 from sapo_analysis import jobs
 from sapo_analysis.cli.options import JsonOption
@@ -21,6 +21,28 @@ _KINDS = ("original", "seen", "novel", "test-only")
 # Another machine's rounding turns near ties: two answers of each prompt, and last digits of losses.
 _ANSWERS_ALLOWED = 2
 _LOSS_ALLOWED = 1e-3
+
+
+class _Figures(BaseModel):
+    score: float
+    loss: float
+
+
+class _Row(BaseModel):
+    """One task of a card."""
+
+    task: str
+    n_examples: int
+    original: _Figures
+    seen: _Figures
+    novel: _Figures
+    test_only: _Figures = Field(alias="test-only")
+
+
+class _Record(BaseModel):
+    """What of `pretraining.json` is read here."""
+
+    card: list[_Row] = Field(min_length=1)
 
 
 def pretrain(
@@ -65,7 +87,7 @@ def card(
             f"Model {model!r} has no model card: only what `sapo pretrain` wrote has one."
             " Name such a model, for example pocket."
         )
-    recorded = json.loads(path.read_text("utf-8"))["card"]
+    recorded = _recorded(path, model)
     if gone := [row["task"] for row in recorded if row["task"] not in task_names()]:
         raise InputError(
             f"The card of {model!r} has tasks that the suite no longer has: {', '.join(gone)}."
@@ -91,6 +113,19 @@ def card(
             + ", ".join(off)
         )
     say(f"All {len(rows)} figures are those of the card, within {_ANSWERS_ALLOWED} answers of {n}.")
+
+
+def _recorded(path: Path, model: str) -> list[dict[str, Any]]:
+    try:
+        record = _Record.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(
+            f"The card of {model!r} is damaged (file {path}, {where}): {first['msg']}."
+            " Copy the model's folder in again, or pretrain it again."
+        ) from error
+    return [row.model_dump(by_alias=True) for row in record.card]
 
 
 def _compared(recorded: list[dict[str, Any]], measured: list[dict[str, Any]]) -> list[Any]:

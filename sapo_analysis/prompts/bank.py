@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import POCKET
@@ -62,11 +63,11 @@ def _frequencies(model_folder: Path) -> dict[str, dict[str, int]] | None:
     path = model_folder / FREQUENCIES
     if not path.is_file():
         return None
-    counts: dict[str, dict[str, int]] = json.loads(path.read_text("utf-8"))
-    if not all(isinstance(texts, dict) for texts in counts.values()):
+    try:
+        return TypeAdapter(dict[str, dict[str, int]]).validate_json(path.read_bytes())
+    except ValidationError as error:
         raise InputError(
-            f"{FREQUENCIES} of model {model_folder.name!r} counts prompts by id, as it was once"
-            " written; it has to count them by task and text. Pretrain the model again, or remove"
-            " the file: frequencies are then not known."
-        )
-    return counts
+            f"{FREQUENCIES} of model {model_folder.name!r} does not count prompts by task and text:"
+            f" {error.errors()[0]['msg']}. Pretrain the model again, or remove the file:"
+            " frequencies are then not known."
+        ) from error

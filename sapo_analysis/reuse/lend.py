@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.plan import Plan, Trial
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.records import CURVES, PREDICTIONS, SCORES, TRIALS, Table
@@ -173,27 +174,13 @@ def _why_nothing(study: ParaphraseStudy, run: Run) -> str:
     """What keeps the ids of all its trials from being among the plan's."""
     if not run.arrow_table("trials").num_rows:
         return "nothing of it is finished yet"
-    was, now = (_identity(run.study), _identity(study))
+    was, now = (settings_that_count(of, _IDENTITY) for of in (run.study, study))
     differing = [
         f"{key} was {was.get(key)}, is {now[key]}" for key in now if was.get(key) != now[key]
     ]
     return "no trial of this study is in it, " + (
         "; ".join(differing) or "as its tasks, past, prompts or seeds are others"
     )
-
-
-def _identity(study: ParaphraseStudy) -> dict[str, Any]:
-    settings = study.model_dump(mode="json")
-    del settings["evaluation"]["n_predictions_kept"]
-    return _flat({name: settings[name] for name in _IDENTITY})
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        name = prefix + key
-        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
-    return flat
 
 
 def _columns(table: pa.Table, *names: str) -> Iterable[tuple[Any, ...]]:

@@ -15,6 +15,7 @@ from sapo_analysis.analysis import (
     within_task_correlation,
 )
 from sapo_analysis.analysis.cautions import claim_1_warnings
+from sapo_analysis.analysis.trust import UNEQUAL_LEARNING, trust
 from sapo_analysis.store import create_run, open_run
 from tests.synthetic import Truth, study_of, write_run
 
@@ -155,7 +156,25 @@ def test_shape_and_unequal_learning_are_warned_of(tmp_path):
     run._tables.update(scores=scores, indicators=indicators)
     found = report(run, n_permutations=0)
     assert any(w.startswith("Shape matters for forgetting (past)") for w in found["warnings"])
-    assert any(w.startswith("Unequal learning in current-0") for w in found["warnings"])
+    unequal = [w for w in found["warnings"] if w.startswith("Unequal learning in current-0")]
+    assert [w.split()[-2] for w in unequal] == ["past", "retained"]
+    # What one role lost says nothing of the other.
+    scores.loc[scores["eval_task"] == "retained-0", "loss"] = 1.0
+    run._tables.update(scores=scores)
+    (alone,) = [w for w in report(run, n_permutations=0)["warnings"] if "Unequal" in w]
+    assert "loss rise of past tasks" in alone
+    checks = {
+        role: {c.name: c for c in trust(run, impacts(run), role=role)}[UNEQUAL_LEARNING]
+        for role in ("past", "retained")
+    }
+    assert not checks["past"].ok and checks["past"].text == alone
+    assert not checks["retained"].ok and checks["retained"].text.startswith("Too few prompts")
+
+
+def test_equal_learning_says_on_how_many_tasks_it_was_looked_for(tmp_path):
+    run = open_run(write_run(tmp_path, n_tasks=3, n_prompts=8))
+    (check,) = [c for c in trust(run, impacts(run)) if c.name == UNEQUAL_LEARNING]
+    assert check.ok and check.text.startswith("On none of 3 tasks did prompts that forgot less")
 
 
 def test_joined_runs_are_reported_as_one(tmp_path):

@@ -137,6 +137,17 @@ def test_unusable_tasks_are_left_out_and_named(table_of):
     assert "task-02: y is the same for every prompt" in found.method
 
 
+def test_prompts_without_the_indicator_are_left_out_and_named(table_of):
+    table = table_of([0.5, 0.2], n=9)
+    some = table["prompt_id"].isin(["p00", "p04"]) & (table["current_task"] == "task-01")
+    table.loc[some, "x"] = float("nan")
+    found = within_task_correlation(table, x="x", y="y", n_permutations=0)
+    assert found.method.endswith("Prompts left out for lack of a value: 2 of task-01")
+    assert (found.n_tasks, found.n_prompts) == (2, 7)
+    bare = table.drop(columns="prompt_id")
+    assert within_task_correlation(bare, x="x", y="y", n_permutations=0) == found
+
+
 def test_nothing_usable_gives_nan_not_zero(table_of):
     found = estimate(table_of([0.5], n=3))
     assert found.n_tasks == 0

@@ -96,3 +96,11 @@ def test_the_tasks_table_gathers_what_others_estimate(df, y, role, predicted):
         losses = own.groupby("prompt_id")["pre_update_loss"].mean()
         assert row.loss_ratio == pytest.approx(max(losses) / min(losses))
         assert not math.isnan(row.sigma_seed)
+
+
+def test_the_mean_of_mixed_metrics_is_in_points_and_not_in_its_own_spread(df):
+    metrics = df["eval_task"].map({"unseen-0": "exact_match"}).fillna("label_accuracy")
+    table = tasks_table(df.assign(metric=metrics), "generalization", "unseen", predicted=-1)
+    assert set(table["unit"]) == {"standard deviations over prompts"}
+    plain = tasks_table(df, "generalization", "unseen", predicted=-1)
+    assert list(table["mean"]) == list(plain["mean"])

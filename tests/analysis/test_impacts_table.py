@@ -1,3 +1,5 @@
+import json
+
 import pandas as pd
 import pytest
 
@@ -124,6 +126,14 @@ def test_runs_that_differ_in_settings_are_refused_with_the_keys(tmp_path, change
     other = open_run(write_run(tmp_path, n_tasks=1, n_prompts=2, **change))
     with pytest.raises(InputError, match=f"cannot be joined, they differ in {key}"):
         impacts([one, other])
+
+
+def test_runs_that_kept_other_numbers_of_predictions_are_joined(tmp_path):
+    one, other = (write_run(tmp_path, n_tasks=1, n_prompts=3, seeds=[s]) for s in (0, 1))
+    spec = json.loads((other / "spec.json").read_text())
+    spec["evaluation"]["n_predictions_kept"] += 1
+    (other / "spec.json").write_text(json.dumps(spec))
+    assert impacts([open_run(one), open_run(other)])["trial_id"].nunique() == 6
 
 
 def _rewrite(path, table, change):

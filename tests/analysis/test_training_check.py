@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 
 from sapo_analysis.analysis import impacts, past_gains, training_check
+from sapo_analysis.errors import RunError
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run
 
@@ -90,3 +91,12 @@ def test_prompts_that_share_no_seed_have_no_in_task_sd(tmp_path):
 def test_a_run_without_past_has_no_rows(tmp_path):
     path = write_run(tmp_path, n_past=0)
     assert past_gains(open_run(path)).empty
+
+
+def test_a_missing_score_of_a_state_is_an_error_that_names_it(tmp_path):
+    run = open_run(write_run(tmp_path))
+    scores = run.table("scores")
+    gone = scores["trial_id"].isna() & (scores["eval_task"] == "past-0")
+    run._tables["scores"] = scores[~gone]
+    with pytest.raises(RunError, match=rf"{run.run_id}: table scores has no score of state \S+ on"):
+        past_gains(run)

@@ -133,6 +133,20 @@ def test_a_card_of_another_suite_is_refused_before_it_is_measured(tmp_path, monk
     assert result.exit_code == 2 and "no longer has: gone" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "the file"), ("{}", "card"), ('{"card": []}', "card"), ('{"card": [3]}', "card.0")],
+)
+def test_a_damaged_card_is_refused_before_it_is_measured(tmp_path, monkeypatch, text, said):
+    shutil.copytree(POCKET, tmp_path / "mine")
+    (tmp_path / "mine" / "pretraining.json").write_text(text)
+    monkeypatch.setattr(jobs, "probe", lambda *_, **__: pytest.fail("it was measured"))
+    result = sapo("card", tmp_path / "mine")
+    assert result.exit_code == 2 and result.exception.code == 2
+    said = f"pretraining.json, {said})"
+    assert "is damaged" in result.stderr and said in "".join(result.stderr.splitlines())
+
+
 def test_models():
     assert {"pocket", "pocket-random"} <= {
         row["name"] for row in json.loads(ok("models", "--json"))

@@ -17,6 +17,7 @@ from sapo_analysis.cli.markdown import (
     markdown,
     matched_block,
     outcomes_block,
+    past_gains_block,
     rivals_block,
     training_block,
 )
@@ -150,6 +151,15 @@ def test_training_stands_with_what_it_misses(report):
         assert row["final score"] == f"{expected['score_after']:.1f}"
         assert row["misses"] == (expected["misses"] or "–")
     assert any(row["misses"] != "–" for row in rows)
+
+
+def test_what_past_tasks_gained_stands_seed_by_seed(report):
+    rows = rows_of(past_gains_block(report))
+    assert len(rows) == len(report["past_gains"]) == 2
+    for row, expected in zip(rows, report["past_gains"], strict=True):
+        assert (row["past task"], row["seed"]) == ("past-0", str(expected["state_seed"]))
+        assert row["gain"] == f"{expected['gain']:.1f}"
+        assert row["misses"] == (expected["misses"] or "–")
 
 
 def test_the_command_prints_all_of_it(path, report):

@@ -107,9 +107,10 @@ def test_frequencies_come_from_the_model_at_hand(tmp_path: Path) -> None:
     assert frequencies["add-03"] == 7 and frequencies["add-13"] == 0
 
 
-def test_frequencies_by_id_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "prompt_frequencies.json").write_text(json.dumps({"add-03": 7}), "utf-8")
-    with pytest.raises(InputError, match="counts prompts by id.*Pretrain the model again"):
+@pytest.mark.parametrize("text", ['{"add-03": 7}', '{"add": {"Add.": "often"}}', "[]", "{"])
+def test_frequencies_that_are_not_by_text_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "prompt_frequencies.json").write_text(text, "utf-8")
+    with pytest.raises(InputError, match="not count prompts by task and text.*Pretrain the model"):
         get_prompts("add", model_folder=tmp_path)
 
 

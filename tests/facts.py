@@ -1,0 +1,208 @@
+"""What README and FINDINGS say of the shipped runs in words: each number by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ttest_1samp
+
+from sapo_analysis import analysis
+from sapo_analysis.analysis.claims import CLAIM_NAMES, CLAIM_OUTCOMES
+from sapo_analysis.analysis.estimate import FORMS
+from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.tasks.pocket import UNSEEN
+
+GENERAL = "generalization"
+OUTCOMES = list(CLAIM_OUTCOMES.values())
+ROLES = [role for _, role in OUTCOMES]
+FORERUNNERS = ("category", "place", "opposite")
+CLEAR_ON_BOTH = ["opposite", "shelf", "sound"]
+WORDS = "none one two three four five six seven eight nine ten eleven".split()
+FAMILIARITY = ["prompt_length", "log_prompt_frequency"]
+
+
+def sign_of(name):
+    return -1 if name == GENERAL else 1
+
+
+def estimated(df, y, role, **options):
+    """r within tasks with its interval for new tasks, as it is quoted."""
+    e = analysis.within_task_correlation(df, y=y, role=role, n_permutations=0, **options)
+    return worded(e)
+
+
+def worded(e):
+    return f"{signed(e.value)} ({signed(e.lower)} to {signed(e.upper)})"
+
+
+def listed(values):
+    """A value per outcome, in score form."""
+    return ", ".join(f"{value} {role}" for value, role in zip(values, ROLES, strict=True))
+
+
+def each(df, **options):
+    return listed([estimated(df, name, role, **options) for name, role in OUTCOMES])
+
+
+def without_forerunners(df):
+    """Neither trained nor evaluated."""
+    ran_before = df["current_task"].isin(FORERUNNERS) | df["eval_task"].isin(FORERUNNERS)
+    return df[~ran_before]
+
+
+def primary_table(runs):
+    """Claim 3 for new tasks, run by run, with and without the tasks that had forerunners."""
+    head = ["claim", "predicted", "form"]
+    for run in runs:
+        head += [f"{run.study.model}", f"{run.study.model}, verdict", "without forerunners"]
+    lines = [head, ["---"] * len(head)]
+    tables = [analysis.impacts(run) for run in runs]
+    verdicts = [
+        {(v.claim, v.form, v.scope): v.verdict for v in analysis.claims(df, n_permutations=0)}
+        for df in tables
+    ]
+    for claim, (name, role) in CLAIM_OUTCOMES.items():
+        for form in FORMS:
+            cells = [CLAIM_NAMES[claim], "< 0" if name == GENERAL else "> 0", form]
+            for df, found in zip(tables, verdicts, strict=True):
+                y = in_form(name, form)
+                cells += [
+                    estimated(df, y, role),
+                    found[claim, form, "new_tasks"],
+                    estimated(without_forerunners(df), y, role),
+                ]
+            lines.append(cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def fisher_z(df, name, role):
+    found = analysis.task_correlations(df, y=name, role=role, n_permutations=0)
+    return np.arctanh([e.value for e in found])
+
+
+def holm(p_values):
+    """Holm's adjusted p, in the order given."""
+    order = np.argsort(p_values)
+    steps = np.asarray(p_values)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(steps))
+    return adjusted
+
+
+def corrected(df):
+    """Per outcome: the larger p of its two forms (t over tasks, two-sided), corrected for three."""
+    larger = [
+        max(ttest_1samp(fisher_z(df, in_form(name, form), role), 0).pvalue for form in FORMS)
+        for name, role in OUTCOMES
+    ]
+    return ", ".join(f"{p:.2f} ({role})" for role, p in zip(ROLES, holm(larger), strict=True))
+
+
+def partial(df, **options):
+    return listed(
+        [
+            worded(
+                analysis.partial_correlation(
+                    df, y=name, role=role, given=FAMILIARITY, n_permutations=0, **options
+                )
+            )
+            for name, role in OUTCOMES
+        ]
+    )
+
+
+def tasks_tables(df):
+    """Each current task, per role and in score form."""
+    return {role: analysis.tasks_table(df, name, role, sign_of(name)) for name, role in OUTCOMES}
+
+
+def beyond_seed(table):
+    return sorted(table.loc[table["ratio_lower"] > 0, "current_task"])
+
+
+def prompts_of(df):
+    """The (task, prompt) points of a run."""
+    main = df[df["purpose"] == "main"]
+    return set(zip(main["current_task"], main["prompt_id"], strict=True))
+
+
+def shared(df, prompts):
+    """The rows of these (task, prompt) points."""
+    pairs = zip(df["current_task"], df["prompt_id"], strict=True)
+    return df[[pair in prompts for pair in pairs]]
+
+
+def main_facts(df, prompts):
+    """Of a main study; `prompts`: those that both main studies have."""
+    tables = tasks_tables(df)
+    rows = pd.concat(analysis.rivals(df, name, role).assign(role=role) for name, role in OUTCOMES)
+    familiar = rows[
+        (rows["indicator"] == "log_prompt_frequency") & (rows["given"] == "pre_update_loss")
+    ]
+    losses = analysis.prompts_table(df, "forgetting", "retained").set_index("current_task")
+    losses = losses.loc["category", "pre_update_loss"].sort_values()
+    check = analysis.training_check(df)
+    spread = [fisher_z(df, name, role).std(ddof=1) for name, role in OUTCOMES]
+    n_tasks = len(tables["past"])
+    needed = np.tanh([analysis.smallest_detectable(sd, n_tasks) for sd in spread])
+    holds = {role: WORDS[int(table["holds"].sum())] for role, table in tables.items()}
+    return {
+        "RMIN": signed(tables["retained"]["r"].min()),
+        "RMAX": signed(tables["retained"]["r"].max()),
+        "HOLM": corrected(df),
+        "FAR": f"{losses.iloc[-1]:.1f}",
+        "NEARLOW": f"{losses.iloc[0]:.1f}",
+        "NEARHIGH": f"{losses.iloc[-2]:.1f}",
+        "RANKS": each(df, statistic="spearman"),
+        "SHARED": each(shared(df, prompts)),
+        "WITHOUT": each(df[~df["current_task"].isin(CLEAR_ON_BOTH)]),
+        "FIVE": estimated(df[df["eval_task"].isin(UNSEEN)], GENERAL, "unseen"),
+        "POWER": listed([f"{r:.2f}" for r in needed]),
+        "SPREAD": listed([f"{sd:.2f}" for sd in spread]),
+        "BEYOND": partial(df),
+        "RANKBEYOND": partial(df, statistic="spearman"),
+        "FAMILIAR": listed(
+            [
+                f"{signed(row.r)} ({signed(row.lower)} to {signed(row.upper)})"
+                for row in familiar.itertuples()
+            ]
+        ),
+        "HOLDSPAST": holds["past"],
+        "HOLDSRET": holds["retained"],
+        "HOLDSUN": holds["unseen"],
+        "CLEARPAST": WORDS[len(beyond_seed(tables["past"]))],
+        "CLEARUN": WORDS[len(beyond_seed(tables["unseen"]))],
+        "RATIO": loss_ratio(tables),
+        "SD": f"{check['in_task_sd'].max():.1f}",
+        "SDLOW": f"{check['in_task_sd_upper'].min():.1f}",
+        "SDHIGH": f"{check['in_task_sd_upper'].max():.1f}",
+    }
+
+
+def loss_ratio(tables):
+    """Highest pre-update loss of a task's prompts over the lowest, median over tasks."""
+    return f"{tables['past']['loss_ratio'].median():.2f}"
+
+
+def seen_facts(run):
+    """Of a study of seen prompts alone."""
+    df = analysis.impacts(run)
+    (taken,) = run.provenance["reused"]
+    return {
+        "R": each(df),
+        "RATIO": loss_ratio(tasks_tables(df)),
+        "REUSED": str(taken["trials"]),
+        "MINUTES": f"{run.status.seconds / 60:.0f}",
+    }
+
+
+def n_clear(df):
+    """Of the six intervals for new tasks, how many exclude zero."""
+    n = 0
+    for name, role in OUTCOMES:
+        for form in FORMS:
+            y = in_form(name, form)
+            e = analysis.within_task_correlation(df, y=y, role=role, n_permutations=0)
+            n += e.lower * e.upper > 0
+    return n
