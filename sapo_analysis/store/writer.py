@@ -177,7 +177,18 @@ def to_arrow(table: Table, rows: Sequence[Row]) -> pa.Table:
 
 
 def parquet(table: pa.Table) -> bytes:
-    """A table as the content of a parquet file."""
+    """A table as the content of a parquet file.
+
+    Losses hardly repeat, so a dictionary only adds to them. Split by bytes, their exponents and the
+    digits that float32 does not have lie together: tables of losses take a third less.
+    """
+    split = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
+    pq.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        use_dictionary=[name for name in table.schema.names if name not in split],
+        column_encoding=dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
+    )
     return buffer.getvalue()

@@ -1,8 +1,11 @@
 """Run folders: written group by group, read strictly, listed even when damaged."""
 
+import io
 import json
+import math
 import shutil
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,7 +23,7 @@ from sapo_analysis.store import (
     list_runs,
     open_run,
 )
-from sapo_analysis.store.writer import to_arrow
+from sapo_analysis.store.writer import parquet, to_arrow
 from tests.synthetic import write_run
 
 SMALL = {"n_tasks": 1, "n_prompts": 3}
@@ -53,6 +56,17 @@ def test_the_joined_tables_hold_the_groups_in_order(finished, tmp_path):
     again = write_run(tmp_path, **SMALL)
     for name in TABLES:
         pd.testing.assert_frame_equal(open_run(finished).table(name), open_run(again).table(name))
+
+
+def test_a_table_reads_back_to_the_bit_and_its_numbers_are_split_by_bytes():
+    rng = np.random.default_rng(0)
+    numbers = [math.pi, -0.0, math.inf, None, 1e-300, *rng.random(5000, np.float32).astype(float)]
+    table = pa.table({"name": [f"row {i % 7}" for i in range(len(numbers))], "loss": numbers})
+    content = parquet(table)
+    assert pq.read_table(io.BytesIO(content)).equals(table)
+    plain = io.BytesIO()
+    pq.write_table(table, plain, compression="zstd")
+    assert len(content) < 0.8 * plain.tell()
 
 
 def test_what_somebody_wrote_about_a_run_is_read_as_one_line(run_copy):
