@@ -145,16 +145,11 @@ def test_inputs_are_unique_and_splits_disjoint_over_all_data_seeds(name: str) ->
                 assert held.setdefault(example.input, split) == split
 
 
-def test_data_seed_changes_the_examples_and_nothing_else() -> None:
-    for name in NAMES:
-        first, second = get_task(name), get_task(name, 1000)
-        assert first.examples("test") != second.examples("test")
-        assert (
-            {e.target for e in second.examples("test")}
-            <= {e.target for e in first.examples("test") + first.examples("train")}
-            or not task_file(name).facts
-            or name in ("translate", "kinds")
-        )
+@pytest.mark.parametrize("name", NAMES)
+def test_data_seed_changes_the_examples_and_nothing_else(name: str) -> None:
+    first, second = get_task(name), get_task(name, 1000)
+    assert first == second  # every field; which examples are loaded is not compared
+    assert first.examples("test") != second.examples("test")
 
 
 @pytest.mark.parametrize("name", NAMES)
