@@ -9,7 +9,7 @@ from sapo_analysis import analysis
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
-from sapo_analysis.app.components.text import diff, md
+from sapo_analysis.app.components.text import MISSING, diff, md
 from sapo_analysis.app.state import Choice, Pair
 from sapo_analysis.figures import task_bars
 
@@ -71,6 +71,7 @@ def _forgotten(key: estimates.Key, pair: Pair) -> None:
     st.dataframe(
         table[["eval_task", "input", "gold", "before", "after", "forgotten", "loss_change"]],
         hide_index=True,
+        placeholder=MISSING,
         height=215,
         key=f"forgotten-{pair[0]}-{pair[1]}",
         alt="Test examples that training on this prompt hurt most.",

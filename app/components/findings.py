@@ -13,7 +13,7 @@ from sapo_analysis.analysis.quantities import unit_of
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.matched import matched_table
-from sapo_analysis.app.components.text import md
+from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Choice
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.theme import VERDICT_ICONS
@@ -56,7 +56,7 @@ def _claims(key: estimates.Key, silent: str) -> None:
             + " × "
             + table["n_seeds"].astype(str),
             "noise floor": [
-                floors.get((claim, form), "–")
+                floors.get((claim, form), MISSING)
                 for claim, form in zip(table["claim"], table["form"], strict=True)
             ],
         }
@@ -66,6 +66,8 @@ def _claims(key: estimates.Key, silent: str) -> None:
     st.dataframe(
         shown,
         hide_index=True,
+        height="content",
+        placeholder=MISSING,
         alt="Each claim with estimate, both intervals and both verdicts.",
         column_config={
             "claim": st.column_config.TextColumn("claim", pinned=True),
@@ -93,7 +95,7 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
                 f"{signed(row.r)} ({signed(row.lower)} to {signed(row.upper)})"
                 for row in table.itertuples()
             ],
-            "as predicted": table["holds"].map({True: "yes", False: "no"}).fillna("–"),
+            "as predicted": table["holds"].map({True: "yes", False: "no"}).fillna(MISSING),
             "mean": table["mean"],
             "σ prompt": table["sigma_prompt"],
             "σ seed": table["sigma_seed"],
@@ -113,6 +115,8 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
     st.dataframe(
         shown,
         hide_index=True,
+        height="content",
+        placeholder=MISSING,
         alt="Each current task's correlation, effect of the prompt and of the seed.",
         column_config={
             "task": st.column_config.TextColumn("task", pinned=True),
@@ -169,6 +173,8 @@ def _distinguishing(key: estimates.Key, choice: Choice) -> None:
             }
         ),
         hide_index=True,
+        height="content",
+        placeholder=MISSING,
         alt="What distinguishes tasks on which the claim holds from those on which it fails.",
         column_config={
             "ρ with r, as predicted": st.column_config.NumberColumn(
@@ -201,6 +207,8 @@ def _rivals(key: estimates.Key, choice: Choice) -> None:
             }
         ),
         hide_index=True,
+        height="content",
+        placeholder=MISSING,
         alt="Every indicator's correlation with the outcome, and pre-update loss given others.",
         column_config={
             "indicator": st.column_config.TextColumn("indicator", pinned=True),
@@ -228,7 +236,7 @@ def _past(key: estimates.Key) -> None:
 
 def _intervals(table: pd.DataFrame, scope: str) -> list[str]:
     ends = zip(table[f"{scope}lower"], table[f"{scope}upper"], strict=True)
-    return ["–" if math.isnan(a) else f"{signed(a)} to {signed(b)}" for a, b in ends]
+    return [MISSING if math.isnan(a) else f"{signed(a)} to {signed(b)}" for a, b in ends]
 
 
 def _word(verdict: str) -> str:
@@ -237,5 +245,5 @@ def _word(verdict: str) -> str:
 
 def _range(value: float, lower: float, upper: float) -> str:
     if math.isnan(value):
-        return "–"
+        return MISSING
     return f"{value:.1f} " + ("(–)" if math.isnan(lower) else f"({lower:.1f} to {upper:.1f})")

@@ -11,7 +11,7 @@ from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.analysis.matched import MatchedComparison
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
-from sapo_analysis.app.components.text import md
+from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Choice
 
 
@@ -27,7 +27,9 @@ def matched_table(key: estimates.Key, choice: Choice) -> None:
             "compared at": f"step {step}" + (", the end" if step == last else ""),
             **_r(estimate, these.equal_steps[step]),
             "steps": str(step),
-            "size of the update": _span(new, "delta_norm_at_equal_steps") if step == last else "–",
+            "size of the update": _span(new, "delta_norm_at_equal_steps")
+            if step == last
+            else MISSING,
         }
         for step, estimate in new.equal_steps.items()
     ]
@@ -43,6 +45,8 @@ def matched_table(key: estimates.Key, choice: Choice) -> None:
     st.dataframe(
         pd.DataFrame(rows),
         hide_index=True,
+        height="content",
+        placeholder=MISSING,
         alt="The correlation by training step, and where all prompts reach the same dev loss.",
         column_config={
             "compared at": st.column_config.TextColumn("compared at", pinned=True),
@@ -69,7 +73,7 @@ def _r(new: Estimate, these: Estimate) -> dict[str, str]:
 
 def _interval(estimate: Estimate) -> str:
     if math.isnan(estimate.lower):
-        return "–"
+        return MISSING
     return f"{signed(estimate.lower)} to {signed(estimate.upper)}"
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
-from sapo_analysis.app.components.text import md
+from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Choice, Pair, select_points
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import impact_heatmap
@@ -38,6 +38,7 @@ def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> 
     st.dataframe(
         shown,
         hide_index=True,
+        placeholder=MISSING,
         key=key,
         height=420,
         on_select=lambda: _choose_rows(key, pairs),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+MISSING = "–"
+"""In a table's cell: there is no such number."""
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~:$&])")
 _DIFF = {
     "equal": "<span>{}</span>",

@@ -141,6 +141,13 @@ def test_every_widget_has_a_key_and_a_help(monkeypatch, runs):
         assert widget.help, widget.key
 
 
+@pytest.mark.parametrize("tab", ["Findings", "Prompts"])
+def test_a_number_that_does_not_exist_is_a_dash_in_every_table(monkeypatch, runs, tab):
+    tables = explored(monkeypatch, runs, "many", tab=tab).dataframe
+    assert len(tables) >= 1
+    assert {table.proto.placeholder for table in tables} == {"–"}
+
+
 def test_rounding_stands_beside_the_noise_floor(monkeypatch, runs):
     run = open_run(runs["few"])
     df, differences = analysis.impacts(run), analysis.repeat_differences(run)
