@@ -157,6 +157,8 @@ def main_facts(df, prompts):
         "RANKS": each(df, statistic="spearman"),
         "SHARED": each(shared(df, prompts)),
         "WITHOUT": each(df[~df["current_task"].isin(CLEAR_ON_BOTH)]),
+        "NOVEL": each(df[df["prompt_seen"] == 0]),
+        "KNOWN": each(df[df["prompt_seen"] == 1]),
         "FIVE": estimated(df[df["eval_task"].isin(UNSEEN)], GENERAL, "unseen"),
         "POWER": listed([f"{r:.2f}" for r in needed]),
         "SPREAD": listed([f"{sd:.2f}" for sd in spread]),
@@ -206,3 +208,29 @@ def n_clear(df):
             e = analysis.within_task_correlation(df, y=y, role=role, n_permutations=0)
             n += e.lower * e.upper > 0
     return n
+
+
+def matched_clear(report):
+    """Per outcome in score form: how many of the intervals for new tasks exclude zero, in words."""
+    counts = []
+    for name, role in OUTCOMES:
+        (mine,) = [
+            o
+            for o in report["matched"]["outcomes"]
+            if (o["quantity"], o["role"], o["scope"]) == (name, role, "new_tasks")
+        ]
+        estimates = [row["estimate"] for row in mine["equal_steps"]] + [mine["equal_loss"]]
+        assert len(estimates) == 7
+        counts.append(WORDS[sum(e["lower"] * e["upper"] > 0 for e in estimates)])
+    return counts
+
+
+def claim_2_range(runs):
+    """The smallest and largest estimate of claim 2."""
+    values = [
+        v.estimate.value
+        for run in runs
+        for v in analysis.claims(analysis.impacts(run), n_permutations=0)
+        if v.claim == "claim_2"
+    ]
+    return f"{signed(min(values))} to {signed(max(values))}"

@@ -22,7 +22,9 @@ from tests.facts import (
     OUTCOMES,
     WORDS,
     beyond_seed,
+    claim_2_range,
     main_facts,
+    matched_clear,
     n_clear,
     primary_table,
     prompts_of,
@@ -87,6 +89,8 @@ SAID = (
     "one at a loss of {a[FAR]} where the others lie between {a[NEARLOW]} and {a[NEARHIGH]}",
     "by ranks (Spearman) r is {a[RANKS]} on `pocket-1`; {b[RANKS]} on `pocket-2`",
     "on `pocket-1` it is from {a[POWER]} on",
+    "over the six never met r is {a[NOVEL]} on `pocket-1`; {b[NOVEL]} on `pocket-2`; over the"
+    " original and the six met {a[KNOWN]} on `pocket-1`; {b[KNOWN]} on `pocket-2`",
     "held fixed, r is {a[BEYOND]} on `pocket-1`; {b[BEYOND]} on `pocket-2`",
     "by ranks {a[RANKBEYOND]} on `pocket-1`; {b[RANKBEYOND]} on `pocket-2`",
     "held fixed: {a[FAMILIAR]} on `pocket-1`; {b[FAMILIAR]} on `pocket-2`",
@@ -166,15 +170,20 @@ def test_pre_update_loss_comes_first_of_the_indicators_on_both_models(both):
 
 
 def test_the_readme_says_how_many_intervals_include_zero_without_forerunners(both):
-    own = without_forerunners(both[0])
-    for name, role in OUTCOMES:
-        for form in FORMS:
-            e = analysis.within_task_correlation(
-                own, y=in_form(name, form), role=role, n_permutations=0
-            )
-            assert e.value * sign_of(name) > 0
-    said = f"r keeps its sign and {WORDS[6 - n_clear(own)]} of six intervals include zero"
-    assert said in ONE_LINE
+    counts = []
+    for df in both:
+        own = without_forerunners(df)
+        counts.append(WORDS[6 - n_clear(own)])
+        for name, role in OUTCOMES:
+            for form in FORMS:
+                e = analysis.within_task_correlation(
+                    own, y=in_form(name, form), role=role, n_permutations=0
+                )
+                assert e.value * sign_of(name) > 0
+    assert (
+        f"r keeps its sign on both models, and {counts[0]} of six intervals include zero on"
+        f" `pocket-1`, {counts[1]} on `pocket-2`"
+    ) in ONE_LINE
 
 
 def supported(df, *claims):
@@ -209,9 +218,13 @@ def test_the_readme_says_of_the_replication_what_its_verdicts_say(both):
 
 
 def test_the_readme_says_of_the_other_claims_what_their_verdicts_say(both):
-    one, two = (supported(df, "claim_1", "claim_2") for df in both)
+    one, two, *seen = (
+        supported(df, "claim_1", "claim_2")
+        for df in (*both, *(analysis.impacts(run) for run in SEEN))
+    )
     second = {("claim_2", form) for form in FORMS}
-    assert one == {("claim_1", "loss"), *second} and two == second
+    assert one == {("claim_1", "loss"), *second} and two == second and seen == [second] * 2
+    assert f'"support" it too, at {claim_2_range(SEEN)}: that much says nothing' in ONE_LINE
 
 
 def test_the_readme_says_of_seen_prompts_alone_what_their_tables_say(found):
@@ -239,16 +252,20 @@ def test_the_readme_says_of_seen_prompts_alone_what_their_tables_say(found):
 def test_the_readme_says_of_matched_learning_what_its_table_says():
     found = analysis.report(MATCHED, n_permutations=0)
     assert matched_block(found) in README
-    steps = {}
     for outcome in found["matched"]["outcomes"]:
-        name, role = outcome["quantity"].removesuffix("_loss"), outcome["role"]
-        if outcome["scope"] == "new_tasks" and outcome["quantity"] == name:
-            values = [row["estimate"]["value"] for row in outcome["equal_steps"]]
-            assert all(value * sign_of(name) > 0 for value in values)
-            assert min(values) < outcome["equal_loss"]["value"] < max(values)
-            steps[role] = [row["step"] for row in outcome["equal_steps"]]
-    assert set(steps) == {"past", "retained", "unseen"}
-    assert all(numbers[0] == 5 for numbers in steps.values())
+        name, role = outcome["quantity"], outcome["role"]
+        if outcome["scope"] == "new_tasks" and (name, role) in OUTCOMES:
+            assert [row["step"] for row in outcome["equal_steps"]] == [5, 10, 20, 30, 40, 50]
+            estimates = [row["estimate"] for row in outcome["equal_steps"]]
+            for e in (*estimates, outcome["equal_loss"]):
+                assert e["value"] * sign_of(name) > 0
+    past, retained, unseen = matched_clear(found)
+    assert (
+        f"of these seven intervals {past} exclude zero for past tasks, {retained} for retained and"
+        f" {unseen} for unseen ones"
+    ) in ONE_LINE
+    (unequal,) = [text for text in found["warnings"] if text.startswith("Unequal learning")]
+    assert "Unequal learning in capital:" in unequal and "of past tasks" in unequal
 
 
 def test_every_prompt_that_may_be_trained_on_teaches_its_task():

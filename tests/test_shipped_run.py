@@ -29,7 +29,7 @@ QUOTED = {
     "tuning": (*STUDY, past_gains_block),
     "main": (*STUDY, past_gains_block, distinguishing_block),
     "seen": STUDY,
-    "matched": (matched_block, training_block),
+    "matched": (matched_block, claims_block, training_block),
     "gains": (training_block,),
 }
 """By the last word of a study's name."""

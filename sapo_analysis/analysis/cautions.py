@@ -35,16 +35,23 @@ def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate])
 
 
 def claim_1_warnings(verdicts: list[Verdict], by_chance: dict[str, float]) -> list[str]:
-    """Claim 1 supported, though its interval holds what the seed alone would give."""
-    return [
-        f"Claim 1 ({v.form}, {v.scope.replace('_', ' ')}) is supported ({v.estimate.value:+.2f}),"
-        f" but the seed alone would give {by_chance[v.form]:+.2f}: impacts are noisier than in-task"
-        " results."
-        for v in verdicts
-        if v.claim == "claim_1"
-        and v.verdict == "supported"
-        and by_chance.get(v.form, float("nan")) >= v.estimate.lower
-    ]
+    """Claim 1 judged, though the seed alone would give as much or more on that side."""
+    found = []
+    for v in verdicts:
+        chance = by_chance.get(v.form, float("nan"))
+        if v.claim != "claim_1":
+            continue
+        if v.verdict == "supported" and chance >= v.estimate.lower:
+            noisier = "impacts are noisier than in-task results"
+        elif v.verdict == "contradicted" and chance <= v.estimate.upper:
+            noisier = "in-task results are noisier than impacts"
+        else:
+            continue
+        found.append(
+            f"Claim 1 ({v.form}, {v.scope.replace('_', ' ')}) is {v.verdict}"
+            f" ({v.estimate.value:+.2f}), but the seed alone would give {chance:+.2f}: {noisier}."
+        )
+    return found
 
 
 def _role_warnings(runs: list[Run]) -> list[str]:

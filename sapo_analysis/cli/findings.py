@@ -30,6 +30,11 @@ def show_findings(report: Report) -> None:
         missing = report["claims_without_data"].get(claim)
         show(f"{claim}: {prediction}.{f' Not judged: {missing}' if missing else ''}")
     _show_noise_floor(report["noise_floor"])
+    if known := {f: v for f, v in report["claim_1_from_the_seed_alone"].items() if v is not None}:
+        by_form = ", ".join(
+            f"{number(value, sign=True)} in {form}" for form, value in known.items()
+        )
+        show(f"claim_1 from the seed alone: {by_form}.")
     for warning in report["warnings"]:
         show(f"Warning: {warning}")
 
@@ -42,7 +47,7 @@ def _show_noise_floor(floors: list[Report]) -> None:
     show_table(
         "Noise floor: the same prompt from the same state under other seeds",
         [
-            *("outcome", "role", "sd over seeds", "σ at most", "noise seeds"),
+            *("outcome", "role", "sd over seeds", "σ", "at most", "noise seeds"),
             *("rounding alone", "unit"),
         ],
         [
@@ -52,17 +57,22 @@ def _show_noise_floor(floors: list[Report]) -> None:
             )
             for floor in floors
         ],
-        "σ: prompt × seed component, with one noise prompt a task an upper bound that has in it"
-        " what the seed does to all prompts alike; at most: its 95 % limit. Rough: under 8 seeds."
-        " Rounding alone: sd of one trial, from n main trials repeated in another stack.",
+        "sd over seeds: of one prompt. σ: the part of it that differs between prompts; with one"
+        " noise prompt a task an upper bound that has in it what the seed does to all alike. At"
+        " most: its 95 % limit. Rough: under 8 seeds. Rounding alone: sd of one trial, from n main"
+        " trials repeated in another stack.",
     )
 
 
-def _band(band: Report | None) -> tuple[float | None, str | None]:
+def _band(band: Report | None) -> tuple[float | None, float | None, str | None]:
     if band is None:
-        return None, None
+        return None, None, None
     pooled = band["pooled"]
-    return pooled["sigma_upper"], f"{pooled['n_noise_seeds']}{', rough' * pooled['dashed']}"
+    return (
+        pooled["sigma"],
+        pooled["sigma_upper"],
+        f"{pooled['n_noise_seeds']}{', rough' * pooled['dashed']}",
+    )
 
 
 def _rounding(noise: Report) -> str:

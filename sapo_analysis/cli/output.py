@@ -69,10 +69,11 @@ def show_table(
 
 
 def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
-    """A number with fixed digits, or a dash where there is none."""
+    """A number with fixed digits, zero without a sign, or a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:{'+' if sign else ''},.{digits}f}"
+    text = f"{value:{'+' if sign else ''},.{digits}f}"
+    return text.lstrip("+-") if set(text) <= set("+-0.") else text
 
 
 def duration(seconds: float) -> str:

@@ -80,14 +80,14 @@ def discard_unstarted(path: Path) -> None:
 
 
 def find_run(name: str, folders: list[Path]) -> Path:
-    """The folder of a run given by path or by id.
+    """The folder of a run given by path or by id; whether it holds a run is seen on opening.
 
     Raises:
         InputError: no such run; the known ids are named.
     """
-    if (Path(name) / SPEC).is_file():
-        return Path(name)
     known = {path.name: path for path in _run_folders(folders)}
+    if (Path(name) / SPEC).is_file() or (name not in known and Path(name).is_dir()):
+        return Path(name)
     if name not in known:
         raise unknown(
             "run", name, list(known) or ["none yet"], "`sapo runs` lists them with their folders."

@@ -20,6 +20,8 @@ from sapo_analysis.store import layout
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.status import Status
 
+LONGEST_ABOUT = 1000
+
 
 @dataclass(frozen=True)
 class DamagedRun:
@@ -92,11 +94,16 @@ class Run:
 
     @property
     def about(self) -> str:
-        """What somebody wrote into its folder for whoever reads its results; "" if nothing."""
+        """What somebody wrote into its folder for whoever reads its results; "" if nothing.
+
+        In one line, cut after `LONGEST_ABOUT` characters.
+        """
         path = self.path / layout.ABOUT
         if not path.is_file():
             return ""
-        return " ".join(path.read_text(encoding="utf-8", errors="replace").split())
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = " ".join(file.read(4 * LONGEST_ABOUT).split())
+        return text if len(text) <= LONGEST_ABOUT else f"{text[:LONGEST_ABOUT]} …"
 
     @property
     def has_random_weights(self) -> bool:
@@ -163,7 +170,7 @@ class Run:
         try:
             part = pq.read_table(file, partitioning=None)
         except (OSError, pa.ArrowException) as error:
-            raise self._unreadable(table, file, str(error).splitlines()[0]) from error
+            raise self._unreadable(table, file, str(error).splitlines()[0].rstrip(".")) from error
         missing = [name for name in table.schema.names if name not in part.schema.names]
         surplus = [name for name in part.schema.names if name not in table.schema.names]
         if missing or surplus:
@@ -171,7 +178,7 @@ class Run:
         try:
             return part.select(table.schema.names).cast(table.schema)
         except (pa.ArrowException, ValueError) as error:
-            raise self._unreadable(table, file, str(error).splitlines()[0]) from error
+            raise self._unreadable(table, file, str(error).splitlines()[0].rstrip(".")) from error
 
     def _unreadable(self, table: Table, file: Path, reason: str) -> RunError:
         return RunError(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,21 @@ def test_counts_spreads_and_noise_floor(df, document):
     assert by_chance == claim_1_from_the_seed_alone(df) and by_chance["score"] > 0
     judged = claims(df, n_permutations=0)
     assert document["warnings"] == claim_1_warnings(judged, by_chance) != []
+
+
+def test_claim_1_is_held_against_the_seed_alone_on_both_sides(df):
+    (one, *_) = [v for v in claims(df, n_permutations=0) if v.claim == "claim_1"]
+    e = one.estimate
+    for verdict, chance, warned in (
+        ("supported", e.lower, True),
+        ("supported", e.lower - 0.01, False),
+        ("contradicted", e.upper, True),
+        ("contradicted", e.upper + 0.01, False),
+        ("unclear", e.value, False),
+    ):
+        found = claim_1_warnings([replace(one, verdict=verdict)], {one.form: chance})
+        assert bool(found) == warned, (verdict, chance)
+        assert all(f"is {verdict}" in text for text in found)
 
 
 def test_tasks_and_training_are_those_of_the_tables(synthetic, df, document):

@@ -176,9 +176,18 @@ def test_report(run):
     for row in found["tasks"]:
         assert f"{row['r']:+.2f} ({row['lower']:+.2f} to {row['upper']:+.2f})" in text
     for floor in found["noise_floor"]:
+        assert f"{floor['band']['pooled']['sigma']:.3f}" in text
         noise = floor["numerical_noise"]
         assert f"{noise['sd']:.2g} (n = 4, {noise['ratio']:.2g} σ)" in text
         assert noise["n"] == 4 and 0 < noise["sd"] < floor["sd"]
+
+
+def test_report_says_what_the_seed_alone_makes_of_claim_1(run, tmp_path):
+    assert "from the seed alone" not in ok("report", run)  # one seed cannot tell
+    two = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=[0, 1])
+    alone = json.loads(ok("report", two, "--json"))["claim_1_from_the_seed_alone"]
+    said = ", ".join(f"{alone[form]:+.2f} in {form}" for form in ("score", "loss"))
+    assert f"claim_1 from the seed alone: {said}." in " ".join(ok("report", two).split())
 
 
 def test_report_says_what_was_written_about_a_run(tmp_path):
@@ -331,4 +340,5 @@ def test_text_for_people():
     ]
     assert [size(n) for n in (12, 12_400, 3e9)] == ["12 B", "12 kB", "3.0 GB"]
     assert number(float("nan")) == number(None) == "–" and number(0.5, sign=True) == "+0.50"
+    assert number(-0.004) == number(0.004, sign=True) == "0.00" and number(-0.005) == "-0.01"
     assert clean("a\x1b[0m\u202e\nθ") == "a\\x1b[0m\\u202e\nθ"

@@ -116,6 +116,13 @@ def test_a_run_with_trials_that_are_planned_no_more_is_refused(changed):
     assert list(changed.parent.iterdir()) == [changed]
 
 
+def test_a_run_with_a_missing_table_is_refused_before_anything_is_made(changed, tmp_path):
+    shutil.rmtree(changed / "tables" / "predictions")
+    result = sapo("reproduce", changed, "--runs", tmp_path / "new")
+    assert result.exit_code == 2 and "table predictions is unreadable" in result.stderr
+    assert "Making" not in result.stderr and not (tmp_path / "new").exists()
+
+
 def test_wrong_input(made, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     half = write_run(tmp_path / "a", n_tasks=1, n_prompts=3, finish=False)

@@ -76,6 +76,11 @@ def test_what_somebody_wrote_about_a_run_is_read_as_one_line(run_copy):
     assert open_run(run_copy).about == ""
     (run_copy / "about.md").write_bytes(b"Put aside:\n  another \xff tokenizer.\n")
     assert open_run(run_copy).about == "Put aside: another \ufffd tokenizer."
+    (run_copy / "about.md").write_text("long " * 10**6)
+    assert len(open_run(run_copy).about) == 1002 and open_run(run_copy).about.endswith("long  …")
+    (run_copy / "about.md").unlink()
+    (run_copy / "about.md").mkdir()
+    assert open_run(run_copy).about == ""
 
 
 def test_changing_a_table_in_memory_changes_no_one_elses(finished):
