@@ -14,6 +14,8 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.cautions import UnequalLearning
+from sapo_analysis.analysis.cautions import unequal_learning as found_unequal
 from sapo_analysis.analysis.estimate import Estimate, Scope, Verdict
 from sapo_analysis.analysis.matched import MatchedComparison, matched_by_scope
 from sapo_analysis.analysis.noise import NoiseBand
@@ -171,6 +173,13 @@ def trust(key: Key, outcome: str, form: str, x: str, eval_task: str | None) -> l
     """What to look at before believing the headline."""
     o = OUTCOMES[outcome]
     return trust_checks(loaded(*key), impacts(key), o.score, o.loss, o.role, form, x, eval_task)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def unequal_learning(key: Key, role: str) -> UnequalLearning:
+    """On which tasks prompts that forgot less of one role also learned less."""
+    df = impacts(key)
+    return found_unequal(df[df["purpose"] == "main"], role)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from scipy.stats import ttest_1samp
 
 from sapo_analysis import analysis
@@ -19,7 +18,6 @@ ROLES = [role for _, role in OUTCOMES]
 FORERUNNERS = ("category", "place", "opposite")
 CLEAR_ON_BOTH = ["opposite", "shelf", "sound"]
 WORDS = "none one two three four five six seven eight nine ten eleven".split()
-FAMILIARITY = ["prompt_length", "log_prompt_frequency"]
 
 
 def sign_of(name):
@@ -42,7 +40,42 @@ def listed(values):
 
 
 def each(df, **options):
-    return listed([estimated(df, name, role, **options) for name, role in OUTCOMES])
+    return [estimated(df, name, role, **options) for name, role in OUTCOMES]
+
+
+def partial(df, x, given, **options):
+    options = {"n_permutations": 0, **options}
+    return [
+        worded(analysis.partial_correlation(df, x=x, y=name, role=role, given=given, **options))
+        for name, role in OUTCOMES
+    ]
+
+
+def otherwise_table(main, seen):
+    """r in score form, looked at in other ways; `main`, `seen`: the two models' impact tables."""
+    one, two = map(prompts_of, main)
+    loss, familiarity = "pre_update_loss", ["prompt_length", "log_prompt_frequency"]
+    ways = {
+        "as above": each,
+        "by ranks (Spearman)": lambda df: each(df, statistic="spearman"),
+        "the prompts that both studies have": lambda df: each(shared(df, one & two)),
+        f"without {', '.join(CLEAR_ON_BOTH)}": lambda df: each(
+            df[~df["current_task"].isin(CLEAR_ON_BOTH)]
+        ),
+        "length and log frequency held fixed": lambda df: partial(df, loss, familiarity),
+        "the same, by ranks": lambda df: partial(df, loss, familiarity, statistic="spearman"),
+        "log frequency, loss held fixed": lambda df: partial(df, "log_prompt_frequency", [loss]),
+        "the six prompts never met": lambda df: each(df[df["prompt_seen"] == 0]),
+        "the original and the six met": lambda df: each(df[df["prompt_seen"] == 1]),
+    }
+    rows = [[way, *cells] for way, look in ways.items() for cells in _by_model(look, main)]
+    rows += [["the studies of seen prompts alone", *cells] for cells in _by_model(each, seen)]
+    lines = [["r", "model", *ROLES], ["---"] * 5, *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _by_model(look, tables):
+    return [[f"pocket-{i}", *look(df)] for i, df in enumerate(tables, start=1)]
 
 
 def without_forerunners(df):
@@ -99,19 +132,6 @@ def corrected(df):
     return ", ".join(f"{p:.2f} ({role})" for role, p in zip(ROLES, holm(larger), strict=True))
 
 
-def partial(df, **options):
-    return listed(
-        [
-            worded(
-                analysis.partial_correlation(
-                    df, y=name, role=role, given=FAMILIARITY, n_permutations=0, **options
-                )
-            )
-            for name, role in OUTCOMES
-        ]
-    )
-
-
 def tasks_tables(df):
     """Each current task, per role and in score form."""
     return {role: analysis.tasks_table(df, name, role, sign_of(name)) for name, role in OUTCOMES}
@@ -133,13 +153,9 @@ def shared(df, prompts):
     return df[[pair in prompts for pair in pairs]]
 
 
-def main_facts(df, prompts):
-    """Of a main study; `prompts`: those that both main studies have."""
+def main_facts(df):
+    """Of a main study."""
     tables = tasks_tables(df)
-    rows = pd.concat(analysis.rivals(df, name, role).assign(role=role) for name, role in OUTCOMES)
-    familiar = rows[
-        (rows["indicator"] == "log_prompt_frequency") & (rows["given"] == "pre_update_loss")
-    ]
     losses = analysis.prompts_table(df, "forgetting", "retained").set_index("current_task")
     losses = losses.loc["category", "pre_update_loss"].sort_values()
     check = analysis.training_check(df)
@@ -154,22 +170,9 @@ def main_facts(df, prompts):
         "FAR": f"{losses.iloc[-1]:.1f}",
         "NEARLOW": f"{losses.iloc[0]:.1f}",
         "NEARHIGH": f"{losses.iloc[-2]:.1f}",
-        "RANKS": each(df, statistic="spearman"),
-        "SHARED": each(shared(df, prompts)),
-        "WITHOUT": each(df[~df["current_task"].isin(CLEAR_ON_BOTH)]),
-        "NOVEL": each(df[df["prompt_seen"] == 0]),
-        "KNOWN": each(df[df["prompt_seen"] == 1]),
         "FIVE": estimated(df[df["eval_task"].isin(UNSEEN)], GENERAL, "unseen"),
         "POWER": listed([f"{r:.2f}" for r in needed]),
         "SPREAD": listed([f"{sd:.2f}" for sd in spread]),
-        "BEYOND": partial(df),
-        "RANKBEYOND": partial(df, statistic="spearman"),
-        "FAMILIAR": listed(
-            [
-                f"{signed(row.r)} ({signed(row.lower)} to {signed(row.upper)})"
-                for row in familiar.itertuples()
-            ]
-        ),
         "HOLDSPAST": holds["past"],
         "HOLDSRET": holds["retained"],
         "HOLDSUN": holds["unseen"],
@@ -182,6 +185,17 @@ def main_facts(df, prompts):
     }
 
 
+def rho_range(main):
+    """Smallest and largest ρ, over outcomes and models, of r with the spread of a task's losses."""
+    found = [
+        analysis.distinguishing(table, -1 if role == "unseen" else 1).set_index("characteristic")
+        for df in main
+        for role, table in tasks_tables(df).items()
+    ]
+    values = [table.loc["loss_ratio", "rho"] for table in found]
+    return f"{signed(min(values))} to {signed(max(values))}"
+
+
 def loss_ratio(tables):
     """Highest pre-update loss of a task's prompts over the lowest, median over tasks."""
     return f"{tables['past']['loss_ratio'].median():.2f}"
@@ -192,10 +206,9 @@ def seen_facts(run):
     df = analysis.impacts(run)
     (taken,) = run.provenance["reused"]
     return {
-        "R": each(df),
         "RATIO": loss_ratio(tasks_tables(df)),
         "REUSED": str(taken["trials"]),
-        "MINUTES": f"{run.status.seconds / 60:.0f}",
+        "MINUTES": f"{run.status.seconds / 60:.0f}",  # work alone, not pauses
     }
 
 

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sapo_analysis import plan as plan_module
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import BASE_STATE, as_engine, make_plan, stack_size
+from sapo_analysis.plan import BASE_STATE, as_engine, identity, make_plan, stack_size
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.spec import parse_study
 
@@ -181,7 +180,7 @@ def test_whatever_decides_a_result_changes_every_trial_id(plan, change):
 
 def test_without_checkpoints_ids_are_what_they_were_before_there_were_any(monkeypatch):
     hashed = []
-    monkeypatch.setattr(plan_module, "_digest", lambda **content: hashed.append(content) or "id")
+    monkeypatch.setattr(identity, "digest", lambda **content: hashed.append(content) or "id")
     plan_of()
     fine_tunes = [content for content in hashed if "settings" in content]
     assert fine_tunes and "checkpoints" not in json.dumps(fine_tunes)

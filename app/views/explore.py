@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.cautions import LOST
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.scatter import extremes
-from sapo_analysis.analysis.trust import UNEQUAL_LEARNING, Check
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import cards, charts, header, tabs
 from sapo_analysis.app.components.controls import controls
@@ -143,13 +143,10 @@ def _notes(key: estimates.Key, choice: Choice, found: estimates.Correlations) ->
             f"Mixes differences between tasks with differences between prompts. {md(r)}",
             icon=":material/layers:",
         )
-    unequal = next((c for c in _trust(key, choice) if c.name == UNEQUAL_LEARNING), None)
-    if unequal is not None and not unequal.ok and choice.view != "panels":
+    if choice.outcome.role not in LOST or choice.view == "panels":
+        return
+    if unequal := estimates.unequal_learning(key, choice.outcome.role):
         st.warning(f"{md(unequal.text)} Look at one panel per task.", icon=":material/balance:")
-
-
-def _trust(key: estimates.Key, choice: Choice) -> list[Check]:
-    return estimates.trust(key, choice.outcome.name, choice.form, choice.x, choice.eval_task)
 
 
 def _shown(points: pd.DataFrame) -> list[Pair]:

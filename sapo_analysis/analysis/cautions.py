@@ -21,9 +21,14 @@ _UNEQUAL = -0.5
 
 
 def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate]) -> list[str]:
-    """One sentence each: roles that do not hold, shape, unequal learning, divergence, controls."""
+    """What to know of roles, shape, learning, joining, divergence and controls, a sentence each."""
     found = _role_warnings(runs) + _shape_warnings(estimates)
-    found += [unequal_learning(main, role).text for role in LOST if unequal_learning(main, role)]
+    found += [unequal.text for role in LOST if (unequal := unequal_learning(main, role))]
+    if len(runs) > 1:
+        found.append(
+            f"{len(runs)} runs are joined: verdicts over them test something only if they were"
+            " planned as one study."
+        )
     for run in runs:
         if n := n_diverged(run):
             found.append(
@@ -120,7 +125,10 @@ class UnequalLearning:
             names = ", ".join(self.tasks)
             return f"Unequal learning in {names}: 'forgot less' may mean 'learned less' ({how})."
         if not self.n_looked_at:
-            return "Too few prompts to tell whether those that forgot less learned less."
+            return (
+                "On no task could it be told whether prompts that forgot less learned less:"
+                " they are too few, or all alike."
+            )
         return (
             f"On none of {self.n_looked_at} task{'s' * (self.n_looked_at != 1)} did prompts that"
             f" forgot less clearly learn less ({how})."

@@ -61,7 +61,6 @@ CLAIM_OUTCOMES = {
     "claim_3_generalization": ("generalization", "unseen"),
 }
 """What claim 3 correlates with pre-update loss, as (quantity in score form, role)."""
-"""(quantity, role) that a claim about one outcome speaks of."""
 
 
 @dataclass(frozen=True)

@@ -132,20 +132,26 @@ def prompt_means(
     columns = list(dict.fromkeys(columns))
     table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     ours = df if role is None else df[df["role"] == role]
+    if eval_task is not None:
+        ours = ours[ours["eval_task"] == eval_task]
     incomplete = without_value(ours, [x], y, task) if x is not None else ""
     return PromptMeans(table, weights, excluded, cells.role, incomplete)
 
 
 def without_value(df: pd.DataFrame, columns: list[str], y: str, task: str) -> str:
-    """How many prompts of each task have y but lack a value of a column, in words; "" if none."""
-    missing = df[df[y].notna() & ~df[columns].notna().all(axis=1)]
+    """How many prompts of each task have y but nowhere all columns beside it, in words; "" if none.
+
+    A prompt that lacks them at some seeds is not among these: those seeds are left out for all.
+    """
+    rows = df[df[y].notna()]
     if "purpose" in df:
-        missing = missing[missing["purpose"] == "main"]
-    if "prompt_id" in df:
-        missing = missing.drop_duplicates([task, "prompt_id"])
+        rows = rows[rows["purpose"] == "main"]
+    prompts = rows["prompt_id"] if "prompt_id" in rows else pd.Series(rows.index, rows.index)
+    known = rows[columns].notna().all(axis=1).groupby([rows[task], prompts]).any()
+    missing = known[~known].groupby(level=0).size()
     if missing.empty:
         return ""
-    counts = ", ".join(f"{n} of {name}" for name, n in missing.groupby(task).size().items())
+    counts = ", ".join(f"{n} of {name}" for name, n in missing.items())
     return f". Prompts left out for lack of a value: {counts}"
 
 

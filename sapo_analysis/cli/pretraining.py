@@ -69,7 +69,7 @@ def pretrain(
         say(f"Stopped. The same command {how}.")
         raise
     if "seconds" in answer:
-        say(f"Pretrained in {duration(answer['seconds'])}.")
+        say(f"Pretrained in {duration(answer['seconds'])}, its card not counted.")
     show(f"The model is in {folder}. Use it with: sapo run demo --set model={folder}")
 
 

@@ -184,7 +184,7 @@ def test_shape_and_unequal_learning_are_warned_of(tmp_path):
         for role in ("past", "retained")
     }
     assert not checks["past"].ok and checks["past"].text == alone
-    assert not checks["retained"].ok and checks["retained"].text.startswith("Too few prompts")
+    assert not checks["retained"].ok and checks["retained"].text.startswith("On no task could it")
 
 
 def test_equal_learning_says_on_how_many_tasks_it_was_looked_for(tmp_path):
@@ -202,3 +202,5 @@ def test_joined_runs_are_reported_as_one(tmp_path):
     assert found["run_id"] == [run.run_id for run in runs]
     assert found["n_trials"] == impacts(runs)["trial_id"].nunique() == 20
     assert found["estimates"][0]["n_seeds"] == 2
+    assert any(text.startswith("2 runs are joined: verdicts") for text in found["warnings"])
+    assert not any("are joined" in text for text in report(runs[0], n_permutations=0)["warnings"])

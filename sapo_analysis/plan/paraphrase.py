@@ -7,168 +7,31 @@ groups that it left.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise, zip_longest
-from typing import Literal, get_args
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.model_files import ModelFiles, find_model
+from sapo_analysis.plan.engines import EngineName, stack_size
+from sapo_analysis.plan.identity import Identity
+from sapo_analysis.plan.work import (
+    BASE_STATE,
+    Group,
+    Plan,
+    Purpose,
+    Stage,
+    Trial,
+    trial_group,
+)
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.select import select_prompts
 from sapo_analysis.prompts.validate import check_prompts
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.tasks import get_task
-from sapo_analysis.tasks.base import SPLITS, Split, Task
-
-ALGORITHM_VERSION = 1
-"""Raised whenever the same spec would give other numbers.
-
-Finished trials of another version are not reused.
-"""
-
-BASE_STATE = "theta-0"
-
-EngineName = Literal["stacked", "plain"]
-ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-_STACK_SIZES = ((20_000_000, 16), (1_000_000_000, 8), (4_000_000_000, 4))
-_LARGEST_STACK = 2
-
-Purpose = Literal["main", "noise", "repeat"]
-"""`repeat`: a main trial once more by itself. Nothing but rounding can differ."""
-Role = Literal["current", "past", "unseen", "retained"]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One past task learned on the way to a parent state, with the task's original prompt."""
-
-    state_id: str
-    parent_id: str
-    task: str
-    learned: tuple[str, ...]
-    state_seed: int
-    trial_id: str
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One fine-tune of the study: a fresh adapter on a parent state."""
-
-    trial_id: str
-    state_id: str
-    task: str
-    prompt: Prompt
-    seed: int
-    purpose: Purpose
-
-
-@dataclass(frozen=True)
-class Group:
-    """A unit of work that is saved whole or not at all.
-
-    `base`: measure θ_0. `stage`: learn one past task, measure the new state. `score`: pre-update
-    loss of every candidate of one task at one state. `trials`: fine-tunes of one task from one
-    state, trained at once and measured.
-    """
-
-    kind: Literal["base", "stage", "score", "trials"]
-    group_id: str
-    stage: Stage | None = None
-    state_id: str | None = None
-    task: str | None = None
-    trials: tuple[Trial, ...] = ()
-
-    def without(self, trial_ids: Set[str]) -> Group | None:
-        """The group less some of its trials; None if none is left."""
-        left = [trial for trial in self.trials if trial.trial_id not in trial_ids]
-        return trial_group(left) if left else None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The study in full.
-
-    `originals` holds every task's fixed test prompt, `prompts` the candidates of each current task,
-    `groups` the work in execution order: seed by seed, tasks interleaved. `chunk` is the most
-    adapters trained at once.
-    """
-
-    study: ParaphraseStudy
-    engine: EngineName
-    chunk: int
-    model: ModelFiles
-    tasks: dict[str, Task]
-    originals: dict[str, Prompt]
-    prompts: dict[str, list[Prompt]]
-    groups: list[Group] = field(repr=False)
-
-    @cached_property
-    def trials(self) -> list[Trial]:
-        """All main, noise and repeat trials in execution order."""
-        return [trial for group in self.groups for trial in group.trials]
-
-    @cached_property
-    def stages(self) -> dict[str, Stage]:
-        """The state that each stage reaches, by state id; θ_0 is not among them."""
-        return {
-            group.stage.state_id: group.stage for group in self.groups if group.stage is not None
-        }
-
-    def without(self, trial_ids: Set[str]) -> Plan:
-        """The plan less some of its trials; states and candidates stay."""
-        groups = [g.without(trial_ids) if g.kind == "trials" else g for g in self.groups]
-        return replace(self, groups=[group for group in groups if group is not None])
-
-    def learned(self, state_id: str) -> tuple[str, ...]:
-        """Tasks that a state has learned, in order; empty for θ_0."""
-        return self.stages[state_id].learned if state_id in self.stages else ()
-
-    def role(self, trial: Trial, task: str) -> Role:
-        """The role of an evaluated task as a trial sees it."""
-        return self.role_at(trial.state_id, trial.task, task)
-
-    def role_at(self, state_id: str, current: str, task: str) -> Role:
-        """The role of an evaluated task as a trial of a current task from a state sees it."""
-        if task == current:
-            return "current"
-        if task in self.learned(state_id):
-            return "past"
-        return "retained" if task in self.study.retained else "unseen"
-
-    def candidates(self, task: str) -> list[Prompt]:
-        """The prompts that a current task is trained with, the original first."""
-        return self.prompts[task]
-
-
-def as_engine(name: str) -> EngineName:
-    """An engine's name, checked.
-
-    Raises:
-        InputError: there is no such engine; the known ones are listed.
-    """
-    for known in ENGINES:
-        if name == known:
-            return known
-    raise unknown("engine", name, ENGINES, "stacked is the fast one, plain the reference.")
-
-
-def stack_size(n_parameters: int) -> int:
-    """Adapters trained at once on a model of this size: fixed by the model, whatever is free.
-
-    A small model leaves a device idle with one adapter; a large one fills it, and its activations
-    fill the memory.
-    """
-    for most, adapters in _STACK_SIZES:
-        if n_parameters <= most:
-            return adapters
-    return _LARGEST_STACK
+from sapo_analysis.tasks.base import Split, Task
 
 
 def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
@@ -196,7 +59,7 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     _check_noise_prompts(study, prompts)
     _check_diagnostics(study, tasks, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
-    identity = _Identity(study, model.fingerprint, tasks, originals)
+    identity = Identity(study, model.fingerprint, tasks, originals)
     chunk = stack_size(model.n_parameters) if engine == "stacked" else 1
     groups = _groups(study, legs, originals, prompts, identity, chunk)
     return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)
@@ -271,85 +134,12 @@ def _check_diagnostics(
                 )
 
 
-@dataclass
-class _Identity:
-    """Content hashes of whatever decides a result; other tasks, other seeds and device do not."""
-
-    study: ParaphraseStudy
-    model: str
-    tasks: dict[str, Task]
-    originals: dict[str, Prompt]
-
-    def __post_init__(self) -> None:
-        self._data = {n: data_fingerprint(t, self.originals[n]) for n, t in self.tasks.items()}
-        settings = self.study.model_dump(mode="json")
-        del settings["evaluation"]["n_predictions_kept"]
-        checkpoints = settings["evaluation"].pop("checkpoints")
-        self._settings = {
-            key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
-        }
-        # Named where there are some alone: ids are what they were before there were checkpoints.
-        self._watched = {"checkpoints": checkpoints} if checkpoints else {}
-
-    def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
-        return self._fine_tune(parent_id, task, prompt, seed, **self._watched)
-
-    def past(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
-        # Never watched. Trials draw their streams from the state's name, and looking at them must
-        # not give them other ones.
-        return self._fine_tune(parent_id, task, prompt, seed)
-
-    def _fine_tune(
-        self, parent_id: str, task: str, prompt: str, seed: int, **watched: object
-    ) -> str:
-        return _digest(
-            version=ALGORITHM_VERSION,
-            model=self.model,
-            settings=self._settings,
-            parent=parent_id,
-            data=self._data[task],
-            prompt=prompt,
-            seed=seed,
-            **watched,
-        )
-
-    def state(self, trial_id: str) -> str:
-        return "s-" + trial_id
-
-
-def data_fingerprint(task: Task, original: Prompt) -> str:
-    """sha256 over all that decides a task: examples in order, format line, metric, test prompt."""
-    rows = [
-        [split, example.input, example.target]
-        for split in SPLITS
-        for example in task.examples(split)
-    ]
-    rest = [task.suffix, task.metric, list(task.labels), task.max_new_tokens, original.text]
-    return hashlib.sha256(json.dumps([rows, rest], ensure_ascii=False).encode()).hexdigest()
-
-
-def stream_seed(seed: int, state_id: str, task: str) -> int:
-    """The number that adapter initialisation, data order and dropout of one fine-tune start from.
-
-    All prompts of a task share it. Two fine-tunes from different states never do, though a study
-    gives them one `seed`: a past task and the trial after it would else start from one adapter.
-    """
-    text = f"{seed} {state_id} {task}"
-    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
-
-
-def _digest(**content: object) -> str:
-    return hashlib.sha256(
-        json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
-    ).hexdigest()[:12]
-
-
 def _groups(
     study: ParaphraseStudy,
     legs: list[tuple[tuple[str, ...], str]],
     originals: dict[str, Prompt],
     prompts: dict[str, list[Prompt]],
-    identity: _Identity,
+    identity: Identity,
     chunk: int,
 ) -> list[Group]:
     groups = {"base": Group("base", "base")}
@@ -417,12 +207,6 @@ def _split(trials: list[Trial], chunk: int) -> list[list[Trial]]:
     n = math.ceil(len(trials) / chunk)
     cuts = [len(trials) * i // n for i in range(n + 1)]
     return [trials[a:b] for a, b in pairwise(cuts)]
-
-
-def trial_group(trials: Sequence[Trial]) -> Group:
-    """Trials of one task at one state as a group."""
-    group_id = f"trials-{_digest(trials=[trial.trial_id for trial in trials])}"
-    return Group("trials", group_id, trials=tuple(trials))
 
 
 def _noise_prompts(study: ParaphraseStudy, task: str, candidates: list[Prompt]) -> list[Prompt]:

@@ -1,0 +1,36 @@
+"""Which engine carries out a plan, and how many adapters it trains at once."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from sapo_analysis.errors import unknown
+
+EngineName = Literal["stacked", "plain"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+_STACK_SIZES = ((20_000_000, 16), (1_000_000_000, 8), (4_000_000_000, 4))
+_LARGEST_STACK = 2
+
+
+def as_engine(name: str) -> EngineName:
+    """An engine's name, checked.
+
+    Raises:
+        InputError: there is no such engine; the known ones are listed.
+    """
+    for known in ENGINES:
+        if name == known:
+            return known
+    raise unknown("engine", name, ENGINES, "stacked is the fast one, plain the reference.")
+
+
+def stack_size(n_parameters: int) -> int:
+    """Adapters trained at once on a model of this size: fixed by the model, whatever is free.
+
+    A small model leaves a device idle with one adapter; a large one fills it, and its activations
+    fill the memory.
+    """
+    for most, adapters in _STACK_SIZES:
+        if n_parameters <= most:
+            return adapters
+    return _LARGEST_STACK

@@ -1,0 +1,94 @@
+"""What a result hangs on, as hashes: ids of trials and states, marks of data, random streams."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.tasks.base import SPLITS, Task
+
+ALGORITHM_VERSION = 1
+"""Raised whenever the same spec would give other numbers.
+
+Finished trials of another version are not reused.
+"""
+
+
+@dataclass
+class Identity:
+    """Content hashes of whatever decides a result; other tasks, other seeds and device do not."""
+
+    study: ParaphraseStudy
+    model: str
+    tasks: dict[str, Task]
+    originals: dict[str, Prompt]
+
+    def __post_init__(self) -> None:
+        self._data = {n: data_fingerprint(t, self.originals[n]) for n, t in self.tasks.items()}
+        settings = self.study.model_dump(mode="json")
+        del settings["evaluation"]["n_predictions_kept"]
+        checkpoints = settings["evaluation"].pop("checkpoints")
+        self._settings = {
+            key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
+        }
+        # Named where there are some alone: ids are what they were before there were checkpoints.
+        self._watched = {"checkpoints": checkpoints} if checkpoints else {}
+
+    def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
+        """The id of a fine-tune from a state; `prompt` is its text."""
+        return self._fine_tune(parent_id, task, prompt, seed, **self._watched)
+
+    def past(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
+        """The id of a fine-tune on the way to a parent state."""
+        # Never watched. Trials draw their streams from the state's name, and looking at them must
+        # not give them other ones.
+        return self._fine_tune(parent_id, task, prompt, seed)
+
+    def _fine_tune(
+        self, parent_id: str, task: str, prompt: str, seed: int, **watched: object
+    ) -> str:
+        return digest(
+            version=ALGORITHM_VERSION,
+            model=self.model,
+            settings=self._settings,
+            parent=parent_id,
+            data=self._data[task],
+            prompt=prompt,
+            seed=seed,
+            **watched,
+        )
+
+    def state(self, trial_id: str) -> str:
+        """The id of the state that a past task's fine-tune reaches."""
+        return "s-" + trial_id
+
+
+def data_fingerprint(task: Task, original: Prompt) -> str:
+    """sha256 over all that decides a task: examples in order, format line, metric, test prompt."""
+    rows = [
+        [split, example.input, example.target]
+        for split in SPLITS
+        for example in task.examples(split)
+    ]
+    rest = [task.suffix, task.metric, list(task.labels), task.max_new_tokens, original.text]
+    return hashlib.sha256(json.dumps([rows, rest], ensure_ascii=False).encode()).hexdigest()
+
+
+def stream_seed(seed: int, state_id: str, task: str) -> int:
+    """The number that adapter initialisation, data order and dropout of one fine-tune start from.
+
+    All prompts of a task share it. Two fine-tunes from different states never do, though a study
+    gives them one `seed`: a past task and the trial after it would else start from one adapter.
+    """
+    text = f"{seed} {state_id} {task}"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
+
+
+def digest(**content: object) -> str:
+    """Twelve hex digits of sha256 over plain content, whatever the order it is named in."""
+    return hashlib.sha256(
+        json.dumps(content, sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()[:12]
