@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from sapo_analysis.analysis import prompts_table
-from sapo_analysis.analysis.prompt_means import SD_UNIT
+from sapo_analysis.analysis.prompt_means import SD_UNIT, prompt_means, without_value
 from sapo_analysis.errors import InputError
 
 
@@ -89,3 +89,19 @@ def test_bad_tables_are_refused(change, message):
     table = rows(("p1", 0, "e", 1.0), ("p2", 0, "e", 2.0))
     with pytest.raises(InputError, match=message):
         prompts_table(change(table), "y", x="x")
+
+
+def test_a_prompt_without_x_at_one_seed_alone_is_not_said_to_be_left_out():
+    table = rows(
+        *(("p1", 0, "e", 1.0), ("p2", 0, "e", 2.0), ("p3", 0, "e", 3.0)),
+        *(("p1", 1, "e", 1.0), ("p2", 1, "e", 2.0), ("p3", 1, "f", 3.0)),
+    )
+    at_one_seed = table["x"].mask((table["prompt_id"] == "p1") & (table["seed"] == 1))
+    assert without_value(table.assign(x=at_one_seed), ["x"], "y", "current_task") == ""
+    nowhere = table.assign(x=table["x"].mask(table["prompt_id"] == "p1"))
+    said = ". Prompts left out for lack of a value: 1 of a"
+    assert without_value(nowhere, ["x"], "y", "current_task") == said
+    # Rows of another evaluated task say nothing of the one that is looked at.
+    only_f = table.assign(x=table["x"].mask(table["eval_task"] == "f"))
+    assert prompt_means(only_f, "y", role="past", x="x", eval_task="e").incomplete == ""
+    assert prompt_means(nowhere, "y", role="past", x="x", eval_task="e").incomplete == said
