@@ -242,12 +242,10 @@ def _with_prompts(df: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def _known(df: pd.DataFrame, columns: list[str], y: str, task: str) -> tuple[pd.DataFrame, str]:
     """Rows with a value of every column, and which prompts have none (for `method`)."""
-    incomplete = without_value(df, columns, y, task)
-    if not incomplete:
-        return df, ""
     known = df[df[columns].notna().all(axis=1)]
+    incomplete = without_value(df, columns, y, task)
     asked = known if "purpose" not in known else known[known["purpose"] == "main"]
-    if not asked[y].notna().any():
+    if incomplete and not asked[y].notna().any():
         raise InputError(
             f"No prompt has a value of {y}, {', '.join(columns)} together."
             " Hold columns fixed that the table has values of."

@@ -188,6 +188,19 @@ def test_prompts_without_a_value_of_a_control_are_left_out_and_named():
         estimate(df.assign(b=np.nan))
 
 
+def test_a_seed_at_which_one_prompt_has_no_control_is_left_out_of_all_columns(df):
+    own = df["current_task"] == "current-0"
+    late = own & (df["seed"] == 1)
+    gap = late & (df["prompt_id"] == sorted(df.loc[own, "prompt_id"].unique())[2])
+    # Unlike at each seed, so that an average over other seeds is another one.
+    table = df.assign(x=df["pre_update_loss"] + 0.3 * np.sin(37 * df["loss_after"].fillna(1.0)))
+    table["control"] = np.cos(91 * table["x"])
+    options = {"x": "x", "y": "forgetting", "role": "past", "given": "control", "n_permutations": 0}
+    found = partial_correlation(table.assign(control=table["control"].mask(gap)), **options)
+    assert found == partial_correlation(table[~late], **options)
+    assert "lack of a value" not in found.method
+
+
 def test_rows_scales_and_bare_tables_change_nothing():
     df = table_of()
     base = estimate(df, n_permutations=99)
