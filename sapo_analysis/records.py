@@ -75,7 +75,9 @@ TRIALS = _table(
     trial_id=_text,
     state_id=_text,  # the parent state
     result_state_id=(_text, _OPTIONAL),  # only where later trials start from the result
-    policy=(_text, _OPTIONAL),  # null in a paraphrase study: every candidate is trained
+    # paft where prompts were drawn while it trained; else null: one prompt trained it, and in a
+    # sequence `chains` says which policies chose that
+    policy=(_text, _OPTIONAL),
     method=_text,
     seed=_int,
     # main, noise, repeat (a main trial once more in another stack: what rounding does) or past (a
@@ -87,6 +89,27 @@ TRIALS = _table(
     engine=_text,
     chunk=_int,  # adapters trained at once
     device=_text,
+)
+CHAINS = _table(
+    "chains",
+    "a stage of a chain: one strategy that learns one order of tasks under one seed",
+    "order policy method seed stage",
+    order=_text,  # tasks in learned order, joined by " > "
+    policy=_text,
+    method=_text,
+    seed=_int,
+    stage=_int,  # from 1
+    task=_text,
+    prompt_id=_text,  # the chosen training prompt
+    state_id=_text,  # before the stage
+    trial_id=_text,  # chains that do the same thing share a fine-tune
+    result_state_id=(_text, _OPTIONAL),  # null: the fine-tune diverged, and the chain ends
+    # What this chain's choice and fine-tune took, as if no other chain had shared them. Fine-tunes
+    # trained at once share their time evenly.
+    choice_seconds=_float,
+    choice_examples=_int,  # texts read to choose
+    train_seconds=_float,
+    train_examples=_int,  # texts trained on
 )
 CANDIDATE_LOSSES = _table(
     "candidate_losses",
@@ -117,7 +140,9 @@ INDICATORS = _table(
 SCORES = _table(
     "scores",
     "one evaluation: a state or a trial, on one task's test examples, under one test prompt",
-    "state_id trial_id eval_task test_prompt step n_shots",
+    # A state of a sequence's last stage is measured twice: on as many examples as the stages before
+    # it, and on all.
+    "state_id trial_id eval_task test_prompt step n_shots n_examples",
     state_id=_text,  # the state measured, or the trial's parent state
     trial_id=(_text, _OPTIONAL),  # null: the state itself was measured
     eval_task=_text,
@@ -179,6 +204,7 @@ TABLES: dict[str, Table] = {
         EXAMPLES,
         STATES,
         TRIALS,
+        CHAINS,
         CANDIDATE_LOSSES,
         INDICATORS,
         SCORES,

@@ -18,11 +18,19 @@ ENGINE_PACKAGES = {"torch", "transformers", "peft", "accelerate", "datasets"}
 
 # Top of each wing first; a module may import from its own line and from lines below it.
 READING = [["app"], ["cli"], ["__init__"], ["api"], ["jobs"], ["figures"], ["analysis"]]
-ENGINE = [["worker"], ["bench"], ["pretraining", "studies"], ["learning"], ["models"]]
+ENGINE = [
+    ["worker"],
+    ["bench"],
+    ["pretraining", "studies"],
+    ["methods"],
+    ["learning"],
+    ["models"],
+]
 GROUND = [
     ["reuse"],
     ["comparable"],
     ["plan"],
+    ["policies"],
     ["store"],
     ["prompts"],
     ["tasks"],

@@ -25,7 +25,7 @@ from sapo_analysis.bench.harness import Arm, Say, best, interleave, thread_count
 from sapo_analysis.bench.largest import largest
 from sapo_analysis.bench.workload import Workload
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
-from sapo_analysis.learning.training import batch_order
+from sapo_analysis.learning.members import batch_order
 from sapo_analysis.models.lora import fresh_adapter
 
 

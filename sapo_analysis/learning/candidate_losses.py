@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import torch
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
@@ -31,6 +32,15 @@ def full_losses(
     if is_packed:
         return packed_losses(model, rows, pad_id)
     return example_losses(model, rows, _PLAIN_BATCH, pad_id)
+
+
+@torch.no_grad()
+def stacked_losses(
+    model: PreTrainedModel, rows: Sequence[Sequence[Encoded]], pad_id: int
+) -> list[list[ExampleLoss]]:
+    """Each adapter's losses on its rows, `rows[k]` as adapter k of the model's stack reads them."""
+    with packed(model) as reader:
+        return _Packed(reader, rows, pad_id).losses(range(len(rows)), range(len(rows[0])))
 
 
 def reads_packed(model: PreTrainedModel, rows: Sequence[Sequence[Encoded]], pad_id: int) -> bool:

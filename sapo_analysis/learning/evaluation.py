@@ -78,6 +78,16 @@ def summarise(
     )
 
 
+def of_first(
+    found: Evaluation, task: Task, examples: Sequence[Example], rows: Sequence[Encoded], n: int
+) -> tuple[float, float]:
+    """Value and loss of an evaluation over its first `n` examples alone, as if only those were."""
+    targets = [example.target for example in examples[:n]]
+    tokens = [row.n_target for row in rows[:n]]
+    nll = sum(loss * k for loss, k in zip(found.losses[:n], tokens, strict=True))
+    return score(task, found.outputs[:n], targets), nll / sum(tokens)
+
+
 @torch.no_grad()
 def greedy_answers(
     model: PreTrainedModel,

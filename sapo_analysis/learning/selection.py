@@ -157,6 +157,20 @@ def select_prompt(
     )
 
 
+def scored_in_full(losses: Sequence[list[ExampleLoss]], batch_size: int) -> Selection:
+    """The prompt with the lowest pre-update loss, of prompts whose losses are all known.
+
+    `losses`: of each prompt, in file order; of equal prompts the first wins.
+    """
+    values = [_value(own, batch_size) for own in losses]
+    candidates = [
+        Candidate(value, True, len(own), own) for value, own in zip(values, losses, strict=True)
+    ]
+    n = sum(map(len, losses))
+    winner = min(range(len(values)), key=lambda k: values[k])
+    return Selection(winner, candidates, n, n, 0, 0, _gap(candidates), 0.0)
+
+
 def _weights(rows: Sequence[Encoded], batch_size: int) -> list[float]:
     """What one nat on each example adds to the released averaging, `batch_mean`."""
     found = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,10 +11,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.batching import label_losses
-from sapo_analysis.learning.training import Fit, Member, batch_order, make_optimizer
+from sapo_analysis.learning.members import Batches, Member
+from sapo_analysis.learning.training import Fit, make_optimizer
 from sapo_analysis.models.encoding import IGNORED, Encoded
 from sapo_analysis.models.packed import PackedModel, packed
-from sapo_analysis.models.packing import Pack, shared_prefix
+from sapo_analysis.models.packing import Pack
 from sapo_analysis.models.stacked_lora import DropoutStream, StackedAdapters
 
 
@@ -48,7 +49,6 @@ class StackedTraining:
             for member, weights in zip(members, adapters.values, strict=True)
         ]
         self._share = adapters.dropout.probability == 0
-        self._prefixes = [shared_prefix(member.rows) if self._share else 0 for member in members]
         self._steps = 0  # what every member that still trains has taken
 
     @property
@@ -69,14 +69,17 @@ class StackedTraining:
 
     def _step(self, reader: PackedModel) -> None:
         learners, adapters = self._learners, self._adapters
+        prefixes = [learner.prefix() if self._share else 0 for learner in learners]
         batches = [learner.next_batch() for learner in learners]
-        pack = Pack(batches, self._prefixes, self._pad_id, reader.device)
+        pack = Pack(batches, prefixes, self._pad_id, reader.device)
         if not self._share:
             streams = map(_stream, learners, batches)
             adapters.dropout.begin(list(streams), pack.wanted)
         losses = _member_losses(reader, pack)
         gradients = adapters.gradients(losses.sum())
         adapters.dropout.end()
+        for learner, gradient in zip(learners, gradients, strict=True):
+            learner.penalise(gradient)
         norms = gradients.norm(dim=1)
         for k, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True)):
             if learners[k].active:
@@ -117,9 +120,7 @@ class _Learner:
         settings = self.member.settings
         self.weights.requires_grad_()
         self._optimizer, self._scheduler = make_optimizer([self.weights], settings)
-        self._order: Iterator[list[int]] = batch_order(
-            len(self.member.rows), settings.batch_size, self.member.seed
-        )
+        self._batches = Batches(self.member)
 
     @property
     def active(self) -> bool:
@@ -129,10 +130,17 @@ class _Learner:
     def dropout_seed(self) -> int:
         return self.member.seed + len(self.losses)
 
+    def prefix(self) -> int:
+        """How many first tokens all rows that the next batch is taken from share."""
+        return self._batches.prefix()
+
     def next_batch(self) -> list[Encoded]:
-        if not self.active:
-            return []
-        return [self.member.rows[i] for i in next(self._order)]
+        return self._batches.take() if self.active else []
+
+    def penalise(self, gradient: Tensor) -> None:
+        """Add the gradient of what is added to the loss."""
+        if self.active and self.member.penalty is not None:
+            gradient += self.member.penalty.gradient(self.weights.detach())
 
     def count(self, tokens: int, logits: int) -> None:
         """Count what a pass read for this member."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import PreTrainedModel, get_scheduler
 
 from sapo_analysis.learning.batching import collate, token_losses
+from sapo_analysis.learning.members import Batches, Member
+from sapo_analysis.learning.penalties import Penalty
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import set_adapter_dropout
 from sapo_analysis.spec import TrainingSettings
@@ -37,15 +39,6 @@ class Fit:
     diverged: bool
     tokens: int
     logits: int
-
-
-@dataclass(frozen=True)
-class Member:
-    """One fine-tune: its examples under its prompt, its settings, its seed."""
-
-    rows: Sequence[Encoded]
-    settings: TrainingSettings
-    seed: int
 
 
 def train(
@@ -75,7 +68,7 @@ class Training:
         self._model, self._member, self._pad_id = model, member, pad_id
         self._parameters = [p for p in model.parameters() if p.requires_grad]
         self._optimizer, self._scheduler = make_optimizer(self._parameters, member.settings)
-        self._order = batch_order(len(member.rows), member.settings.batch_size, member.seed)
+        self._batches = Batches(member)
         self._losses: list[float] = []
         self._norms: list[float] = []
         self._tokens = 0
@@ -100,12 +93,14 @@ class Training:
 
     def _step(self) -> None:
         torch.manual_seed(self._member.seed + len(self._losses))
-        batch = [self._member.rows[i] for i in next(self._order)]
+        batch = self._batches.take()
         inputs, labels = collate(batch, self._pad_id, self._model.device)
         per_token = token_losses(self._model(**inputs, use_cache=False).logits, labels)
         loss = per_token.sum() / sum(row.n_target for row in batch)
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
+        if self._member.penalty is not None:
+            add_gradient(self._parameters, self._member.penalty)
         limit = self._member.settings.max_grad_norm
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, limit)
         self._tokens += sum(len(row.ids) for row in batch)
@@ -116,6 +111,16 @@ class Training:
             return
         self._optimizer.step()
         self._scheduler.step()
+
+
+def add_gradient(parameters: Sequence[Tensor], penalty: Penalty) -> None:
+    """Add a penalty's gradient to that of the loss."""
+    flat = torch.cat([p.detach().flatten() for p in parameters])
+    sizes = [p.numel() for p in parameters]
+    parts = torch.split(penalty.gradient(flat), sizes)
+    for parameter, part in zip(parameters, parts, strict=True):
+        assert parameter.grad is not None, "every trained weight is in the loss"
+        parameter.grad += part.view_as(parameter)
 
 
 def make_optimizer(
@@ -129,14 +134,3 @@ def make_optimizer(
         _SCHEDULES[settings.schedule], optimizer, settings.warmup_steps, settings.steps
     )
     return optimizer, schedule
-
-
-def batch_order(n: int, batch_size: int, seed: int) -> Iterator[list[int]]:
-    """Row numbers of each batch, every one full: a new permutation when the rows are used up."""
-    generator = torch.Generator().manual_seed(seed)
-    waiting: list[int] = []
-    while True:
-        while len(waiting) < batch_size:
-            waiting += torch.randperm(n, generator=generator).tolist()
-        yield waiting[:batch_size]
-        waiting = waiting[batch_size:]

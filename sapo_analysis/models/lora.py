@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.models.adapter_layout import AdapterLayout
+from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.spec import LoraSettings
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+"""peft's name of the file with an adapter's weights."""
+_PEFT_NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<half>[AB])\.weight")
 
 
 @contextmanager
@@ -35,6 +44,57 @@ def fresh_adapter(
     finally:
         adapted.unload()
         model.requires_grad_(False)
+
+
+@contextmanager
+def started_adapter(
+    model: PreTrainedModel, settings: LoraSettings, start: AdapterStart
+) -> Iterator[PreTrainedModel]:
+    """An adapter as it starts, on the model or, with frozen ones, on a copy they are merged into.
+
+    Raises:
+        InputError: a folder has no adapter.
+    """
+    if start.frozen:
+        model = copy.deepcopy(model)
+        for folder in start.frozen:
+            model = merge_adapter(model, folder)
+    with fresh_adapter(model, settings, start.seed) as adapted:
+        if start.carried is not None:
+            check_adapter(start.carried)
+            set_peft_model_state_dict(adapted, load_file(start.carried / ADAPTER_WEIGHTS))
+        yield adapted
+
+
+def adapter_layout(adapted: PreTrainedModel) -> AdapterLayout:
+    """The layout of a `PeftModel`'s trainable weights, in the order of its parameters."""
+    wrapped: Any = adapted
+    shapes = {}
+    for name, module in wrapped.base_model.model.named_modules():
+        if isinstance(module, LoraLayer) and module.lora_A:
+            layer: Any = module
+            shapes[name] = (
+                layer.lora_A["default"].weight.shape,
+                layer.lora_B["default"].weight.shape,
+            )
+    return AdapterLayout(shapes)
+
+
+def read_adapter(folder: Path) -> dict[str, tuple[Tensor, Tensor]]:
+    """A saved adapter's weights (A [r, in], B [out, r]) by module.
+
+    Raises:
+        InputError: the folder has none.
+    """
+    check_adapter(folder)
+    found = load_file(folder / ADAPTER_WEIGHTS)
+    halves: dict[str, dict[str, Tensor]] = {}
+    for name, weight in found.items():
+        match = _PEFT_NAME.fullmatch(name)
+        if match is None:
+            raise InputError(f"The adapter in {folder} has {name!r}, which is no LoRA weight.")
+        halves.setdefault(match["module"], {})[match["half"]] = weight
+    return {name: (own["A"], own["B"]) for name, own in halves.items()}
 
 
 def adapted_layers(model: PreTrainedModel, settings: LoraSettings) -> list[str]:
@@ -73,16 +133,21 @@ def save_adapter(adapted: PreTrainedModel, folder: Path) -> None:
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The model with a saved adapter merged in at full scale, frozen, in eval mode."""
-    if not (folder / "adapter_config.json").is_file():  # peft would take the path for a hub's id
-        raise InputError(
-            f"The adapter of an earlier stage is missing (folder {folder}), so its run cannot be"
-            " continued. Run its spec.json again."
-        )
+    check_adapter(folder)  # without one peft would take the path for a hub's id
     adapted = PeftModel.from_pretrained(model, str(folder))
     merged: PreTrainedModel = adapted.merge_and_unload()
     merged.requires_grad_(False)
     merged.train(False)
     return merged
+
+
+def check_adapter(folder: Path) -> None:
+    """Refuse a folder without an adapter."""
+    if not (folder / "adapter_config.json").is_file():
+        raise InputError(
+            f"The adapter of an earlier stage is missing (folder {folder}), so its run cannot be"
+            " continued. Run its spec.json again."
+        )
 
 
 def _config(settings: LoraSettings) -> LoraConfig:

@@ -1,8 +1,10 @@
 """Many LoRA adapters on one frozen model at once: row k of a batch belongs to adapter k.
 
 For a frozen linear layer W and adapter k, as in peft: y_k = W x_k + (α / r) B_k A_k drop_k(x_k).
-The base product serves all adapters in one matrix product, A_k and B_k are batched ones. Losses are
-summed over adapters, never averaged, so that each adapter's gradient is that of its own loss.
+Earlier adapters that are frozen beside adapter k add (α / r) B A x_k each, without dropout, as if
+they were merged. The base product serves all adapters in one matrix product, A_k and B_k are
+batched ones. Losses are summed over adapters, never averaged, so that each adapter's gradient is
+that of its own loss.
 """
 
 from __future__ import annotations
@@ -19,16 +21,17 @@ from typing import Any
 import torch
 from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.models.lora import fresh_adapter
+from sapo_analysis.models.adapter_layout import AdapterLayout
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.lora import ADAPTER_WEIGHTS, fresh_adapter, read_adapter
 from sapo_analysis.spec import LoraSettings
 
 _PEFT_NAME = "base_model.model.{}.lora_{}.weight"
-_WEIGHTS = "adapter_model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class StackedAdapters:
     """K adapters on a model.
 
     Attributes:
+        layout: of one adapter's weights as one vector.
         values: all weights [K, parameters of one adapter]; the modules' weights are views of it.
         modules: the stacked layers by their name in the model.
         dropout: probability of the adapters' dropout, and its masks while training.
@@ -51,6 +55,7 @@ class StackedAdapters:
     def __init__(self, model: PreTrainedModel, starts: Sequence[_Start], settings: LoraSettings):
         first = starts[0]
         shapes = {name: (a.shape, b.shape) for name, (a, b) in first.weights.items()}
+        self.layout = AdapterLayout(shapes)
         size = sum(a.numel() + b.numel() for a, b in shapes.values())
         some = next(iter(first.weights.values()))[0]
         self.values = torch.empty(len(starts), size, dtype=some.dtype, device=model.device)
@@ -89,7 +94,7 @@ class StackedAdapters:
         for name, module in self.modules.items():
             weights[_PEFT_NAME.format(name, "A")] = module.a[k].detach().contiguous().cpu()
             weights[_PEFT_NAME.format(name, "B")] = module.b[k].detach().contiguous().cpu()
-        save_file(weights, folder / _WEIGHTS, metadata={"format": "pt"})
+        save_file(weights, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
         config = copy.deepcopy(self._config)
         config.inference_mode = True
         config.save_pretrained(str(folder))
@@ -98,27 +103,48 @@ class StackedAdapters:
         """Read adapter k from a folder in peft's format.
 
         Raises:
-            InputError: the folder's adapter has other modules or another rank than this stack.
+            InputError: as `_read`.
         """
-        found = load_file(folder / _WEIGHTS)
-        expected = {
-            _PEFT_NAME.format(name, half): weight[k].shape
-            for name, module in self.modules.items()
-            for half, weight in (("A", module.a), ("B", module.b))
-        }
-        if {name: weight.shape for name, weight in found.items()} != expected:
-            odd = sorted(set(found) ^ set(expected))[:1] or ["another rank"]
+        self._fill(k, self._read(folder))
+
+    @torch.no_grad()
+    def freeze(self, folders: Sequence[Sequence[Path]]) -> None:
+        """Let saved adapters count beside adapter k, those in `folders[k]`, at full scale.
+
+        Raises:
+            InputError: as `_read`.
+        """
+        longest = max(map(len, folders))
+        if longest == 0:
+            return
+        found = [[self._read(folder) for folder in own] for own in folders]
+        for name, module in self.modules.items():
+            k_all, rank, n_in = module.a.shape
+            n_out = module.b.shape[1]
+            # Fewer than the most: the rest is zero and adds nothing.
+            a = module.a.new_zeros(k_all, longest * rank, n_in)
+            b = module.b.new_zeros(k_all, n_out, longest * rank)
+            for k, own in enumerate(found):
+                for i, weights in enumerate(own):
+                    at = slice(i * rank, (i + 1) * rank)
+                    a[k, at], b[k, :, at] = weights[name]
+            module.frozen = (a, b)
+
+    def _read(self, folder: Path) -> dict[str, tuple[Tensor, Tensor]]:
+        """A saved adapter's weights by module.
+
+        Raises:
+            InputError: there is none, or it has other modules or another rank than this stack.
+        """
+        found = read_adapter(folder)
+        shapes = {name: (a.shape, b.shape) for name, (a, b) in found.items()}
+        if shapes != self.layout.shapes:
+            odd = sorted(set(found) ^ set(self.modules))[:1] or ["another rank"]
             raise InputError(
                 f"The adapter in {folder} does not fit this stack ({odd[0]})."
                 " Load it with the settings it was trained with."
             )
-        self._fill(
-            k,
-            {
-                name: (found[_PEFT_NAME.format(name, "A")], found[_PEFT_NAME.format(name, "B")])
-                for name in self.modules
-            },
-        )
+        return found
 
     @torch.no_grad()
     def _fill(self, k: int, weights: dict[str, tuple[Tensor, Tensor]]) -> None:
@@ -213,6 +239,7 @@ class StackedLinear(nn.Module):
         self.base = base
         self.a, self.b = a, b  # plain tensors: they belong to the stack, not to the model
         self.scale, self._dropout = scale, dropout
+        self.frozen: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Input [K, tokens, in], or its rows flattened, to output of the same form."""
@@ -224,22 +251,32 @@ class StackedLinear(nn.Module):
             y = y.baddbmm_(hidden, self.b.mT, alpha=self.scale)
         else:
             y = (y + torch.bmm(hidden, self.b.mT) * self.scale).to(y.dtype)
+        if self.frozen is not None:
+            a, b = self.frozen
+            earlier = torch.bmm(torch.bmm(rows.to(a.dtype), a.mT), b.mT) * self.scale
+            y = (y + earlier).to(y.dtype)
         return y.view(*x.shape[:-1], -1)
 
 
 @contextmanager
 def stacked_adapters(
-    model: PreTrainedModel, settings: LoraSettings, seeds: Sequence[int]
+    model: PreTrainedModel, settings: LoraSettings, starts: Sequence[AdapterStart | int]
 ) -> Iterator[StackedAdapters]:
-    """K fresh adapters, one per seed, gone after the block; the model's weights never change.
+    """K adapters as they start, gone after the block; the model's weights never change.
 
-    Adapter k starts as `fresh_adapter` with `seeds[k]` does, for peft itself draws its weights.
+    Adapter k starts as `started_adapter` with `starts[k]` does, for peft itself draws the weights
+    of fresh ones; a number alone is the seed of a fresh one.
 
     Raises:
-        InputError: a target is no linear layer, or is the head.
+        InputError: a target is no linear layer, or is the head; or a saved adapter does not fit.
     """
-    starts = {seed: _start(model, settings, seed) for seed in dict.fromkeys(seeds)}
-    adapters = StackedAdapters(model, [starts[seed] for seed in seeds], settings)
+    places = [AdapterStart(start) if isinstance(start, int) else start for start in starts]
+    fresh = {s: _start(model, settings, s) for s in dict.fromkeys(p.seed for p in places)}
+    adapters = StackedAdapters(model, [fresh[place.seed] for place in places], settings)
+    for k, place in enumerate(places):
+        if place.carried is not None:
+            adapters.load(k, place.carried)
+    adapters.freeze([place.frozen for place in places])
     for name, module in adapters.modules.items():
         model.set_submodule(name, module)
     try:

@@ -3,11 +3,36 @@
 from sapo_analysis.plan.engines import ENGINES, EngineName, as_engine, stack_size
 from sapo_analysis.plan.identity import ALGORITHM_VERSION, data_fingerprint, stream_seed
 from sapo_analysis.plan.paraphrase import make_plan
+from sapo_analysis.plan.sequence import (
+    Chain,
+    ChainGroup,
+    SequencePlan,
+    make_sequence_plan,
+    order_name,
+)
 from sapo_analysis.plan.work import BASE_STATE, Group, Plan, Purpose, Role, Stage, Trial
+from sapo_analysis.spec import AnyStudy, SequenceStudy
+
+AnyPlan = Plan | SequencePlan
+
+
+def plan_of(study: AnyStudy, engine: EngineName = "stacked") -> AnyPlan:
+    """The plan of a study of any kind; see `make_plan` and `make_sequence_plan`."""
+    if isinstance(study, SequenceStudy):
+        return make_sequence_plan(study, engine)
+    return make_plan(study, engine)
+
 
 __all__ = [
     "ALGORITHM_VERSION",
     "BASE_STATE",
+    "AnyPlan",
+    "Chain",
+    "ChainGroup",
+    "SequencePlan",
+    "make_sequence_plan",
+    "order_name",
+    "plan_of",
     "ENGINES",
     "EngineName",
     "Group",

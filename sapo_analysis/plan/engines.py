@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal, TypeVar, get_args
 
 from sapo_analysis.errors import unknown
 
+Item = TypeVar("Item")
 EngineName = Literal["stacked", "plain"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 _STACK_SIZES = ((20_000_000, 16), (1_000_000_000, 8), (4_000_000_000, 4))
@@ -34,3 +38,10 @@ def stack_size(n_parameters: int) -> int:
         if n_parameters <= most:
             return adapters
     return _LARGEST_STACK
+
+
+def split_evenly(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
+    """Consecutive parts of nearly equal size, none larger than `most`."""
+    n = math.ceil(len(items) / most)
+    cuts = [len(items) * i // n for i in range(n + 1)] if n else []
+    return [items[a:b] for a, b in pairwise(cuts)]

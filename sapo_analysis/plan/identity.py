@@ -77,13 +77,15 @@ def data_fingerprint(task: Task, original: Prompt) -> str:
     return hashlib.sha256(json.dumps([rows, rest], ensure_ascii=False).encode()).hexdigest()
 
 
-def stream_seed(seed: int, state_id: str, task: str) -> int:
+def stream_seed(seed: int, place: str, task: str) -> int:
     """The number that adapter initialisation, data order and dropout of one fine-tune start from.
 
-    All prompts of a task share it. Two fine-tunes from different states never do, though a study
-    gives them one `seed`: a past task and the trial after it would else start from one adapter.
+    All prompts of a task at one `place` share it: in a paraphrase study the parent state, in a
+    sequence the tasks learned before, so that strategies share it too. Two fine-tunes at different
+    places never do, though a study gives them one `seed`: a past task and the trial after it would
+    else start from one adapter.
     """
-    text = f"{seed} {state_id} {task}"
+    text = f"{seed} {place} {task}"
     return int(hashlib.sha256(text.encode()).hexdigest()[:15], 16)
 
 

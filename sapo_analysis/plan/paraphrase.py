@@ -7,14 +7,14 @@ groups that it left.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise, zip_longest
+from itertools import zip_longest
 
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.model_files import ModelFiles, find_model
-from sapo_analysis.plan.engines import EngineName, stack_size
+from sapo_analysis.model_files import find_model
+from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
+from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
 from sapo_analysis.plan.identity import Identity
 from sapo_analysis.plan.work import (
     BASE_STATE,
@@ -25,10 +25,7 @@ from sapo_analysis.plan.work import (
     Trial,
     trial_group,
 )
-from sapo_analysis.prompts import get_prompts
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.prompts.select import select_prompts
-from sapo_analysis.prompts.validate import check_prompts
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.base import Split, Task
@@ -50,8 +47,9 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     tasks = {name: get_task(name, study.data_seed) for name in names}
     for task in tasks.values():
         task.examples("test", study.evaluation.examples)
-    banks = {name: _bank(name, model) for name in names}
-    prompts = _prompts(study, {task: banks[task] for _, task in legs})
+    banks = {name: prompt_bank(name, model) for name in names}
+    prompts = chosen_prompts(study, {task: banks[task] for _, task in legs})
+    _check_comparable(prompts)
     for name in prompts:
         tasks[name].examples("train", max(study.training.examples, study.scoring.examples))
     for name in study.past:
@@ -65,35 +63,6 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)
 
 
-def _bank(task: str, model: ModelFiles) -> list[Prompt]:
-    """A task's prompts, with their pretraining frequencies where the model came with them."""
-    return get_prompts(task, model.pretrained_folder)
-
-
-def _prompts(study: ParaphraseStudy, banks: Mapping[str, list[Prompt]]) -> dict[str, list[Prompt]]:
-    """The prompts each current task is trained with, checked."""
-    if isinstance(study.prompts, tuple):
-        known = [prompt.prompt_id for bank in banks.values() for prompt in bank]
-        for i, prompt_id in enumerate(study.prompts):
-            if prompt_id in study.prompts[:i]:
-                raise InputError(f"`prompts` names {prompt_id!r} twice. Name each prompt once.")
-            if prompt_id not in known:
-                raise unknown("prompt id", prompt_id, known, "`sapo prompts TASK` lists them.")
-    found = {}
-    for name, bank in banks.items():
-        choice = study.prompts
-        if isinstance(choice, tuple):  # ids name their task; each task takes its own
-            choice = tuple(p.prompt_id for p in bank if p.prompt_id in choice)
-        found[name] = select_prompts(bank, choice, study.own_prompts.get(name, ()))
-        check_prompts([p.text for p in found[name]], [p.prompt_id for p in found[name]])
-        if len(found[name]) < 2:
-            raise InputError(
-                f"Task {name!r} has the original prompt alone; a study compares at least two."
-                " Raise `prompts`, name ids of this task, or add `own_prompts`."
-            )
-    return found
-
-
 def _legs(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:
     """(past tasks, current task) pairs; rotating, the tasks before it in the ring are its past."""
     if not study.rotate:
@@ -104,6 +73,15 @@ def _legs(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:
         (tuple(ring[(i - n_past + j) % len(ring)] for j in range(n_past)), task)
         for i, task in enumerate(ring)
     ]
+
+
+def _check_comparable(prompts: Mapping[str, list[Prompt]]) -> None:
+    for name, candidates in prompts.items():
+        if len(candidates) < 2:
+            raise InputError(
+                f"Task {name!r} has the original prompt alone; a study compares at least two."
+                " Raise `prompts`, name ids of this task, or add `own_prompts`."
+            )
 
 
 def _check_noise_prompts(study: ParaphraseStudy, prompts: dict[str, list[Prompt]]) -> None:
@@ -198,15 +176,9 @@ def _groups(
 
 def _interleaved(trials: Mapping[str, list[Trial]], chunk: int) -> Iterator[Group]:
     """Each task's trials in stacks of nearly equal size, the tasks taking turns."""
-    stacks = [_split(own, chunk) for own in trials.values()]
+    stacks = [split_evenly(own, chunk) for own in trials.values()]
     for turn in zip_longest(*stacks):
         yield from (trial_group(stack) for stack in turn if stack)
-
-
-def _split(trials: list[Trial], chunk: int) -> list[list[Trial]]:
-    n = math.ceil(len(trials) / chunk)
-    cuts = [len(trials) * i // n for i in range(n + 1)]
-    return [trials[a:b] for a, b in pairwise(cuts)]
 
 
 def _noise_prompts(study: ParaphraseStudy, task: str, candidates: list[Prompt]) -> list[Prompt]:

@@ -61,6 +61,11 @@ class Group:
     task: str | None = None
     trials: tuple[Trial, ...] = ()
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """What progress counts: trials."""
+        return tuple(trial.trial_id for trial in self.trials)
+
     def without(self, trial_ids: Set[str]) -> Group | None:
         """The group less some of its trials; None if none is left."""
         left = [trial for trial in self.trials if trial.trial_id not in trial_ids]
@@ -89,6 +94,11 @@ class Plan:
     def trials(self) -> list[Trial]:
         """All main, noise and repeat trials in execution order."""
         return [trial for group in self.groups for trial in group.trials]
+
+    @property
+    def units(self) -> list[str]:
+        """What progress counts: trials, in execution order."""
+        return [trial.trial_id for trial in self.trials]
 
     @cached_property
     def stages(self) -> dict[str, Stage]:

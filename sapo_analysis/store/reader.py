@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.records import COSTS, TABLES, Table
-from sapo_analysis.spec import ParaphraseStudy, parse_study
+from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy, parse_study
 from sapo_analysis.store import layout
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.status import Status
@@ -39,7 +39,7 @@ class DamagedRun:
 class Run:
     """One run folder, opened for reading. Tables are read when first asked for."""
 
-    def __init__(self, path: Path, study: ParaphraseStudy, status: Status):
+    def __init__(self, path: Path, study: AnyStudy, status: Status):
         self.path = path
         self.study = study
         self.status = status
@@ -48,6 +48,34 @@ class Run:
     def run_id(self) -> str:
         """The folder's name: the spec's name and eight hex digits."""
         return self.path.name
+
+    @property
+    def paraphrase(self) -> ParaphraseStudy:
+        """The study of a paraphrase run.
+
+        Raises:
+            InputError: it is a run of another kind.
+        """
+        if isinstance(self.study, ParaphraseStudy):
+            return self.study
+        raise InputError(
+            f"Run {self.run_id} is a {self.study.kind} study, and a paraphrase study is asked for."
+            f" See `sapo report {self.run_id}`."
+        )
+
+    @property
+    def sequence(self) -> SequenceStudy:
+        """The study of a sequence run.
+
+        Raises:
+            InputError: it is a run of another kind.
+        """
+        if isinstance(self.study, SequenceStudy):
+            return self.study
+        raise InputError(
+            f"Run {self.run_id} is a {self.study.kind} study, and a sequence study is asked for."
+            f" See `sapo report {self.run_id}`."
+        )
 
     @property
     def is_complete(self) -> bool:

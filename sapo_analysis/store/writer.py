@@ -94,11 +94,16 @@ class RunWriter:
 
     def event(self, event: str, **details: object) -> None:
         """Append one line to `events.jsonl`."""
-        with (self.path / layout.EVENTS).open("a", encoding="utf-8") as file:
-            file.write(
-                json.dumps({"time": layout.now(), "event": event, **details}, ensure_ascii=False)
-                + "\n"
-            )
+        self._append(layout.EVENTS, event, details)
+
+    def live(self, event: str, **details: object) -> None:
+        """Append one line to `live.jsonl`, for whoever watches (`sapo_analysis.store.live`)."""
+        self._append(layout.LIVE, event, details)
+
+    def _append(self, name: str, event: str, details: Mapping[str, object]) -> None:
+        line = {"time": layout.now(), "event": event, **details}
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def write_provenance(self, provenance: Mapping[str, Any]) -> None:
         """Write or replace `provenance.json`."""
@@ -149,13 +154,14 @@ def tidy(path: Path) -> None:
     """Remove what a done run no longer needs.
 
     That is: parts that were joined, weights of its stages, trials taken over that are in its tables
-    by now, and what it had to be made under.
+    by now, what it told while it ran, and what it had to be made under.
     """
     for part in (path / layout.TABLES).glob("*/part-*.parquet"):
         part.unlink()
     for half in (*path.glob(".*.json.*"), *(path / layout.TABLES).glob("*/.*")):
         half.unlink()
     (path / layout.CONDITIONS).unlink(missing_ok=True)
+    (path / layout.LIVE).unlink(missing_ok=True)
     shutil.rmtree(path / layout.REUSED, ignore_errors=True)
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 

@@ -11,15 +11,14 @@ from typing import Any
 
 import torch
 
-from sapo_analysis.learning.training import Member
+from sapo_analysis.learning.members import Member
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import BASE_STATE, EngineName, Plan, make_plan
 from sapo_analysis.spec import ParaphraseStudy
-from sapo_analysis.studies.base import Engine
 from sapo_analysis.studies.diagnostics import Work
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import peak_bytes
-from sapo_analysis.studies.runner import make_engine
+from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.studies.watch import looks_of
 
 _STEPS, _ROWS = 6, 48
@@ -40,7 +39,7 @@ def calibrate(
     plan = make_plan(study, engine).without(set(taken_over))
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
-        worker = make_engine(plan, device, Path(folder))
+        worker = ParaphraseWork(plan, device, Path(folder))
         worker.check()
         counts = _counts(plan, worker)
         seconds = _seconds(worker, counts)
@@ -59,8 +58,8 @@ def calibrate(
     }
 
 
-def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
-    study = plan.study
+def _counts(plan: Plan, work: ParaphraseWork) -> dict[str, int]:
+    study, engine = plan.study, work.engine
     n_eval = study.evaluation.examples
     main = sum(trial.purpose == "main" for trial in plan.trials)
     scored = [
@@ -70,29 +69,31 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         for p in plan.candidates(str(g.task))
     ]
     fits = [(t.task, t.prompt) for t in plan.trials]
-    fits += [(stage.task, engine.original(stage.task)) for stage in plan.stages.values()]
+    fits += [(stage.task, work.original(stage.task)) for stage in plan.stages.values()]
     evaluations = (
         (len(plan.stages) + 1) * len(plan.tasks) + len(scored) - len({(s, t) for s, t, _ in scored})
     )
     evaluations += sum(
         len(g.trials)
-        * (len(plan.tasks) + any(t.prompt != engine.original(t.task) for t in g.trials))
+        * (len(plan.tasks) + any(t.prompt != work.original(t.task) for t in g.trials))
         * (1 + len(looks_of(study, g.trials)[1:-1]))
         for g in plan.groups
     )
     looks = [
-        (engine.dev_rows(t.task, t.prompt), len(looks_of(study, g.trials)))
+        (work.dev_rows(t.task, t.prompt), len(looks_of(study, g.trials)))
         for g in plan.groups
         for t in g.trials
         if looks_of(study, g.trials)
     ]
     n_dev = sum(len(rows) * n for rows, n in looks)
     per_evaluation = sum(
-        engine.evaluation_tokens(engine.test_rows(name, engine.original(name)), task.max_new_tokens)
+        work.engine.evaluation_tokens(
+            work.test_rows(name, work.original(name)), task.max_new_tokens
+        )
         for name, task in plan.tasks.items()
     ) // len(plan.tasks)
     steps, batch = study.training.steps, study.training.batch_size
-    diagnosed = engine.diagnostics.forecast() if engine.diagnostics else Work(0, 0, 0)
+    diagnosed = work.diagnostics.forecast() if work.diagnostics else Work(0, 0, 0)
     return {
         "n_states": len(plan.stages) + 1,
         "n_trials_main": main,
@@ -105,41 +106,39 @@ def _counts(plan: Plan, engine: Engine) -> dict[str, int]:
         "dev_examples": n_dev,
         "evaluated_examples": evaluations * n_eval + n_dev,
         "train_tokens": round(
-            sum(engine.step_tokens(engine.training_rows(t, p)) for t, p in fits) * steps
+            sum(engine.step_tokens(work.training_rows(t, p)) for t, p in fits) * steps
         ),
-        "scored_tokens": sum(
-            engine.reading(engine.scoring_rows(str(t), p))[0] for _, t, p in scored
-        )
+        "scored_tokens": sum(engine.reading(work.scoring_rows(str(t), p))[0] for _, t, p in scored)
         + diagnosed.tokens,
         "evaluated_tokens": evaluations * per_evaluation
         + sum(engine.reading(rows)[0] * n for rows, n in looks),
     }
 
 
-def _seconds(engine: Engine, counts: dict[str, int]) -> float:
-    study = engine.plan.study
-    model = engine.states.at(BASE_STATE)
-    task, prompts = next(iter(engine.plan.prompts.items()))
-    some = engine.scoring_rows(task, prompts[0])[:_ROWS]
-    per_scored = _timed(lambda: engine.losses(model, some)) / len(some)
+def _seconds(work: ParaphraseWork, counts: dict[str, int]) -> float:
+    study = work.plan.study
+    model = work.states.at(BASE_STATE)
+    task, prompts = next(iter(work.plan.prompts.items()))
+    some = work.scoring_rows(task, prompts[0])[:_ROWS]
+    per_scored = _timed(lambda: work.engine.losses(model, some)) / len(some)
     per_gradient = 0.0
-    if (diagnostics := engine.diagnostics) is not None:
+    if (diagnostics := work.diagnostics) is not None:
         per_gradient = _timed(lambda: diagnostics.gradient(model, some)) / len(some)
     short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
     members = [
-        Member(engine.training_rows(task, prompt), short, seed=0)
-        for prompt in prompts[: engine.plan.chunk]
+        Member(work.training_rows(task, prompt), short, seed=0)
+        for prompt in prompts[: work.plan.chunk]
     ]
-    with engine.fine_tuned(model, members):
+    with work.engine.fine_tuned(model, members):
         pass  # the first time also pays for warming up
     started = time.perf_counter()
-    with engine.fine_tuned(model, members) as tuned:
+    with work.engine.fine_tuned(model, members) as tuned:
         per_step = (time.perf_counter() - started) / _STEPS / len(members)
         # Tasks differ in the length of their answers, so every one of them is measured.
-        timed = [_time_evaluation(engine, tuned, name, len(members)) for name in engine.plan.tasks]
+        timed = [_time_evaluation(work, tuned, name, len(members)) for name in work.plan.tasks]
         per_dev = 0.0
         if study.evaluation.checkpoints:
-            dev = [engine.dev_rows(task, prompts[0])[:_ROWS]] * len(members)
+            dev = [work.dev_rows(task, prompts[0])[:_ROWS]] * len(members)
             per_dev = _timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
     per_evaluated = sum(spent for spent, _ in timed) / sum(n for _, n in timed)
     return (
@@ -152,11 +151,11 @@ def _seconds(engine: Engine, counts: dict[str, int]) -> float:
 
 
 def _time_evaluation(
-    engine: Engine, tuned: FineTunes, name: str, n_adapters: int
+    work: ParaphraseWork, tuned: FineTunes, name: str, n_adapters: int
 ) -> tuple[float, int]:
     """Seconds to evaluate adapters on some test rows of a task; rows of all adapters."""
-    task = engine.plan.tasks[name]
-    rows = engine.test_rows(name, engine.original(name))[:_ROWS]
+    task = work.plan.tasks[name]
+    rows = work.test_rows(name, work.original(name))[:_ROWS]
     examples = task.examples("test", len(rows))
     spent = _timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
     return spent, n_adapters * len(rows)

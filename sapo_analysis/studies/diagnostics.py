@@ -43,7 +43,7 @@ from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.rows import Indicator
 
 if TYPE_CHECKING:
-    from sapo_analysis.studies.base import Engine
+    from sapo_analysis.studies.paraphrase import ParaphraseWork
 
 
 class Work(NamedTuple):
@@ -69,15 +69,15 @@ class _AtState:
 
 
 class Diagnostics:
-    """Measures an engine's candidates; references are kept for the state at hand alone."""
+    """Measures a study's candidates; references are kept for the state at hand alone."""
 
-    def __init__(self, engine: Engine):
-        self._engine, self._plan = engine, engine.plan
-        self._n = engine.plan.study.scoring.diagnostics
+    def __init__(self, work: ParaphraseWork):
+        self._host, self._engine, self._plan = work, work.engine, work.plan
+        self._n = work.plan.study.scoring.diagnostics
         # No more rows at once than a training step reads, so the memory for that is enough.
-        self._rows_at_once = engine.plan.study.training.batch_size * engine.plan.chunk
-        base = engine.states.at(BASE_STATE)
-        self._layers = adapted_layers(base, engine.plan.study.lora)
+        self._rows_at_once = work.plan.study.training.batch_size * work.plan.chunk
+        base = work.states.at(BASE_STATE)
+        self._layers = adapted_layers(base, work.plan.study.lora)
         self._n_weights = sum(layer_weight(base, name).numel() for name in self._layers)
         self._at = _AtState("")
 
@@ -94,7 +94,7 @@ class Diagnostics:
         """
         for name in self._plan.tasks:
             self._reference_rows(name)
-            self._prompt_row(name, self._engine.original(name))
+            self._prompt_row(name, self._host.original(name))
         for name, candidates in self._plan.prompts.items():
             for prompt in candidates:
                 self._rows(name, prompt)
@@ -105,7 +105,7 @@ class Diagnostics:
         if self._at.state_id != state_id:
             self._at = _AtState(state_id)
         with meter.time("score"):
-            model = self._engine.states.at(state_id)
+            model = self._host.states.at(state_id)
             return [
                 *self._of_gradient(model, task, prompt, meter),
                 *self._of_text(model, task, prompt, meter),
@@ -163,7 +163,7 @@ class Diagnostics:
         learned = self._plan.learned(self._at.state_id)
         for name in learned:
             if name not in known:
-                original = self._prompt_row(name, self._engine.original(name))
+                original = self._prompt_row(name, self._host.original(name))
                 known[name] = self._representation(model, original, meter)
         if learned:
             own = self._representation(model, row, meter)
@@ -171,13 +171,12 @@ class Diagnostics:
             yield Indicator("prompt_similarity", value, "cosine", 0)
 
     def _rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
-        engine = self._engine
         if self._n <= self._plan.study.scoring.examples:
-            return engine.scoring_rows(task, prompt)[: self._n]  # these are encoded anyway
-        return engine.encoder.encode_split(self._plan.tasks[task], "train", self._n, prompt)
+            return self._host.scoring_rows(task, prompt)[: self._n]  # these are encoded anyway
+        return self._engine.encoder.encode_split(self._plan.tasks[task], "train", self._n, prompt)
 
     def _reference_rows(self, task: str) -> Sequence[Encoded]:
-        original = self._engine.original(task)
+        original = self._host.original(task)
         return self._engine.encoder.encode_split(self._plan.tasks[task], "dev", self._n, original)
 
     def _prompt_row(self, task: str, prompt: Prompt) -> Encoded:
@@ -201,7 +200,7 @@ class Diagnostics:
                 if tasks != [name]:  # another task is compared with it
                     yield self._work(self._reference_rows(name), gradient=True)
             for name in learned:
-                yield Work(1, len(self._prompt_row(name, self._engine.original(name)).ids), 0)
+                yield Work(1, len(self._prompt_row(name, self._host.original(name)).ids), 0)
 
     def _work(self, rows: Sequence[Encoded], gradient: bool = False) -> Work:
         return Work(len(rows), self._batched_reading(rows)[0], len(rows) if gradient else 0)

@@ -6,21 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from torch import Tensor
+
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.mean_loss import MeanLoss
+from sapo_analysis.learning.members import Member
+from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.selection import Selection
 from sapo_analysis.learning.training import Fit
+from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.tasks.base import Example, Task
 
 
 class FineTunes(Protocol):
-    """Adapters on one state, in the order of their members, trained as far as wanted.
+    """Adapters on one model, in order, trained as far as wanted.
 
     Attributes:
-        n_trained: parameters of one adapter.
+        n_trained: parameters of one adapter, beside the model's own.
+        n_differentiated: of the model's own parameters, those that are trained.
+        layout: of an adapter's weights as one vector.
     """
 
     n_trained: int
+    n_differentiated: int
+    layout: AdapterLayout
+
+    def begin(self, members: Sequence[Member]) -> None:
+        """Make ready to train adapter k on member k."""
+        ...
 
     @property
     def fits(self) -> list[Fit]:
@@ -35,6 +49,25 @@ class FineTunes(Protocol):
         self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
     ) -> list[Evaluation]:
         """Each adapter on a task's examples; `rows[k]`: as adapter k reads them."""
+        ...
+
+    def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
+        """Each adapter's teacher-forced losses, in order; `rows[k]`: as adapter k reads them."""
+        ...
+
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
+        """Which of several prompts has the lowest loss, for a single adapter.
+
+        `rows[i]`: the examples under prompt i; `batch_size`: of the released averaging.
+        """
+        ...
+
+    def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
+        """Each adapter's diagonal Fisher information over `rows[k]` [parameters]."""
+        ...
+
+    def weights(self, k: int) -> Tensor:
+        """The weights of adapter k as one vector [parameters]."""
         ...
 
     def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:

@@ -67,6 +67,10 @@ class Meter:
         finally:
             self._totals[phase].seconds += time.perf_counter() - started
 
+    def seconds(self, phase: Phase) -> float:
+        """Time counted to a phase so far."""
+        return self._totals[phase].seconds
+
     def include(self, other: Meter, failed: bool = False) -> None:
         """Add what another meter counted; of a failed attempt the time alone."""
         for phase, theirs in other._totals.items():

@@ -9,30 +9,36 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation, evaluate
+from sapo_analysis.learning.fisher import fisher
 from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses, total_nll
-from sapo_analysis.learning.training import Fit, Member, Training
+from sapo_analysis.learning.selection import Selection, scored_in_full
+from sapo_analysis.learning.training import Fit, Training
+from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.delta_norm import delta_norm
 from sapo_analysis.models.encoding import Encoded, Encoder
-from sapo_analysis.models.lora import fresh_adapter, save_adapter
-from sapo_analysis.studies.base import Engine
+from sapo_analysis.models.lora import adapter_layout, save_adapter, started_adapter
+from sapo_analysis.studies.engine import Engine
 from sapo_analysis.tasks.base import Example, Task
 
 
 class PlainEngine(Engine):
-    """Runs the groups of one plan on one device, a trial at a time."""
+    """One adapter after the other."""
 
     name = "plain"
 
+    def check(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> None:
+        """See `Engine.check`; whatever peft adapts will do."""
+
     def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
         """See `Engine.losses`."""
-        return example_losses(
-            model, rows, self.plan.study.evaluation.batch_size, self.encoder.pad_id
-        )
+        return example_losses(model, rows, self.study.evaluation.batch_size, self.encoder.pad_id)
 
     def nll(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> Tensor:
         """See `Engine.nll`."""
@@ -49,7 +55,7 @@ class PlainEngine(Engine):
 
     def step_tokens(self, rows: Sequence[Encoded]) -> float:
         """See `Engine.step_tokens`."""
-        return self.plan.study.training.batch_size * self.reading(rows)[0] / len(rows)
+        return self.study.training.batch_size * self.reading(rows)[0] / len(rows)
 
     def evaluate(
         self,
@@ -59,25 +65,36 @@ class PlainEngine(Engine):
         rows: Sequence[Encoded],
     ) -> Evaluation:
         """See `Engine.evaluate`."""
-        size = self.plan.study.evaluation.batch_size
+        size = self.study.evaluation.batch_size
         return evaluate(model, self.encoder, task, examples, rows, size)
 
     @contextmanager
-    def fresh(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[_OneFineTune]:
-        """See `Engine.fresh`."""
-        (member,) = members
-        with fresh_adapter(model, self.plan.study.lora, member.seed) as adapted:
-            size = self.plan.study.evaluation.batch_size
-            yield _OneFineTune(adapted, member, self.encoder, size)
+    def adapters(
+        self, model: PreTrainedModel, starts: Sequence[AdapterStart]
+    ) -> Iterator[_OneFineTune]:
+        """See `Engine.adapters`."""
+        (start,) = starts
+        with started_adapter(model, self.study.lora, start) as adapted:
+            yield _OneFineTune(adapted, self.encoder, self.study.evaluation.batch_size)
 
 
 class _OneFineTune:
     """One adapter, as `FineTunes`."""
 
-    def __init__(self, adapted: PreTrainedModel, member: Member, encoder: Encoder, size: int):
+    n_differentiated = 0
+
+    def __init__(self, adapted: PreTrainedModel, encoder: Encoder, size: int):
         self._adapted, self._encoder, self._size = adapted, encoder, size
-        self._training = Training(adapted, member, encoder.pad_id)
-        self.n_trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+        self.n_trained = sum(p.numel() for p in self._parameters)
+        self.layout = adapter_layout(adapted)
+
+    @property
+    def _parameters(self) -> list[Tensor]:
+        return [p for p in self._adapted.parameters() if p.requires_grad]
+
+    def begin(self, members: Sequence[Member]) -> None:
+        (member,) = members
+        self._training = Training(self._adapted, member, self._encoder.pad_id)
 
     @property
     def fits(self) -> list[Fit]:
@@ -90,6 +107,18 @@ class _OneFineTune:
         self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
     ) -> list[Evaluation]:
         return [evaluate(self._adapted, self._encoder, task, examples, rows[0], self._size)]
+
+    def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
+        return [example_losses(self._adapted, rows[0], self._size, self._encoder.pad_id)]
+
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
+        return scored_in_full([self.losses([own])[0] for own in rows], batch_size)
+
+    def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
+        return [fisher(self._adapted, rows[0], self._encoder.pad_id)]
+
+    def weights(self, k: int) -> Tensor:
+        return torch.cat([p.detach().flatten() for p in self._parameters])
 
     def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
         return [mean_loss(self._adapted, rows[0], self._size, self._encoder.pad_id)]

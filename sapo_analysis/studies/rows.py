@@ -61,17 +61,19 @@ def examples(plan: Plan) -> list[Row]:
             ("test", study.evaluation.examples),
         ]
         for split, n in counts:
-            for i, row in enumerate(task.examples(split, n)):
-                found.append(
-                    {
-                        "task": name,
-                        "split": split,
-                        "example": i,
-                        "input": row.input,
-                        "target": row.target,
-                    }
-                )
+            found += [example(task, split, i, r) for i, r in enumerate(task.examples(split, n))]
     return found
+
+
+def example(task: Task, split: Split, i: int, row: Example) -> Row:
+    """An `examples` row."""
+    return {
+        "task": task.name,
+        "split": split,
+        "example": i,
+        "input": row.input,
+        "target": row.target,
+    }
 
 
 def state(

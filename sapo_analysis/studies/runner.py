@@ -9,23 +9,20 @@ import torch
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.loading import Device, choose_device
-from sapo_analysis.plan import ALGORITHM_VERSION, EngineName, Plan, data_fingerprint, make_plan
+from sapo_analysis.plan import (
+    ALGORITHM_VERSION,
+    AnyPlan,
+    EngineName,
+    SequencePlan,
+    data_fingerprint,
+    plan_of,
+)
 from sapo_analysis.provenance import MACHINE, environment
 from sapo_analysis.store import Conditions, Run, RunWriter, layout, open_run, tidy
-from sapo_analysis.studies.base import Engine
+from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.studies.parent_states import StateLosses, check_states
-from sapo_analysis.studies.plain import PlainEngine
-from sapo_analysis.studies.stacked import StackedEngine
+from sapo_analysis.studies.sequence import SequenceWork, work_on_chains
 from sapo_analysis.studies.taken_over import Rows, TakenOver, in_planned_order
-
-_ENGINES: dict[EngineName, type[Engine]] = {
-    engine.name: engine for engine in (StackedEngine, PlainEngine)
-}
-
-
-def make_engine(plan: Plan, device: Device, states_folder: Path) -> Engine:
-    """The engine that a plan was made for."""
-    return _ENGINES[plan.engine](plan, device, states_folder)
 
 
 def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = False) -> None:
@@ -42,7 +39,7 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
     if run.is_complete:
         tidy(path)  # a kill between the last mark and the tidying leaves files that nobody needs
         return
-    plan = make_plan(run.study, engine)
+    plan = plan_of(run.study, engine)
     if threads := run.provenance.get("threads", run.conditions.threads):
         torch.set_num_threads(threads)  # float32 sums depend on it
     device = choose_device(run.study.device)
@@ -52,24 +49,35 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
         _refuse_mixing(run, provenance, allow_mixed)
     elif not allow_mixed:
         _refuse_other_makers(run.conditions, provenance)
-    worker = make_engine(plan, device, path / layout.STATES)
+    worker = _work_of(plan, device, path / layout.STATES)
     worker.check()
-    with RunWriter(path, total=len(plan.trials)) as writer:
+    with RunWriter(path, total=len(plan.units)) as writer:
         begun = open_run(path).provenance
         keys = dict.fromkeys(("started", *_MIXABLE, "commit", *MACHINE))
         here = {key: provenance[key] for key in keys}
         sessions = [*begun.get("sessions", []), here]
         writer.write_provenance({**(begun or provenance), "sessions": sessions})
         worker.say = lambda phase: writer.update(phase=phase)
-        states = {} if allow_mixed else run.conditions.states
-        _work(plan, worker, writer, TakenOver(run), states)
+        if isinstance(worker, SequenceWork):
+            worker.tell = writer.live
+            work_on_chains(worker, writer)
+        else:
+            states = {} if allow_mixed else run.conditions.states
+            _work_on_trials(worker, writer, TakenOver(run), states)
         writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
 
 
-def _work(
-    plan: Plan, engine: Engine, writer: RunWriter, taken_over: TakenOver, states: StateLosses
+def _work_of(plan: AnyPlan, device: Device, states: Path) -> ParaphraseWork | SequenceWork:
+    if isinstance(plan, SequencePlan):
+        return SequenceWork(plan, device, states)
+    return ParaphraseWork(plan, device, states)
+
+
+def _work_on_trials(
+    work: ParaphraseWork, writer: RunWriter, taken_over: TakenOver, states: StateLosses
 ) -> None:
     """Carry out what is not saved yet; `states` are losses that states have to come out with."""
+    plan = work.plan
     finished = writer.finished_groups()
     # Another engine or chunk groups trials otherwise, so they are looked up one by one.
     known = set(open_run(writer.path).table("trials")["trial_id"]) if finished else set()
@@ -81,17 +89,17 @@ def _work(
             continue
         if group.kind == "trials":
             rest = left.without(taken_over.trial_ids)
-            made: Rows = engine.run(rest) if rest is not None else {"costs": []}
+            made: Rows = work.run(rest) if rest is not None else {"costs": []}
             rows = in_planned_order(left, made, taken_over.rows(left))
             done += len(rest.trials) if rest is not None else 0
         else:
-            rows = engine.run(left)
+            rows = work.run(left)
             check_states(rows, states)
         writer.save_group(order, left.group_id, rows)
         writer.update(done=done)
 
 
-def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
+def _provenance(plan: AnyPlan, device: Device) -> dict[str, Any]:
     return {
         **environment(),
         "algorithm_version": ALGORITHM_VERSION,
@@ -109,7 +117,7 @@ def _provenance(plan: Plan, device: Device) -> dict[str, Any]:
         },
         "data": {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()},
         "seeds": list(plan.study.seeds),
-        "noise_seeds": list(plan.study.noise_seeds),
+        "noise_seeds": [] if isinstance(plan, SequencePlan) else list(plan.study.noise_seeds),
         "started": layout.now(),
     }
 

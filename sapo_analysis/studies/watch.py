@@ -13,7 +13,7 @@ from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import Meter
 
 if TYPE_CHECKING:
-    from sapo_analysis.studies.base import Engine
+    from sapo_analysis.studies.paraphrase import ParaphraseWork
 
 
 def looks_of(study: ParaphraseStudy, trials: Sequence[Trial]) -> tuple[int, ...]:
@@ -39,9 +39,9 @@ class Watch:
         curves: `curves` rows of each trial, series `delta_norm` and `dev_loss`.
     """
 
-    def __init__(self, engine: Engine, trials: Sequence[Trial], meter: Meter):
-        self._engine, self._trials, self._meter = engine, trials, meter
-        self.steps = looks_of(engine.plan.study, trials)
+    def __init__(self, work: ParaphraseWork, trials: Sequence[Trial], meter: Meter):
+        self._work, self._trials, self._meter = work, trials, meter
+        self.steps = looks_of(work.plan.study, trials)
         self.scores: list[list[rows.Row]] = [[] for _ in trials]
         self.curves: list[list[rows.Row]] = [[] for _ in trials]
 
@@ -50,11 +50,11 @@ class Watch:
         training = [k for k, fit in enumerate(tuned.fits) if not fit.diverged]
         if not training:
             return
-        plan, task = self._engine.plan, self._trials[0].task
-        self._engine.say(f"{task}: at step {step} of {plan.study.training.steps}")
+        plan, task = self._work.plan, self._trials[0].task
+        self._work.say(f"{task}: at step {step} of {plan.study.training.steps}")
         scores: list[list[rows.Row]] = [[] for _ in self._trials]
         if step in self.steps[1:-1]:  # both ends are measured in any case
-            measured = self._engine.measure_trials(self._trials, tuned, self._meter)
+            measured = self._work.measure_trials(self._trials, tuned, self._meter)
             for trial, results, found in zip(self._trials, measured, scores, strict=True):
                 for name, prompt, result in results:
                     key = rows.measured(trial.state_id, trial, name, prompt, step)
@@ -70,7 +70,7 @@ class Watch:
                 self.scores[k] += scores[k]
 
     def _dev_losses(self, tuned: FineTunes) -> list[float]:
-        encoded = [self._engine.dev_rows(trial.task, trial.prompt) for trial in self._trials]
+        encoded = [self._work.dev_rows(trial.task, trial.prompt) for trial in self._trials]
         with self._meter.time("evaluate"):
             found = tuned.mean_losses(encoded)
         for own, loss in zip(encoded, found, strict=True):

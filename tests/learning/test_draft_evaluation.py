@@ -4,8 +4,9 @@ import pytest
 
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import evaluate
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.stacked_training import train_stacked
-from sapo_analysis.learning.training import Member, train
+from sapo_analysis.learning.training import train
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.prompts import get_prompts

@@ -5,10 +5,11 @@ import torch
 
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import evaluate
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import packed_losses
 from sapo_analysis.learning.scoring import example_losses
 from sapo_analysis.learning.stacked_training import train_stacked
-from sapo_analysis.learning.training import Member, train
+from sapo_analysis.learning.training import train
 from sapo_analysis.model_files import find_model
 from sapo_analysis.models.loading import choose_device, load_model
 from sapo_analysis.models.lora import fresh_adapter

@@ -6,8 +6,9 @@ import torch
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import evaluate
 from sapo_analysis.learning.mean_loss import mean_loss, stacked_mean_losses
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.stacked_training import StackedTraining, train_stacked
-from sapo_analysis.learning.training import Member, Training, train
+from sapo_analysis.learning.training import Training, train
 from sapo_analysis.models.delta_norm import delta_norm, stacked_delta_norms
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters

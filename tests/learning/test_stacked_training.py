@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.stacked_training import train_stacked
-from sapo_analysis.learning.training import Member, train
+from sapo_analysis.learning.training import train
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters

@@ -7,7 +7,8 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from sapo_analysis.learning.training import batch_order, train
+from sapo_analysis.learning.members import batch_order
+from sapo_analysis.learning.training import train
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.spec import LoraSettings, TrainingSettings

@@ -23,10 +23,11 @@ from transformers import (
 )
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import check_packed, packed_losses
 from sapo_analysis.learning.scoring import example_losses
 from sapo_analysis.learning.stacked_training import train_stacked
-from sapo_analysis.learning.training import Member, train
+from sapo_analysis.learning.training import train
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.models.packed import packed

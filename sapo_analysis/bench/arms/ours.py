@@ -10,10 +10,10 @@ from sapo_analysis.bench.arms.weights import Weights
 from sapo_analysis.bench.workload import Workload
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import packed_losses
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.stacked_training import train_stacked
-from sapo_analysis.learning.training import Member
 from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
 
 

@@ -23,7 +23,7 @@ from sapo_analysis.bench.arms.weights import Weights, adapter_weights
 from sapo_analysis.bench.greedy import greedy_tokens
 from sapo_analysis.bench.workload import Evaluated, Workload
 from sapo_analysis.learning.batching import collate
-from sapo_analysis.learning.training import batch_order
+from sapo_analysis.learning.members import batch_order
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.spec import TrainingSettings

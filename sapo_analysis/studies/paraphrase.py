@@ -1,104 +1,54 @@
-"""What every engine does: carries out one group of a plan at a time and gives it as table rows."""
+"""A paraphrase study's work: one group of its plan at a time, as table rows."""
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, ClassVar
-
-from torch import Tensor
-from transformers import PreTrainedModel
+from typing import Any
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import Evaluation
-from sapo_analysis.learning.scoring import ExampleLoss
-from sapo_analysis.learning.training import Member
-from sapo_analysis.models.encoding import Encoded, Encoder, count_tokens
-from sapo_analysis.models.loading import Device, context_length, load_tokenizer
-from sapo_analysis.plan import BASE_STATE, EngineName, Group, Plan, Stage, Trial, stream_seed
+from sapo_analysis.learning.members import Member
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.encoding import Encoded, count_tokens
+from sapo_analysis.models.loading import Device
+from sapo_analysis.plan import BASE_STATE, Group, Plan, Stage, Trial, stream_seed
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies import rows
 from sapo_analysis.studies.diagnostics import Diagnostics
+from sapo_analysis.studies.engines import make_engine
 from sapo_analysis.studies.fine_tunes import FineTunes
-from sapo_analysis.studies.meter import Meter, model_sizes
+from sapo_analysis.studies.memory import halved_when_full
+from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.states import States
 from sapo_analysis.studies.watch import Watch
-from sapo_analysis.tasks.base import Example, Task
+from sapo_analysis.tasks.base import Example
 
 Rows = dict[str, list[dict[str, Any]]]
 Say = Callable[[str], None]
 
 
-class Engine(ABC):
-    """Runs the groups of one plan on one device; how it scores, trains and measures is its own."""
-
-    name: ClassVar[EngineName]
+class ParaphraseWork:
+    """Runs the groups of one plan on one device."""
 
     def __init__(self, plan: Plan, device: Device, states_folder: Path):
         self.plan = plan
-        self.device = device
         self.states = States(plan, device, states_folder)
+        self.engine = make_engine(plan, device, self.states.at(BASE_STATE))
+        self.encoder = self.engine.encoder
         self.say: Say = lambda phase: None
-        tokenizer = load_tokenizer(plan.model)
-        base = self.states.at(BASE_STATE)
-        self.encoder = Encoder(tokenizer, context_length(base))
-        self.sizes = model_sizes(base)
         self.diagnostics = Diagnostics(self) if plan.study.scoring.diagnostics else None
-
-    @abstractmethod
-    def losses(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> list[ExampleLoss]:
-        """Teacher-forced losses, one per row, in order."""
-
-    @abstractmethod
-    def nll(self, model: PreTrainedModel, rows: Sequence[Encoded]) -> Tensor:
-        """−log p summed over the target tokens of all rows (nats); gradients can flow."""
-
-    @abstractmethod
-    def reading(self, rows: Sequence[Encoded]) -> tuple[int, int]:
-        """To score rows of one prompt: tokens read, and tokens at which the head is computed."""
-
-    @abstractmethod
-    def evaluation_tokens(self, rows: Sequence[Encoded], max_new_tokens: int) -> int:
-        """About how many tokens measuring one adapter on these rows reads and writes."""
-
-    @abstractmethod
-    def step_tokens(self, rows: Sequence[Encoded]) -> float:
-        """Tokens that an average step of training on these rows reads."""
-
-    @abstractmethod
-    def evaluate(
-        self,
-        model: PreTrainedModel,
-        task: Task,
-        examples: Sequence[Example],
-        rows: Sequence[Encoded],
-    ) -> Evaluation:
-        """A model without an adapter on a task."""
-
-    @abstractmethod
-    def fresh(
-        self, model: PreTrainedModel, members: Sequence[Member]
-    ) -> AbstractContextManager[FineTunes]:
-        """A fresh adapter per member on a frozen model, not trained yet; gone after the block."""
-
-    @contextmanager
-    def fine_tuned(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[FineTunes]:
-        """The same, each trained to its end."""
-        with self.fresh(model, members) as tuned:
-            tuned.train()
-            yield tuned
 
     def _made_by(self, chunk: int) -> rows.Row:
         """How trials are made: every candidate is trained, so there is no policy."""
         return {
             "policy": None,
             "method": self.plan.study.method,
-            "engine": self.name,
+            "engine": self.engine.name,
             "chunk": chunk,
-            "device": self.device.name,
+            "device": self.engine.device.name,
         }
 
     def check(self) -> None:
@@ -120,16 +70,20 @@ class Engine(ABC):
             self.training_rows(stage.task, self.original(stage.task))
         if self.diagnostics is not None:
             self.diagnostics.check()
+        longest = max(self.encoder.known(), key=lambda row: len(row.ids))
+        name = next(iter(self.plan.tasks))
+        some = [*self.test_rows(name, self.original(name))[:3], longest]
+        self.engine.check(self.states.at(BASE_STATE), some)
 
     def run(self, group: Group) -> Rows:
         """Everything that one group measures, as table rows."""
-        meter = Meter(self.sizes)
+        meter = Meter(self.engine.sizes)
         if group.kind == "base":
             found = self._base(meter)
         elif group.stage is not None:
             found = self._stage(group.stage, meter)
         elif group.trials:
-            found = self.trials(group.trials, meter)
+            found = halved_when_full(self._trials, group.trials, meter, self.engine, self.say)
         else:
             assert group.state_id is not None and group.task is not None
             found = self._score(group.state_id, group.task, meter)
@@ -207,8 +161,8 @@ class Engine(ABC):
             self.say(f"scoring prompt {i} of {len(candidates)} of {task}")
             encoded = self.scoring_rows(task, prompt)
             with meter.time("score"):
-                losses = self.losses(model, encoded)
-            meter.add("score", len(encoded), *self.reading(encoded))
+                losses = self.engine.losses(model, encoded)
+            meter.add("score", len(encoded), *self.engine.reading(encoded))
             found["candidate_losses"] += rows.candidate_losses(state_id, prompt, losses)
             n_tokens = count_tokens(self.encoder.tokenizer, [prompt.text])[0]
             found["indicators"] += rows.indicators(
@@ -222,7 +176,7 @@ class Engine(ABC):
                 self._measure_state(state_id, task, prompt, meter, found)
         return found
 
-    def trials(self, trials: Sequence[Trial], meter: Meter) -> Rows:
+    def _trials(self, trials: Sequence[Trial], meter: Meter) -> Rows:
         """Fine-tunes of one task from one state: trained, then measured on every task."""
         state_id, task = trials[0].state_id, trials[0].task
         which = f"{task}, {_counted(len(trials), 'fine-tune')}"
@@ -255,9 +209,11 @@ class Engine(ABC):
         self, state_id: str, members: Sequence[Member], meter: Meter, watch: Watch | None = None
     ) -> Iterator[FineTunes]:
         model = self.states.at(state_id)
+        starts = [AdapterStart(member.seed) for member in members]
         with ExitStack() as stack:
             with meter.time("train"):
-                tuned = stack.enter_context(self.fresh(model, members))
+                tuned = stack.enter_context(self.engine.adapters(model, starts))
+                tuned.begin(members)
             if watch is not None:
                 for step in watch.steps:
                     with meter.time("train"):
@@ -304,7 +260,7 @@ class Engine(ABC):
         self, state_id: str, task: str, prompt: Prompt, meter: Meter, found: Rows
     ) -> None:
         with meter.time("evaluate"):
-            result = self.evaluate(
+            result = self.engine.evaluate(
                 self.states.at(state_id),
                 self.plan.tasks[task],
                 self._test_examples(task),

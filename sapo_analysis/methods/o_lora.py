@@ -1,0 +1,29 @@
+"""Method `o-lora`: LoRAInc whose new adapter is kept orthogonal to the earlier ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sapo_analysis.learning.penalties import OrthogonalPenalty
+from sapo_analysis.methods.base import Learned
+from sapo_analysis.methods.lora_inc import LoraInc
+from sapo_analysis.models.adapter_layout import AdapterLayout
+from sapo_analysis.models.lora import read_adapter
+
+
+class OLora(LoraInc):
+    """O-LoRA (arXiv 2310.14152): LoRAInc and a penalty on A_earlier A_newᵀ (methods §4)."""
+
+    name = "o-lora"
+
+    def penalty(self, past: Sequence[Learned], layout: AdapterLayout) -> OrthogonalPenalty | None:
+        """See `Method.penalty`."""
+        if not past:
+            return None
+        adapters = [read_adapter(stage.folder) for stage in past]
+        earlier = [{name: a for name, (a, _) in own.items()} for own in adapters]
+        return OrthogonalPenalty(self.study.o_lora.weight, layout, earlier)
+
+    def decides(self, n_past: int) -> object:
+        """See `Method.decides`."""
+        return None if n_past == 0 else [self.name, self.study.o_lora.weight]

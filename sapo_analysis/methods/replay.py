@@ -1,0 +1,29 @@
+"""Method `replay`: sequential LoRA that goes on seeing rows of earlier tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sapo_analysis.learning.members import Replay
+from sapo_analysis.methods.base import Learned
+from sapo_analysis.methods.lora import Lora
+
+
+class ReplayRows(Lora):
+    """Uniform experience replay: rows drawn evenly from the training rows of all earlier tasks.
+
+    They come under the prompts that they were learned with, and join the current task's rows: each
+    step sees as many of those as without replay.
+    """
+
+    name = "replay"
+
+    def replay(self, past: Sequence[Learned]) -> Replay | None:
+        """See `Method.replay`."""
+        if not past:
+            return None
+        return Replay([row for stage in past for row in stage.rows], self.study.replayed_rows)
+
+    def decides(self, n_past: int) -> object:
+        """See `Method.decides`."""
+        return None if n_past == 0 else [self.name, self.study.replay.ratio]

@@ -1,0 +1,21 @@
+"""Where an adapter begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class AdapterStart:
+    """What an adapter is before it is trained.
+
+    Attributes:
+        seed: of the fresh initialisation, as peft draws it.
+        carried: folder of a saved adapter whose weights it takes on instead.
+        frozen: folders of saved adapters that count at full scale beside it and do not change.
+    """
+
+    seed: int
+    carried: Path | None = None
+    frozen: tuple[Path, ...] = ()

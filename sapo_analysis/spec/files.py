@@ -1,0 +1,92 @@
+"""Specs as files: YAML that a user writes, presets, and the `spec.json` of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.spec.paraphrase import ParaphraseStudy
+from sapo_analysis.spec.sequence import SequenceStudy
+from sapo_analysis.spec.settings import SCHEMA_VERSION
+
+AnyStudy = ParaphraseStudy | SequenceStudy
+KINDS: dict[str, type[ParaphraseStudy] | type[SequenceStudy]] = {
+    "paraphrase": ParaphraseStudy,
+    "sequence": SequenceStudy,
+}
+PRESETS = Path(__file__).parent.parent / "data" / "presets"
+
+
+def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
+    """A spec from plain data.
+
+    Raises:
+        InputError: a setting is unknown, misspelt or out of range, or the schema is newer than this
+            version; `source` and every offending field are named.
+    """
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{source} does not hold a study: it must be a mapping of settings,"
+            f" got {type(data).__name__}."
+        )
+    if odd := [key for key in data if not isinstance(key, str)]:
+        raise InputError(f"{source} has settings that are no names: {odd}. Write name: value.")
+    version = data.get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"{source} has schema_version {version}; this version reads up to {SCHEMA_VERSION}."
+            " It was written by a newer sapo-analysis: upgrade, then try again."
+        )
+    kind = data.get("kind", "paraphrase")
+    if kind not in KINDS:
+        raise InputError(f"{source} is a study of kind {kind!r}. Known kinds: {', '.join(KINDS)}.")
+    try:
+        return KINDS[kind](**data)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+
+
+def load_study(path: Path) -> AnyStudy:
+    """A spec from a YAML or JSON file; its name defaults to the file's stem.
+
+    Raises:
+        InputError: no such file, not YAML, or not a valid study.
+    """
+    return parse_study(read_spec_data(path), str(path))
+
+
+def read_spec_data(path: Path) -> dict[str, Any]:
+    """The plain settings of a spec file, with `name` filled in from the file's stem."""
+    import yaml
+
+    try:
+        data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"No spec file {str(path)!r}."
+            f" Give a YAML file or a preset: {', '.join(preset_names())}."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"Cannot read {str(path)!r}: {error}. Give a readable YAML file."
+        ) from error
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{str(path)!r} is not YAML: {error}. Mend it at the place named."
+        ) from error
+    if isinstance(data, dict):
+        data.setdefault("name", re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:40])
+    return data
+
+
+def preset_names() -> list[str]:
+    """Names of the studies that ship with the package."""
+    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def to_json(study: AnyStudy) -> str:
+    """The spec as the text of `spec.json`; `parse_study(json.loads(...))` gives an equal spec."""
+    return json.dumps(study.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"

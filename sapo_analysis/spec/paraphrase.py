@@ -1,0 +1,118 @@
+"""The paraphrase study: one task, many wordings of its training prompt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sapo_analysis.spec.settings import (
+    EvaluationSettings,
+    ScoringSettings,
+    Seed,
+    Study,
+    each_once,
+    own_prompts_are_for,
+)
+
+
+class ParaphraseStudy(Study):
+    """Which wording of the training prompt makes the model forget less and generalize better?
+
+    For each replicate: learn `past`, then fine-tune one adapter per (current task, prompt) from
+    that one state and measure every task. All prompts share examples, order, adapter initialisation
+    and dropout streams.
+    """
+
+    kind: Literal["paraphrase"] = "paraphrase"
+    past: tuple[str, ...] = Field((), description="tasks learned before, in this order")
+    current: tuple[str, ...] = Field(
+        min_length=1, description="tasks learned with each prompt, one at a time"
+    )
+    unseen: tuple[str, ...] = Field((), description="tasks only measured; they can gain or lose")
+    retained: tuple[str, ...] = Field(
+        (), description="tasks the base model has mastered; they can only lose"
+    )
+    state_seeds: tuple[Seed, ...] | None = Field(
+        None,
+        description="how replicate i learned the past; default: its seed;"
+        " one number is shared by all",
+    )
+    noise_seeds: tuple[Seed, ...] = Field(
+        (), description="same prompt and state again under these seeds"
+    )
+    noise_prompts: tuple[str, ...] | None = Field(
+        None,
+        description="prompt ids repeated under the noise seeds;"
+        " default: original and one drawn paraphrase",
+    )
+    method: Literal["lora"] = Field("lora", description="how a task is learned")
+    rotate: bool = Field(
+        False,
+        description="every task of past, current and unseen is current once,"
+        " the others past or unseen in turn",
+    )
+    scoring: ScoringSettings = ScoringSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @model_validator(mode="after")
+    def _roles_are_disjoint(self) -> ParaphraseStudy:
+        seen: dict[str, str] = {}
+        for role in ("past", "current", "unseen", "retained"):
+            for task in getattr(self, role):
+                if task in seen:
+                    both = (
+                        f"twice in {role}"
+                        if seen[task] == role
+                        else f"both {seen[task]} and {role}"
+                    )
+                    raise ValueError(
+                        f"task {task!r} is {both}; a task has one role in a study."
+                        " Remove one of the two"
+                    )
+                seen[task] = role
+        if len(seen) < 2:
+            raise ValueError(
+                "a study needs at least one task beside the current one."
+                " Add past, unseen or retained tasks"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _seeds_are_usable(self) -> ParaphraseStudy:
+        each_once("noise_seeds", self.noise_seeds)
+        shared = sorted(set(self.seeds) & set(self.noise_seeds))
+        if shared:
+            raise ValueError(
+                f"{shared} are both seeds and noise_seeds; a noise trial needs a seed of its own"
+            )
+        if self.state_seeds is not None and len(self.state_seeds) not in (1, len(self.seeds)):
+            raise ValueError(
+                f"state_seeds has {len(self.state_seeds)} numbers for {len(self.seeds)} seeds."
+                " Give one per seed, or one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_come_before_the_end(self) -> ParaphraseStudy:
+        late = [step for step in self.evaluation.checkpoints if step >= self.training.steps]
+        if late:
+            raise ValueError(
+                f"evaluation.checkpoints has {late}, but training.steps is {self.training.steps};"
+                " a checkpoint comes before the end, which is measured anyway"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _own_prompts_have_a_task(self) -> ParaphraseStudy:
+        trained = set(self.current) | (set(self.past) | set(self.unseen) if self.rotate else set())
+        own_prompts_are_for(sorted(trained), self.own_prompts)
+        return self
+
+    @property
+    def replicates(self) -> list[tuple[int, int]]:
+        """(state seed, trial seed) of each replicate: paired, not crossed."""
+        state_seeds = self.state_seeds or self.seeds
+        if len(state_seeds) == 1:
+            state_seeds = state_seeds * len(self.seeds)
+        return list(zip(state_seeds, self.seeds, strict=True))

@@ -1,0 +1,178 @@
+"""Settings that every kind of study shares: adapter, training, scoring, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.explain import explain
+
+SCHEMA_VERSION = 1
+"""Version of the spec and of the run folder; a newer one is refused, never guessed at."""
+
+Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and a misspelt name is an error, not a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LoraSettings(Settings):
+    """The adapter that is trained; names and meanings are peft's `LoraConfig`."""
+
+    r: PositiveInt = Field(8, description="rank of the update (1)")
+    lora_alpha: PositiveFloat = Field(
+        16, description="scale numerator: the update counts alpha / r times (1)"
+    )
+    lora_dropout: float = Field(
+        0.0, ge=0, lt=1, description="dropout on the adapter's input (probability)"
+    )
+    target_modules: tuple[str, ...] | Literal["all-linear"] = Field(
+        "all-linear", description="names of the linear layers that get an adapter, or all-linear"
+    )
+
+
+class TrainingSettings(Settings):
+    """One fine-tune. Past tasks and current tasks are learned with the same settings."""
+
+    examples: PositiveInt = Field(480, description="first training rows used (examples)")
+    batch_size: PositiveInt = Field(16, description="examples per optimizer step (examples)")
+    steps: PositiveInt = Field(50, description="optimizer steps (steps)")
+    learning_rate: PositiveFloat = Field(3e-3, description="peak AdamW learning rate (1/step)")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant",
+        description="learning rate after the warm-up: constant, or linear or cosine decay to 0",
+    )
+    warmup_steps: NonNegativeInt = Field(0, description="linear warm-up from 0 (steps)")
+    weight_decay: NonNegativeFloat = Field(0.0, description="AdamW decoupled weight decay (1)")
+    max_grad_norm: PositiveFloat = Field(
+        1.0, description="gradient norm above which it is clipped (1)"
+    )
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> TrainingSettings:
+        if self.warmup_steps > self.steps:
+            raise ValueError(f"warmup_steps is {self.warmup_steps}, more than steps = {self.steps}")
+        return self
+
+
+class ScoringSettings(Settings):
+    """Pre-update loss: the loss of every candidate prompt on the current task before any update."""
+
+    examples: PositiveInt = Field(
+        250, description="first training rows scored, in file order (examples)"
+    )
+    batch_size: PositiveInt = Field(
+        8,
+        description="rows per batch of the released averaging,"
+        " which is a mean of batch means (examples)",
+    )
+    diagnostics: NonNegativeInt = Field(
+        0,
+        description="first training rows that the gradient indicators use (examples);"
+        " 0: neither these nor prompt perplexity and similarity",
+    )
+
+
+class EvaluationSettings(Settings):
+    """How each state and each trial is measured on every task of the study."""
+
+    examples: PositiveInt = Field(100, description="first test rows of each task (examples)")
+    batch_size: PositiveInt = Field(64, description="rows decoded at once (examples)")
+    n_predictions_kept: NonNegativeInt = Field(
+        64, description="first test rows whose output is kept (examples)"
+    )
+    checkpoints: tuple[PositiveInt, ...] = Field(
+        (),
+        description="optimizer steps after which each main or noise trial is measured as at its"
+        " end; there, at the start and at the end also its dev loss and how far it moved (steps)",
+    )
+
+    @model_validator(mode="after")
+    def _checkpoints_rise(self) -> EvaluationSettings:
+        if any(b <= a for a, b in pairwise(self.checkpoints)):
+            raise ValueError(
+                f"checkpoints are {list(self.checkpoints)}; name each step once, in rising order"
+            )
+        return self
+
+
+class Study(Settings):
+    """What every kind of study has."""
+
+    schema_version: Annotated[StrictInt, Field(ge=1)] = SCHEMA_VERSION
+    name: str = Field(
+        "study",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        description="start of the run's id (a-z, 0-9, hyphen)",
+    )
+    model: str = Field(
+        "pocket", min_length=1, description="a known model's name, or a folder with one"
+    )
+    prompts: Annotated[StrictInt, Field(ge=0)] | tuple[str, ...] | dict[str, NonNegativeInt] = (
+        Field(
+            12,
+            description="paraphrases per trained task beside the original: a number,"
+            " a list of prompt ids, or a number per source such as {seen: 6, novel: 6},"
+            " spread evenly over pretraining frequency",
+        )
+    )
+    own_prompts: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="further paraphrases by their text, per trained task"
+    )
+    data_seed: Seed = Field(0, description="which examples each pocket task draws")
+    seeds: tuple[Seed, ...] = Field(
+        (0,), min_length=1, description="one replicate each: adapter, order, dropout"
+    )
+    lora: LoraSettings = LoraSettings()
+    training: TrainingSettings = TrainingSettings()
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto takes the GPU when there is one"
+    )
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32", description="type of the base model's weights"
+    )
+
+    def __init__(self, **settings: Any) -> None:
+        """Settings by name; a wrong one is an `InputError`, as from a file."""
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise InputError("The study cannot be run.\n" + explain(error, type(self))) from error
+
+    @model_validator(mode="after")
+    def _each_seedeach_once(self) -> Study:
+        each_once("seeds", self.seeds)
+        return self
+
+
+def each_once(field: str, values: tuple[int, ...]) -> None:
+    """Refuse a list of seeds with a number twice."""
+    if len(set(values)) != len(values):
+        raise ValueError(f"{field} has a number twice: {list(values)}. Name each seed once")
+
+
+def own_prompts_are_for(trained: Collection[str], own_prompts: Iterable[str]) -> None:
+    """Refuse prompts of a task that the study does not train with them."""
+    for task in own_prompts:
+        if task not in trained:
+            raise ValueError(
+                f"own_prompts names {task!r}, which is not a current task. Current: {list(trained)}"
+            )

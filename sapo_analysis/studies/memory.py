@@ -1,0 +1,53 @@
+"""A stack that the memory does not hold is halved."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import torch
+
+from sapo_analysis.studies.engine import Engine
+from sapo_analysis.studies.meter import Meter
+
+Item = TypeVar("Item")
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def halved_when_full(
+    work: Callable[[Sequence[Item], Meter], Rows],
+    items: Sequence[Item],
+    meter: Meter,
+    engine: Engine,
+    say: Callable[[str], None],
+) -> Rows:
+    """Work on all items at once, or on halves one after the other where they do not fit.
+
+    Each trial's row says in how large a stack it was trained.
+    """
+    attempt = Meter(engine.sizes)
+    try:
+        found = work(items, attempt)
+    except RuntimeError as error:
+        if not _out_of_memory(error) or len(items) == 1:
+            raise
+    else:
+        meter.include(attempt)
+        return found
+    meter.include(attempt, failed=True)
+    # Here the failed attempt is over and nothing refers to its tensors any more.
+    gc.collect()
+    if engine.device.name == "cuda":
+        torch.cuda.empty_cache()
+    half = len(items) // 2
+    say(f"out of memory with {len(items)} adapters: trying {len(items) - half}")
+    found = halved_when_full(work, items[:half], meter, engine, say)
+    for table, rows in halved_when_full(work, items[half:], meter, engine, say).items():
+        found[table] += rows
+    return found
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch had no memory left; on a CPU it says so in words alone."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,92 @@
+"""What is known of a sequence run so far: how far each chain is, what was trained and scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sapo_analysis.plan import BASE_STATE, Chain, order_name
+from sapo_analysis.spec import SequenceStudy
+from sapo_analysis.store import Run
+from sapo_analysis.studies.sequence.choosing import Scored
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage that a chain has behind it; `result` is None where its fine-tune diverged."""
+
+    task: str
+    prompt_id: str
+    result: str | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fine-tune that was made: the state it reached (None: it diverged), and what it took."""
+
+    result: str | None
+    seconds: float
+    examples: int
+
+
+@dataclass
+class Book:
+    """Steps of each chain, fine-tunes by their id, and candidates' losses at θ_0 by task."""
+
+    steps: dict[Chain, list[Step]] = field(default_factory=dict)
+    trained: dict[str, Trained] = field(default_factory=dict)
+    at_base: dict[str, Scored] = field(default_factory=dict)
+
+    def of(self, chain: Chain) -> list[Step]:
+        """What a chain has behind it."""
+        return self.steps.setdefault(chain, [])
+
+    def ended(self, chain: Chain) -> bool:
+        """Whether a chain's last fine-tune diverged, so that nothing can follow."""
+        steps = self.of(chain)
+        return bool(steps) and steps[-1].result is None
+
+    def state(self, chain: Chain) -> str:
+        """The state that a chain has reached."""
+        steps = self.of(chain)
+        if not steps:
+            return BASE_STATE
+        assert steps[-1].result is not None, "callers leave out chains that ended"
+        return steps[-1].result
+
+
+def read_book(run: Run, study: SequenceStudy, candidates: dict[str, list[str]]) -> Book:
+    """The book of a run that was begun before.
+
+    Args:
+        run: The run.
+        study: Its study.
+        candidates: Prompt ids of each task, in order.
+    """
+    book = Book()
+    chains = {
+        (order_name(order), *strategy, seed): Chain(order, strategy, seed)
+        for order in study.orders
+        for strategy in study.chosen_strategies
+        for seed in study.seeds
+    }
+    for row in run.table("chains").sort_values("stage", kind="stable").to_dict("records"):
+        result = row["result_state_id"] or None
+        chain = chains[(row["order"], row["policy"], row["method"], row["seed"])]
+        book.of(chain).append(Step(row["task"], row["prompt_id"], result))
+        book.trained[row["trial_id"]] = Trained(result, row["train_seconds"], row["train_examples"])
+    indicators = run.table("indicators")
+    losses = indicators[
+        (indicators["state_id"] == BASE_STATE) & (indicators["name"] == "pre_update_loss")
+    ].set_index(["task", "prompt_id"])
+    costs = run.table("costs")
+    for task, prompt_ids in candidates.items():
+        cost = costs[(costs["group"] == f"score-{task}") & (costs["phase"] == "score")]
+        if not cost.empty:
+            own = losses.loc[[(task, prompt_id) for prompt_id in prompt_ids]]
+            book.at_base[task] = Scored(
+                [float(value) for value in own["value"]],
+                [bool(exact) for exact in own["exact"]],
+                float(cost["seconds"].sum()),
+                int(cost["examples"].sum()),
+            )
+    return book

@@ -1,0 +1,73 @@
+"""One stage of a chain as a piece of work: where it starts, what it learns, with which prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sapo_analysis.methods import Learned, Method
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.plan import Chain
+from sapo_analysis.prompts.base import Prompt
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a chain stands before a stage.
+
+    Attributes:
+        state_id: the state it has reached.
+        past: the stages behind it.
+        start: where its adapter starts; untrained, that is the state itself.
+        method: how it learns.
+        task: what it learns next.
+    """
+
+    state_id: str
+    past: tuple[Learned, ...]
+    start: AdapterStart
+    method: Method
+    task: str
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The tasks behind it, in order."""
+        return tuple(stage.task for stage in self.past)
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """A stage with its prompt chosen.
+
+    Attributes:
+        trial_id: its content's hash; chains that do the same thing share it.
+        chain: the first of those chains.
+        place: where it starts.
+        prompt: what stands for its training prompt wherever a single one is asked for.
+        prompts: what it trains with: that one, or several that are drawn from.
+    """
+
+    trial_id: str
+    chain: Chain
+    place: Place
+    prompt: Prompt
+    prompts: tuple[Prompt, ...]
+
+    @property
+    def task(self) -> str:
+        """What it learns."""
+        return self.place.task
+
+    @property
+    def method(self) -> Method:
+        """How it learns."""
+        return self.place.method
+
+    @property
+    def state_id(self) -> str:
+        """The state it starts from."""
+        return self.place.state_id
+
+    @property
+    def result_id(self) -> str:
+        """The state it leads to."""
+        return "s-" + self.trial_id

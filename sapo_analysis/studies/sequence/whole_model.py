@@ -1,0 +1,103 @@
+"""A whole model that is trained, as `FineTunes`: one at a time, in a plain loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.fisher import fisher
+from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
+from sapo_analysis.learning.members import Member
+from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.selection import Selection, scored_in_full
+from sapo_analysis.learning.training import Fit, Training
+from sapo_analysis.models.adapter_layout import AdapterLayout
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.studies.engine import Engine
+from sapo_analysis.tasks.base import Example, Task
+
+_FILE = "model.safetensors"
+
+
+@contextmanager
+def whole_model(
+    engine: Engine, base: PreTrainedModel, start: AdapterStart
+) -> Iterator[_WholeModel]:
+    """A copy of the base model, or of the one that an earlier stage left, all of it trainable.
+
+    Raises:
+        InputError: the earlier stage's weights are missing.
+    """
+    model = copy.deepcopy(base)
+    if start.carried is not None:
+        file = start.carried / _FILE
+        if not file.is_file():
+            raise InputError(
+                f"The model of an earlier stage is missing (file {file}), so its run cannot be"
+                " continued. Run its spec.json again."
+            )
+        load_model(model, str(file))
+    model.requires_grad_(True)
+    yield _WholeModel(engine, model)
+
+
+class _WholeModel:
+    """One model, as `FineTunes`."""
+
+    n_trained = 0
+    layout = AdapterLayout({})
+
+    def __init__(self, engine: Engine, model: PreTrainedModel):
+        self._engine, self._model = engine, model
+        self._pad_id = engine.encoder.pad_id
+        self._size = engine.study.evaluation.batch_size
+        self._parameters = list(model.parameters())
+        self.n_differentiated = sum(p.numel() for p in self._parameters)
+
+    def begin(self, members: Sequence[Member]) -> None:
+        (member,) = members
+        self._training = Training(self._model, member, self._pad_id)
+
+    @property
+    def fits(self) -> list[Fit]:
+        return [self._training.fit]
+
+    def train(self, until: int | None = None) -> None:
+        self._training.advance(until)
+
+    def evaluate(
+        self, task: Task, examples: Sequence[Example], rows: Sequence[Sequence[Encoded]]
+    ) -> list[Evaluation]:
+        return [self._engine.evaluate(self._model, task, examples, rows[0])]
+
+    def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
+        return [self._engine.losses(self._model, rows[0])]
+
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
+        return scored_in_full([self.losses([own])[0] for own in rows], batch_size)
+
+    def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
+        return [fisher(self._model, rows[0], self._pad_id)]
+
+    def weights(self, k: int) -> Tensor:
+        return torch.cat([p.detach().flatten() for p in self._parameters])
+
+    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
+        return [mean_loss(self._model, rows[0], self._size, self._pad_id)]
+
+    def delta_norms(self) -> list[float]:
+        raise NotImplementedError("a sequence study does not ask how far a model moved")
+
+    def save(self, k: int, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(self._model, str(folder / _FILE))
