@@ -10,9 +10,9 @@ import pandas as pd
 
 from sapo_analysis import jobs, store
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import EngineName, as_engine, make_plan
-from sapo_analysis.reuse import find_reusable
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.plan import EngineName, as_engine
+from sapo_analysis.reuse import find_reusable, plan_to_fill
+from sapo_analysis.spec import AnyStudy
 
 
 class Run(store.Run):
@@ -30,7 +30,7 @@ class Run(store.Run):
 
 
 def run(
-    study: ParaphraseStudy,
+    study: AnyStudy,
     runs_dir: Path | str = "runs",
     engine: EngineName = "stacked",
     reuse: Sequence[store.Run | Path | str] = (),
@@ -60,7 +60,7 @@ def run(
     ]
     found = None
     if lenders:
-        found = find_reusable(make_plan(study, as_engine(engine)), lenders, allow_mixed)
+        found = find_reusable(plan_to_fill(study, as_engine(engine)), lenders, allow_mixed)
         if not found.trial_ids:
             warnings.warn(found.in_words(), stacklevel=2)
     return open_run(jobs.run_study(study, Path(runs_dir), None, as_engine(engine), found))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sapo_analysis.plan import ALGORITHM_VERSION, Plan, data_fingerprint
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.plan import ALGORITHM_VERSION, AnyPlan, data_fingerprint
+from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import Run
 
 _SHOWN = 12
 
 
-def settings_that_count(study: ParaphraseStudy, names: Iterable[str]) -> dict[str, Any]:
+def settings_that_count(study: AnyStudy, names: Iterable[str]) -> dict[str, Any]:
     """Settings of a study that decide a trial's numbers, by dotted name.
 
     Args:
@@ -20,7 +20,7 @@ def settings_that_count(study: ParaphraseStudy, names: Iterable[str]) -> dict[st
         names: Its fields to look at. How many predictions are kept decides no number.
     """
     settings = study.model_dump(mode="json")
-    del settings["evaluation"]["n_predictions_kept"]
+    settings["evaluation"].pop("n_predictions_kept", None)
     return _flat({name: settings[name] for name in names})
 
 
@@ -32,7 +32,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def other_conditions(plan: Plan, run: Run) -> list[str]:
+def other_conditions(plan: AnyPlan, run: Run) -> list[str]:
     """What differs between the conditions of a run and of a plan, each as `key: was …, is …`.
 
     Looked at are what no two runs whose trials are to be the same may differ in: the algorithm's

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
-from sapo_analysis.plan import EngineName, make_plan
+from sapo_analysis.plan import EngineName, plan_of
 from sapo_analysis.reuse import Reuse
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import Conditions, create_run, discard_unstarted, layout, open_run
 from sapo_analysis.store.status import Status
 
-Progress = Callable[[Status], None]
+Progress = Callable[[Path, Status], None]
+"""Told the run's folder and where it stands."""
 POLL_SECONDS = 0.5
 ENGINE_PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets")
 INSTALL_ENGINE = (
@@ -59,7 +60,7 @@ def _require_engine() -> None:
 
 
 def run_study(
-    study: ParaphraseStudy,
+    study: AnyStudy,
     runs_dir: Path,
     progress: Progress | None = None,
     engine: EngineName = "stacked",
@@ -78,13 +79,13 @@ def run_study(
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
     _require_engine()
-    plan = make_plan(study, engine)  # every name is resolved before anything is written
+    plan = plan_of(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
     conditions = reuse.conditions if reuse is not None else Conditions(threads=threads)
     path = create_run(runs_dir, study, conditions, reuse.tables if reuse is not None else None)
     if progress is not None:
         taken_over = len(reuse.trial_ids) if reuse is not None else 0
-        progress(Status(done=taken_over, total=len(plan.trials)))
+        progress(path, Status(done=taken_over, total=len(plan.units)))
     try:
         return continue_run(path, progress, engine)
     except InputError:
@@ -198,10 +199,10 @@ def _wait_through_interrupts(worker: subprocess.Popen[str]) -> None:
 def _follow(worker: subprocess.Popen[str], path: Path, progress: Progress | None) -> None:
     while worker.poll() is None:
         if progress is not None:
-            progress(open_run(path).status)
+            progress(path, open_run(path).status)
         time.sleep(POLL_SECONDS)
     if progress is not None:
-        progress(open_run(path).status)
+        progress(path, open_run(path).status)
 
 
 def _error_in(output: str) -> str | None:

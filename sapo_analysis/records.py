@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -12,13 +12,14 @@ class Table:
     """One table: a name, what one row is, the columns that name a row, and the Arrow schema.
 
     A column that may be null says so in the schema; every other column must hold a value in every
-    row.
+    row. `kinds`: of studies whose runs have the table.
     """
 
     name: str
     row: str
     keys: tuple[str, ...]
     schema: pa.Schema
+    kinds: tuple[str, ...] = ("paraphrase", "sequence")
 
 
 def _table(
@@ -31,6 +32,10 @@ def _table(
         for column, kind in columns.items()
     ]
     return Table(name, row, tuple(keys.split()), pa.schema(fields))
+
+
+def _only(kind: str, table: Table) -> Table:
+    return replace(table, kinds=(kind,))
 
 
 _text, _int, _float, _bool = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -90,39 +95,45 @@ TRIALS = _table(
     chunk=_int,  # adapters trained at once
     device=_text,
 )
-CHAINS = _table(
-    "chains",
-    "a stage of a chain: one strategy that learns one order of tasks under one seed",
-    "order policy method seed stage",
-    order=_text,  # tasks in learned order, joined by " > "
-    policy=_text,
-    method=_text,
-    seed=_int,
-    stage=_int,  # from 1
-    task=_text,
-    prompt_id=_text,  # the chosen training prompt
-    state_id=_text,  # before the stage
-    trial_id=_text,  # chains that do the same thing share a fine-tune
-    result_state_id=(_text, _OPTIONAL),  # null: the fine-tune diverged, and the chain ends
-    # What this chain's choice and fine-tune took, as if no other chain had shared them. Fine-tunes
-    # trained at once share their time evenly.
-    choice_seconds=_float,
-    choice_examples=_int,  # texts read to choose
-    train_seconds=_float,
-    train_examples=_int,  # texts trained on
+CHAINS = _only(
+    "sequence",
+    _table(
+        "chains",
+        "a stage of a chain: one strategy that learns one order of tasks under one seed",
+        "order policy method seed stage",
+        order=_text,  # tasks in learned order, joined by " > "
+        policy=_text,
+        method=_text,
+        seed=_int,
+        stage=_int,  # from 1
+        task=_text,
+        prompt_id=_text,  # the chosen training prompt
+        state_id=_text,  # before the stage
+        trial_id=_text,  # chains that do the same thing share a fine-tune
+        result_state_id=(_text, _OPTIONAL),  # null: the fine-tune diverged, and the chain ends
+        # What this chain's choice and fine-tune took, as if no other chain had shared them.
+        # Fine-tunes trained at once share their time evenly.
+        choice_seconds=_float,
+        choice_examples=_int,  # texts read to choose
+        train_seconds=_float,
+        train_examples=_int,  # texts trained on
+    ),
 )
-CANDIDATE_LOSSES = _table(
-    "candidate_losses",
-    "the loss of one example under one candidate prompt, before any update",
-    "state_id task prompt_id example",
-    state_id=_text,
-    task=_text,
-    prompt_id=_text,
-    example=_int,
-    nll_sum=_float,  # nats, summed over the target tokens, end-of-turn included
-    n_tokens=_int,
-    content_nll=_float,  # nats over the tokens of the target text alone
-    content_tokens=_int,
+CANDIDATE_LOSSES = _only(
+    "paraphrase",
+    _table(
+        "candidate_losses",
+        "the loss of one example under one candidate prompt, before any update",
+        "state_id task prompt_id example",
+        state_id=_text,
+        task=_text,
+        prompt_id=_text,
+        example=_int,
+        nll_sum=_float,  # nats, summed over the target tokens, end-of-turn included
+        n_tokens=_int,
+        content_nll=_float,  # nats over the tokens of the target text alone
+        content_tokens=_int,
+    ),
 )
 INDICATORS = _table(
     "indicators",
@@ -168,20 +179,23 @@ CURVES = _table(
     series=_text,
     value=_float,
 )
-PREDICTIONS = _table(
-    "predictions",
-    "one kept output",
-    "state_id trial_id eval_task test_prompt step n_shots example",
-    state_id=_text,
-    trial_id=(_text, _OPTIONAL),
-    eval_task=_text,
-    test_prompt=_text,
-    step=_int,
-    n_shots=_int,
-    example=_int,
-    output=_text,
-    loss=_float,  # nats per target token of this example
-    correct=_bool,
+PREDICTIONS = _only(
+    "paraphrase",
+    _table(
+        "predictions",
+        "one kept output",
+        "state_id trial_id eval_task test_prompt step n_shots example",
+        state_id=_text,
+        trial_id=(_text, _OPTIONAL),
+        eval_task=_text,
+        test_prompt=_text,
+        step=_int,
+        n_shots=_int,
+        example=_int,
+        output=_text,
+        loss=_float,  # nats per target token of this example
+        correct=_bool,
+    ),
 )
 COSTS = _table(
     "costs",
@@ -213,3 +227,8 @@ TABLES: dict[str, Table] = {
         COSTS,
     )
 }
+
+
+def tables_of(kind: str) -> list[Table]:
+    """The tables of a run of a study of this kind."""
+    return [table for table in TABLES.values() if kind in table.kinds]

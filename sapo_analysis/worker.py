@@ -99,12 +99,15 @@ def _rank_labels(payload: Payload) -> Answer:
 
 
 def _calibrate(payload: Payload) -> Answer:
-    from sapo_analysis.spec import parse_study
+    from sapo_analysis.spec import SequenceStudy, parse_study
     from sapo_analysis.studies.calibrate import calibrate
+    from sapo_analysis.studies.sequence.calibrate import calibrate_sequence
 
     _quiet()
-    study = parse_study(payload["study"], "The study")
-    return calibrate(study, as_engine(payload["engine"]), payload.get("taken_over", ()))
+    study, engine = parse_study(payload["study"], "The study"), as_engine(payload["engine"])
+    if isinstance(study, SequenceStudy):
+        return calibrate_sequence(study, engine)
+    return calibrate(study, engine, payload.get("taken_over", ()))
 
 
 def _pretrain(payload: Payload) -> Answer:

@@ -77,7 +77,7 @@ def _role_warnings(runs: list[Run]) -> list[str]:
                     f"Task {task!r} is evaluated as unseen, but θ_0 scores {value[task]:.1f} on it:"
                     " it can only lose."
                 )
-        for task in run.study.retained:
+        for task in run.paraphrase.retained:
             if task in value and value[task] < MASTERED:
                 found.append(
                     f"Task {task!r} is declared retained,"

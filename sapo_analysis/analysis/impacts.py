@@ -113,7 +113,7 @@ def with_changes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measured_step(run: Run, step: int | None) -> int:
-    measured = (*run.study.evaluation.checkpoints, run.study.training.steps)
+    measured = (*run.paraphrase.evaluation.checkpoints, run.study.training.steps)
     if step is not None and step not in measured:
         listed = ", ".join(map(str, measured))
         raise InputError(
@@ -132,7 +132,8 @@ def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame, step: int) -> p
     rows = keys.merge(scores.loc[then, wanted], on="trial_id", how="inner")
     current = rows["eval_task"] == rows["current_task"]
     rows = rows[(rows["test_prompt"] == rows["prompt_id"]).where(current, _is_original(run, rows))]
-    tasks = [*run.study.past, *run.study.current, *run.study.unseen, *run.study.retained]
+    study = run.paraphrase
+    tasks = [*study.past, *study.current, *study.unseen, *study.retained]
     found = set(zip(rows["trial_id"], rows["eval_task"], strict=True))
     for trial_id in keys["trial_id"]:
         for task in tasks:

@@ -10,7 +10,13 @@ from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
-_SETTINGS = ("method", "dtype", "lora", "training", "scoring", "evaluation")
+_SETTINGS = {
+    "paraphrase": ("method", "dtype", "lora", "training", "scoring", "evaluation"),
+    "sequence": (
+        *("dtype", "lora", "training", "scoring", "evaluation"),
+        *("paft", "o_lora", "ewc", "replay", "full"),
+    ),
+}
 
 
 def check_joinable(runs: Sequence[Run]) -> None:
@@ -42,6 +48,7 @@ def _identity(run: Run) -> dict[str, str]:
     provenance = run.provenance
     model = provenance.get("model", {}).get("fingerprint") or run.study.model
     known = {
+        "kind": run.study.kind,
         "model": model,
         "algorithm_version": provenance.get("algorithm_version", "not recorded"),
     }
@@ -49,10 +56,11 @@ def _identity(run: Run) -> dict[str, str]:
         f"prompt {row.task}/{row.prompt_id}": row.text for row in run.table("prompts").itertuples()
     }
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
-    settings = settings_that_count(run.study, _SETTINGS)
+    pasts = _pasts(run) if run.study.kind == "paraphrase" else {}
+    settings = settings_that_count(run.study, _SETTINGS[run.study.kind])
     return {
         key: json.dumps(value, sort_keys=True)
-        for key, value in {**settings, **known, **data, **texts, **_pasts(run)}.items()
+        for key, value in {**settings, **known, **data, **texts, **pasts}.items()
     }
 
 

@@ -196,7 +196,7 @@ def _matched(
     runs: list[Run], found: list[tuple[str, str]], m: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Each outcome at equal steps and at equal in-task dev loss; nothing without checkpoints."""
-    if not found or not all(run.study.evaluation.checkpoints for run in runs):
+    if not found or not all(run.paraphrase.evaluation.checkpoints for run in runs):
         return {}
     matched = Matched.of(trajectories(runs))
     outcomes = []

@@ -11,10 +11,11 @@ import pandas as pd
 from sapo_analysis.analysis.differences import Difference, TablePair
 from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.report import report
+from sapo_analysis.analysis.sequences.report import sequence_report
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.provenance import MACHINE
-from sapo_analysis.records import COSTS, TABLES
+from sapo_analysis.records import COSTS, TABLES, tables_of
 from sapo_analysis.store import Run
 
 Terms = Literal["equal", "other stacks", "elsewhere"]
@@ -28,6 +29,7 @@ _FIXED: Mapping[str, frozenset[str]] = {
     "examples": frozenset(TABLES["examples"].schema.names),
     "states": frozenset(TABLES["states"].schema.names),
     "trials": frozenset(TABLES["trials"].schema.names) - {*_MADE_BY},
+    "chains": frozenset({"task", "prompt_id", "state_id", "trial_id", "result_state_id"}),
     "candidate_losses": frozenset({"n_tokens", "content_tokens"}),
     "indicators": frozenset({"unit", "n_examples"}),
     "scores": frozenset({"role", "metric", "n_examples"}),
@@ -158,7 +160,7 @@ def compare_tables(run: Run, again: Run, terms: Terms) -> list[Difference]:
     states = {BASE_STATE} if terms == "elsewhere" else set(run.table("states")["state_id"])
     return [
         difference
-        for table in TABLES.values()
+        for table in tables_of(run.study.kind)
         if table.name != COSTS.name
         for difference in _differences(
             TablePair(table, run.table(table.name), again.table(table.name)), terms, states
@@ -172,8 +174,14 @@ def compare_estimates(run: Run, again: Run, asked: bool) -> list[EstimateAgain]:
     Raises:
         RunError: a table is damaged or a score is missing.
     """
-    was, now = (dict(_found(report(one, n_permutations=0))) for one in (run, again))
+    was, now = (dict(_found(_report(one))) for one in (run, again))
     return [_estimate(name, one, now.get(name), asked) for name, one in was.items()]
+
+
+def _report(run: Run) -> dict[str, Any]:
+    if run.study.kind == "sequence":
+        return sequence_report(run)
+    return report(run, n_permutations=0)
 
 
 def terms_of(run: Run, again: Run) -> tuple[Terms, list[str]]:
@@ -234,7 +242,9 @@ def _differences(pair: TablePair, terms: Terms, states: set[str]) -> Iterator[Di
     fixed = _FIXED.get(pair.table.name, frozenset())
     yield pair.rows()
     for column in pair.columns:
-        if terms == "equal" or column in fixed:
+        if column.endswith("_seconds"):
+            yield pair.column(column, "nothing")
+        elif terms == "equal" or column in fixed:
             yield pair.column(column, "equal")
         elif (losses := _losses_before(pair, column)) is not None:
             known = losses & pair.both["state_id"].isin(states)

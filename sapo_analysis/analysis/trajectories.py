@@ -65,7 +65,7 @@ def trajectories(runs: Run | Sequence[Run]) -> Trajectories:
     """
     several = [runs] if isinstance(runs, Run) else list(runs)
     for run in several:
-        if not run.study.evaluation.checkpoints:
+        if not run.paraphrase.evaluation.checkpoints:
             raise InputError(
                 f"Run {run.run_id} has no checkpoints: its trials are known at their ends alone."
                 " Run its spec.json again with evaluation.checkpoints, the steps to measure at"
@@ -75,7 +75,7 @@ def trajectories(runs: Run | Sequence[Run]) -> Trajectories:
     if end.empty:
         names = ", ".join(run.run_id for run in several)
         raise InputError(f"{names}: no trial is finished yet. `sapo resume RUN` continues a run.")
-    study = several[0].study  # joined runs share these settings
+    study = several[0].paraphrase  # joined runs share these settings
     between = [_main(impacts(several, step)) for step in study.evaluation.checkpoints]
     start = with_changes(end.assign(score_after=end["score_before"], loss_after=end["loss_before"]))
     steps = (0, *study.evaluation.checkpoints, study.training.steps)

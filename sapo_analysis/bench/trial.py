@@ -23,7 +23,7 @@ from sapo_analysis.models.loading import choose_device, context_length, load_mod
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.plan import Plan, Trial, as_engine, make_plan, stream_seed
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.spec import ParaphraseStudy, parse_study
+from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.studies.meter import peak_bytes
 
 STATE = "state"
@@ -42,7 +42,7 @@ def main() -> None:
 def answer(payload: Mapping[str, Any]) -> dict[str, Any]:
     """What the payload names: losses before, while and after training; when ready; its memory."""
     torch.set_num_threads(payload["threads"])
-    study = parse_study(payload["study"], "The bench's study")
+    study = ParaphraseStudy(**payload["study"])
     work = _with_engine if "engine" in payload else _with_trainer
     return {**work(study, payload), "peak_bytes": peak_bytes()}
 

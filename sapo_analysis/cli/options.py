@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.spec import PRESETS, ParaphraseStudy, parse_study, preset_names, read_spec_data
+from sapo_analysis.spec import PRESETS, AnyStudy, parse_study, preset_names, read_spec_data
 from sapo_analysis.store import CACHED_RUNS
 
 RunsOption = Annotated[
@@ -34,7 +34,7 @@ def folders(given: list[Path] | None) -> list[Path]:
     return [*(given or [DEFAULT_RUNS]), CACHED_RUNS]
 
 
-def read_study(spec: str, settings: list[str], device: str | None = None) -> ParaphraseStudy:
+def read_study(spec: str, settings: list[str], device: str | None = None) -> AnyStudy:
     """The study of a spec file or preset, with `--set` and `--device` applied.
 
     Raises:

@@ -15,7 +15,7 @@ from sapo_analysis.cli.output import MISSING, duration, say, show_json, show_tab
 from sapo_analysis.cli.progress import StudyProgress
 from sapo_analysis.comparable import other_conditions
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import as_engine, make_plan
+from sapo_analysis.plan import SequencePlan, as_engine, plan_of
 from sapo_analysis.records import TABLES
 from sapo_analysis.store import Run, find_run, open_run
 
@@ -75,10 +75,11 @@ def _make_again(run: Run, runs: Path) -> Run:
         )
     made = run.provenance
     engine = as_engine(str(made.get("engine", "stacked")))
-    plan = make_plan(run.study, engine)
+    plan = plan_of(run.study, engine)
     differing = other_conditions(plan, run)
-    planned = {trial.trial_id for trial in plan.trials}
     trials = run.table("trials").query("purpose != 'past'")["trial_id"]
+    # Which fine-tunes a sequence has is decided on the way.
+    planned = set(trials) if isinstance(plan, SequencePlan) else set(plan.units)
     if unknown := [trial_id for trial_id in trials if trial_id not in planned]:
         differing.append(f"{len(unknown)} of its trials, such as {unknown[0]}, are planned no more")
     if differing:
@@ -88,7 +89,7 @@ def _make_again(run: Run, runs: Path) -> Run:
             f" Check out the commit it was made with, {commit}, and try again."
         )
     took = duration(run.status.seconds)
-    say(f"Making {run.run_id} again: {len(plan.trials)} trials. It took {took}.")
+    say(f"Making {run.run_id} again: {len(plan.units)} trials. It took {took}.")
     try:
         with StudyProgress() as progress:
             path = jobs.run_study(run.study, runs, progress, engine, None, made.get("threads"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from sapo_analysis import analysis, jobs
+from sapo_analysis.cli.dry_run import show_plan
 from sapo_analysis.cli.findings import show_findings
 from sapo_analysis.cli.options import (
     DEFAULT_RUNS,
@@ -18,13 +18,13 @@ from sapo_analysis.cli.options import (
     folders,
     read_study,
 )
-from sapo_analysis.cli.output import duration, say, show, show_table, size
+from sapo_analysis.cli.output import duration, say, show
 from sapo_analysis.cli.progress import StudyProgress
 from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import EngineName, as_engine, make_plan
-from sapo_analysis.reuse import Reuse, find_reusable
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.plan import EngineName, as_engine
+from sapo_analysis.reuse import Reuse, find_reusable, plan_to_fill
+from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import find_run, open_run
 
 _DEVICES = ("auto", "cpu", "cuda")
@@ -101,7 +101,7 @@ def run(
     study = read_study(spec, settings or [], device)
     found = _reuse(study, choice, reuse or [], runs, allow_mixed)
     if dry_run:
-        _show_plan(study, choice, found)
+        show_plan(study, choice, found)
         return
     path = _with_progress(study, runs, choice, found)
     _say_done(path)
@@ -130,19 +130,19 @@ def resume(
 
 
 def _reuse(
-    study: ParaphraseStudy, engine: EngineName, names: list[str], runs: Path, allow_mixed: bool
+    study: AnyStudy, engine: EngineName, names: list[str], runs: Path, allow_mixed: bool
 ) -> Reuse | None:
     """What the study takes over from the runs named, and a word on it; None where none is named."""
     if not names:
         return None
     lenders = [open_run(find_run(name, folders([runs]))) for name in names]
-    found = find_reusable(make_plan(study, engine), lenders, allow_mixed)
+    found = find_reusable(plan_to_fill(study, engine), lenders, allow_mixed)
     say(found.in_words())
     return found
 
 
 def _with_progress(
-    study: ParaphraseStudy,
+    study: AnyStudy,
     runs: Path,
     engine: EngineName = "stacked",
     reuse: Reuse | None = None,
@@ -157,60 +157,3 @@ def _say_done(path: Path) -> None:
     app = "sapo app" if path.parent == DEFAULT_RUNS else f"sapo app --runs {path.parent}"
     say(f"See `sapo report {path}` or `{app}`.")
     show(str(path))
-
-
-def _show_plan(study: ParaphraseStudy, engine: EngineName, reuse: Reuse | None) -> None:
-    plan = make_plan(study, engine)
-    question: dict[str, Any] = {"study": study.model_dump(mode="json"), "engine": engine}
-    if reuse is not None:
-        question["taken_over"] = sorted(reuse.trial_ids)
-    with Console(stderr=True).status("Measuring how long one step takes here"):
-        cost = jobs.probe("calibrate", question)
-    low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
-    rows = [
-        ("model", f"{plan.model.name}, {plan.model.n_parameters:,} parameters"),
-        ("current tasks", ", ".join(plan.prompts)),
-        (
-            "prompts",
-            ", ".join(f"{len(prompts)} for {task}" for task, prompts in plan.prompts.items()),
-        ),
-        ("states", f"{cost['n_states']:,}"),
-        (
-            "trials",
-            f"{cost['n_trials_main']:,} main, {cost['n_trials_noise']:,} noise,"
-            f" {cost['n_trials_repeat']:,} repeated for rounding",
-        ),
-        *([] if reuse is None else [("taken over", _taken_over(reuse))]),
-        ("candidates scored", f"{cost['n_candidates_scored']:,}"),
-        *(
-            (what, _work(cost, key))
-            for what, key in (
-                ("training", "train"),
-                ("scoring", "scored"),
-                ("evaluation", "evaluated"),
-            )
-        ),
-        ("time", f"{duration(cost['seconds'])} ({low} to {high})"),
-        ("memory", size(cost["memory_bytes"])),
-        ("disk", size(cost["disk_bytes"])),
-        ("device", f"{cost['device']}, {cost['threads']} threads"),
-        ("engine", f"{cost['engine']}, {_stack(cost['chunk'])}"),
-    ]
-    show_table(
-        f"Plan of {study.name}",
-        ["what", "how much"],
-        rows,
-        "Time is estimated from a short measurement here. Nothing was written.",
-    )
-
-
-def _taken_over(reuse: Reuse) -> str:
-    return f"{len(reuse.trial_ids):,} of {reuse.n_planned:,} trials; the counts are of the rest"
-
-
-def _stack(chunk: int) -> str:
-    return "one adapter at a time" if chunk == 1 else f"at most {chunk} adapters at once"
-
-
-def _work(cost: dict[str, Any], key: str) -> str:
-    return f"{cost[f'{key}_examples']:,} examples, {cost[f'{key}_tokens']:,} tokens"

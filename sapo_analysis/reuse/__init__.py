@@ -6,6 +6,6 @@ by the new run: a trial taken over is compared with the new run's own parent sta
 has to come out as it was.
 """
 
-from sapo_analysis.reuse.find import Reuse, find_reusable
+from sapo_analysis.reuse.find import Reuse, find_reusable, plan_to_fill
 
-__all__ = ["Reuse", "find_reusable"]
+__all__ = ["Reuse", "find_reusable", "plan_to_fill"]

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from sapo_analysis.comparable import other_conditions
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import Plan
+from sapo_analysis.plan import EngineName, Plan, make_plan
 from sapo_analysis.reuse.lend import PURPOSES, Loan, lend
 from sapo_analysis.same_loss import is_same_loss
+from sapo_analysis.spec import AnyStudy, ParaphraseStudy
 from sapo_analysis.store import Conditions, ReusedRun, Run
 
 
@@ -57,6 +58,20 @@ class Reuse:
             if loan.note:
                 lines.append(f"{loan.run_id}: {loan.note}.")
         return "\n".join(lines)
+
+
+def plan_to_fill(study: AnyStudy, engine: EngineName) -> Plan:
+    """The plan of a study that takes trials over.
+
+    Raises:
+        InputError: it is no paraphrase study, or `make_plan` refuses it.
+    """
+    if not isinstance(study, ParaphraseStudy):
+        raise InputError(
+            f"A {study.kind} study takes no trials over: its fine-tunes start from states of its"
+            " own. Leave --reuse out; chains that do the same thing share it anyway."
+        )
+    return make_plan(study, engine)
 
 
 def find_reusable(plan: Plan, runs: Sequence[Run], allow_mixed: bool = False) -> Reuse:

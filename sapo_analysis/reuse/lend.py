@@ -174,7 +174,7 @@ def _why_nothing(study: ParaphraseStudy, run: Run) -> str:
     """What keeps the ids of all its trials from being among the plan's."""
     if not run.arrow_table("trials").num_rows:
         return "nothing of it is finished yet"
-    was, now = (settings_that_count(of, _IDENTITY) for of in (run.study, study))
+    was, now = (settings_that_count(of, _IDENTITY) for of in (run.paraphrase, study))
     differing = [
         f"{key} was {was.get(key)}, is {now[key]}" for key in now if was.get(key) != now[key]
     ]

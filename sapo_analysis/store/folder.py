@@ -11,7 +11,7 @@ import pyarrow as pa
 from pydantic import BaseModel
 
 from sapo_analysis.errors import InputError, RunError, unknown
-from sapo_analysis.spec import ParaphraseStudy, to_json
+from sapo_analysis.spec import AnyStudy, to_json
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.layout import (
     CONDITIONS,
@@ -35,7 +35,7 @@ CACHED_RUNS = next(
 
 def create_run(
     runs_dir: Path,
-    study: ParaphraseStudy,
+    study: AnyStudy,
     conditions: Conditions | None = None,
     reused: Mapping[str, pa.Table] | None = None,
 ) -> Path:

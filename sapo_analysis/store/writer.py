@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.records import COSTS, TABLES, Table
+from sapo_analysis.records import COSTS, TABLES, Table, tables_of
 from sapo_analysis.store import layout
 from sapo_analysis.store.reader import open_run
 from sapo_analysis.store.status import Status, running_here
@@ -126,7 +126,7 @@ class RunWriter:
     def finish(self, provenance: Mapping[str, Any]) -> None:
         """Join the parts of each table, write the final provenance and mark the run as done."""
         whole = self.finished_groups()
-        for table in TABLES.values():
+        for table in tables_of(open_run(self.path).study.kind):
             # A worker killed within a group leaves parts of it; under another engine or chunk its
             # trials came again in other groups.
             parts = [

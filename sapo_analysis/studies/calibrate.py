@@ -22,7 +22,7 @@ from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.studies.watch import looks_of
 
 _STEPS, _ROWS = 6, 48
-_MARGIN = 0.3
+MARGIN = 0.3
 """The estimate's stated uncertainty, ± this share: by how much calibrations and runs differed."""
 _BYTES_PER_PREDICTION = 24
 _BYTES_PER_SCORE = 24
@@ -47,8 +47,8 @@ def calibrate(
     return {
         **counts,
         "seconds": seconds,
-        "seconds_low": seconds * (1 - _MARGIN),
-        "seconds_high": seconds * (1 + _MARGIN),
+        "seconds_low": seconds * (1 - MARGIN),
+        "seconds_high": seconds * (1 + MARGIN),
         "memory_bytes": peak_bytes() + references,
         "disk_bytes": _disk(plan),
         "device": device.name,
@@ -120,10 +120,10 @@ def _seconds(work: ParaphraseWork, counts: dict[str, int]) -> float:
     model = work.states.at(BASE_STATE)
     task, prompts = next(iter(work.plan.prompts.items()))
     some = work.scoring_rows(task, prompts[0])[:_ROWS]
-    per_scored = _timed(lambda: work.engine.losses(model, some)) / len(some)
+    per_scored = timed(lambda: work.engine.losses(model, some)) / len(some)
     per_gradient = 0.0
     if (diagnostics := work.diagnostics) is not None:
-        per_gradient = _timed(lambda: diagnostics.gradient(model, some)) / len(some)
+        per_gradient = timed(lambda: diagnostics.gradient(model, some)) / len(some)
     short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
     members = [
         Member(work.training_rows(task, prompt), short, seed=0)
@@ -135,12 +135,12 @@ def _seconds(work: ParaphraseWork, counts: dict[str, int]) -> float:
     with work.engine.fine_tuned(model, members) as tuned:
         per_step = (time.perf_counter() - started) / _STEPS / len(members)
         # Tasks differ in the length of their answers, so every one of them is measured.
-        timed = [_time_evaluation(work, tuned, name, len(members)) for name in work.plan.tasks]
+        measured = [_time_evaluation(work, tuned, name, len(members)) for name in work.plan.tasks]
         per_dev = 0.0
         if study.evaluation.checkpoints:
             dev = [work.dev_rows(task, prompts[0])[:_ROWS]] * len(members)
-            per_dev = _timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
-    per_evaluated = sum(spent for spent, _ in timed) / sum(n for _, n in timed)
+            per_dev = timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
+    per_evaluated = sum(spent for spent, _ in measured) / sum(n for _, n in measured)
     return (
         counts["train_examples"] / study.training.batch_size * per_step
         + (counts["scored_examples"] - counts["gradient_examples"]) * per_scored
@@ -157,11 +157,11 @@ def _time_evaluation(
     task = work.plan.tasks[name]
     rows = work.test_rows(name, work.original(name))[:_ROWS]
     examples = task.examples("test", len(rows))
-    spent = _timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
+    spent = timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
     return spent, n_adapters * len(rows)
 
 
-def _timed(work: Callable[[], object]) -> float:
+def timed(work: Callable[[], object]) -> float:
     """Seconds of the second of two calls: the first also pays for warming up."""
     work()
     started = time.perf_counter()

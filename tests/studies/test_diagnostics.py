@@ -16,7 +16,7 @@ from sapo_analysis.records import TABLES
 from sapo_analysis.studies import diagnostics, rows
 from sapo_analysis.studies.calibrate import calibrate
 from sapo_analysis.studies.meter import Meter
-from sapo_analysis.studies.runner import make_engine
+from sapo_analysis.studies.paraphrase import ParaphraseWork
 from tests.tiny import tiny_study
 
 N = 6
@@ -25,19 +25,19 @@ ALIGNED = {"gradient_alignment_past", "gradient_alignment_unseen", "gradient_ali
 OF_TEXT = {"prompt_perplexity", "prompt_similarity"}
 
 
-def engine_of(study, name, folder):
+def work_of(study, name, folder):
     plan = make_plan(study, name)
-    engine = make_engine(plan, choose_device("cpu"), folder)
-    engine.check()
-    return engine
+    work = ParaphraseWork(plan, choose_device("cpu"), folder)
+    work.check()
+    return work
 
 
-def score(engine):
+def score(work):
     """Learn the past and score; the rows of all score groups by group."""
-    for group in engine.plan.groups:
+    for group in work.plan.groups:
         if group.kind == "stage":
-            engine.run(group)
-    return {g.group_id: engine.run(g) for g in engine.plan.groups if g.kind == "score"}
+            work.run(group)
+    return {g.group_id: work.run(g) for g in work.plan.groups if g.kind == "score"}
 
 
 def with_rows(study, n, **changes):
@@ -63,15 +63,15 @@ def scored(study, tmp_path_factory):
     """Both engines after scoring at a state with two tasks learned."""
     found = {}
     for name in ENGINES:
-        engine = engine_of(study, name, tmp_path_factory.mktemp(name))
-        found[name] = SimpleNamespace(engine=engine, tables=score(engine))
+        work = work_of(study, name, tmp_path_factory.mktemp(name))
+        found[name] = SimpleNamespace(work=work, tables=score(work))
     return found
 
 
 @pytest.fixture
 def unlearned(study, tmp_path):
     """An engine at θ_0, two current tasks and no other."""
-    return engine_of(with_rows(study, N, past=(), retained=()), "stacked", tmp_path)
+    return work_of(with_rows(study, N, past=(), retained=()), "stacked", tmp_path)
 
 
 def test_every_candidate_has_every_indicator_once(scored):
@@ -99,13 +99,13 @@ def test_both_engines_measure_the_same(scored):
         assert stacked[key] == pytest.approx(value, rel=2e-4, abs=2e-5), key
 
 
-def autograd(engine, state_id, task, split, prompt, n=N):
+def autograd(work, state_id, task, split, prompt, n=N):
     """A gradient from one padded batch, by autograd over all parameters of the model."""
-    model = engine.states.at(state_id)
-    names = [f"{name}.weight" for name in adapted_layers(model, engine.plan.study.lora)]
-    rows = engine.encoder.encode_split(engine.plan.tasks[task], split, n, prompt)
+    model = work.states.at(state_id)
+    names = [f"{name}.weight" for name in adapted_layers(model, work.plan.study.lora)]
+    rows = work.encoder.encode_split(work.plan.tasks[task], split, n, prompt)
     model.requires_grad_(True)
-    loss = total_nll(model, rows, engine.encoder.pad_id) / sum(r.n_target for r in rows)
+    loss = total_nll(model, rows, work.encoder.pad_id) / sum(r.n_target for r in rows)
     weights = dict(model.named_parameters())
     parts = torch.autograd.grad(loss, [weights[name] for name in names])
     model.requires_grad_(False)
@@ -115,13 +115,13 @@ def autograd(engine, state_id, task, split, prompt, n=N):
 
 @pytest.fixture(scope="module")
 def by_hand(scored):
-    engine = scored["plain"].engine
-    (state_id,) = {g.state_id for g in engine.plan.groups if g.kind == "score"}
+    work = scored["plain"].work
+    (state_id,) = {g.state_id for g in work.plan.groups if g.kind == "score"}
     return SimpleNamespace(
-        engine=engine,
+        work=work,
         state_id=state_id,
-        model=engine.states.at(state_id),
-        gradient=partial(autograd, engine, state_id),
+        model=work.states.at(state_id),
+        gradient=partial(autograd, work, state_id),
     )
 
 
@@ -129,18 +129,18 @@ def test_alignment_is_the_mean_cosine_with_each_roles_tasks_under_their_original
     scored, by_hand
 ):
     found = values(scored["stacked"].tables)
-    engine = by_hand.engine
+    work = by_hand.work
     roles = {
         "past": ["translate", "topic"],
         "retained": ["first_word"],
         "unseen": ["place"],  # another current task
     }
-    for prompt in engine.plan.prompts["sentiment"]:
+    for prompt in work.plan.prompts["sentiment"]:
         own = by_hand.gradient("sentiment", "train", prompt).flat
         key = (by_hand.state_id, "sentiment", prompt.prompt_id)
         assert found[*key, "gradient_norm"] == pytest.approx(own.norm().item(), rel=1e-4)
         for role, tasks in roles.items():
-            others = [by_hand.gradient(t, "dev", engine.original(t)).flat for t in tasks]
+            others = [by_hand.gradient(t, "dev", work.original(t)).flat for t in tasks]
             cosines = [torch.cosine_similarity(own, other, dim=0).item() for other in others]
             expected = sum(cosines) / len(cosines)
             name = f"gradient_alignment_{role}"
@@ -149,7 +149,7 @@ def test_alignment_is_the_mean_cosine_with_each_roles_tasks_under_their_original
 
 def test_loss_after_step_is_the_loss_one_thousandth_of_the_weights_norm_downhill(scored, by_hand):
     found = values(scored["stacked"].tables)
-    prompt = by_hand.engine.plan.prompts["place"][1]
+    prompt = by_hand.work.plan.prompts["place"][1]
     own = by_hand.gradient("place", "train", prompt)
     named = dict(by_hand.model.named_parameters())
     size = torch.cat([named[name].double().flatten() for name in own.named]).norm()
@@ -158,7 +158,7 @@ def test_loss_after_step_is_the_loss_one_thousandth_of_the_weights_norm_downhill
         with torch.no_grad():
             for name, part in own.named.items():
                 named[name] -= (1e-3 * size / own.flat.norm()).float() * part
-            nll = total_nll(by_hand.model, own.rows, by_hand.engine.encoder.pad_id)
+            nll = total_nll(by_hand.model, own.rows, by_hand.work.encoder.pad_id)
     finally:
         with torch.no_grad():
             for name, weight in kept.items():
@@ -170,7 +170,7 @@ def test_loss_after_step_is_the_loss_one_thousandth_of_the_weights_norm_downhill
 
 def test_perplexity_and_similarity_of_a_prompts_own_words(scored, by_hand):
     found = values(scored["stacked"].tables)
-    engine, model, tokenizer = by_hand.engine, by_hand.model, by_hand.engine.encoder.tokenizer
+    work, model, tokenizer = by_hand.work, by_hand.model, by_hand.work.encoder.tokenizer
 
     def read(prompt):
         """nll of each token of the text by itself, and their mean hidden state."""
@@ -184,8 +184,8 @@ def test_perplexity_and_similarity_of_a_prompts_own_words(scored, by_hand):
             hidden = model.model(input_ids=torch.tensor([ids])).last_hidden_state[0, 1:]
         return math.exp(sum(nats) / len(nats)), hidden.mean(dim=0)
 
-    learned = [read(engine.original(task))[1] for task in ("translate", "topic")]
-    for prompt in engine.plan.prompts["place"]:
+    learned = [read(work.original(task))[1] for task in ("translate", "topic")]
+    for prompt in work.plan.prompts["place"]:
         perplexity, own = read(prompt)
         key = (by_hand.state_id, "place", prompt.prompt_id)
         assert found[*key, "prompt_perplexity"] == pytest.approx(perplexity, rel=1e-4)
@@ -194,10 +194,10 @@ def test_perplexity_and_similarity_of_a_prompts_own_words(scored, by_hand):
 
 
 def test_a_state_is_the_same_after_scoring(scored, study, tmp_path):
-    engine = scored["stacked"].engine
-    (state_id,) = {g.state_id for g in engine.plan.groups if g.kind == "score"}
-    after = engine.states.at(state_id)
-    again = make_engine(engine.plan, engine.device, engine.states.folder(state_id).parent)
+    work = scored["stacked"].work
+    (state_id,) = {g.state_id for g in work.plan.groups if g.kind == "score"}
+    after = work.states.at(state_id)
+    again = ParaphraseWork(work.plan, work.engine.device, work.states.folder(state_id).parent)
     before = again.states.at(state_id).state_dict()
     assert all(torch.equal(own, before[name]) for name, own in after.state_dict().items())
     assert not any(p.requires_grad for p in after.parameters()) and not after.training
@@ -222,16 +222,16 @@ def test_references_are_made_once_per_state(unlearned, monkeypatch):
     score(unlearned)
     assert calls == [N] * (2 * 3 + 2)  # candidates, and each current task as the other's reference
     prompt = unlearned.original("place")
-    unlearned.diagnostics.measure(BASE_STATE, "place", prompt, Meter(unlearned.sizes))
+    unlearned.diagnostics.measure(BASE_STATE, "place", prompt, Meter(unlearned.engine.sizes))
     assert len(calls) == 2 * 3 + 3
 
 
 def test_references_of_one_state_are_not_used_at_another(scored):
-    engine = scored["stacked"].engine
-    (state_id,) = {g.state_id for g in engine.plan.groups if g.kind == "score"}
-    prompt, meter = engine.original("place"), Meter(engine.sizes)
+    work = scored["stacked"].work
+    (state_id,) = {g.state_id for g in work.plan.groups if g.kind == "score"}
+    prompt, meter = work.original("place"), Meter(work.engine.sizes)
     at_base, at_state, again = (
-        {x.name: x.value for x in engine.diagnostics.measure(at, "place", prompt, meter)}
+        {x.name: x.value for x in work.diagnostics.measure(at, "place", prompt, meter)}
         for at in (BASE_STATE, state_id, BASE_STATE)
     )
     assert at_base == again
@@ -239,7 +239,7 @@ def test_references_of_one_state_are_not_used_at_another(scored):
     key = (state_id, "place", prompt.prompt_id, name)
     assert at_state[name] == values(scored["stacked"].tables)[key]
     own, other = (
-        autograd(engine, BASE_STATE, task, split, engine.original(task)).flat
+        autograd(work, BASE_STATE, task, split, work.original(task)).flat
         for task, split in (("place", "train"), ("first_word", "dev"))
     )
     expected = torch.cosine_similarity(own, other, dim=0).item()
@@ -258,33 +258,33 @@ def test_test_rows_are_never_read(unlearned, monkeypatch):
 
     monkeypatch.setattr(encoder, "encode_split", recorded)
     prompt = unlearned.original("place")
-    unlearned.diagnostics.measure(BASE_STATE, "place", prompt, Meter(unlearned.sizes))
+    unlearned.diagnostics.measure(BASE_STATE, "place", prompt, Meter(unlearned.engine.sizes))
     scored_rows = unlearned.plan.study.scoring.examples
     assert set(splits) == {("place", "train", scored_rows), ("sentiment", "dev", N)}
 
 
 def test_more_rows_than_are_scored_are_the_first_training_rows(study, tmp_path):
     n = study.scoring.examples + 3
-    engine = engine_of(with_rows(study, n, past=()), "plain", tmp_path)
-    prompt = engine.original("place")
-    found = engine.diagnostics.measure(BASE_STATE, "place", prompt, Meter(engine.sizes))
-    expected = autograd(engine, BASE_STATE, "place", "train", prompt, n).flat.norm().item()
+    work = work_of(with_rows(study, n, past=()), "plain", tmp_path)
+    prompt = work.original("place")
+    found = work.diagnostics.measure(BASE_STATE, "place", prompt, Meter(work.engine.sizes))
+    expected = autograd(work, BASE_STATE, "place", "train", prompt, n).flat.norm().item()
     assert found[0].value == pytest.approx(expected, rel=1e-4)
     assert {x.n_examples for x in found} == {n, 0}
 
 
 def test_a_zero_gradient_has_a_norm_and_no_direction(unlearned, monkeypatch):
-    original = unlearned.nll
-    monkeypatch.setattr(unlearned, "nll", lambda model, rows: 0 * original(model, rows))
+    original = unlearned.engine.nll
+    monkeypatch.setattr(unlearned.engine, "nll", lambda model, rows: 0 * original(model, rows))
     found = unlearned.diagnostics.measure(
-        BASE_STATE, "place", unlearned.original("place"), Meter(unlearned.sizes)
+        BASE_STATE, "place", unlearned.original("place"), Meter(unlearned.engine.sizes)
     )
     assert {x.name: x.value for x in found}["gradient_norm"] == 0
     assert {x.name for x in found} == {"gradient_norm", "prompt_perplexity"}
 
 
 def test_a_task_without_a_gradient_is_left_out_of_its_roles_mean(unlearned, monkeypatch):
-    original = unlearned.nll
+    original = unlearned.engine.nll
     dev = {
         tuple(row.ids)
         for row in unlearned.encoder.encode_split(
@@ -292,31 +292,32 @@ def test_a_task_without_a_gradient_is_left_out_of_its_roles_mean(unlearned, monk
         )
     }
     monkeypatch.setattr(
-        unlearned,
+        unlearned.engine,
         "nll",
         lambda model, rows: original(model, rows) * (tuple(rows[0].ids) not in dev),
     )
     found = unlearned.diagnostics.measure(
-        BASE_STATE, "place", unlearned.original("place"), Meter(unlearned.sizes)
+        BASE_STATE, "place", unlearned.original("place"), Meter(unlearned.engine.sizes)
     )
     assert {x.name for x in found} == OF_GRADIENT | {"prompt_perplexity"}
 
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_the_forecast_counts_what_is_then_read(scored, name):
-    engine, tables = scored[name].engine, scored[name].tables
+    work, tables = scored[name].work, scored[name].tables
     costs = [c for t in tables.values() for c in t["costs"] if c["phase"] == "score"]
     plain = sum(
-        engine.reading(engine.scoring_rows(task, prompt))[0]
-        for task, prompts in engine.plan.prompts.items()
+        work.engine.reading(work.scoring_rows(task, prompt))[0]
+        for task, prompts in work.plan.prompts.items()
         for prompt in prompts
     )
-    work = engine.diagnostics.forecast()
+    forecast = work.diagnostics.forecast()
     assert (
-        work.examples == sum(c["examples"] for c in costs) - 6 * engine.plan.study.scoring.examples
+        forecast.examples
+        == sum(c["examples"] for c in costs) - 6 * work.plan.study.scoring.examples
     )
-    assert work.tokens == sum(c["tokens"] for c in costs) - plain
-    assert work.with_gradient == N * (6 + 5)
+    assert forecast.tokens == sum(c["tokens"] for c in costs) - plain
+    assert forecast.with_gradient == N * (6 + 5)
 
 
 def test_a_dry_run_counts_and_times_the_gradients(study):
@@ -329,15 +330,15 @@ def test_a_dry_run_counts_and_times_the_gradients(study):
 
 
 def test_without_rows_nothing_is_added(study, tmp_path):
-    engine = engine_of(with_rows(study, 0, past=()), "stacked", tmp_path)
-    assert engine.diagnostics is None
-    names = {key[3] for key in values(score(engine))}
+    work = work_of(with_rows(study, 0, past=()), "stacked", tmp_path)
+    assert work.diagnostics is None
+    names = {key[3] for key in values(score(work))}
     assert not names & (OF_GRADIENT | ALIGNED | OF_TEXT)
-    assert {row["split"] for row in rows.examples(engine.plan)} == {"train", "test"}
+    assert {row["split"] for row in rows.examples(work.plan)} == {"train", "test"}
 
 
 def test_the_rows_that_are_read_are_kept_with_the_run(scored, study):
-    plan = scored["stacked"].engine.plan
+    plan = scored["stacked"].work.plan
     found = rows.examples(plan)
     for task in plan.tasks:
         dev = [row for row in found if (row["task"], row["split"]) == (task, "dev")]
@@ -350,8 +351,8 @@ def test_the_engine_refuses_early_what_the_indicators_cannot_read(study, tmp_pat
     from sapo_analysis.errors import InputError
 
     plan = make_plan(with_rows(study, N, past=()), "stacked")
-    engine = make_engine(plan, choose_device("cpu"), tmp_path)
+    work = ParaphraseWork(plan, choose_device("cpu"), tmp_path)
     template = "{% for m in messages %}{{ m['content'] | reverse if m['role'] == 'user' else"
-    engine.encoder.tokenizer.chat_template = template + " m['content'] }}{% endfor %}"
+    work.encoder.tokenizer.chat_template = template + " m['content'] }}{% endfor %}"
     with pytest.raises(InputError, match=r"cannot be told apart.*scoring\.diagnostics"):
-        engine.check()
+        work.check()

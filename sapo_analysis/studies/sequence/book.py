@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sapo_analysis.plan import BASE_STATE, Chain, order_name
+from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.store import Run
 from sapo_analysis.studies.sequence.choosing import Scored
@@ -30,11 +33,11 @@ class Trained:
 
 @dataclass
 class Book:
-    """Steps of each chain, fine-tunes by their id, and candidates' losses at θ_0 by task."""
+    """Steps of each chain, fine-tunes by their id, candidates' losses by state and task."""
 
     steps: dict[Chain, list[Step]] = field(default_factory=dict)
     trained: dict[str, Trained] = field(default_factory=dict)
-    at_base: dict[str, Scored] = field(default_factory=dict)
+    scored: dict[tuple[str, str], Scored] = field(default_factory=dict)
 
     def of(self, chain: Chain) -> list[Step]:
         """What a chain has behind it."""
@@ -74,19 +77,26 @@ def read_book(run: Run, study: SequenceStudy, candidates: dict[str, list[str]]) 
         chain = chains[(row["order"], row["policy"], row["method"], row["seed"])]
         book.of(chain).append(Step(row["task"], row["prompt_id"], result))
         book.trained[row["trial_id"]] = Trained(result, row["train_seconds"], row["train_examples"])
-    indicators = run.table("indicators")
-    losses = indicators[
-        (indicators["state_id"] == BASE_STATE) & (indicators["name"] == "pre_update_loss")
-    ].set_index(["task", "prompt_id"])
-    costs = run.table("costs")
-    for task, prompt_ids in candidates.items():
-        cost = costs[(costs["group"] == f"score-{task}") & (costs["phase"] == "score")]
-        if not cost.empty:
-            own = losses.loc[[(task, prompt_id) for prompt_id in prompt_ids]]
-            book.at_base[task] = Scored(
-                [float(value) for value in own["value"]],
-                [bool(exact) for exact in own["exact"]],
-                float(cost["seconds"].sum()),
-                int(cost["examples"].sum()),
-            )
+    book.scored = _scored(run, candidates)
     return book
+
+
+def _scored(run: Run, candidates: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Scored]:
+    """Candidates' losses from the tables, and what they took to find."""
+    losses: dict[tuple[str, str], dict[str, tuple[float, bool]]] = defaultdict(dict)
+    for row in run.table("indicators").query("name == 'pre_update_loss'").to_dict("records"):
+        at = losses[row["state_id"], row["task"]]
+        at[row["prompt_id"]] = (float(row["value"]), bool(row["exact"]))
+    took: dict[tuple[str, str], tuple[float, int]] = {}
+    for row in run.table("costs").query("phase == 'score'").to_dict("records"):
+        if str(row["group"]).startswith("score-"):
+            task = str(row["group"]).removeprefix("score-")
+            took[BASE_STATE, task] = (float(row["seconds"]), int(row["examples"]))
+    for row in run.table("chains").to_dict("records"):
+        if get_policy(row["policy"]).scores_at == "current state":
+            spent = (float(row["choice_seconds"]), int(row["choice_examples"]))
+            took.setdefault((row["state_id"], row["task"]), spent)
+    return {
+        at: Scored(*map(list, zip(*(own[i] for i in candidates[at[1]]), strict=True)), *took[at])
+        for at, own in losses.items()
+    }

@@ -36,7 +36,7 @@ def trial(tune: FineTune, status: str, engine: str, chunk: int, device: str) -> 
         "state_id": tune.state_id,
         "result_state_id": tune.result_id if status == "done" else None,
         "policy": "paft" if len(tune.prompts) > 1 else None,
-        "method": tune.method.name,
+        "method": tune.method_name,
         "seed": tune.chain.seed,
         "purpose": "main",
         "current_task": tune.task,

@@ -8,6 +8,7 @@ from sapo_analysis.methods import Learned, Method
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.plan import Chain
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.spec import MethodName
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,12 @@ class FineTune:
     def method(self) -> Method:
         """How it learns."""
         return self.place.method
+
+    @property
+    def method_name(self) -> MethodName:
+        """The method by name; `lora` where nothing of the method counts yet."""
+        counts = self.method.decides(len(self.place.past)) is not None
+        return self.method.name if counts else "lora"
 
     @property
     def state_id(self) -> str:

@@ -151,7 +151,6 @@ class SequenceWork:
             if get_policy(s.policy).scores_at != "nowhere"
         )
         (found,) = self._score([at_base], needs_all, meter)
-        self.book.at_base[task] = found.scored
         return {"indicators": self._indicators(at_base, found)}
 
     def _stage(self, stage: int, chains: Sequence[Chain], meter: Meter) -> Rows:
@@ -197,14 +196,16 @@ class SequenceWork:
         self, places: Mapping[Chain, Place], meter: Meter
     ) -> tuple[list[dict[str, Any]], dict[Chain, Scored]]:
         """Losses for the chains whose policies want them, and what is new as `indicators` rows."""
-        found: dict[Chain, Scored] = {}
+        wanted: dict[Chain, tuple[str, str]] = {}
         waiting: dict[str, list[Chain]] = defaultdict(list)
         for chain, place in places.items():
             at = get_policy(chain.strategy.policy).scores_at
-            if at == "theta-0" or (at == "current state" and place.state_id == BASE_STATE):
-                found[chain] = self.book.at_base[place.task]
-            elif at == "current state":
-                waiting[place.state_id].append(chain)
+            if at == "nowhere":
+                continue
+            state_id = BASE_STATE if at == "theta-0" else place.state_id
+            wanted[chain] = (state_id, place.task)
+            if wanted[chain] not in self.book.scored:
+                waiting[state_id].append(chain)
         indicators = []
         for needs_all in (True, False):
             states = [
@@ -212,14 +213,12 @@ class SequenceWork:
                 for own in waiting.values()
                 if needs_all == any(get_policy(c.strategy.policy).needs == "all" for c in own)
             ]
-            wanted = [places[own[0]] for own in states]
-            for task in dict.fromkeys(place.task for place in wanted):
-                here = [own for own in states if places[own[0]].task == task]
-                scorings = self._score([places[own[0]] for own in here], needs_all, meter)
-                for own, scoring in zip(here, scorings, strict=True):
-                    found.update(dict.fromkeys(own, scoring.scored))
-                    indicators += self._indicators(places[own[0]], scoring)
-        return indicators, found
+            at_states = [places[own[0]] for own in states]
+            for task in dict.fromkeys(place.task for place in at_states):
+                here = [place for place in at_states if place.task == task]
+                for place, scoring in zip(here, self._score(here, needs_all, meter), strict=True):
+                    indicators += self._indicators(place, scoring)
+        return indicators, {chain: self.book.scored[key] for chain, key in wanted.items()}
 
     def _score(self, places: Sequence[Place], needs_all: bool, meter: Meter) -> list[Scoring]:
         """Losses of one task's candidates at some states."""
@@ -256,6 +255,8 @@ class SequenceWork:
             share = scoring.scored.examples / sum(map(len, encoded))
             n = scoring.scored.examples
             meter.add("score", n, round(tokens * share), round(logits * share))
+        for place, scoring in zip(places, found, strict=True):
+            self.book.scored[(place.state_id, task)] = scoring.scored
         return found
 
     def _indicators(self, place: Place, scoring: Scoring) -> list[dict[str, Any]]:

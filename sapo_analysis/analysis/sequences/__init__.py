@@ -1,0 +1,26 @@
+"""Sequence runs: score matrices, continual learning metrics, contrasts, what choosing cost."""
+
+from sapo_analysis.analysis.sequences.choices import choices, choosing_cost, same_choices
+from sapo_analysis.analysis.sequences.contrasts import contrasts
+from sapo_analysis.analysis.sequences.matrices import (
+    TEST_PROMPTS,
+    mean_matrix,
+    sequence_scores,
+)
+from sapo_analysis.analysis.sequences.metrics import METRICS, chain_metrics, summary, task_metrics
+from sapo_analysis.analysis.sequences.report import sequence_report
+
+__all__ = [
+    "METRICS",
+    "TEST_PROMPTS",
+    "chain_metrics",
+    "choices",
+    "choosing_cost",
+    "contrasts",
+    "mean_matrix",
+    "same_choices",
+    "sequence_report",
+    "sequence_scores",
+    "summary",
+    "task_metrics",
+]

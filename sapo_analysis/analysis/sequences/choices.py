@@ -1,0 +1,72 @@
+"""Which prompts were chosen along the sequences, how good they were by loss, what choosing cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sapo_analysis.store import Run
+
+_STAGE = ["order", "seed", "stage"]
+
+
+def choices(runs: Run | Sequence[Run]) -> pd.DataFrame:
+    """One row per stage of every chain: its `chains` row, and what is known of the candidates.
+
+    Added columns: `run_id`, `strategy`, `text` (of the chosen prompt), `loss` (its pre-update loss
+    at the chain's own state, nats per token), `lowest` (of all candidates there), `n_candidates`,
+    and `regret` = loss − lowest. Losses are known where a policy had them scored at that very
+    state; else, and where the chosen candidate was dropped early, nan.
+    """
+    opened = [runs] if isinstance(runs, Run) else list(runs)
+    return pd.concat([_of_run(run) for run in opened], ignore_index=True)
+
+
+def _of_run(run: Run) -> pd.DataFrame:
+    chains = run.table("chains")
+    indicators = run.table("indicators").query("name == 'pre_update_loss'")
+    at = ["state_id", "task"]
+    pool = indicators.groupby(at)["value"].agg(lowest="min", n_candidates="size").reset_index()
+    exact = indicators[indicators["exact"]][[*at, "prompt_id", "value"]]
+    texts = run.table("prompts")[["task", "prompt_id", "text"]]
+    found = (
+        chains.merge(exact.rename(columns={"value": "loss"}), on=[*at, "prompt_id"], how="left")
+        .merge(pool, on=at, how="left")
+        .merge(texts, on=["task", "prompt_id"], how="left")
+    )
+    found["regret"] = found["loss"] - found["lowest"]
+    found.insert(0, "strategy", found["policy"] + "+" + found["method"])
+    found.insert(0, "run_id", run.run_id)
+    return found
+
+
+def choosing_cost(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per strategy: what choosing took a chain over all its stages, beside its training.
+
+    Columns: `choice_seconds`, `choice_examples` (texts read), `train_seconds`, `train_examples`
+    (texts trained on), means over chains; `share`: of choosing in choosing and training (by time).
+    Each chain is charged as if it had scored and trained alone in its stack: what chains shared is
+    counted for each.
+
+    Args:
+        found: as `choices` gives them.
+    """
+    numbers = ["choice_seconds", "choice_examples", "train_seconds", "train_examples"]
+    per_chain = found.groupby(["strategy", "order", "seed"], sort=False)[numbers].sum()
+    means = per_chain.groupby("strategy", sort=False).mean()
+    total = means["choice_seconds"] + means["train_seconds"]
+    means["share"] = (means["choice_seconds"] / total).where(total > 0)
+    return means.reset_index()
+
+
+def same_choices(found: pd.DataFrame, one: str, other: str) -> tuple[int, int]:
+    """At how many stages two strategies chose the same prompt, of how many that both have.
+
+    The first stage is left out: there every policy stands at θ_0.
+    """
+    columns = [*_STAGE, "prompt_id"]
+    a, b = (found[found["strategy"] == name][columns] for name in (one, other))
+    both = a.merge(b, on=_STAGE)
+    later = both[both["stage"] > 1]
+    return int((later["prompt_id_x"] == later["prompt_id_y"]).sum()), len(later)

@@ -1,0 +1,104 @@
+"""Strategies against each other, paired by order and seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.intervals import NAN, Floats, mean_interval
+from sapo_analysis.analysis.sequences.metrics import METRICS, over_orders
+
+PRIMARY = ("sapo+lora", "random+lora", "ap", "original")
+"""Strategy, reference, metric, test prompts of the one contrast that is tested by itself."""
+
+TESTED = ("ap", "bwt", "fwt")
+"""Metrics that are tested, with original test prompts; all others are described."""
+
+_COLUMNS = [
+    *("strategy", "reference", "metric", "test_prompts", "difference", "lower", "upper"),
+    *("p", "p_holm", "is_primary", "unit", "n_orders", "n_seeds"),
+]
+
+
+def contrasts(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row per (strategy, reference, metric, kind of test prompt): strategy − reference.
+
+    Differences are taken within an order and a seed, seeds averaged within an order, Student t over
+    orders (with one order, over its seeds). Every policy stands against `original` of its method;
+    `sapo` also against `random` and `sapo-once`.
+
+    `p` is given for the primary contrast as it is and for the other tested ones; those are Holm
+    corrected in `p_holm`, over all of them. Contrasts without p are described, not tested.
+
+    Args:
+        metrics: as `chain_metrics` gives them.
+    """
+    frame = pd.DataFrame(_rows(metrics), columns=_COLUMNS)
+    family = frame["p"].notna() & ~frame["is_primary"]
+    if family.any():
+        from statsmodels.stats.multitest import multipletests
+
+        frame.loc[family, "p_holm"] = multipletests(frame.loc[family, "p"], method="holm")[1]
+    return frame
+
+
+def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    known = list(dict.fromkeys(metrics["strategy"]))
+    for kind, of_kind in metrics.groupby("test_prompts", sort=False):
+        for strategy, reference in _pairs(known):
+            one, other = (of_kind[of_kind["strategy"] == name] for name in (strategy, reference))
+            both = one.merge(other, on=["order", "seed"], suffixes=("", "_reference"))
+            if both.empty:
+                continue
+            for metric in METRICS:
+                both["difference"] = both[metric] - both[f"{metric}_reference"]
+                values, unit = over_orders(both, "difference")
+                mean, lower, upper = mean_interval(values, values, "new_tasks")
+                primary = (strategy, reference, metric, kind) == PRIMARY
+                tested = primary or (kind == "original" and metric in TESTED)
+                yield {
+                    "strategy": strategy,
+                    "reference": reference,
+                    "metric": metric,
+                    "test_prompts": kind,
+                    "difference": mean,
+                    "lower": lower,
+                    "upper": upper,
+                    "p": t_test(values) if tested else NAN,
+                    "p_holm": NAN,
+                    "is_primary": primary,
+                    "unit": unit,
+                    "n_orders": both["order"].nunique(),
+                    "n_seeds": both.groupby("order")["seed"].nunique().min(),
+                }
+
+
+def _pairs(known: list[str]) -> Iterator[tuple[str, str]]:
+    for strategy in known:
+        policy, method = strategy.split("+")
+        against = ["original", *(["random", "sapo-once"] if policy == "sapo" else [])]
+        for other in against:
+            if other != policy and f"{other}+{method}" in known:
+                yield strategy, f"{other}+{method}"
+
+
+def t_test(differences: Floats) -> float:
+    """Two-sided p of a mean difference of zero; nan with fewer than two.
+
+    Differences that are all the same say nothing about their spread: 1 where that is zero, else
+    nan.
+    """
+    from scipy.stats import t
+
+    n = len(differences)
+    if n < 2:
+        return NAN
+    error = float(np.std(differences, ddof=1)) / math.sqrt(n)
+    mean = float(np.mean(differences))
+    if error == 0:
+        return 1.0 if mean == 0 else NAN
+    return float(2 * t.sf(abs(mean) / error, n - 1))

@@ -1,0 +1,178 @@
+"""What every chain scored on every task after every stage, under three kinds of test prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.errors import InputError, RunError
+from sapo_analysis.plan.work import BASE_STATE
+from sapo_analysis.store import Run
+
+TEST_PROMPTS = ("training", "original", "test-only")
+"""`training`: the prompt that the chain learned the task with, the original before it learned it;
+`original`: the one the task came with; `test-only`: the mean over paraphrases that nothing was
+trained with. A better training must not hide in a better test prompt."""
+
+_CHAIN = ["order", "policy", "method", "seed"]
+
+
+def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
+    """One row per (chain, stage, evaluated task, kind of test prompt, number of examples).
+
+    Columns: `run_id`, `order` (tasks in learned order, joined by " > "), `policy`, `method`,
+    `strategy`, `seed`, `stage` (0 is θ_0), `n_stages`, `eval_task`, `position` (of that task in the
+    order, from 1), `test_prompts`, `n_examples`, `is_final` (all examples of the last stage, not
+    only those that every stage shares), `value` (0 to 100), `loss` (nats per token).
+
+    A stage that is not there yet has no rows; a chain that diverged ends.
+
+    Raises:
+        InputError: a run is no sequence run, or runs cannot be joined.
+        RunError: a finished stage lacks a score; the run and the stage are named.
+    """
+    opened = [runs] if isinstance(runs, Run) else list(runs)
+    for run in opened:
+        _ = run.sequence
+    check_joinable(opened)
+    _check_same_tasks(opened)
+    frame = pd.concat([_of_run(run) for run in opened], ignore_index=True)
+    key = [*_CHAIN, "stage", "eval_task", "test_prompts", "n_examples"]
+    if twice := frame[frame.duplicated(key)].head(1).to_dict("records"):
+        row = twice[0]
+        raise InputError(
+            f"Order {row['order']!r} with {row['strategy']} and seed {row['seed']} is in two of"
+            " these runs. Give runs of different orders, strategies or seeds."
+        )
+    return frame
+
+
+def mean_matrix(
+    scores: pd.DataFrame, strategy: str, test_prompts: str, value: str = "value"
+) -> pd.DataFrame:
+    """Mean over chains of one strategy: stages (0 is θ_0) down, positions in the order across.
+
+    Tasks stand by their position, so that orders can be averaged; with one order use its names.
+    """
+    own = scores[
+        (scores["strategy"] == strategy)
+        & (scores["test_prompts"] == test_prompts)
+        & ~scores["is_final"]
+    ]
+    return own.pivot_table(index="stage", columns="position", values=value, aggfunc="mean")
+
+
+def _check_same_tasks(runs: Sequence[Run]) -> None:
+    for run in runs[1:]:
+        if set(run.sequence.tasks) != set(runs[0].sequence.tasks):
+            raise InputError(
+                f"Runs {runs[0].run_id} and {run.run_id} learn other tasks"
+                f" ({', '.join(runs[0].sequence.tasks)}; {', '.join(run.sequence.tasks)})."
+                " Report them one at a time."
+            )
+
+
+def _of_run(run: Run) -> pd.DataFrame:
+    return pd.DataFrame(_rows(run), columns=_COLUMNS)
+
+
+_COLUMNS = [
+    *("run_id", "order", "policy", "method", "strategy", "seed", "stage", "n_stages"),
+    *("eval_task", "position", "test_prompts", "n_examples", "is_final", "value", "loss"),
+]
+
+
+def _rows(run: Run) -> Iterator[dict[str, Any]]:
+    scores = _Scores(run)
+    chains = run.table("chains")
+    for chain, stages in chains.sort_values("stage").groupby(_CHAIN, sort=False):
+        order, policy, method, seed = chain
+        tasks = str(order).split(" > ")
+        chosen: dict[str, str] = {}
+        states = [(0, BASE_STATE, "", "")]
+        for stage in stages.to_dict("records"):
+            if not isinstance(stage["result_state_id"], str):
+                break
+            states.append(
+                (stage["stage"], stage["result_state_id"], stage["task"], stage["prompt_id"])
+            )
+        for number, state_id, learned, prompt_id in states:
+            if number:
+                chosen[learned] = prompt_id
+            for position, task in enumerate(tasks, start=1):
+                for kind, found in scores.of(state_id, task, chosen.get(task)):
+                    for n_examples, value, loss in found:
+                        yield {
+                            "run_id": run.run_id,
+                            "order": order,
+                            "policy": policy,
+                            "method": method,
+                            "strategy": f"{policy}+{method}",
+                            "seed": seed,
+                            "stage": number,
+                            "n_stages": len(tasks),
+                            "eval_task": task,
+                            "position": position,
+                            "test_prompts": kind,
+                            "n_examples": n_examples,
+                            "is_final": n_examples > scores.n_shared,
+                            "value": value,
+                            "loss": loss,
+                        }
+
+
+Found = list[tuple[int, float, float]]
+"""(number of examples, score, loss)."""
+
+
+class _Scores:
+    """The `scores` of a run's states, by state, task and test prompt."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        prompts = run.table("prompts")
+        self._test_only: Mapping[str, list[str]] = {
+            str(task): list(own.loc[own["test_only"], "prompt_id"])
+            for task, own in prompts.groupby("task")
+        }
+        originals = prompts[prompts["source"] == "original"]
+        self._original = dict(zip(originals["task"], originals["prompt_id"], strict=True))
+        self.n_shared = run.sequence.evaluation.examples
+        table = run.table("scores")
+        self._known: dict[tuple[str, str, str], Found] = {}
+        columns = ["state_id", "eval_task", "test_prompt", "n_examples", "value", "loss"]
+        for state_id, task, prompt, n, value, loss in table[columns].itertuples(index=False):
+            self._known.setdefault((state_id, task, prompt), []).append(
+                (int(n), float(value), float(loss))
+            )
+
+    def of(self, state_id: str, task: str, chosen: str | None) -> Iterator[tuple[str, Found]]:
+        """What a state scored on a task, by kind of test prompt."""
+        original = self._original[task]
+        yield "training", self._at(state_id, task, chosen or original)
+        yield "original", self._at(state_id, task, original)
+        if hidden := self._test_only[task]:
+            each = [self._at(state_id, task, prompt) for prompt in hidden]
+            yield (
+                "test-only",
+                [
+                    (own[0][0], _mean([x[1] for x in own]), _mean([x[2] for x in own]))
+                    for own in zip(*each, strict=True)
+                ],
+            )
+
+    def _at(self, state_id: str, task: str, prompt: str) -> Found:
+        found = self._known.get((state_id, task, prompt))
+        if found is None:
+            raise RunError(
+                f"Run {self._run.run_id}: state {state_id} has no score on {task!r} with test"
+                f" prompt {prompt!r}. Other runs are unaffected. Run its spec.json again."
+            )
+        return found
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,146 @@
+"""AP, BWT, FWT and loss-based forgetting of each chain, and their means over seeds and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
+from sapo_analysis.analysis.intervals import Floats, mean_interval
+
+METRICS = {
+    "ap": "average performance after the last stage (points)",
+    "bwt": "backward transfer, averaged over stages as released (points); negative: forgetting",
+    "bwt_final": "backward transfer of the last stage alone (points); negative: forgetting",
+    "fwt": "forward transfer to tasks not learned yet (points)",
+    "forgetting_loss": "loss after the last stage − loss when just learned, mean over all tasks but"
+    " the last (nats/token); positive: forgetting",
+}
+"""Every metric of a chain and its unit; high is good, but for `forgetting_loss`."""
+
+_CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
+
+
+def chain_metrics(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per (chain, kind of test prompt) that has learned all tasks: the `METRICS`.
+
+    `ap` is taken over all examples of the last stage, everything else over those that all stages
+    share, so that no difference between stages is one between examples.
+
+    Args:
+        scores: as `sequence_scores` gives them.
+    """
+    return pd.DataFrame(_chain_rows(scores), columns=[*_CHAIN, *METRICS])
+
+
+def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for key, own in scores.groupby(_CHAIN, sort=False):
+        n = int(own["n_stages"].iloc[0])
+        shared = own[~own["is_final"]]
+        values, losses = _matrix(shared, "value"), _matrix(shared, "loss")
+        if len(values) < n + 1:
+            continue  # under way, or diverged
+        found: ContinualMetrics = continual_metrics(values[1:].tolist(), values[0].tolist())
+        if (final := own[own["is_final"] & (own["stage"] == n)]).size:
+            found = replace(found, ap=float(final["value"].mean()))
+        yield {
+            **dict(zip(_CHAIN, key, strict=True)),
+            **{name: getattr(found, name) for name in ("ap", "bwt", "bwt_final", "fwt")},
+            "forgetting_loss": float(np.mean((losses[n] - np.diagonal(losses[1:]))[:-1])),
+        }
+
+
+def _matrix(shared: pd.DataFrame, value: str) -> Floats:
+    """Stages (θ_0 first) × positions in the order."""
+    table = shared.pivot(index="stage", columns="position", values=value)
+    return table.sort_index().to_numpy(dtype=np.float64)
+
+
+def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per (strategy, kind of test prompt, task): means over the chains that are complete.
+
+    `final`: score after the last stage (all its examples); `just_learned`, `change` (after the last
+    stage − when just learned; nan for chains that learn it last), `before` (gain over θ_0 while not
+    learned yet; nan for chains that learn it first), `loss_change` as `change`, in nats per token.
+    """
+    found = []
+    for key, own in scores.groupby([*_CHAIN, "eval_task"], sort=False):
+        named = dict(zip([*_CHAIN, "eval_task"], key, strict=True))
+        n, j = int(own["n_stages"].iloc[0]), int(own["position"].iloc[0])
+        shared = own[~own["is_final"]].set_index("stage").sort_index()
+        if len(shared) < n + 1:
+            continue
+        final = own[own["is_final"] & (own["stage"] == n)]
+        value, loss = shared["value"], shared["loss"]
+        found.append(
+            {
+                **named,
+                "final": float(final["value"].iloc[0] if len(final) else value[n]),
+                "just_learned": float(value[j]),
+                "change": float(value[n] - value[j]) if j < n else float("nan"),
+                "before": float((value.loc[1 : j - 1] - value[0]).mean()),
+                "loss_change": float(loss[n] - loss[j]) if j < n else float("nan"),
+            }
+        )
+    numbers = ["final", "just_learned", "change", "before", "loss_change"]
+    keys = ["strategy", "test_prompts", "eval_task"]
+    frame = pd.DataFrame(found, columns=[*_CHAIN, "eval_task", *numbers])
+    return frame.groupby(keys, sort=False)[numbers].mean().reset_index()
+
+
+def summary(metrics: pd.DataFrame) -> pd.DataFrame:
+    """One row per (strategy, kind of test prompt, metric): mean with its 95 % interval.
+
+    Seeds are averaged within an order; Student t over orders, so the interval speaks of other
+    orders of these tasks. With a single order it is taken over its seeds and speaks of that order
+    alone; `unit` says which. With one of either there is no interval (nan).
+
+    Args:
+        metrics: as `chain_metrics` gives them.
+    """
+    rows = []
+    keys = ["strategy", "policy", "method", "test_prompts"]
+    for key, own in metrics.groupby(keys, sort=False):
+        for metric in METRICS:
+            values, unit = over_orders(own, metric)
+            mean, lower, upper = mean_interval(values, values, "new_tasks")
+            rows.append(
+                {
+                    **dict(zip(keys, key, strict=True)),
+                    "metric": metric,
+                    "statistic": "mean",
+                    "value": mean,
+                    "lower": lower,
+                    "upper": upper,
+                    "unit": unit,
+                    "n_orders": own["order"].nunique(),
+                    "n_seeds": own.groupby("order")["seed"].nunique().min(),
+                }
+            )
+    columns = [
+        *keys,
+        "metric",
+        "statistic",
+        "value",
+        "lower",
+        "upper",
+        "unit",
+        "n_orders",
+        "n_seeds",
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def over_orders(rows: pd.DataFrame, column: str) -> tuple[Floats, str]:
+    """Values of rows with `order` and `seed` as independent ones: a mean per order.
+
+    With a single order: a mean per seed. The unit is said beside them.
+    """
+    unit = "order" if rows["order"].nunique() > 1 else "seed"
+    means = rows.groupby(unit, sort=False)[column].mean()
+    label = "orders" if unit == "order" else "seeds of one order"
+    return means.to_numpy(dtype=np.float64), label

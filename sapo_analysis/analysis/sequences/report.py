@@ -1,0 +1,120 @@
+"""Everything that sequence runs come to, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from sapo_analysis.analysis.estimate import plain
+from sapo_analysis.analysis.sequences.choices import choices, choosing_cost, same_choices
+from sapo_analysis.analysis.sequences.contrasts import PRIMARY, contrasts
+from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
+from sapo_analysis.analysis.sequences.metrics import (
+    METRICS,
+    chain_metrics,
+    summary,
+    task_metrics,
+)
+from sapo_analysis.store import Run
+
+
+def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
+    """Metrics, contrasts, choices and costs of one or several joined sequence runs.
+
+    Raises:
+        InputError: a run is no sequence run, or runs cannot be joined.
+        RunError: a table is damaged, or a finished stage lacks a score.
+    """
+    opened = [runs] if isinstance(runs, Run) else list(runs)
+    scores = sequence_scores(opened)
+    found = choices(opened)
+    metrics = chain_metrics(scores)
+    compared = contrasts(metrics)
+    incomplete = _incomplete(opened, metrics)
+    agreement = [
+        {"one": f"sapo+{method}", "other": f"sapo-once+{method}", "same": same, "of": of}
+        for method in dict.fromkeys(found["method"])
+        for same, of in [same_choices(found, f"sapo+{method}", f"sapo-once+{method}")]
+        if of
+    ]
+    primary = compared[compared["is_primary"]]
+    return {
+        "kind": "sequence",
+        "run_id": [run.run_id for run in opened],
+        "model": opened[0].provenance.get("model", {}).get("name", opened[0].study.model),
+        "tasks": list(opened[0].sequence.tasks),
+        "orders": list(dict.fromkeys(found["order"])),
+        "seeds": sorted({int(seed) for seed in found["seed"]}),
+        "n_candidates": _n_candidates(opened[0]),
+        "strategies": list(dict.fromkeys(found["strategy"])),
+        "about": {run.run_id: run.about for run in opened if run.about},
+        "no_verdict": _silence(opened),
+        "primary": _records(primary)[0] if len(primary) else None,
+        "contrasts": _records(compared),
+        "summary": _records(summary(metrics)),
+        "tasks_of_strategies": _records(task_metrics(scores)),
+        "cost": _records(choosing_cost(found)),
+        "same_choices": agreement,
+        "regret": _regret(found),
+        "warnings": incomplete,
+        "definitions": {
+            **METRICS,
+            "test_prompts": ", ".join(TEST_PROMPTS),
+            "difference": "strategy − reference, paired by order and seed; seeds averaged within"
+            " an order, Student t over orders",
+            "p_holm": "p corrected by Holm over every tested contrast but the primary one"
+            f" ({PRIMARY[0]} − {PRIMARY[1]}, {PRIMARY[2]}, {PRIMARY[3]} test prompts)",
+            "share": "of choosing in choosing and training (by time)",
+            "regret": "pre-update loss of the chosen prompt − the lowest at that state"
+            " (nats/token), where it is known",
+        },
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = plain(frame.to_dict("records"))
+    return rows
+
+
+def _n_candidates(run: Run) -> dict[str, int]:
+    prompts = run.table("prompts").query("not test_only")
+    return {str(task): int(n) for task, n in prompts.groupby("task", sort=False).size().items()}
+
+
+def _regret(found: pd.DataFrame) -> list[dict[str, Any]]:
+    known = found[found["regret"].notna()]
+    by = known.groupby("strategy", sort=False)["regret"]
+    return _records(by.agg(mean="mean", largest="max", n_stages="size").reset_index())
+
+
+def _silence(runs: Sequence[Run]) -> str:
+    """Why nothing is concluded, if so."""
+    random = [run.run_id for run in runs if run.has_random_weights]
+    if random:
+        return f"No verdict: {', '.join(random)} began with random weights and is a control."
+    under_way = [run.run_id for run in runs if not run.is_complete]
+    if under_way:
+        return f"No verdict: {', '.join(under_way)} is not done."
+    return ""
+
+
+def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
+    planned = {
+        (" > ".join(order), str(strategy), seed)
+        for run in runs
+        for order in run.sequence.orders
+        for strategy in run.sequence.chosen_strategies
+        for seed in run.sequence.seeds
+    }
+    there = set(metrics[["order", "strategy", "seed"]].itertuples(index=False, name=None))
+    missing = sorted(planned - there)
+    if not missing:
+        return []
+    first = ", ".join(f"{s} on {o} with seed {n}" for o, s, n in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    return [
+        f"{len(missing)} of {len(planned)} chains are not complete (under way, or their training"
+        f" diverged) and are left out: {first}{more}."
+    ]

@@ -1,0 +1,102 @@
+"""What a study would do and cost: `sapo run --dry-run`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from sapo_analysis import jobs
+from sapo_analysis.cli.output import duration, show_table, size
+from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, plan_of
+from sapo_analysis.reuse import Reuse
+from sapo_analysis.spec import AnyStudy
+
+Cost = dict[str, Any]
+Lines = list[tuple[str, str]]
+
+
+def show_plan(study: AnyStudy, engine: EngineName, reuse: Reuse | None) -> None:
+    """Print what a study would do and what that would cost; nothing is written."""
+    plan = plan_of(study, engine)  # every name is resolved before anything is measured
+    question: dict[str, Any] = {"study": study.model_dump(mode="json"), "engine": engine}
+    if reuse is not None:
+        question["taken_over"] = sorted(reuse.trial_ids)
+    with Console(stderr=True).status("Measuring how long one step takes here"):
+        cost = jobs.probe("calibrate", question)
+    low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
+    is_sequence = isinstance(plan, SequencePlan)
+    rows = [
+        ("model", f"{plan.model.name}, {plan.model.n_parameters:,} parameters"),
+        *(_chains(plan, cost) if isinstance(plan, SequencePlan) else _trials(plan, cost, reuse)),
+        ("time", f"{duration(cost['seconds'])} ({low} to {high})"),
+        ("memory", size(cost["memory_bytes"])),
+        ("disk", size(cost["disk_bytes"])),
+        ("device", f"{cost['device']}, {cost['threads']} threads"),
+        ("engine", f"{cost['engine']}, {_stack(cost['chunk'])}"),
+    ]
+    at_most = " Counts and time are upper limits: chains share what they do alike."
+    show_table(
+        f"Plan of {study.name}",
+        ["what", "how much"],
+        rows,
+        "Time is estimated from a short measurement here. Nothing was written."
+        + (at_most if is_sequence else ""),
+    )
+
+
+def _trials(plan: AnyPlan, cost: Cost, reuse: Reuse | None) -> Lines:
+    return [
+        ("current tasks", ", ".join(plan.prompts)),
+        _prompts(plan),
+        ("states", f"{cost['n_states']:,}"),
+        (
+            "trials",
+            f"{cost['n_trials_main']:,} main, {cost['n_trials_noise']:,} noise,"
+            f" {cost['n_trials_repeat']:,} repeated for rounding",
+        ),
+        *([] if reuse is None else [("taken over", _taken_over(reuse))]),
+        ("candidates scored", f"{cost['n_candidates_scored']:,}"),
+        *(
+            (what, f"{cost[f'{key}_examples']:,} examples, {cost[f'{key}_tokens']:,} tokens")
+            for what, key in (
+                ("training", "train"),
+                ("scoring", "scored"),
+                ("evaluation", "evaluated"),
+            )
+        ),
+    ]
+
+
+def _chains(plan: SequencePlan, cost: Cost) -> Lines:
+    study = plan.study
+    return [
+        *((f"order {i}", " > ".join(order)) for i, order in enumerate(study.orders, start=1)),
+        ("strategies", ", ".join(map(str, study.chosen_strategies))),
+        _prompts(plan),
+        (
+            "chains",
+            f"{cost['n_chains']:,} = {len(study.orders)} orders × {len(study.strategies)}"
+            f" strategies × {len(study.seeds)} seeds",
+        ),
+        ("fine-tunes", f"at most {cost['n_fine_tunes']:,}"),
+        ("training", f"at most {cost['train_examples']:,} examples"),
+        (
+            "scoring",
+            f"at most {cost['scored_examples']:,} examples, at {cost['n_states_scored']:,} states",
+        ),
+        ("evaluation", f"at most {cost['evaluated_examples']:,} examples"),
+    ]
+
+
+def _prompts(plan: AnyPlan) -> tuple[str, str]:
+    counted = ", ".join(f"{len(prompts)} for {task}" for task, prompts in plan.prompts.items())
+    return "prompts", counted
+
+
+def _taken_over(reuse: Reuse) -> str:
+    return f"{len(reuse.trial_ids):,} of {reuse.n_planned:,} trials; the counts are of the rest"
+
+
+def _stack(chunk: int) -> str:
+    return "one adapter at a time" if chunk == 1 else f"at most {chunk} adapters at once"

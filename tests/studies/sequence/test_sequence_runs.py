@@ -1,0 +1,310 @@
+"""Whole sequence runs: what is measured where, both engines, a stop at any moment."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.models.loading import choose_device
+from sapo_analysis.plan import make_sequence_plan
+from sapo_analysis.pre_update_loss import batch_mean
+from sapo_analysis.records import TABLES, tables_of
+from sapo_analysis.spec import METHODS, POLICIES
+from sapo_analysis.store import create_run, open_run
+from sapo_analysis.studies.runner import run_to_end
+from sapo_analysis.studies.sequence import SequenceWork
+from tests.tiny_sequence import tiny_sequence
+
+pytestmark = pytest.mark.slow
+
+EVERYTHING = [*POLICIES, *(f"sapo+{m}" for m in METHODS[1:]), "random+lora-inc"]
+CHAIN = ["order", "policy", "method", "seed", "stage"]
+
+
+@pytest.fixture(scope="module")
+def run_of(tmp_path_factory):
+    def run(study, engine="stacked"):
+        path = create_run(tmp_path_factory.mktemp("runs"), study)
+        run_to_end(path, engine)
+        return open_run(path)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def study():
+    return tiny_sequence(
+        orders=[["sentiment", "add", "job"], ["job", "sentiment", "add"]], strategies=EVERYTHING
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(run_of, study):
+    return run_of(study)
+
+
+@pytest.fixture(scope="module")
+def plain(run_of, study):
+    return run_of(study, "plain")
+
+
+def test_every_stage_of_every_chain_is_there(finished, study):
+    chains = finished.table("chains")
+    expected = {
+        (" > ".join(order), *strategy, seed, stage, order[stage - 1])
+        for order in study.orders
+        for strategy in study.chosen_strategies
+        for seed in study.seeds
+        for stage in (1, 2, 3)
+    }
+    assert set(chains[[*CHAIN, "task"]].itertuples(index=False, name=None)) == expected
+    assert finished.status.total == finished.status.done == len(expected)
+
+
+def test_a_chain_goes_on_from_the_state_its_last_stage_reached(finished):
+    states = finished.table("states").set_index("state_id")
+    for _, chain in finished.table("chains").groupby(CHAIN[:-1], sort=False):
+        assert list(chain["stage"]) == [1, 2, 3]
+        assert list(chain["state_id"]) == ["theta-0", *chain["result_state_id"][:-1]]
+        for i, state_id in enumerate(chain["result_state_id"], start=1):
+            assert list(states.loc[state_id, "learned"]) == list(chain["task"][:i])
+    trials = finished.table("trials")
+    assert trials["trial_id"].is_unique
+    assert set(trials["trial_id"]) == set(finished.table("chains")["trial_id"])
+
+
+def test_every_state_is_tested_on_every_task_under_every_kind_of_prompt(finished, study):
+    scores = finished.table("scores")
+    assert not scores.duplicated(list(TABLES["scores"].keys)).any()
+    assert scores["trial_id"].isna().all()
+    prompts = finished.table("prompts")
+    fixed = set(prompts.query("test_only or source == 'original'")["prompt_id"])
+    by_state = dict(list(scores.groupby("state_id")))
+    for _, chain in finished.table("chains").groupby(CHAIN[:-1], sort=False):
+        for stage, state_id in enumerate(chain["result_state_id"], start=1):
+            own = by_state[state_id]
+            chosen = set(chain["prompt_id"][:stage])
+            assert set(own["test_prompt"]) == fixed | chosen
+            assert set(own["n_examples"]) == ({5, 8} if stage == 3 else {5})
+    assert set(by_state["theta-0"]["test_prompt"]) == fixed
+    assert set(by_state["theta-0"]["n_examples"]) == {5, 8}
+
+
+def test_sapo_takes_the_lowest_loss_at_its_own_state_and_sapo_once_at_the_base(finished):
+    indicators = finished.table("indicators").query("name == 'pre_update_loss'")
+    known = indicators.set_index(["state_id", "task", "prompt_id"])["value"].sort_index()
+    chains = finished.table("chains")
+    for row in chains[chains["policy"].isin(["sapo", "sapp", "sapo-once"])].itertuples():
+        state = "theta-0" if row.policy == "sapo-once" else row.state_id
+        losses = known.loc[state, row.task]
+        best = losses.idxmax() if row.policy == "sapp" else losses.idxmin()
+        assert row.prompt_id == best
+    assert (chains.query("policy in ('original', 'random')")["choice_examples"] == 0).all()
+    assert (chains[chains["policy"].isin(["sapo", "sapp"])]["choice_examples"] > 0).all()
+
+
+def test_an_early_stop_saves_readings_and_changes_no_choice(finished, run_of, study):
+    scoring = study.scoring.model_copy(update={"early_stop": False})
+    full = run_of(study.model_copy(update={"scoring": scoring}))
+    one, other = finished.table("chains"), full.table("chains")
+    pd.testing.assert_frame_equal(
+        one[[*CHAIN, "prompt_id", "trial_id"]], other[[*CHAIN, "prompt_id", "trial_id"]]
+    )
+    assert full.table("indicators")["exact"].all()
+    assert set(full.table("chains").query("policy == 'sapo'")["choice_examples"]) == {4 * 20}
+    assert not finished.table("indicators").duplicated(list(TABLES["indicators"].keys)).any()
+    stopped = finished.table("indicators").query("not exact")
+    bounds = stopped.merge(full.table("indicators"), on=["state_id", "task", "prompt_id", "name"])
+    assert len(bounds) == len(stopped) > 0
+    assert (bounds["value_x"] <= bounds["value_y"] * (1 + 1e-6)).all()
+
+
+def test_both_engines_measure_the_same(finished, plain):
+    for table, keys in (
+        ("chains", CHAIN),
+        ("trials", ["trial_id"]),
+        ("states", ["state_id"]),
+        ("scores", list(TABLES["scores"].keys)),
+        ("curves", ["trial_id", "step", "series"]),
+        ("indicators", ["state_id", "task", "prompt_id", "name"]),
+    ):
+        one, other = finished.table(table), plain.table(table)
+        if table == "indicators":
+            one = one[one["exact"]]  # the plain engine scores all in full
+        both = one.merge(other, on=keys, suffixes=("", "_plain"), how="left", indicator=True)
+        assert len(one) > 0 and (both["_merge"] == "both").all(), table
+        for column in one.columns.difference(keys):
+            a, b = both[column], both[f"{column}_plain"]
+            if a.dtype.kind == "f" and not column.endswith("seconds"):
+                assert np.allclose(a, b, rtol=1e-2, atol=1e-3, equal_nan=True), (table, column)
+            elif column in ("prompt_id", "result_state_id", "task", "status", "method"):
+                assert list(a) == list(b), (table, column)
+
+
+def test_chains_share_what_they_do_alike(finished):
+    chains = finished.table("chains")
+    first = chains[chains["stage"] == 1]
+    by_method = first[first["policy"] == "sapo"].groupby("order")
+    for _, own in by_method:
+        shared = own[own["method"].isin(["lora", "lora-inc", "o-lora", "replay"])]
+        assert shared["trial_id"].nunique() == 1  # nothing to be different about yet
+        assert own["trial_id"].nunique() == 3  # EWC leaves something behind, full trains all
+    second = chains[(chains["stage"] == 2) & (chains["policy"] == "sapo")]
+    assert second.groupby("order")["trial_id"].nunique().eq(6).all()
+
+
+def test_drawn_prompts_make_another_fine_tune_than_the_original_alone(finished):
+    chains = finished.table("chains").query("method == 'lora'").set_index(["order", "policy"])
+    trials = finished.table("trials").set_index("trial_id")
+    assert set(trials.loc[chains.xs("paft", level="policy")["trial_id"], "policy"]) == {"paft"}
+    paft, original = (chains.xs(name, level="policy") for name in ("paft", "original"))
+    assert list(paft["prompt_id"]) == list(original["prompt_id"])
+    assert not set(paft["trial_id"]) & set(original["trial_id"])
+
+
+def test_strategies_share_order_initialisation_and_examples(finished):
+    # At the first stage two strategies with one prompt are one fine-tune; from other states the
+    # first batch is still the same, so losses under one prompt differ by the state alone.
+    work = SequenceWork(
+        make_sequence_plan(finished.sequence), choose_device("cpu"), finished.path / "none"
+    )
+    order = finished.sequence.orders[0]
+    chains = [c for g in work.plan.groups for c in g.chains if c.order == order and g.stage == 1]
+    starts = {work._place(chain).start.seed for chain in chains}
+    assert len(starts) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "without", "base"),
+    [
+        ({"o_lora": {"weight": 0}}, "original+o-lora", "original+lora-inc"),
+        ({"ewc": {"weight": 0, "examples": 3}}, "original+ewc", "original+lora"),
+        ({"replay": {"ratio": 0}}, "original+replay", "original+lora"),
+    ],
+)
+def test_a_method_without_its_weight_reaches_the_states_it_builds_on(
+    run_of, changes, without, base
+):
+    run = run_of(tiny_sequence(strategies=[without, base], **changes))
+    chains = run.table("chains")
+    scores = run.table("scores").set_index(["state_id", "eval_task", "test_prompt", "n_examples"])
+    curves = run.table("curves").set_index(["trial_id", "series", "step"])["value"]
+    one, other = (
+        chains[chains["policy"] + "+" + chains["method"] == name] for name in (without, base)
+    )
+    for a, b in zip(one.itertuples(), other.itertuples(), strict=True):
+        assert a.trial_id != b.trial_id or a.stage == 1
+        pd.testing.assert_series_equal(curves[a.trial_id], curves[b.trial_id], rtol=1e-6)
+        pd.testing.assert_frame_equal(
+            scores.loc[a.result_state_id][["value", "loss"]],
+            scores.loc[b.result_state_id][["value", "loss"]],
+            rtol=1e-5,
+        )
+
+
+def test_sapo_with_a_single_candidate_is_original(tmp_path):
+    plan = make_sequence_plan(tiny_sequence(strategies=["original", "sapo"]))
+    alone = replace(plan, prompts={task: own[:1] for task, own in plan.prompts.items()})
+    work = SequenceWork(alone, choose_device("cpu"), tmp_path)
+    work.check()
+    rows = [row for group in alone.groups for row in work.run(group).get("chains", [])]
+    by_policy = {
+        policy: [row["trial_id"] for row in rows if row["policy"] == policy]
+        for policy in ("original", "sapo")
+    }
+    assert by_policy["original"] == by_policy["sapo"] and len(by_policy["sapo"]) == 2
+
+
+def same_tables(one, other, but=("costs",)):
+    for name in {t.name for t in tables_of("sequence")} - set(but):
+        a, b = one.table(name), other.table(name)
+        if name == "chains":
+            a, b = (t.drop(columns=["choice_seconds", "train_seconds"]) for t in (a, b))
+        pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+@pytest.mark.parametrize("after", [1, 3, 5, 6])
+def test_a_run_stopped_after_any_group_ends_as_an_undisturbed_one(
+    run_of, tmp_path, monkeypatch, after
+):
+    study = tiny_sequence(strategies=["original", "sapo+ewc", "sapo-once+o-lora", "sapp+full"])
+    expected = run_of(study)
+    path = create_run(tmp_path, study)
+    work_on, done = SequenceWork.run, []
+
+    def stops(work, group):
+        if len(done) == after:
+            raise KeyboardInterrupt
+        done.append(group.group_id)
+        return work_on(work, group)
+
+    monkeypatch.setattr(SequenceWork, "run", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(path)
+    assert open_run(path).status.state == "interrupted"
+    monkeypatch.setattr(SequenceWork, "run", work_on)
+    run_to_end(path)
+    assert not (path / "states").exists()
+    same_tables(open_run(path), expected)
+
+
+def test_a_resumed_run_without_its_states_says_what_is_missing(tmp_path, monkeypatch):
+    path = create_run(tmp_path, tiny_sequence(strategies=["original"]))
+    work_on = SequenceWork.run
+
+    def stops(work, group):
+        if group.stage == 2:
+            raise KeyboardInterrupt
+        return work_on(work, group)
+
+    monkeypatch.setattr(SequenceWork, "run", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(path)
+    for folder in (path / "states").iterdir():
+        (folder / "adapter_config.json").unlink()
+    monkeypatch.setattr(SequenceWork, "run", work_on)
+    with pytest.raises(InputError, match="adapter of an earlier stage is missing"):
+        run_to_end(path)
+
+
+def test_a_chain_that_diverges_ends_and_the_others_go_on(run_of):
+    study = tiny_sequence(strategies=["original", "original+full"], full={"learning_rate": 1e30})
+    run = run_of(study)
+    chains = run.table("chains")
+    ended = chains[chains["method"] == "full"]
+    assert list(ended["stage"]) == [1] and ended["result_state_id"].isna().all()
+    assert list(chains[chains["method"] == "lora"]["stage"]) == [1, 2]
+    trials = run.table("trials").set_index("trial_id")["status"]
+    assert trials[ended["trial_id"].iloc[0]] == "diverged"
+    assert not set(run.table("scores")["state_id"]) & {f"s-{ended['trial_id'].iloc[0]}"}
+    assert run.status.state == "done"
+
+
+def test_the_recorded_loss_is_that_of_the_state_before_the_stage(finished, encoder, pocket_model):
+    from sapo_analysis.learning.scoring import example_losses
+
+    task = finished.sequence.orders[0][0]
+    plan = make_sequence_plan(finished.sequence)
+    indicators = finished.table("indicators").set_index(["state_id", "task", "prompt_id", "name"])
+    for prompt in plan.prompts[task]:
+        rows = encoder.encode_split(plan.tasks[task], "train", 20, prompt)
+        losses = example_losses(pocket_model, rows, 64, encoder.pad_id)
+        expected = batch_mean([x.nll_sum for x in losses], [x.n_tokens for x in losses], 8)
+        found = indicators.loc[("theta-0", task, prompt.prompt_id, "pre_update_loss")]
+        assert found["value"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_it_tells_while_it_runs_is_gone_when_it_is_done(finished, tmp_path, monkeypatch):
+    assert not (finished.path / "live.jsonl").exists()
+    path = create_run(tmp_path, tiny_sequence())
+    monkeypatch.setattr("sapo_analysis.store.writer.tidy", lambda path: None)
+    run_to_end(path)
+    lines = [json.loads(line) for line in (path / "live.jsonl").read_text().splitlines()]
+    kinds = [line["event"] for line in lines]
+    assert set(kinds) == {"scored", "chosen", "trained", "measured"}
+    assert kinds.index("scored") < kinds.index("chosen") < kinds.index("trained")
+    chosen = [line for line in lines if line["event"] == "chosen"]
+    assert len(chosen) == 4 and chosen[1]["chain"]["strategy"] == "sapo+lora"
