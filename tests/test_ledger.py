@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sapo_analysis.spec import ParaphraseStudy, load_study
+from sapo_analysis.spec import ParaphraseStudy, load_study, parse_study
 from sapo_analysis.store import CACHED_RUNS, list_runs
 from sapo_analysis.store.reader import Run
 from sapo_analysis.tasks.pocket import DECLARED, TUNING
@@ -22,17 +22,22 @@ NOT_YET = "–"
 
 
 def all_seeds(study):
-    return [*study.seeds, *(study.state_seeds or ()), *study.noise_seeds]
+    more = ("state_seeds", "noise_seeds")
+    return [*study.seeds, *(seed for name in more for seed in getattr(study, name, None) or ())]
+
+
+def trained(study):
+    """Every task that is learned."""
+    return study.tasks if study.kind == "sequence" else (*study.past, *study.current)
 
 
 def touches_declared(study):
     """Whether a study looks at anything that is kept for the declared side."""
-    trained = {*study.past, *study.current}
     return (
         study.model in MODELS
         or study.data_seed >= FIRST
         or max(all_seeds(study)) >= FIRST
-        or not trained.isdisjoint(DECLARED)
+        or not set(trained(study)).isdisjoint(DECLARED)
     )
 
 
@@ -41,7 +46,7 @@ def strays(study):
     found = [] if study.model in MODELS else [f"model {study.model}"]
     found += [] if study.data_seed >= FIRST else [f"data_seed {study.data_seed}"]
     found += [f"seed {seed}" for seed in all_seeds(study) if seed < FIRST]
-    return found + [f"task {t}" for t in (*study.past, *study.current) if t in TUNING]
+    return found + [f"task {t}" for t in trained(study) if t in TUNING]
 
 
 def rows_of(text):
@@ -112,7 +117,7 @@ def test_each_spec_was_committed_before_its_run():
         assert text is not None, f"commit {commit} has no cached_runs/specs/{spec}"
         if row["run"] in runs:
             run = runs[row["run"]]
-            study = ParaphraseStudy(**{"name": Path(spec).stem, **yaml.safe_load(text)})
+            study = parse_study({"name": Path(spec).stem, **yaml.safe_load(text)}, spec)
             assert study == run.study, f"{row['run']} was run from another spec than {commit} has"
             made_at = run.provenance["commit"]
             assert git("merge-base", "--is-ancestor", commit, made_at) is not None, (

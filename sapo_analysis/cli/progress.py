@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -59,7 +60,7 @@ class StudyProgress:
         if self._live:
             self._bar.stop()
 
-    def __call__(self, status: Status) -> None:
+    def __call__(self, path: Path, status: Status) -> None:
         """Show where the run stands."""
         if self._first is None and status.state == "running":
             self._first = status.done

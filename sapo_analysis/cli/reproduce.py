@@ -12,7 +12,7 @@ from sapo_analysis.analysis import Reproduction
 from sapo_analysis.analysis.differences import Difference
 from sapo_analysis.cli.options import DEFAULT_RUNS, JsonOption, RunsOption, folders
 from sapo_analysis.cli.output import MISSING, duration, say, show_json, show_table
-from sapo_analysis.cli.progress import StudyProgress
+from sapo_analysis.cli.race import progress_of
 from sapo_analysis.comparable import other_conditions
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import SequencePlan, as_engine, plan_of
@@ -91,7 +91,7 @@ def _make_again(run: Run, runs: Path) -> Run:
     took = duration(run.status.seconds)
     say(f"Making {run.run_id} again: {len(plan.units)} trials. It took {took}.")
     try:
-        with StudyProgress() as progress:
+        with progress_of(run.study) as progress:
             path = jobs.run_study(run.study, runs, progress, engine, None, made.get("threads"))
     except jobs.StudyInterrupted as stop:
         say(f"Once it is done, compare with: sapo reproduce {run.path} --against {stop.path}")

@@ -19,7 +19,7 @@ from sapo_analysis.cli.options import (
     read_study,
 )
 from sapo_analysis.cli.output import duration, say, show
-from sapo_analysis.cli.progress import StudyProgress
+from sapo_analysis.cli.race import progress_of
 from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import EngineName, as_engine
@@ -124,7 +124,7 @@ def resume(
     if open_run(path).is_complete:
         say(f"Run {path.name} is already done.")
     else:
-        with StudyProgress() as progress:
+        with progress_of(open_run(path).study) as progress:
             jobs.continue_run(path, progress, choice, allow_mixed)
     _say_done(path)
 
@@ -147,7 +147,7 @@ def _with_progress(
     engine: EngineName = "stacked",
     reuse: Reuse | None = None,
 ) -> Path:
-    with StudyProgress() as progress:
+    with progress_of(study) as progress:
         return jobs.run_study(study, runs, progress, engine, reuse)
 
 

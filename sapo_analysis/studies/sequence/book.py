@@ -96,7 +96,8 @@ def _scored(run: Run, candidates: Mapping[str, Sequence[str]]) -> dict[tuple[str
         if get_policy(row["policy"]).scores_at == "current state":
             spent = (float(row["choice_seconds"]), int(row["choice_examples"]))
             took.setdefault((row["state_id"], row["task"]), spent)
-    return {
-        at: Scored(*map(list, zip(*(own[i] for i in candidates[at[1]]), strict=True)), *took[at])
-        for at, own in losses.items()
-    }
+    found = {}
+    for at, own in losses.items():
+        values, exact = zip(*(own[prompt_id] for prompt_id in candidates[at[1]]), strict=True)
+        found[at] = Scored(list(values), list(exact), *took[at])
+    return found

@@ -62,6 +62,7 @@ class SequenceWork:
         self.say: Callable[[str], None] = lambda phase: None
         self.tell: Callable[..., None] = lambda event, **details: None
         self._states = states_folder
+        self._told: dict[str, list[list[Any]]] = {}
         self._methods: dict[MethodName, Method] = {
             s.method: make_method(s.method, plan.study) for s in plan.study.chosen_strategies
         }
@@ -452,12 +453,14 @@ class SequenceWork:
         by_state: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for row in scores:
             by_state[row["state_id"]].append(row)
+        # Kept, for a chain that comes later may share a state.
+        self._told.update({state_id: _values(own) for state_id, own in by_state.items()})
         chains: dict[str, list[Chain]] = defaultdict(list)
         for chain, tune in tunes.items():
             chains[tune.result_id].append(chain)
         for state_id, own in chains.items():
             named = [_named(chain) for chain in own]
-            self.tell("measured", chains=named, stage=stage, scores=_values(by_state[state_id]))
+            self.tell("measured", chains=named, stage=stage, scores=self._told.get(state_id, []))
 
 
 def work_on_chains(work: SequenceWork, writer: RunWriter) -> None:

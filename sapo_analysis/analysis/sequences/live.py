@@ -1,0 +1,157 @@
+"""A sequence run as it stands while it runs, from the events it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sapo_analysis.analysis.intervals import NAN
+from sapo_analysis.spec import SequenceStudy
+from sapo_analysis.store.live import Event
+
+Chain = tuple[str, str, int]
+"""Order, strategy, seed."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One candidate's loss at a state, and whether it was chosen there."""
+
+    prompt: str
+    loss: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a strategy stands.
+
+    Attributes:
+        strategy: its name.
+        stages: stages finished, over all its chains.
+        learned: mean score on the tasks learned so far, at each chain's last stage (0 to 100).
+        kept: mean change since each of these was just learned, the newest left out (points).
+        ahead: mean gain over θ_0 on tasks not learned yet (points).
+    """
+
+    strategy: str
+    stages: int
+    learned: float
+    kept: float
+    ahead: float
+
+
+@dataclass
+class LiveSequence:
+    """Takes in events and answers what a page or a terminal shows; no statistics before the end.
+
+    Scores are those with original test prompts.
+
+    Attributes:
+        study: the study that runs.
+        now: what was last chosen, in words; empty before the first choice.
+        curves: train losses of the last fine-tunes, by trial.
+    """
+
+    study: SequenceStudy
+    now: str = ""
+    curves: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._base: dict[str, float] = {}
+        self._rows: dict[Chain, dict[int, dict[str, float]]] = {}
+        self._losses: dict[tuple[str, str], dict[str, float]] = {}
+        self._last: tuple[str, str] | None = None
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Take in events in the order they were told."""
+        for event in events:
+            getattr(self, f"_{event['event']}")(event)
+
+    @property
+    def candidates(self) -> list[Choice]:
+        """The losses at the state scored last, lowest first."""
+        if self._last is None:
+            return []
+        found = self._losses[self._last]
+        return [Choice(prompt, loss) for prompt, loss in sorted(found.items(), key=_by_loss)]
+
+    def matrix(self, strategy: str) -> list[list[float]]:
+        """Mean score by stage (θ_0 first) and position in the order; nan where none is there yet.
+
+        A mean over the chains that have reached a stage.
+        """
+        n = len(self.study.tasks)
+        return [
+            [_mean(self._at(strategy, stage, position)) for position in range(n)]
+            for stage in range(n + 1)
+        ]
+
+    def standings(self) -> list[Standing]:
+        """Every strategy, as the study names them."""
+        return [self._standing(str(name)) for name in self.study.chosen_strategies]
+
+    def _standing(self, strategy: str) -> Standing:
+        learned, kept, ahead, stages = [], [], [], 0
+        for (order, own, _), rows in self._rows.items():
+            if own != strategy or not rows:
+                continue
+            tasks, last = order.split(" > "), max(rows)
+            stages += len(rows)
+            learned.append(_mean([rows[last][task] for task in tasks[:last]]))
+            kept += [
+                rows[last][task] - rows[i][task]
+                for i, task in enumerate(tasks[: last - 1], start=1)
+                if i in rows
+            ]
+            ahead += [rows[last][task] - self._base[task] for task in tasks[last:] if self._base]
+        return Standing(strategy, stages, _mean(learned), _mean(kept), _mean(ahead))
+
+    def _at(self, strategy: str, stage: int, position: int) -> list[float]:
+        if stage == 0:
+            tasks = [order[position] for order in self.study.orders]
+            return [self._base[task] for task in tasks if task in self._base]
+        return [
+            rows[stage][order.split(" > ")[position]]
+            for (order, own, _), rows in self._rows.items()
+            if own == strategy and stage in rows
+        ]
+
+    def _scored(self, event: Event) -> None:
+        self._last = (event["state"], event["task"])
+        self._losses.setdefault(self._last, {})[event["prompt"]] = event["loss"]
+
+    def _chosen(self, event: Event) -> None:
+        loss = "" if event["loss"] is None else f" ({event['loss']:.3f} nats/token)"
+        chain = event["chain"]
+        self.now = (
+            f"stage {event['stage']} of {len(self.study.tasks)}, {event['task']}:"
+            f" {chain['strategy']} takes {event['prompt']}{loss}"
+        )
+
+    def _trained(self, event: Event) -> None:
+        self.curves[event["trial"]] = event["losses"]
+
+    def _measured(self, event: Event) -> None:
+        values = _with_original(event["scores"])
+        if event["stage"] == 0:
+            self._base = values
+        for chain in event["chains"] if values else []:
+            key = (chain["order"], chain["strategy"], chain["seed"])
+            self._rows.setdefault(key, {})[event["stage"]] = values
+
+
+def _with_original(scores: Iterable[list[Any]]) -> dict[str, float]:
+    """Scores by task: an evaluation's rows begin with the original prompt of each task."""
+    found: dict[str, float] = {}
+    for task, _, value, _ in scores:
+        found.setdefault(task, value)
+    return found
+
+
+def _by_loss(item: tuple[str, float]) -> float:
+    return item[1]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else NAN

@@ -1,0 +1,91 @@
+"""A sequence study on the terminal while it runs: the choice at hand, and how strategies stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Group
+from rich.live import Live
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from sapo_analysis.analysis.sequences.live import LiveSequence
+from sapo_analysis.cli.output import clean, number
+from sapo_analysis.cli.progress import StudyProgress
+from sapo_analysis.spec import SequenceStudy
+from sapo_analysis.store.live import LiveReader
+from sapo_analysis.store.status import Status
+
+_SHOWN = 5
+
+
+class Race(StudyProgress):
+    """Shows each status that `jobs` hands it, and what the run has told since the last one.
+
+    Off a terminal it says what `StudyProgress` does, and what was chosen last.
+    """
+
+    def __init__(self, study: SequenceStudy) -> None:
+        super().__init__()
+        self._race = LiveSequence(study)
+        self._reader: LiveReader | None = None
+        self._screen = Live(console=self._console, refresh_per_second=4)
+
+    def __enter__(self) -> Race:
+        if self._live:
+            self._screen.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self._screen.stop()
+
+    def __call__(self, path: Path, status: Status) -> None:
+        """Show where the run stands."""
+        if self._reader is None:
+            self._reader = LiveReader(path)
+        self._race.take(self._reader.new())
+        if self._race.now:
+            phase = f"{status.phase} · {self._race.now}"
+            status = status.model_copy(update={"phase": phase if not self._live else status.phase})
+        super().__call__(path, status)
+        if self._live:
+            self._screen.update(drawn(self._race, self._bar))
+
+
+def drawn(race: LiveSequence, bar: Progress) -> Group:
+    """The whole picture: progress, the last choice, candidates at hand, standings."""
+    parts: list[Progress | Text | Table] = [bar]
+    if race.now:
+        parts.append(Text(clean(race.now)))
+    if shown := race.candidates:
+        best = ", ".join(f"{c.prompt} {c.loss:.3f}" for c in shown[:_SHOWN])
+        more = f" … {shown[-1].prompt} {shown[-1].loss:.3f}" if len(shown) > _SHOWN else ""
+        parts.append(Text(clean(f"candidates by loss (nats/token): {best}{more}")))
+    parts.append(_standings(race))
+    return Group(*parts)
+
+
+def _standings(race: LiveSequence) -> Table:
+    table = Table(
+        title=Text("So far, with original test prompts; no verdict before the end"),
+        title_justify="left",
+    )
+    for name in ("strategy", "stages", "score on learned", "kept", "ahead of learning"):
+        table.add_column(name, justify="left" if name == "strategy" else "right")
+    for own in race.standings():
+        numbers = [number(own.learned, 1), number(own.kept, 1, True), number(own.ahead, 1, True)]
+        table.add_row(Text(own.strategy), str(own.stages), *numbers)
+    return table
+
+
+def progress_of(study: object) -> StudyProgress:
+    """What shows a study of this kind."""
+    return Race(study) if isinstance(study, SequenceStudy) else StudyProgress()
