@@ -31,6 +31,11 @@ def all_runs() -> dict[str, Run | DamagedRun]:
     return dict(sorted(found.items(), key=lambda item: (item[0] != first, _rank(item[1]))))
 
 
+def is_sequence(run: Run | DamagedRun) -> bool:
+    """Whether it is a sequence run, which has a page of its own."""
+    return isinstance(run, Run) and run.study.kind == "sequence"
+
+
 def _rank(run: Run | DamagedRun) -> int:
     """Complete runs before unfinished ones, damaged ones last."""
     if isinstance(run, DamagedRun):
@@ -44,7 +49,7 @@ def version(run: Run) -> str:
     return f"{run.path}|{run.status.state}|{stamp}"
 
 
-@st.cache_resource(max_entries=6, show_spinner="Reading the run …")
+@st.cache_resource(max_entries=24, show_spinner="Reading the run …")
 def loaded(path: str, run_version: str) -> Run:
     """The run with its tables, shared by all sessions; tables are handed out as copies."""
     return open_run(path)

@@ -28,7 +28,13 @@ page = st.navigation(
                 icon=":material/scatter_plot:",
                 url_path="explore",
                 default=True,
-            )
+            ),
+            st.Page(
+                VIEWS / "sequences.py",
+                title="Sequences",
+                icon=":material/conversion_path:",
+                url_path="sequences",
+            ),
         ],
         "Help": [
             st.Page(

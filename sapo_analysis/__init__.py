@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sapo_analysis.analysis import matched_comparison as matched_comparison
     from sapo_analysis.analysis import partial_correlation as partial_correlation
     from sapo_analysis.analysis import report as report
+    from sapo_analysis.analysis import sequence_report as sequence_report
+    from sapo_analysis.analysis import sequence_scores as sequence_scores
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
     from sapo_analysis.api import Run as Run
     from sapo_analysis.api import open_run as open_run
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sapo_analysis.errors import RunError as RunError
     from sapo_analysis.errors import WorkError as WorkError
     from sapo_analysis.spec import ParaphraseStudy as ParaphraseStudy
+    from sapo_analysis.spec import SequenceStudy as SequenceStudy
 
 __all__ = [
     "Estimate",
@@ -31,6 +34,7 @@ __all__ = [
     "ParaphraseStudy",
     "Run",
     "RunError",
+    "SequenceStudy",
     "WorkError",
     "continual_metrics",
     "figures",
@@ -39,6 +43,8 @@ __all__ = [
     "partial_correlation",
     "report",
     "run",
+    "sequence_report",
+    "sequence_scores",
     "within_task_correlation",
 ]
 
@@ -48,6 +54,7 @@ _HOMES = {
     "ParaphraseStudy": "sapo_analysis.spec",
     "Run": "sapo_analysis.api",
     "RunError": "sapo_analysis.errors",
+    "SequenceStudy": "sapo_analysis.spec",
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",
     "matched_comparison": "sapo_analysis.analysis",
@@ -55,6 +62,8 @@ _HOMES = {
     "partial_correlation": "sapo_analysis.analysis",
     "report": "sapo_analysis.analysis",
     "run": "sapo_analysis.api",
+    "sequence_report": "sapo_analysis.analysis",
+    "sequence_scores": "sapo_analysis.analysis",
     "within_task_correlation": "sapo_analysis.analysis",
 }
 

@@ -38,6 +38,14 @@ def absent_run(runs: dict[str, Run | DamagedRun]) -> None:
         )
 
 
+def elsewhere(run_id: str) -> None:
+    """Say that the run of the link is shown on another page."""
+    st.info(
+        f"Run {md(run_id)} is a sequence run: see Sequences. Another run is shown here.",
+        icon=":material/conversion_path:",
+    )
+
+
 def badges(run: Run, df: pd.DataFrame) -> None:
     """Size and state of the run in a glance."""
     main = df[df["purpose"] == "main"]

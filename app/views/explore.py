@@ -15,7 +15,7 @@ from sapo_analysis.app.components.controls import controls
 from sapo_analysis.app.components.evidence import evidence
 from sapo_analysis.app.components.findings import findings_tab
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.data import all_runs, loaded, runs_folders, version
+from sapo_analysis.app.data import all_runs, is_sequence, loaded, runs_folders, version
 from sapo_analysis.app.state import Choice, Pair, select_points, selected_points
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import impact_scatter, task_forest
@@ -30,11 +30,16 @@ FORGETTING_QUESTION = "Does a prompt the model already finds easy make it forget
 
 def page() -> None:
     """The whole page, in the order it is read."""
-    runs = all_runs()
+    everything = all_runs()
+    runs = {run_id: run for run_id, run in everything.items() if not is_sequence(run)}
     if not runs:
         header.empty([str(folder) for folder in runs_folders()])
         return
-    header.absent_run(runs)
+    wanted = everything.get(st.query_params.get("run", ""))
+    if wanted is not None and is_sequence(wanted):
+        header.elsewhere(wanted.run_id)
+    else:
+        header.absent_run(runs)
     with st.container(horizontal=True, vertical_alignment="center"):
         run = header.run_picker(runs)
         beside = st.container(horizontal=True, vertical_alignment="center", width="content")
@@ -95,7 +100,7 @@ def _headline(
     lead = _lead(choice, found, verdicts)
     st.markdown(f"##### {md(analysis.sentence(*lead))}")
     model = run.provenance.get("model", {}).get("name", run.study.model)
-    st.caption(f"{md(str(model))}, {md(run.study.method)}. Not causation, not other models.")
+    st.caption(f"{md(str(model))}, {md(run.paraphrase.method)}. Not causation, not other models.")
 
 
 def _lead(

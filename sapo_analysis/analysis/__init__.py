@@ -33,6 +33,7 @@ from sapo_analysis.analysis.report import report
 from sapo_analysis.analysis.reproduction import Reproduction, compare_runs
 from sapo_analysis.analysis.rivals import rivals
 from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
+from sapo_analysis.analysis.sequences import sequence_report, sequence_scores
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.wording import sentence
 
@@ -69,6 +70,8 @@ __all__ = [
     "report",
     "rivals",
     "sentence",
+    "sequence_report",
+    "sequence_scores",
     "smallest_detectable",
     "task_changes",
     "task_correlations",

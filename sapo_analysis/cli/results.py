@@ -7,11 +7,14 @@ from typing import Annotated, Any
 import typer
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.sequences import sequence_report
 from sapo_analysis.cli.findings import show_details, show_findings
 from sapo_analysis.cli.markdown import markdown
 from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
 from sapo_analysis.cli.output import show, show_json, show_table
+from sapo_analysis.cli.sequences import sequences_markdown, show_sequences
 from sapo_analysis.errors import InputError
+from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, find_run, list_runs, open_run
 
 
@@ -23,14 +26,15 @@ def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
         return
     show_table(
         "Runs",
-        ["run", "state", "trials", "model", "current tasks", "folder", "note"],
+        ["run", "state", "trials", "model", "study", "tasks learned", "folder", "note"],
         [
             (
                 row["run_id"],
                 row["state"],
                 f"{row['done']} of {row['total']}" if row["total"] else None,
                 row["model"],
-                ", ".join(row["current"]),
+                row["kind"],
+                ", ".join(row["tasks"]),
                 row["path"],
                 row["note"],
             )
@@ -46,7 +50,7 @@ def _describe(run: Run | DamagedRun) -> dict[str, Any]:
         "state": "damaged",
         "kind": None,
         "model": None,
-        "current": [],
+        "tasks": [],
         "done": None,
         "total": None,
         "path": str(run.path),
@@ -59,11 +63,17 @@ def _describe(run: Run | DamagedRun) -> dict[str, Any]:
         "state": run.status.state,
         "kind": run.study.kind,
         "model": run.study.model,
-        "current": list(run.study.current),
+        "tasks": list(_trained(run)),
         "done": run.status.done,
         "total": run.status.total,
         "note": run.status.error or run.status.next_step,
     }
+
+
+def _trained(run: Run) -> tuple[str, ...]:
+    """The tasks a run is about: of a paraphrase study its current ones."""
+    study = run.study
+    return study.current if isinstance(study, ParaphraseStudy) else study.tasks
 
 
 def report(
@@ -80,6 +90,9 @@ def report(
     if as_json and as_markdown:
         raise InputError("--json and --markdown were both given; give one of them.")
     opened = [open_run(find_run(name, folders(runs))) for name in run]
+    if any(one.study.kind == "sequence" for one in opened):
+        _sequences(opened, as_json, as_markdown)
+        return
     if as_markdown:
         show(markdown(analysis.report(opened, n_permutations=0)))  # it shows no p of these
         return
@@ -89,3 +102,13 @@ def report(
         return
     show_findings(found)
     show_details(found)
+
+
+def _sequences(opened: list[Run], as_json: bool, as_markdown: bool) -> None:
+    found = sequence_report(opened)
+    if as_json:
+        show_json(found)
+    elif as_markdown:
+        show(sequences_markdown(found))
+    else:
+        show_sequences(found)

@@ -22,7 +22,7 @@ from sapo_analysis.cli.output import duration, say, show
 from sapo_analysis.cli.race import progress_of
 from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
-from sapo_analysis.plan import EngineName, as_engine
+from sapo_analysis.plan import PARITY_SETTINGS, EngineName, as_engine, paper_parity
 from sapo_analysis.reuse import Reuse, find_reusable, plan_to_fill
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import find_run, open_run
@@ -88,6 +88,13 @@ def run(
             " a folder or id, may be repeated.",
         ),
     ] = None,
+    parity: Annotated[
+        bool,
+        typer.Option(
+            "--paper-parity",
+            help="Take the released settings where they are known, and list what still differs.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Print the plan and what it would cost; write nothing."),
@@ -99,6 +106,8 @@ def run(
         raise InputError(f"--device {device!r} is not one of {', '.join(_DEVICES)}.")
     choice = as_engine(engine)
     study = read_study(spec, settings or [], device)
+    if parity:
+        study = _under_parity(study, settings or [])
     found = _reuse(study, choice, reuse or [], runs, allow_mixed)
     if dry_run:
         show_plan(study, choice, found)
@@ -127,6 +136,21 @@ def resume(
         with progress_of(open_run(path).study) as progress:
             jobs.continue_run(path, progress, choice, allow_mixed)
     _say_done(path)
+
+
+def _under_parity(study: AnyStudy, settings: list[str]) -> AnyStudy:
+    """The study under the released settings; what differs all the same is said."""
+    for setting in settings:
+        if setting.split("=")[0].split(".")[0] in PARITY_SETTINGS:
+            raise InputError(
+                f"--set {setting} is decided by --paper-parity ({', '.join(PARITY_SETTINGS)})."
+                " Leave one of the two out."
+            )
+    found, deviations = paper_parity(study)
+    say("Released settings where they are known. What differs all the same:")
+    for deviation in deviations:
+        say(f"  - {deviation}")
+    return found
 
 
 def _reuse(

@@ -44,6 +44,17 @@ MARKS = {
     MARK_BEST: "best in hindsight",
 }
 
+POLICIES = {
+    "original": (GREY, "diamond"),
+    "sapo": (BLUE, "star"),
+    "random": (ORANGE, "circle"),
+    "paft": (PINK, "square"),
+    "sapp": (VERMILION, "x"),
+    "sapo-once": (SKY, "pentagon"),
+    "shortest": (GREEN, "triangle-down"),
+}
+"""Colour and marker of each policy. Methods stand apart by place, never by colour."""
+
 DIVERGING = ((0.0, BLUE), (0.5, "#FFFFFF"), (1.0, ORANGE))
 """Heat maps: blue, white, orange, centred at 0."""
 

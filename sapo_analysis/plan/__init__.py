@@ -3,6 +3,7 @@
 from sapo_analysis.plan.engines import ENGINES, EngineName, as_engine, stack_size
 from sapo_analysis.plan.identity import ALGORITHM_VERSION, data_fingerprint, stream_seed
 from sapo_analysis.plan.paraphrase import make_plan
+from sapo_analysis.plan.parity import PARITY_SETTINGS, paper_parity
 from sapo_analysis.plan.sequence import (
     Chain,
     ChainGroup,
@@ -26,6 +27,8 @@ def plan_of(study: AnyStudy, engine: EngineName = "stacked") -> AnyPlan:
 __all__ = [
     "ALGORITHM_VERSION",
     "BASE_STATE",
+    "PARITY_SETTINGS",
+    "paper_parity",
     "AnyPlan",
     "Chain",
     "ChainGroup",

@@ -1,18 +1,30 @@
 """Sequence runs: score matrices, continual learning metrics, contrasts, what choosing cost."""
 
-from sapo_analysis.analysis.sequences.choices import choices, choosing_cost, same_choices
+from sapo_analysis.analysis.sequences.choices import (
+    candidates_along,
+    choices,
+    choosing_cost,
+    same_choices,
+)
 from sapo_analysis.analysis.sequences.contrasts import contrasts
 from sapo_analysis.analysis.sequences.matrices import (
     TEST_PROMPTS,
     mean_matrix,
     sequence_scores,
 )
-from sapo_analysis.analysis.sequences.metrics import METRICS, chain_metrics, summary, task_metrics
+from sapo_analysis.analysis.sequences.metrics import (
+    METRICS,
+    chain_metrics,
+    stage_means,
+    summary,
+    task_metrics,
+)
 from sapo_analysis.analysis.sequences.report import sequence_report
 
 __all__ = [
     "METRICS",
     "TEST_PROMPTS",
+    "candidates_along",
     "chain_metrics",
     "choices",
     "choosing_cost",
@@ -21,6 +33,7 @@ __all__ = [
     "same_choices",
     "sequence_report",
     "sequence_scores",
+    "stage_means",
     "summary",
     "task_metrics",
 ]

@@ -41,6 +41,32 @@ def _of_run(run: Run) -> pd.DataFrame:
     return found
 
 
+def candidates_along(run: Run, order: str, strategy: str, seed: int) -> pd.DataFrame:
+    """One row per (stage, candidate) of one chain whose losses are known at its own states.
+
+    Columns: `stage`, `task`, `prompt_id`, `loss` (nats per token; where not `exact` at least that),
+    `exact`, `is_chosen`, `is_original`, `text`.
+    """
+    chains = run.table("chains")
+    own = chains[
+        (chains["order"] == order)
+        & (chains["policy"] + "+" + chains["method"] == strategy)
+        & (chains["seed"] == seed)
+    ].rename(columns={"prompt_id": "chosen"})
+    losses = run.table("indicators").query("name == 'pre_update_loss'")
+    prompts = run.table("prompts")[["task", "prompt_id", "text", "source"]]
+    found = (
+        own[["stage", "task", "state_id", "chosen"]]
+        .merge(losses, on=["state_id", "task"])
+        .merge(prompts, on=["task", "prompt_id"])
+        .rename(columns={"value": "loss"})
+    )
+    found["is_chosen"] = found["prompt_id"] == found["chosen"]
+    found["is_original"] = found["source"] == "original"
+    columns = ["stage", "task", "prompt_id", "loss", "exact", "is_chosen", "is_original", "text"]
+    return found[columns]
+
+
 def choosing_cost(found: pd.DataFrame) -> pd.DataFrame:
     """One row per strategy: what choosing took a chain over all its stages, beside its training.
 

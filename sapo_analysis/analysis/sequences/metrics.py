@@ -92,6 +92,29 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     return frame.groupby(keys, sort=False)[numbers].mean().reset_index()
 
 
+def stage_means(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per (strategy, kind of test prompt, stage): the race as it went.
+
+    `learned`: mean score on the tasks learned by then; `ahead`: mean gain over θ_0 on those that
+    were not (nan at the last stage). Means over the `n_chains` chains that reached the stage.
+    """
+    shared = scores[~scores["is_final"]]
+    keys = ["strategy", "order", "seed", "test_prompts"]
+    base = shared[shared["stage"] == 0].set_index([*keys, "eval_task"])["value"]
+    after = shared[shared["stage"] > 0].copy()
+    after["gain"] = after["value"] - base.reindex(
+        pd.MultiIndex.from_frame(after[[*keys, "eval_task"]])
+    ).to_numpy(dtype=np.float64)
+    is_learned = after["position"] <= after["stage"]
+    after["learned"] = after["value"].where(is_learned)
+    after["ahead"] = after["gain"].where(~is_learned)
+    chains = after.groupby([*keys, "stage"], sort=False)[["learned", "ahead"]].mean().reset_index()
+    by = chains.groupby(["strategy", "test_prompts", "stage"], sort=False)
+    return by.agg(
+        learned=("learned", "mean"), ahead=("ahead", "mean"), n_chains=("learned", "size")
+    ).reset_index()
+
+
 def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     """One row per (strategy, kind of test prompt, metric): mean with its 95 % interval.
 

@@ -17,6 +17,12 @@ from sapo_analysis.analysis.sequences.metrics import (
     summary,
     task_metrics,
 )
+from sapo_analysis.analysis.sequences.verdicts import (
+    adaptive_sentence,
+    adaptive_verdict,
+    primary_sentence,
+    primary_verdict,
+)
 from sapo_analysis.store import Run
 
 
@@ -39,7 +45,7 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         for same, of in [same_choices(found, f"sapo+{method}", f"sapo-once+{method}")]
         if of
     ]
-    primary = compared[compared["is_primary"]]
+    silent = _silence(opened)
     return {
         "kind": "sequence",
         "run_id": [run.run_id for run in opened],
@@ -50,13 +56,13 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "n_candidates": _n_candidates(opened[0]),
         "strategies": list(dict.fromkeys(found["strategy"])),
         "about": {run.run_id: run.about for run in opened if run.about},
-        "no_verdict": _silence(opened),
-        "primary": _records(primary)[0] if len(primary) else None,
+        "no_verdict": silent,
+        "primary": _primary(compared, silent),
+        "state_adaptive": _state_adaptive(compared, agreement, silent),
         "contrasts": _records(compared),
         "summary": _records(summary(metrics)),
         "tasks_of_strategies": _records(task_metrics(scores)),
         "cost": _records(choosing_cost(found)),
-        "same_choices": agreement,
         "regret": _regret(found),
         "warnings": incomplete,
         "definitions": {
@@ -71,6 +77,34 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
             " (nats/token), where it is known",
         },
     }
+
+
+def _primary(compared: pd.DataFrame, silent: str) -> dict[str, Any] | None:
+    """The primary contrast with its verdict, in words too."""
+    rows = _records(compared[compared["is_primary"]])
+    if not rows:
+        return None
+    verdict = None if silent else primary_verdict(rows[0])
+    return {
+        **rows[0],
+        "verdict": verdict,
+        "sentence": primary_sentence(rows[0], verdict or "no verdict"),
+    }
+
+
+def _state_adaptive(
+    compared: pd.DataFrame, agreement: Sequence[dict[str, Any]], silent: str
+) -> list[dict[str, Any]]:
+    """Per method, sapo − sapo-once in AP with original test prompts, and how often they agree."""
+    found = []
+    of_ap = compared[(compared["metric"] == "ap") & (compared["test_prompts"] == "original")]
+    for same in agreement:
+        pair = (of_ap["strategy"] == same["one"]) & (of_ap["reference"] == same["other"])
+        for row in _records(of_ap[pair]):
+            verdict = None if silent else adaptive_verdict(row)
+            said = adaptive_sentence(row, verdict or "unclear", same["same"], same["of"])
+            found.append({**row, **same, "verdict": verdict, "sentence": said})
+    return found
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

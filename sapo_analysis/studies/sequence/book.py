@@ -97,7 +97,9 @@ def _scored(run: Run, candidates: Mapping[str, Sequence[str]]) -> dict[tuple[str
             spent = (float(row["choice_seconds"]), int(row["choice_examples"]))
             took.setdefault((row["state_id"], row["task"]), spent)
     found = {}
-    for at, own in losses.items():
-        values, exact = zip(*(own[prompt_id] for prompt_id in candidates[at[1]]), strict=True)
-        found[at] = Scored(list(values), list(exact), *took[at])
+    for scored_at, known in losses.items():
+        values, exact = zip(
+            *(known[prompt_id] for prompt_id in candidates[scored_at[1]]), strict=True
+        )
+        found[scored_at] = Scored(list(values), list(exact), *took[scored_at])
     return found

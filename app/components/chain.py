@@ -1,0 +1,68 @@
+"""One chain: what it chose stage by stage, and the losses it chose by."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sapo_analysis.analysis.sequences import candidates_along
+from sapo_analysis.app import sequences
+from sapo_analysis.app.components import charts
+from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import choices_along
+
+
+def chain_tab(keys: sequences.Keys) -> None:
+    """Choose a strategy, an order and a seed; see its choices."""
+    found = sequences.choices(keys)
+    strategies = list(dict.fromkeys(found["strategy"]))
+    orders = list(dict.fromkeys(found["order"]))
+    seeds = sorted(set(found["seed"]))
+    with st.container(horizontal=True):
+        first = strategies.index("sapo+lora") if "sapo+lora" in strategies else 0
+        strategy = st.selectbox(
+            "Strategy",
+            strategies,
+            index=first,
+            key="chain-strategy",
+            help="Which prompt, and how it is learned.",
+        )
+        order = st.selectbox("Order", orders, key="chain-order", help="Tasks as they were learned.")
+        seed = st.selectbox("Seed", seeds, key="chain-seed", help="One replicate.")
+    own = found[
+        (found["strategy"] == strategy) & (found["order"] == order) & (found["seed"] == seed)
+    ]
+    run = sequences.run_with(keys, str(order))
+    try:
+        table = candidates_along(run, str(order), str(strategy), int(seed))
+        charts.still(choices_along(table, strategy=str(strategy)), "choices")
+    except InputError as error:
+        st.info(md(str(error)))
+    st.dataframe(
+        own[
+            [
+                *("stage", "task", "prompt_id", "text", "loss", "lowest", "regret"),
+                *("choice_seconds", "choice_examples"),
+            ]
+        ],
+        hide_index=True,
+        placeholder=MISSING,
+        alt="Chosen prompts by stage.",
+        column_config={
+            "prompt_id": "prompt",
+            "text": st.column_config.TextColumn("text", width="large"),
+            "loss": st.column_config.NumberColumn(
+                "loss", format="%.3f", help="Of the chosen prompt at this state (nats/token)."
+            ),
+            "lowest": st.column_config.NumberColumn(
+                "lowest", format="%.3f", help="Of all candidates at this state (nats/token)."
+            ),
+            "regret": st.column_config.NumberColumn("regret", format="%.3f", help="loss − lowest"),
+            "choice_seconds": st.column_config.NumberColumn("choosing (s)", format="%.2f"),
+            "choice_examples": st.column_config.NumberColumn("texts read"),
+        },
+    )
+    st.caption(
+        "Losses are known where a policy asked for them at this very state: sapo and sapp at each,"
+        " the others at the first."
+    )

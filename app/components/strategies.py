@@ -1,0 +1,117 @@
+"""Strategies in tables: contrasts, single tasks, what choosing cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from sapo_analysis.app.components.text import MISSING
+
+Report = dict[str, Any]
+
+
+def contrasts_tab(found: Report, kind: str) -> None:
+    """Differences between strategies under one kind of test prompt."""
+    table = pd.DataFrame(found["contrasts"])
+    if table.empty:
+        st.info("No two strategies share an order and a seed that are complete yet.")
+        return
+    own = table[table["test_prompts"] == kind]
+    metric = st.segmented_control(
+        "Metric",
+        list(dict.fromkeys(own["metric"])),
+        default=None if "contrast-metric" in st.session_state else "ap",
+        required=True,
+        key="contrast-metric",
+        help="; ".join(f"{name}: {found['definitions'][name]}" for name in set(own["metric"])),
+    )
+    shown = own[own["metric"] == (metric or "ap")]
+    st.dataframe(
+        shown[
+            [
+                *("strategy", "reference", "difference", "lower", "upper", "p", "p_holm"),
+                *("is_primary", "n_orders", "n_seeds"),
+            ]
+        ],
+        hide_index=True,
+        placeholder=MISSING,
+        alt="Differences between strategies.",
+        column_config={
+            "difference": st.column_config.NumberColumn(
+                "strategy − reference", format="%+.2f", help=found["definitions"]["difference"]
+            ),
+            "lower": st.column_config.NumberColumn("from", format="%+.2f", help="95 %"),
+            "upper": st.column_config.NumberColumn("to", format="%+.2f", help="95 %"),
+            "p": st.column_config.NumberColumn("p", format="%.3f"),
+            "p_holm": st.column_config.NumberColumn(
+                "p, Holm", format="%.3f", help=found["definitions"]["p_holm"]
+            ),
+            "is_primary": st.column_config.CheckboxColumn("primary"),
+            "n_orders": "orders",
+            "n_seeds": "seeds",
+        },
+    )
+    st.caption(
+        "AP, BWT and FWT with original test prompts are tested; everything without p is described."
+    )
+
+
+def tasks_tab(found: Report, kind: str) -> None:
+    """Every task under every strategy."""
+    table = pd.DataFrame(found["tasks_of_strategies"])
+    if table.empty:
+        st.info("No chain has learned all its tasks yet.")
+        return
+    st.dataframe(
+        table[table["test_prompts"] == kind].drop(columns="test_prompts"),
+        hide_index=True,
+        placeholder=MISSING,
+        alt="Tasks by strategy.",
+        column_config={
+            "eval_task": "task",
+            "final": st.column_config.NumberColumn(
+                "final score", format="%.1f", help="After the last stage."
+            ),
+            "just_learned": st.column_config.NumberColumn("just learned", format="%.1f"),
+            "change": st.column_config.NumberColumn(
+                "change since", format="%+.1f", help="Points; chains that learn it last left out."
+            ),
+            "before": st.column_config.NumberColumn(
+                "gain before",
+                format="%+.1f",
+                help="Over the base model while not learned yet (points).",
+            ),
+            "loss_change": st.column_config.NumberColumn(
+                "loss change", format="%+.3f", help="Nats per token since just learned."
+            ),
+        },
+    )
+
+
+def cost_tab(found: Report) -> None:
+    """What choosing cost beside training."""
+    regret = pd.DataFrame(found["regret"], columns=["strategy", "mean", "largest", "n_stages"])
+    table = pd.DataFrame(found["cost"]).merge(regret, on="strategy", how="left")
+    st.dataframe(
+        table,
+        hide_index=True,
+        placeholder=MISSING,
+        alt="Cost of choosing by strategy.",
+        column_config={
+            "choice_seconds": st.column_config.NumberColumn("choosing (s)", format="%.1f"),
+            "choice_examples": st.column_config.NumberColumn("texts read", format="%.0f"),
+            "train_seconds": st.column_config.NumberColumn("training (s)", format="%.1f"),
+            "train_examples": st.column_config.NumberColumn("texts trained", format="%.0f"),
+            "share": st.column_config.NumberColumn(
+                "share", format="percent", help=found["definitions"]["share"]
+            ),
+            "mean": st.column_config.NumberColumn(
+                "mean regret", format="%.3f", help=found["definitions"]["regret"]
+            ),
+            "largest": st.column_config.NumberColumn("largest", format="%.3f"),
+            "n_stages": st.column_config.NumberColumn("stages known"),
+        },
+    )
+    st.caption("Per sequence, each chain charged as if it had scored and trained alone.")

@@ -1,0 +1,219 @@
+"""Sequences: what choosing the training prompt is worth when tasks are learned in turn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from sapo_analysis.analysis.sequences import TEST_PROMPTS
+from sapo_analysis.app import sequences
+from sapo_analysis.app.components import charts, header
+from sapo_analysis.app.components.chain import chain_tab
+from sapo_analysis.app.components.strategies import contrasts_tab, cost_tab, tasks_tab
+from sapo_analysis.app.components.text import md
+from sapo_analysis.app.data import all_runs, version
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import stage_matrix, strategy_intervals, strategy_race
+from sapo_analysis.store import Run
+
+QUESTION = "What is choosing the training prompt worth when tasks are learned one after another?"
+VERDICT_ICONS = {
+    "better": ("blue", ":material/check:"),
+    "worse": ("orange", ":material/close:"),
+    "unclear": ("gray", ":material/drag_handle:"),
+    "too few": ("gray", ":material/tag:"),
+}
+TABS = ["Along a sequence", "Contrasts", "Tasks", "Cost of choosing"]
+KIND_HELP = (
+    "original: the prompt each task came with. training: the prompt a chain learned the task with,"
+    " before that the original. test-only: paraphrases that nothing was trained with."
+)
+
+
+def page() -> None:
+    """The whole page, in the order it is read."""
+    known = {
+        run.run_id: run
+        for run in all_runs().values()
+        if isinstance(run, Run) and run.study.kind == "sequence"
+    }
+    if not known:
+        st.subheader("No sequence runs yet.", anchor=False)
+        st.markdown("Make one in a terminal, then reload this page:")
+        st.code("sapo run sequence-smoke", language="bash")
+        return
+    chosen = _picker(known)
+    if not chosen:
+        st.info("Choose at least one run above.")
+        return
+    keys = tuple((str(run.path), version(run)) for run in chosen)
+    try:
+        _sequences(chosen, keys)
+    except InputError as error:
+        header.damaged(chosen[0], str(error))
+
+
+def _picker(known: dict[str, Run]) -> list[Run]:
+    """Choose runs; those of one study in several orders stand together."""
+    keys = tuple((str(run.path), version(run)) for run in known.values())
+    families = [[known[run_id] for run_id in ids] for ids in sequences.families(keys)]
+    wanted = [run_id for run_id in st.query_params.get_all("runs") if run_id in known]
+    first = wanted or [run.run_id for run in families[0]]
+    chosen = st.multiselect(
+        "Runs",
+        list(known),
+        default=None if "runs" in st.session_state else first,
+        key="runs",
+        help="Runs of one study in different orders are read as one.",
+        bind="query-params",
+    )
+    others = [family for family in families if [r.run_id for r in family] != chosen]
+    if len(families) > 1:
+        with st.container(horizontal=True):
+            for i, family in enumerate(others):
+                st.button(
+                    f"{family[0].study.name} ({len(family)})",
+                    key=f"family-{i}",
+                    help=f"{family[0].study.model}: {', '.join(r.run_id for r in family)}",
+                    type="tertiary",
+                    on_click=_choose,
+                    args=([run.run_id for run in family],),
+                )
+    return [known[str(run_id)] for run_id in chosen]
+
+
+def _choose(run_ids: list[str]) -> None:
+    st.session_state["runs"] = run_ids
+
+
+def _sequences(runs: list[Run], keys: sequences.Keys) -> None:
+    found = sequences.report(keys)
+    _headline(runs, found)
+    scores = sequences.scores(keys)
+    kinds = [kind for kind in TEST_PROMPTS if kind in set(scores["test_prompts"])]
+    methods = list(dict.fromkeys(scores["method"]))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = st.segmented_control(
+            "Test prompts",
+            kinds,
+            default=None if "kind" in st.session_state else "original",
+            required=True,
+            key="kind",
+            help=KIND_HELP,
+            bind="query-params",
+        )
+        method = st.segmented_control(
+            "Method",
+            methods,
+            default=None if "method" in st.session_state else methods[0],
+            required=True,
+            key="method",
+            help="Whose strategies the curves and the matrices show.",
+            bind="query-params",
+        )
+    kind, method = str(kind or "original"), str(method or methods[0])
+    hollow = not all(run.is_complete for run in runs)
+    _metrics(keys, kind, hollow)
+    _race_and_matrices(keys, kind, method)
+    _tabs(keys, found, kind)
+
+
+def _headline(runs: list[Run], found: dict[str, Any]) -> None:
+    st.subheader(QUESTION, anchor=False)
+    primary = found["primary"]
+    if isinstance(primary, dict):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if verdict := primary["verdict"]:
+                color, icon = VERDICT_ICONS[verdict]
+                st.badge(verdict, icon=icon, color=color, width="content")
+            st.markdown(f"##### {md(primary['sentence'])}")
+    elif not found["no_verdict"]:
+        st.markdown("##### The primary contrast needs both sapo+lora and random+lora.")
+    for row in found["state_adaptive"]:
+        st.markdown(md(row["sentence"]))
+    n_orders, n_seeds = len(found["orders"]), len(found["seeds"])
+    over = "orders" if n_orders > 1 else "the seeds of one order"
+    st.caption(
+        f"{md(str(found['model']))} · {len(found['tasks'])} tasks · {n_orders} orders ·"
+        f" {n_seeds} seeds · intervals over {over}. Not other tasks, not other models."
+    )
+    if found["no_verdict"]:
+        st.warning(md(str(found["no_verdict"])), icon=":material/hourglass_top:")
+    for run in runs:
+        header.about(run)
+    for warning in found["warnings"]:
+        st.warning(md(warning), icon=":material/warning:")
+
+
+def _metrics(keys: sequences.Keys, kind: str, hollow: bool) -> None:
+    try:
+        spec = strategy_intervals(sequences.summary(keys), test_prompts=kind, hollow=hollow)
+    except InputError as error:
+        st.info(md(str(error)))
+        return
+    charts.still(spec, "metrics")
+    charts.export(spec)
+
+
+def _race_and_matrices(keys: sequences.Keys, kind: str, method: str) -> None:
+    scores = sequences.scores(keys)
+    strategies = [s for s in dict.fromkeys(scores["strategy"]) if s.split("+")[1] == method]
+    orders = list(dict.fromkeys(scores["order"]))
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        st.markdown("#### The race")
+        try:
+            spec = strategy_race(sequences.race(keys), test_prompts=kind, method=method)
+            charts.still(spec, "race")
+        except InputError as error:
+            st.info(md(str(error)))
+        st.caption("Mean score on the tasks learned so far, on the examples that all stages share.")
+    with right:
+        st.markdown("#### What was known when")
+        default = [s for s in (f"original+{method}", f"sapo+{method}") if s in strategies]
+        with st.container(horizontal=True):
+            shown = st.multiselect(
+                "Strategies",
+                strategies,
+                default=default or strategies[:2],
+                key=f"matrices-{method}",
+                help="A matrix each.",
+                max_selections=4,
+            )
+            order = st.selectbox(
+                "Order",
+                ["all, by position", *orders],
+                key="matrix-order",
+                help="One order names its tasks; over all of them tasks stand by position.",
+            )
+        if not shown:
+            st.info("Choose a strategy to see its matrix.")
+            return
+        one = None if order == "all, by position" else str(order)
+        charts.still(
+            stage_matrix(scores, [str(s) for s in shown], test_prompts=kind, order=one), "matrices"
+        )
+        st.caption(
+            "Number: score. Colour: gain over the base model; below the diagonal a column that"
+            " fades is being forgotten."
+        )
+
+
+def _tabs(keys: sequences.Keys, found: dict[str, Any], kind: str) -> None:
+    along, against, tasks, cost = st.tabs(TABS, key="tab", bind="query-params")
+    with along:
+        if along.open:
+            chain_tab(keys)
+    with against:
+        if against.open:
+            contrasts_tab(found, kind)
+    with tasks:
+        if tasks.open:
+            tasks_tab(found, kind)
+    with cost:
+        if cost.open:
+            cost_tab(found)
+
+
+page()

@@ -1,0 +1,82 @@
+"""What a sequence study comes to, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sapo_analysis.analysis.wording import signed
+
+Verdict = Literal["better", "worse", "unclear", "too few"]
+
+LEAST_ORDERS = 3
+"""Below, a spread over orders is hardly known, and there is no verdict."""
+
+AS_WELL_WITHIN = 3.0
+"""`sapo-once` does as well as `sapo` where the interval of their difference lies within ± this
+(points of AP), about half of what orders scatter by. Said before the declared sequences ran."""
+
+Row = Mapping[str, Any]
+
+
+def primary_verdict(row: Row) -> Verdict:
+    """Whether the strategy is better than its reference, by the 95 % interval over orders."""
+    if _is_too_small(row):
+        return "too few"
+    if row["lower"] > 0:
+        return "better"
+    return "worse" if row["upper"] < 0 else "unclear"
+
+
+def adaptive_verdict(row: Row) -> Literal["as well", "not as well", "unclear", "too few"]:
+    """Whether choosing once at θ_0 does as well as choosing at each state; `row`: sapo − sapo-once.
+
+    `as well`: the interval lies within ± `AS_WELL_WITHIN`; `not as well`: it lies above zero.
+    """
+    if _is_too_small(row):
+        return "too few"
+    if row["lower"] > -AS_WELL_WITHIN and row["upper"] < AS_WELL_WITHIN:
+        return "as well"
+    return "not as well" if row["lower"] > 0 else "unclear"
+
+
+def primary_sentence(row: Row, verdict: str) -> str:
+    """The primary contrast read out."""
+    strategy, reference = row["strategy"], row["reference"]
+    return (
+        f"{strategy} − {reference} = {signed(row['difference'], 1)} points of average performance"
+        f" after the last task ({interval(row, 1)}), with original test prompts."
+        f" {verdict.capitalize()}{_beyond(verdict)}."
+    )
+
+
+def adaptive_sentence(row: Row, verdict: str, same: int, of: int) -> str:
+    """Sapo − sapo-once read out, and how often the two choose alike."""
+    said = {
+        "as well": f"choosing once does as well (within ±{AS_WELL_WITHIN:g} points)",
+        "not as well": "choosing at each state is better",
+        "unclear": "unclear",
+        "too few": f"too few orders (fewer than {LEAST_ORDERS})",
+    }[verdict]
+    return (
+        f"State-adaptive? {row['strategy']} − {row['reference']} ="
+        f" {signed(row['difference'], 1)} points ({interval(row, 1)}): {said}. They choose the"
+        f" same prompt at {same} of {of} stages after the first."
+    )
+
+
+def interval(row: Row, digits: int) -> str:
+    """A contrast's interval and what it speaks of."""
+    if row["lower"] is None or row["lower"] != row["lower"]:
+        return "no interval"
+    bounds = f"{signed(row['lower'], digits)} to {signed(row['upper'], digits)}"
+    n = row["n_orders"] if row["unit"] == "orders" else row["n_seeds"]
+    return f"95 % over {n} {row['unit']}: {bounds}"
+
+
+def _beyond(verdict: str) -> str:
+    return f" orders (fewer than {LEAST_ORDERS})" if verdict == "too few" else ""
+
+
+def _is_too_small(row: Row) -> bool:
+    return row["n_orders"] < LEAST_ORDERS or row["lower"] is None or row["lower"] != row["lower"]

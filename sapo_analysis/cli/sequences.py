@@ -1,0 +1,229 @@
+"""Sequence runs as tables, for the terminal and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sapo_analysis.analysis.sequences import METRICS, TEST_PROMPTS
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.cli.output import MISSING, show, show_table
+
+Report = dict[str, Any]
+
+SHORT = {
+    "ap": "AP",
+    "bwt": "BWT",
+    "bwt_final": "BWT, last row",
+    "fwt": "FWT",
+    "forgetting_loss": "forgetting in loss",
+}
+"""A metric's name in a table's head."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One table: a title, its columns and cells, what has to be said below."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+
+
+def show_sequences(report: Report) -> None:
+    """Print the findings of sequence runs."""
+    for line in _head(report):
+        show(line)
+    for block in blocks(report):
+        show_table(block.title, block.columns, block.rows, block.note)
+    for warning in report["warnings"]:
+        show(f"Warning: {warning}")
+
+
+def sequences_markdown(report: Report) -> str:
+    """The same as Markdown."""
+    parts = list(_head(report))
+    for block in blocks(report):
+        parts += [f"**{block.title}**", as_markdown(block), block.note]
+    parts += [f"Warning: {warning}" for warning in report["warnings"]]
+    return "\n\n".join(part for part in parts if part)
+
+
+def as_markdown(block: Block) -> str:
+    """One block's table in Markdown."""
+    lines = [block.columns, ["---"] * len(block.columns), *block.rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def blocks(report: Report) -> list[Block]:
+    """Every table that has rows."""
+    found = [
+        metrics_block(report),
+        test_prompts_block(report),
+        contrasts_block(report),
+        cost_block(report),
+        tasks_block(report),
+    ]
+    return [block for block in found if block.rows]
+
+
+def metrics_block(report: Report) -> Block:
+    """Every metric of every strategy, with original test prompts."""
+    by = {(row["strategy"], row["metric"]): row for row in _of(report["summary"], "original")}
+    strategies = dict.fromkeys(strategy for strategy, _ in by)
+    rows = [[s, *(_with_interval(by[s, m], _digits(m)) for m in METRICS)] for s in strategies]
+    return Block(
+        "Metrics with original test prompts",
+        ["strategy", *SHORT.values()],
+        rows,
+        f"Mean (95 % over {_n(report)}). Points; forgetting in loss: nats per token. BWT: averaged"
+        " over stages as released; negative is forgetting. FWT: on tasks not learned yet.",
+    )
+
+
+def test_prompts_block(report: Report) -> Block:
+    """AP of every strategy under each kind of test prompt."""
+    by = {
+        (row["strategy"], row["test_prompts"]): row
+        for row in report["summary"]
+        if row["metric"] == "ap"
+    }
+    kinds = [kind for kind in TEST_PROMPTS if any(k == kind for _, k in by)]
+    rows = [
+        [s, *(_with_interval(by[s, kind], 1) for kind in kinds)]
+        for s in dict.fromkeys(strategy for strategy, _ in by)
+    ]
+    return Block(
+        "AP by test prompts",
+        ["strategy", *(f"{kind} prompts" for kind in kinds)],
+        rows,
+        "training: the prompt each task was learned with; test-only: never trained with. Better"
+        " training must not hide in a better test prompt.",
+    )
+
+
+def contrasts_block(report: Report) -> Block:
+    """What is tested: the primary contrast, then the others with Holm's correction."""
+    tested = [row for row in report["contrasts"] if row["p"] is not None]
+    rows = [
+        [
+            f"{row['strategy']} − {row['reference']}",
+            SHORT[row["metric"]],
+            _signed(row["difference"], 1),
+            _bounds(row, 1),
+            _p(row["p"]),
+            "primary" if row["is_primary"] else _p(row["p_holm"]),
+        ]
+        for row in sorted(tested, key=lambda row: not row["is_primary"])
+    ]
+    n = len(tested) - sum(row["is_primary"] for row in tested)
+    return Block(
+        "Contrasts with original test prompts",
+        ["strategy − reference", "metric", "difference", "95 %", "p", "Holm"],
+        rows,
+        f"Paired by order and seed. Holm: over the {n} contrasts beside the primary one.",
+    )
+
+
+def cost_block(report: Report) -> Block:
+    """What choosing cost, and how far the chosen prompt was from the lowest loss."""
+    regret = {row["strategy"]: row for row in report["regret"]}
+    rows = [
+        [
+            row["strategy"],
+            f"{row['choice_seconds']:.1f}",
+            f"{row['choice_examples']:,.0f}",
+            f"{row['train_seconds']:.1f}",
+            MISSING if row["share"] is None else f"{100 * row['share']:.0f} %",
+            _regret(regret.get(row["strategy"])),
+        ]
+        for row in report["cost"]
+    ]
+    return Block(
+        "Cost of choosing, per sequence",
+        ["strategy", "choosing (s)", "texts read", "training (s)", "share", "regret (stages)"],
+        rows,
+        "share: of choosing in choosing and training. Regret: loss of the chosen prompt − the"
+        " lowest at that state (nats/token), mean over the stages where it is known.",
+    )
+
+
+def tasks_block(report: Report) -> Block:
+    """Per strategy and task, with original test prompts: final score, and change since learned."""
+    by = {
+        (row["strategy"], row["eval_task"]): row
+        for row in _of(report["tasks_of_strategies"], "original")
+    }
+    tasks = dict.fromkeys(task for _, task in by)
+    rows = [
+        [
+            s,
+            *(
+                f"{by[s, task]['final']:.1f} ({_signed(by[s, task]['change'], 1)})"
+                for task in tasks
+            ),
+        ]
+        for s in dict.fromkeys(strategy for strategy, _ in by)
+    ]
+    return Block(
+        "Final score by task, with original test prompts",
+        ["strategy", *tasks],
+        rows,
+        "In brackets: change since the task was just learned, where it was not the last (points).",
+    )
+
+
+def _head(report: Report) -> Iterator[str]:
+    yield (
+        f"Findings of {', '.join(report['run_id'])}: {report['model']}, {len(report['tasks'])}"
+        f" tasks, {_n(report)}, {len(report['seeds'])} seeds"
+    )
+    for run_id, text in report["about"].items():
+        yield f"{run_id}: {text}"
+    if report["no_verdict"]:
+        yield report["no_verdict"]
+    if report["primary"] is not None:
+        yield report["primary"]["sentence"]
+    for row in report["state_adaptive"]:
+        yield row["sentence"]
+
+
+def _n(report: Report) -> str:
+    n = len(report["orders"])
+    return f"{n} orders" if n > 1 else "the seeds of one order"
+
+
+def _of(rows: Sequence[Report], kind: str) -> list[Report]:
+    return [row for row in rows if row["test_prompts"] == kind]
+
+
+def _with_interval(row: Report, digits: int) -> str:
+    if row["lower"] is None:
+        return f"{row['value']:.{digits}f}"
+    return f"{row['value']:.{digits}f} ({row['lower']:.{digits}f} to {row['upper']:.{digits}f})"
+
+
+def _bounds(row: Report, digits: int) -> str:
+    if row["lower"] is None:
+        return MISSING
+    return f"{_signed(row['lower'], digits)} to {_signed(row['upper'], digits)}"
+
+
+def _signed(value: float | None, digits: int) -> str:
+    return MISSING if value is None else signed(value, digits)
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return MISSING
+    return "< 0.001" if value < 0.0005 else f"{value:.3f}"
+
+
+def _digits(metric: str) -> int:
+    return 2 if metric == "forgetting_loss" else 1
+
+
+def _regret(row: Report | None) -> str:
+    return MISSING if row is None else f"{row['mean']:.3f} ({row['n_stages']})"

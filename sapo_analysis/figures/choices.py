@@ -1,0 +1,76 @@
+"""What a strategy chose along a sequence: every candidate's loss by stage, and the chosen one."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, Points, Ticks, require_columns
+
+COLUMNS = ("stage", "task", "prompt_id", "loss", "exact", "is_chosen", "is_original", "text")
+
+
+def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
+    """Candidates' pre-update losses at each stage of one chain.
+
+    Args:
+        table: `candidates_along(run, order, strategy, seed)`.
+        strategy: whose chain it is, for the caption.
+
+    Raises:
+        InputError: another table, or one in which no loss is known.
+    """
+    require_columns(table, COLUMNS, "candidates_along(run, order, strategy, seed)")
+    if table.empty:
+        raise InputError(
+            f"{strategy} does not look at losses where it stands, so none are known along its way."
+        )
+    color, marker = theme.POLICIES[strategy.split("+")[0]]
+    others = table[~table["is_chosen"]]
+    exact, dropped = others[others["exact"]], others[~others["exact"]]
+    layers: list[Layer] = [
+        _points(exact[~exact["is_original"]], theme.GREY, "circle", 7.0, "candidate", 0.55),
+        _points(dropped, theme.GREY, "arrow-up", 7.0, "dropped early: at least this", 0.55),
+        _points(exact[exact["is_original"]], theme.GREY, theme.MARK_ORIGINAL, 10.0, "original"),
+        _points(table[table["is_chosen"]], color, marker, 13.0, "chosen"),
+    ]
+    stages = table.drop_duplicates("stage").sort_values("stage")
+    n = float(stages["stage"].max())
+    panel = Panel(
+        layers=tuple(layer for layer in layers if isinstance(layer, Points) and layer.x),
+        x_label="stage",
+        y_label="pre-update loss (nats per token)",
+        x_range=(0.5, n + 0.5),
+        x_ticks=Ticks(
+            tuple(map(float, stages["stage"])),
+            tuple(f"{s}: {t}" for s, t in zip(stages["stage"], stages["task"], strict=True)),
+        ),
+    )
+    return FigureSpec(
+        name=f"choices_{strategy.replace('+', '_')}",
+        panels=(panel,),
+        table=table,
+        caption={"strategy": strategy, "n_candidates": int(table.groupby("stage").size().max())},
+        alt=f"Pre-update loss of every candidate at each stage, and what {strategy} chose.",
+        height=360,
+    )
+
+
+def _points(
+    rows: pd.DataFrame, color: str, marker: str, size: float, label: str, opacity: float = 1.0
+) -> Points:
+    hover = tuple(
+        f"{row['prompt_id']}: {'' if row['exact'] else 'at least '}{row['loss']:.3f}\n{row['text']}"
+        for row in rows.to_dict("records")
+    )
+    return Points(
+        tuple(map(float, rows["stage"])),
+        tuple(map(float, rows["loss"])),
+        color,
+        marker,
+        size,
+        opacity=opacity,
+        label=label,
+        hover=hover,
+    )

@@ -1,0 +1,118 @@
+"""The task × stage matrix of each strategy: what was known when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.wording import signed
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.figures.spec import Cells, FigureSpec, Panel, Ticks, require_columns
+
+COLUMNS = ("strategy", "order", "seed", "stage", "eval_task", "position", "test_prompts", "value")
+
+
+def stage_matrix(
+    scores: pd.DataFrame,
+    strategies: Sequence[str],
+    *,
+    test_prompts: str = "original",
+    order: str | None = None,
+) -> FigureSpec:
+    """Scores by stage (down, the base model first) and task (across), a panel per strategy.
+
+    The number is the score; the colour its gain over the base model, so forgetting is what fades
+    down a column. Means over seeds; over orders too, by position, unless one is chosen.
+
+    Args:
+        scores: `sequence_scores(runs)`.
+        strategies: whose matrices to draw.
+        test_prompts: which of the three kinds.
+        order: one order, whose tasks are then named.
+
+    Raises:
+        InputError: another table, or a strategy or order that is not in it.
+    """
+    require_columns(scores, COLUMNS, "sequence_scores(runs)")
+    own = scores[(scores["test_prompts"] == test_prompts) & ~scores["is_final"]]
+    if order is not None:
+        if order not in set(own["order"]):
+            raise unknown("order", order, sorted(set(own["order"])))
+        own = own[own["order"] == order]
+    known = list(dict.fromkeys(own["strategy"]))
+    for strategy in strategies:
+        if strategy not in known:
+            raise unknown("strategy", strategy, known)
+    if not strategies:
+        raise InputError("No strategy was given. Name at least one.")
+    chosen = own[own["strategy"].isin(list(strategies))]
+    means = chosen.groupby(["strategy", "stage", "position"], sort=False)["value"].mean()
+    names = _names(own, order)
+    limit = _limit(means)
+    return FigureSpec(
+        name=f"stage_matrix_{test_prompts}",
+        panels=tuple(_panel(s, means.loc[s], names, limit) for s in strategies),
+        table=means.reset_index(),
+        caption={"test_prompts": test_prompts, "order": order or "mean over orders, by position"},
+        alt=f"Score by stage and task of {', '.join(strategies)}, {test_prompts} test prompts.",
+        columns=min(2, len(strategies)),
+        height=(110 + 38 * (len(names) + 1)) * math.ceil(len(strategies) / 2),
+        aspect=0.5 * math.ceil(len(strategies) / 2),
+        legend=False,
+    )
+
+
+def _names(own: pd.DataFrame, order: str | None) -> list[str]:
+    n = int(own["position"].max())
+    if order is not None:
+        return order.split(" > ")
+    return [f"task {i}" for i in range(1, n + 1)]
+
+
+def _limit(means: pd.Series[float]) -> float:
+    table = means.unstack("stage")
+    gains = table.sub(table[0], axis=0).abs().to_numpy(dtype=float)
+    return max(1.0, float(np.nanmax(gains)))
+
+
+def _panel(strategy: str, means: pd.Series[float], names: list[str], limit: float) -> Panel:
+    stages = sorted({int(stage) for stage, _ in means.index})
+    values, texts, hover = [], [], []
+    for stage in stages:
+        row = [_cell(means, stage, i, name) for i, name in enumerate(names, start=1)]
+        values.append(tuple(gain for gain, _, _ in row))
+        texts.append(tuple(text for _, text, _ in row))
+        hover.append(tuple(words for _, _, words in row))
+    labels = ["base" if stage == 0 else f"after {stage}" for stage in stages]
+    cells = Cells(
+        tuple(values),
+        limit,
+        "gain over the base model (points)",
+        tuple(tuple(False for _ in row) for row in values),
+        tuple(texts),
+        hover=tuple(hover),
+    )
+    places = tuple(float(i) for i in range(len(names)))
+    return Panel(
+        layers=(cells,),
+        x_label="",
+        y_label="",
+        title=strategy,
+        x_range=(-0.5, len(names) - 0.5),
+        y_range=(len(stages) - 0.5, -0.5),
+        x_ticks=Ticks(places, tuple(names)),
+        y_ticks=Ticks(tuple(float(i) for i in range(len(stages))), tuple(labels)),
+    )
+
+
+def _cell(means: pd.Series[float], stage: int, position: int, name: str) -> tuple[float, str, str]:
+    value = float(means.get((stage, position), math.nan))
+    if math.isnan(value):
+        return math.nan, "", f"{name}: not measured yet"
+    gain = value - float(means.loc[(0, position)])
+    when = "base model" if stage == 0 else f"after stage {stage}"
+    learned = "learned" if position <= stage else "not learned yet"
+    return gain, f"{value:.0f}", f"{name}, {when} ({learned})\n{value:.1f}, {signed(gain, 1)}"

@@ -1,0 +1,145 @@
+"""Strategies of a sequence study side by side: metrics with intervals, and the race by stage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.spec import (
+    FigureSpec,
+    Intervals,
+    Layer,
+    Line,
+    Panel,
+    Points,
+    Ticks,
+    require_columns,
+)
+
+TITLES = {
+    "ap": ("Average performance", "points, higher is better"),
+    "bwt": ("Backward transfer", "points, averaged over stages; negative: forgetting"),
+    "bwt_final": ("Backward transfer, last row", "points; negative: forgetting"),
+    "fwt": ("Forward transfer", "points over the base model, before learning"),
+    "forgetting_loss": ("Forgetting in loss", "nats per token, lower is better"),
+}
+
+SUMMARY = ("strategy", "policy", "test_prompts", "metric", "value", "lower", "upper", "unit")
+RACE = ("strategy", "test_prompts", "stage", "learned")
+
+
+def strategy_intervals(
+    table: pd.DataFrame,
+    *,
+    test_prompts: str = "original",
+    metrics: Sequence[str] = ("ap", "bwt", "fwt"),
+    hollow: bool = False,
+) -> FigureSpec:
+    """Each strategy's metrics with 95 % intervals, a panel per metric.
+
+    Args:
+        table: `summary(chain_metrics(sequence_scores(runs)))`.
+        test_prompts: which of the three kinds.
+        metrics: the panels.
+        hollow: draw hollow points: the numbers are not final.
+
+    Raises:
+        InputError: another table, or one without complete chains.
+    """
+    require_columns(table, SUMMARY, "summary(chain_metrics(scores))")
+    own = table[(table["test_prompts"] == test_prompts) & table["metric"].isin(list(metrics))]
+    if own.empty:
+        raise InputError(
+            f"No chain has learned all its tasks with {test_prompts} test prompts yet."
+        )
+    strategies = list(dict.fromkeys(own["strategy"]))
+    heights = {name: float(len(strategies) - 1 - i) for i, name in enumerate(strategies)}
+    return FigureSpec(
+        name=f"strategy_intervals_{test_prompts}",
+        panels=tuple(
+            _metric_panel(own[own["metric"] == metric], metric, heights, hollow)
+            for metric in metrics
+        ),
+        table=own,
+        caption={"test_prompts": test_prompts, "unit": str(own["unit"].iloc[0])},
+        alt=f"{len(strategies)} strategies: {', '.join(TITLES[m][0] for m in metrics)} with 95 %"
+        f" intervals, {test_prompts} test prompts.",
+        columns=len(metrics),
+        height=150 + 30 * len(strategies),
+        aspect=0.5,
+        legend=False,
+    )
+
+
+def _metric_panel(
+    rows: pd.DataFrame, metric: str, heights: dict[str, float], hollow: bool
+) -> Panel:
+    layers: list[Layer] = []
+    for row in rows.to_dict("records"):
+        color, marker = theme.POLICIES[row["policy"]]
+        y = (heights[row["strategy"]],)
+        bounds = ""
+        if not math.isnan(row["lower"]):
+            layers.append(Intervals(y, (row["lower"],), (row["upper"],), color, 1.8))
+            bounds = f" (95 % over {row['unit']}: {row['lower']:.2f} to {row['upper']:.2f})"
+        words = f"{row['strategy']}\n{TITLES[metric][0]} {row['value']:.2f}{bounds}"
+        layers.append(Points((row["value"],), y, color, marker, 10.0, hollow, hover=(words,)))
+    places = tuple(heights.values())
+    return Panel(
+        layers=tuple(layers),
+        x_label=TITLES[metric][1],
+        y_label="",
+        title=TITLES[metric][0],
+        y_range=(-0.7, max(places) + 0.7),
+        x_zero=metric != "ap",
+        y_ticks=Ticks(places, tuple(heights)),
+    )
+
+
+def strategy_race(
+    table: pd.DataFrame, *, test_prompts: str = "original", method: str = "lora"
+) -> FigureSpec:
+    """Mean score over the tasks learned so far, by stage, a line per policy of one method.
+
+    Args:
+        table: `stage_means(sequence_scores(runs))`.
+        test_prompts: which of the three kinds.
+        method: whose strategies to draw.
+
+    Raises:
+        InputError: another table, or one without a finished stage of this method.
+    """
+    require_columns(table, RACE, "stage_means(scores)")
+    of_method = table["strategy"].str.split("+").str[1] == method
+    own = table[(table["test_prompts"] == test_prompts) & of_method]
+    if own.empty:
+        raise InputError(f"No stage of {method} is measured with {test_prompts} test prompts yet.")
+    layers: list[Layer] = []
+    for strategy, rows in own.groupby("strategy", sort=False):
+        policy = str(strategy).split("+")[0]
+        color, marker = theme.POLICIES[policy]
+        rows = rows.sort_values("stage")
+        x, y = tuple(map(float, rows["stage"])), tuple(map(float, rows["learned"]))
+        hover = tuple(f"{strategy}\nstage {int(a)}: {b:.1f}" for a, b in zip(x, y, strict=True))
+        layers.append(Line(x, y, color, 1.8, dashed=policy in ("original", "random")))
+        layers.append(Points(x, y, color, marker, 9.0, label=policy, hover=hover))
+    n = int(own["stage"].max())
+    panel = Panel(
+        layers=tuple(layers),
+        x_label="stage (tasks learned)",
+        y_label="mean score on learned tasks (0 to 100)",
+        x_range=(0.7, n + 0.3),
+        x_ticks=Ticks(tuple(map(float, range(1, n + 1))), tuple(map(str, range(1, n + 1)))),
+    )
+    return FigureSpec(
+        name=f"strategy_race_{method}_{test_prompts}",
+        panels=(panel,),
+        table=own,
+        caption={"method": method, "test_prompts": test_prompts},
+        alt=f"Mean score on learned tasks by stage for {own['strategy'].nunique()} strategies.",
+        height=380,
+    )
