@@ -59,7 +59,7 @@ def _picker(known: dict[str, Run]) -> list[Run]:
     keys = tuple((str(run.path), version(run)) for run in known.values())
     families = [[known[run_id] for run_id in ids] for ids in sequences.families(keys)]
     wanted = [run_id for run_id in st.query_params.get_all("runs") if run_id in known]
-    first = wanted or [run.run_id for run in families[0]]
+    first = wanted or [run.run_id for run in max(families, key=len)]
     chosen = st.multiselect(
         "Runs",
         list(known),
@@ -91,6 +91,9 @@ def _sequences(runs: list[Run], keys: sequences.Keys) -> None:
     found = sequences.report(keys)
     _headline(runs, found)
     scores = sequences.scores(keys)
+    if scores.empty:
+        st.info("No stage has finished yet. The first numbers appear when the first stage ends.")
+        return
     kinds = [kind for kind in TEST_PROMPTS if kind in set(scores["test_prompts"])]
     methods = list(dict.fromkeys(scores["method"]))
     with st.container(horizontal=True, vertical_alignment="bottom"):

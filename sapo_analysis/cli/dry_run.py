@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from sapo_analysis import jobs
-from sapo_analysis.cli.output import duration, show_table, size
+from sapo_analysis.cli.output import counted, duration, show_table, size
 from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
@@ -76,8 +76,9 @@ def _chains(plan: SequencePlan, cost: Cost) -> Lines:
         _prompts(plan),
         (
             "chains",
-            f"{cost['n_chains']:,} = {len(study.orders)} orders × {len(study.strategies)}"
-            f" strategies × {len(study.seeds)} seeds",
+            f"{cost['n_chains']:,} = {counted(len(study.orders), 'order')} ×"
+            f" {counted(len(study.strategies), 'strategy', 'strategies')} ×"
+            f" {counted(len(study.seeds), 'seed')}",
         ),
         ("fine-tunes", f"at most {cost['n_fine_tunes']:,}"),
         ("training", f"at most {cost['train_examples']:,} examples"),

@@ -1,0 +1,135 @@
+"""Contrasts against scipy and statsmodels, verdicts against their rules."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from sapo_analysis.analysis.sequences import chain_metrics, contrasts, sequence_scores
+from sapo_analysis.analysis.sequences.contrasts import PRIMARY, t_test
+from sapo_analysis.analysis.sequences.verdicts import adaptive_verdict, primary_verdict
+from sapo_analysis.store import open_run
+from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
+from tests.synthetic_sequence import write_sequence_run
+
+STRATEGIES = [
+    *("original", "random", "sapo", "sapp", "sapo-once"),
+    *("original+o-lora", "random+o-lora", "sapo+o-lora"),
+]
+
+
+@pytest.fixture(scope="module")
+def metrics(tmp_path_factory):
+    path = write_sequence_run(
+        tmp_path_factory.mktemp("runs"), noisy, orders=ORDERS, seeds=[0, 1], strategies=STRATEGIES
+    )
+    return chain_metrics(sequence_scores(open_run(path)))
+
+
+def test_differences_are_paired_by_order_and_seed(metrics):
+    found = contrasts(metrics)
+    own = metrics[metrics["test_prompts"] == "original"]
+    table = own.pivot(index=["order", "seed"], columns="strategy", values="bwt")
+    per_order = (table["sapp+lora"] - table["original+lora"]).groupby("order").mean()
+    (row,) = found[
+        (found["strategy"] == "sapp+lora")
+        & (found["metric"] == "bwt")
+        & (found["test_prompts"] == "original")
+    ].to_dict("records")
+    assert row["reference"] == "original+lora"
+    assert row["difference"] == pytest.approx(per_order.mean())
+    test = stats.ttest_1samp(per_order, 0)
+    assert row["p"] == pytest.approx(test.pvalue)
+    interval = test.confidence_interval(0.95)
+    assert (row["lower"], row["upper"]) == pytest.approx((interval.low, interval.high))
+
+
+def test_every_policy_stands_against_original_and_sapo_against_its_rivals(metrics):
+    found = contrasts(metrics)
+    pairs = set(zip(found["strategy"], found["reference"], strict=True))
+    assert pairs == {
+        ("random+lora", "original+lora"),
+        ("sapo+lora", "original+lora"),
+        ("sapp+lora", "original+lora"),
+        ("sapo-once+lora", "original+lora"),
+        ("sapo+lora", "random+lora"),
+        ("sapo+lora", "sapo-once+lora"),
+        ("random+o-lora", "original+o-lora"),
+        ("sapo+o-lora", "original+o-lora"),
+        ("sapo+o-lora", "random+o-lora"),
+    }
+
+
+def test_holm_runs_over_every_tested_contrast_but_the_primary(metrics):
+    found = contrasts(metrics)
+    tested = found[found["p"].notna()]
+    assert set(tested["test_prompts"]) == {"original"}
+    assert set(tested["metric"]) == {"ap", "bwt", "fwt"}
+    (primary,) = tested[tested["is_primary"]].to_dict("records")
+    named = tuple(primary[k] for k in ("strategy", "reference", "metric", "test_prompts"))
+    assert named == PRIMARY and math.isnan(primary["p_holm"])
+    others = tested[~tested["is_primary"]]
+    assert len(others) == 9 * 3 - 1
+    expected = multipletests(others["p"], method="holm")[1]
+    assert others["p_holm"].tolist() == pytest.approx(expected.tolist())
+
+
+def test_without_the_two_there_is_no_primary_contrast(tmp_path):
+    path = write_sequence_run(tmp_path, noisy, orders=ORDERS, strategies=["original", "sapp"])
+    found = contrasts(chain_metrics(sequence_scores(open_run(path))))
+    assert len(found) > 0 and not found["is_primary"].any()
+
+
+def test_a_single_strategy_or_unfinished_chains_give_an_empty_table(tmp_path):
+    alone = write_sequence_run(tmp_path, worked, strategies=["sapo"])
+    assert contrasts(chain_metrics(sequence_scores(open_run(alone)))).empty
+    half = write_sequence_run(tmp_path, worked, name="half", stages=1, state="running")
+    assert contrasts(chain_metrics(sequence_scores(open_run(half)))).empty
+
+
+def test_only_what_both_have_is_compared(metrics):
+    gone = (metrics["strategy"] == "sapo+lora") & (metrics["order"] == "a > b > c")
+    found = contrasts(metrics[~gone])
+    row = found[found["is_primary"]].iloc[0]
+    assert (row["n_orders"], row["unit"]) == (2, "orders")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([1.0], math.nan), ([0.0, 0.0], 1.0), ([2.0, 2.0, 2.0], math.nan), ([], math.nan)],
+)
+def test_a_p_that_does_not_exist_is_not_made_up(values, expected):
+    assert t_test(np.array(values)) == pytest.approx(expected, nan_ok=True)
+
+
+def test_t_is_scipys():
+    values = np.array([0.4, -0.3, 1.9, 0.8, 2.2])
+    assert t_test(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
+
+
+def row_of(lower, upper, n=5, unit="orders"):
+    return {"lower": lower, "upper": upper, "n_orders": n, "unit": unit, "n_seeds": 3}
+
+
+@pytest.mark.parametrize(
+    ("row", "primary", "adaptive"),
+    [
+        (row_of(0.1, 9), "better", "not as well"),
+        (row_of(0.1, 2.9), "better", "as well"),
+        (row_of(-9, -0.1), "worse", "unclear"),
+        (row_of(-1, 2.9), "unclear", "as well"),
+        (row_of(-1, 3.1), "unclear", "unclear"),
+        (row_of(-3.1, 1), "unclear", "unclear"),
+        (row_of(0.1, 9, n=2), "too few", "too few"),
+        (row_of(0.1, 9, n=1, unit="seeds of one order"), "too few", "too few"),
+        (row_of(None, None), "too few", "too few"),
+        (row_of(math.nan, math.nan), "too few", "too few"),
+    ],
+)
+def test_verdicts_follow_the_interval(row, primary, adaptive):
+    assert primary_verdict(row) == primary
+    assert adaptive_verdict(row) == adaptive
+    assert pd.notna(primary)

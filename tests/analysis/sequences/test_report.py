@@ -1,0 +1,179 @@
+"""Choices, costs, live standings and the report of sequence runs."""
+
+import json
+import math
+
+import pytest
+
+from sapo_analysis.analysis.sequences import (
+    candidates_along,
+    choices,
+    choosing_cost,
+    same_choices,
+    sequence_report,
+)
+from sapo_analysis.analysis.sequences.live import LiveSequence
+from sapo_analysis.errors import InputError
+from sapo_analysis.store import open_run
+from sapo_analysis.store.live import LiveReader
+from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
+from tests.synthetic_sequence import write_sequence_run
+
+LOSSES = {"00": 1.5, "01": 1.0, "02": 4.0}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return open_run(
+        write_sequence_run(
+            tmp_path_factory.mktemp("runs"),
+            noisy,
+            orders=ORDERS,
+            strategies=["original", "random", "sapo", "sapp", "sapo-once"],
+            seeds=[0, 1],
+            chosen={"sapo": "01", "sapp": "02", "sapo-once": "01", "random": "00"},
+            losses=LOSSES,
+        )
+    )
+
+
+def test_a_choice_stands_beside_the_lowest_loss_where_losses_are_known(run):
+    found = choices(run)
+    sapo = found[found["strategy"] == "sapo+lora"]
+    assert set(sapo["loss"]) == {1.0} and set(sapo["regret"]) == {0.0}
+    assert set(found[found["strategy"] == "sapp+lora"]["regret"]) == {3.0}
+    original = found[found["strategy"] == "original+lora"].set_index("stage")
+    assert set(original.loc[1, "regret"]) == {0.5}  # θ_0, which sapo scored
+    assert original.loc[2, "regret"].isna().all()
+    assert set(found["n_candidates"].dropna()) == {3}
+
+
+def test_the_candidates_of_a_chain_are_listed_stage_by_stage(run):
+    found = candidates_along(run, "b > c > a", "sapo+lora", 1)
+    assert len(found) == 9 and list(dict.fromkeys(found["task"])) == ["b", "c", "a"]
+    chosen = found[found["is_chosen"]]
+    assert list(chosen["prompt_id"]) == ["b-01", "c-01", "a-01"]
+    assert list(found[found["is_original"]]["prompt_id"]) == ["b-00", "c-00", "a-00"]
+    at_base = candidates_along(run, "b > c > a", "original+lora", 1)
+    assert set(at_base["stage"]) == {1}
+
+
+def test_cost_is_per_chain_and_its_share_one_of_choosing_and_training(run):
+    cost = choosing_cost(choices(run)).set_index("strategy")
+    assert cost.loc["sapo+lora", "choice_seconds"] == 6 and cost.loc["sapo+lora", "share"] == 0.25
+    assert cost.loc["sapo+lora", "choice_examples"] == 2250
+    assert cost.loc["original+lora", "share"] == 0
+
+
+def test_agreement_leaves_out_the_first_stage(run):
+    # Three orders × two seeds × two later stages.
+    assert same_choices(choices(run), "sapo+lora", "sapo-once+lora") == (12, 12)
+    assert same_choices(choices(run), "sapo+lora", "sapp+lora") == (0, 12)
+    assert same_choices(choices(run), "sapo+lora", "paft+lora") == (0, 0)
+
+
+def test_the_report_is_plain_data_with_its_verdicts_in_words(run):
+    found = sequence_report(run)
+    again = json.loads(json.dumps(found, allow_nan=False))
+    assert again["kind"] == "sequence" and again["seeds"] == [0, 1]
+    assert again["primary"]["verdict"] in ("better", "worse", "unclear")
+    assert again["primary"]["sentence"].startswith("sapo+lora − random+lora = ")
+    (adaptive,) = again["state_adaptive"]
+    assert (adaptive["same"], adaptive["of"]) == (12, 12)
+    assert again["warnings"] == [] and again["no_verdict"] == ""
+    assert again["n_candidates"] == {"a": 3, "b": 3, "c": 3}
+
+
+def test_an_unfinished_run_gets_numbers_and_no_verdict(tmp_path):
+    half = open_run(write_sequence_run(tmp_path, worked, stages=2, state="interrupted"))
+    found = sequence_report(half)
+    assert "is not done" in found["no_verdict"] and found["primary"] is None
+    assert found["warnings"][0].startswith("3 of 3 chains are not complete")
+    none = open_run(write_sequence_run(tmp_path, worked, name="none", stages=0, state="running"))
+    found = sequence_report(none)
+    assert found["summary"] == [] and found["cost"] == [] and found["strategies"] == []
+
+
+def test_random_weights_and_too_few_orders_get_no_verdict(tmp_path):
+    control = open_run(
+        write_sequence_run(tmp_path, noisy, orders=ORDERS, model={"weights": "random"})
+    )
+    found = sequence_report(control)
+    assert "random weights" in found["no_verdict"] and found["primary"]["verdict"] is None
+    one = open_run(write_sequence_run(tmp_path, noisy, name="one", seeds=[0, 1, 2]))
+    assert sequence_report(one)["primary"]["verdict"] == "too few"
+
+
+def test_a_paraphrase_run_is_refused(tmp_path):
+    from tests.synthetic import write_run
+
+    with pytest.raises(InputError, match="is a paraphrase study"):
+        sequence_report(open_run(write_run(tmp_path)))
+
+
+def chain(strategy, order="a > b > c", seed=0):
+    return {"order": order, "strategy": strategy, "seed": seed}
+
+
+def measured(stage, values, *chains):
+    rows = [[task, f"{task}-00", value, 0.1] for task, value in zip("abc", values, strict=True)]
+    # Rows of other test prompts follow those of the original.
+    rows += [[task, f"{task}-01", 99.0, 0.1] for task in "abc"]
+    return {"event": "measured", "stage": stage, "chains": list(chains), "scores": rows}
+
+
+def test_the_race_stands_as_the_events_say(run):
+    race = LiveSequence(run.sequence)
+    assert race.now == "" and race.candidates == []
+    assert all(math.isnan(s.learned) for s in race.standings())
+    both = [chain("sapo+lora"), chain("sapo-once+lora")]
+    race.take(
+        [
+            measured(0, [50, 20, 10]),
+            {"event": "scored", "state": "theta-0", "task": "a", "prompt": "a-00", "loss": 2.0},
+            {"event": "scored", "state": "theta-0", "task": "a", "prompt": "a-01", "loss": 1.5},
+            {
+                "event": "chosen",
+                "chain": chain("sapo+lora"),
+                "stage": 1,
+                "state": "theta-0",
+                "task": "a",
+                "prompt": "a-01",
+                "loss": 1.5,
+            },
+            {"event": "trained", "trial": "t", "task": "a", "every": 2, "losses": [1.0, 0.5]},
+            measured(1, [80, 30, 20], *both),
+            measured(2, [70, 85, 25], chain("sapo+lora")),
+        ]
+    )
+    assert race.now == "stage 1 of 3, a: sapo+lora takes a-01 (1.500 nats/token)"
+    assert [(c.prompt, c.loss) for c in race.candidates] == [("a-01", 1.5), ("a-00", 2.0)]
+    assert race.curves == {"t": [1.0, 0.5]}
+    standing = {s.strategy: s for s in race.standings()}
+    sapo, once = standing["sapo+lora"], standing["sapo-once+lora"]
+    assert (sapo.stages, sapo.learned, sapo.kept, sapo.ahead) == (2, 77.5, -10.0, 15.0)
+    assert (once.stages, once.learned, once.ahead) == (1, 80.0, 10.0) and math.isnan(once.kept)
+    matrix = race.matrix("sapo+lora")
+    assert matrix[1:3] == [[80, 30, 20], [70, 85, 25]] and math.isnan(matrix[3][0])
+
+
+def test_events_told_again_after_a_kill_replace_the_first_ones(run):
+    race = LiveSequence(run.sequence)
+    first = [measured(0, [50, 20, 10]), measured(1, [80, 30, 20], chain("sapo+lora"))]
+    race.take([*first, measured(1, [60, 30, 20], chain("sapo+lora"))])
+    (sapo,) = [s for s in race.standings() if s.strategy == "sapo+lora"]
+    assert (sapo.stages, sapo.learned) == (1, 60)
+
+
+def test_live_events_are_read_as_they_come_whole_lines_alone(tmp_path):
+    reader = LiveReader(tmp_path)
+    assert reader.new() == []
+    file = tmp_path / "live.jsonl"
+    file.write_text('{"event": "a"}\n{"event": "b"}\n{"ev')
+    assert [e["event"] for e in reader.new()] == ["a", "b"]
+    assert reader.new() == []
+    with file.open("a") as out:
+        out.write('ent": "c"}\n')
+    assert [e["event"] for e in reader.new()] == ["c"]
+    file.unlink()
+    assert reader.new() == []

@@ -1,0 +1,146 @@
+"""The Sequences page: its states, what its controls change, and one look in a real browser."""
+
+import numpy as np
+import pytest
+
+from tests.app.test_explore import charts, frame_with, opened, text_of
+from tests.synthetic import write_run
+from tests.synthetic_sequence import write_sequence_run
+
+ORDERS = [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
+STRATEGIES = ["original", "random", "sapo", "sapo-once", "original+o-lora", "sapo+o-lora"]
+PAGE = "views/sequences.py"
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+def score(strategy, order, seed, stage, position, prompt):
+    """sapo keeps ten points more; a little noise by order and seed."""
+    noise = np.random.default_rng([ord(order[0]), seed, stage, position]).normal()
+    kept = 10.0 if strategy.startswith("sapo+") else 0.0
+    learned = position <= stage
+    return float(40 + noise + learned * (30 + kept - 4 * (stage - position)))
+
+
+LOSSES = {"00": 1.5, "01": 1.0, "02": 4.0}
+
+
+@pytest.fixture(scope="module")
+def sequence_runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    shared = {"strategies": STRATEGIES, "seeds": [0, 1], "losses": LOSSES}
+    chosen = {"sapo": "01", "random": "02", "sapo-once": "00"}
+    for i, order in enumerate(ORDERS, start=1):
+        write_sequence_run(
+            folder, score, name=f"order-{i}", orders=[order], chosen=chosen, **shared
+        )
+    write_sequence_run(folder, score, name="half", stages=2, state="interrupted", seeds=[5])
+    write_sequence_run(folder, score, name="none", stages=0, state="running", seeds=[6])
+    write_sequence_run(folder, score, name="lone", strategies=["sapo"], test_only=False)
+    return folder
+
+
+def sequences(monkeypatch, folder, *names, **query):
+    app = opened(monkeypatch, folder)
+    if names:
+        app.query_params["runs"] = [f"{name}-00000000" for name in names]
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.switch_page(PAGE).run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+def titles(chart):
+    return [a["text"] for a in chart["layout"].get("annotations", [])]
+
+
+def test_no_sequence_run_says_what_to_do_first(monkeypatch, tmp_path):
+    write_run(tmp_path)
+    app = sequences(monkeypatch, tmp_path)
+    assert "No sequence runs yet." in text_of(app)
+    assert app.code[0].value == "sapo run sequence-smoke"
+
+
+def test_runs_of_one_study_in_other_orders_are_opened_together(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs)
+    assert app.multiselect(key="runs").value == [f"order-{i}-00000000" for i in (1, 2, 3)]
+
+
+def test_the_verdict_stands_on_top_with_its_interval(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", "order-2", "order-3")
+    text = text_of(app)
+    assert "sapo+lora − random+lora = +10.0 points" in text and "Better." in text
+    assert "95 % over 3 orders" in text and "3 orders · 2 seeds" in text
+    assert "State-adaptive? sapo+lora − sapo-once+lora = +10.0 points" in text
+
+
+def test_metrics_race_matrices_and_choices_are_drawn(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", "order-2", "order-3")
+    metrics, race, matrices, choices = charts(app)
+    assert titles(metrics) == ["Average performance", "Backward transfer", "Forward transfer"]
+    names = {trace["name"] for trace in race["data"] if trace.get("showlegend")}
+    assert names == {"original", "random", "sapo", "sapo-once"}
+    assert titles(matrices)[:2] == ["original+lora", "sapo+lora"]
+    chosen = next(t for t in choices["data"] if t.get("name") == "chosen")
+    assert chosen["y"] == [1.0, 1.0, 1.0]
+
+
+def test_the_method_decides_whose_race_and_matrices_are_shown(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", "order-2", method="o-lora")
+    _, race, matrices, _ = charts(app)
+    assert {t["name"] for t in race["data"] if t.get("showlegend")} == {"original", "sapo"}
+    assert titles(matrices)[:2] == ["original+o-lora", "sapo+o-lora"]
+
+
+def test_one_order_names_its_tasks(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", "order-2", "order-3")
+    by_place = charts(app)[2]
+    assert by_place["layout"]["xaxis"]["ticktext"] == ["task 1", "task 2", "task 3"]
+    app.selectbox(key="matrix-order").set_value("b > c > a").run()
+    assert charts(app)[2]["layout"]["xaxis"]["ticktext"] == ["b", "c", "a"]
+
+
+def test_a_chain_without_losses_of_its_own_still_lists_what_it_took(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1")
+    app.selectbox(key="chain-strategy").set_value("random+lora").run()
+    table = frame_with(app, "regret")
+    assert list(table["prompt_id"]) == ["a-02", "b-02", "c-02"]
+    assert table["regret"].iloc[1:].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("tab", "column"),
+    [("Contrasts", "difference"), ("Tasks", "just_learned"), ("Cost of choosing", "share")],
+)
+def test_every_tab_has_its_table(monkeypatch, sequence_runs, tab, column):
+    names = ("order-1", "order-2", "order-3")
+    app = sequences(monkeypatch, sequence_runs, *names, tab=tab)
+    assert len(frame_with(app, column)) > 0
+
+
+@pytest.mark.parametrize("name", ["half", "none"])
+def test_a_run_under_way_has_no_verdict_and_no_crash(monkeypatch, sequence_runs, name):
+    for tab in ("Along a sequence", "Contrasts", "Tasks", "Cost of choosing"):
+        app = sequences(monkeypatch, sequence_runs, name, tab=tab)
+        text = text_of(app)
+        assert "is not done" in text and "Better." not in text
+
+
+def test_a_single_strategy_says_what_the_contrast_needs(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "lone")
+    assert "needs both sapo+lora and random+lora" in text_of(app)
+
+
+def test_runs_that_cannot_be_joined_say_why_instead_of_numbers(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", "lone")
+    assert "cannot be joined" in text_of(app) and not charts(app)
+
+
+def test_explore_points_to_this_page_for_a_sequence_run(monkeypatch, sequence_runs, tmp_path):
+    import shutil
+
+    shutil.copytree(sequence_runs / "order-1-00000000", tmp_path / "order-1-00000000")
+    write_run(tmp_path)
+    app = opened(monkeypatch, tmp_path, run="order-1-00000000")
+    assert "is a sequence run: see Sequences" in text_of(app)
+    assert "order-1-00000000" not in app.selectbox(key="run").options

@@ -1,0 +1,196 @@
+"""Sequence studies from the terminal: run, watch, report, refuse."""
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from sapo_analysis.analysis.sequences.live import LiveSequence
+from sapo_analysis.cli import app
+from sapo_analysis.cli.race import Race, drawn, progress_of
+from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.store import open_run
+from sapo_analysis.store.status import Status
+from tests.analysis.sequences.test_metrics import ORDERS, noisy
+from tests.analysis.sequences.test_report import chain, measured
+from tests.synthetic import write_run
+from tests.synthetic_sequence import write_sequence_run
+from tests.tiny_sequence import tiny_sequence
+
+
+def sapo(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for i, order in enumerate(ORDERS, start=1):
+        write_sequence_run(
+            folder,
+            noisy,
+            name=f"order-{i}",
+            orders=[order],
+            strategies=["original", "random", "sapo", "sapo-once"],
+            seeds=[0, 1],
+            losses={"00": 1.5, "01": 1.0, "02": 4.0},
+        )
+    write_run(folder, name="plain")
+    return folder
+
+
+IDS = [f"order-{i}-00000000" for i in (1, 2, 3)]
+
+
+def test_several_orders_are_reported_as_one_study(runs):
+    result = sapo("report", *IDS, "--runs", runs)
+    assert result.exit_code == 0, result.output
+    assert "sapo+lora − random+lora" in result.stdout and "95 % over 3 orders" in result.stdout
+    for title in ("Metrics with original", "AP by test prompts", "Contrasts", "Cost of choosing"):
+        assert title in result.stdout
+
+
+def test_json_is_one_document_and_markdown_holds_every_table(runs):
+    found = json.loads(sapo("report", *IDS, "--runs", runs, "--json").stdout)
+    assert found["kind"] == "sequence" and found["primary"]["n_orders"] == 3
+    text = sapo("report", *IDS, "--runs", runs, "--markdown").stdout
+    assert text.count("\n| --- |") == 5
+    assert "**Contrasts with original test prompts**" in text
+
+
+def test_runs_say_what_kind_they_are(runs):
+    found = {
+        row["run_id"]: row for row in json.loads(sapo("runs", "--runs", runs, "--json").stdout)
+    }
+    assert found[IDS[0]]["kind"] == "sequence" and found[IDS[0]]["tasks"] == ["a", "b", "c"]
+
+
+def test_both_kinds_in_one_report_are_refused(runs):
+    (plain,) = [path.name for path in runs.iterdir() if path.name.startswith("plain")]
+    result = sapo("report", IDS[0], plain, "--runs", runs)
+    assert result.exit_code == 2 and "is a paraphrase study" in result.output
+
+
+BAD = {
+    "orders": ("orders=[[add]]", "at least two"),
+    "twice": ("orders=[add, job, add]", "'add' twice"),
+    "policy": ("strategies=[sapoo]", "Did you mean 'sapo'?"),
+    "method": ("strategies=[sapo+lorax]", "Known: ewc, full, lora, lora-inc, o-lora, replay"),
+    "none": ("prompts=0", "no candidates beside the original"),
+    "task": ("orders=[add, jobb]", "Did you mean 'job'?"),
+    "paraphrase": ("noise_seeds=[3]", "noise_seeds: unknown setting"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_ends_with_two_one_message_and_nothing_written(tmp_path, case):
+    setting, said = BAD[case]
+    result = sapo("run", "sequence-smoke", "--runs", tmp_path / "runs", "--set", setting)
+    assert result.exit_code == 2, result.output
+    assert said in result.output and "Traceback" not in result.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_trials_are_not_taken_over_by_a_sequence(tmp_path, runs):
+    result = sapo("run", "sequence-smoke", "--runs", runs, "--reuse", IDS[0])
+    assert result.exit_code == 2 and "takes no trials over" in result.output
+
+
+def test_parity_and_a_setting_that_it_decides_contradict_each_other(tmp_path):
+    result = sapo(
+        *("run", "sequence-smoke", "--paper-parity", "--set", "training.steps=3"),
+        *("--runs", tmp_path / "runs"),
+    )
+    assert result.exit_code == 2 and "is decided by --paper-parity" in result.output
+
+
+@pytest.mark.slow
+def test_a_dry_run_counts_what_is_then_done_at_most(tmp_path):
+    spec = tmp_path / "small.yaml"
+    spec.write_text(tiny_sequence(strategies=["original", "sapo", "sapo-once"]).model_dump_json())
+    result = sapo("run", spec, "--dry-run", "--runs", tmp_path / "runs")
+    assert result.exit_code == 0, result.output
+    assert "3 = 1 order × 3 strategies × 1 seed" in result.stdout
+    assert "at most 6" in result.stdout and not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_the_smoke_preset_runs_to_its_end_and_is_reported(tmp_path):
+    result = sapo("run", "sequence-smoke", "--runs", tmp_path)
+    assert result.exit_code == 0, result.output
+    path = result.stdout.strip().splitlines()[-1]
+    run = open_run(path)
+    assert run.is_complete and run.study.kind == "sequence"
+    report = sapo("report", path)
+    assert report.exit_code == 0 and "Too few orders" in report.stdout
+
+
+@pytest.mark.slow
+def test_a_sequence_run_is_reproduced_column_by_column(tmp_path):
+    from sapo_analysis.store import create_run
+    from sapo_analysis.studies.runner import run_to_end
+
+    study = tiny_sequence(strategies=["original", "sapo+ewc"])
+    paths = [create_run(tmp_path, study) for _ in range(2)]
+    for path in paths:
+        run_to_end(path)
+    result = sapo("reproduce", paths[0], "--against", paths[1])
+    assert result.exit_code == 0, result.output
+    assert "Reproduced" in result.output
+
+
+def text_of(group):
+    console = Console(file=io.StringIO(), width=120)
+    console.print(group)
+    return console.file.getvalue()
+
+
+def test_the_terminal_draws_the_choice_and_the_standings(runs):
+    race = LiveSequence(open_run(runs / IDS[0]).sequence)
+    bar = Race(race.study)._bar
+    assert "score on learned" in text_of(drawn(race, bar))
+    race.take(
+        [
+            measured(0, [50, 20, 10]),
+            *(
+                {"event": "scored", "state": "s", "task": "a", "prompt": f"a-0{i}", "loss": 2.0 - i}
+                for i in range(2)
+            ),
+            {
+                "event": "chosen",
+                "chain": chain("sapo+lora"),
+                "stage": 1,
+                "state": "s",
+                "task": "a",
+                "prompt": "a-01",
+                "loss": 1.0,
+            },
+            measured(1, [80, 30, 20], chain("sapo+lora")),
+        ]
+    )
+    text = text_of(drawn(race, bar))
+    assert "stage 1 of 3, a: sapo+lora takes a-01 (1.000 nats/token)" in text
+    assert "a-01 1.000, a-00 2.000" in text and "80.0" in text and "+10.0" in text
+
+
+def test_off_a_terminal_lines_say_what_was_chosen_last(runs, tmp_path, capsys):
+    study = open_run(runs / IDS[0]).sequence
+    line = {
+        "event": "chosen",
+        "chain": chain("sapo+lora"),
+        "stage": 2,
+        "state": "s",
+        "task": "b",
+        "prompt": "b-01",
+        "loss": None,
+    }
+    (tmp_path / "live.jsonl").write_text(json.dumps(line) + "\n")
+    with progress_of(study) as progress:
+        progress(tmp_path, Status(state="running", done=2, total=9, phase="training"))
+    assert (
+        "2 of 9 trials · training · stage 2 of 3, b: sapo+lora takes b-01"
+        in capsys.readouterr().err
+    )
+    assert not isinstance(progress_of(ParaphraseStudy(current=["a"], unseen=["b"])), Race)

@@ -1,0 +1,122 @@
+"""Figures of sequence runs: the same data on screen and paper, empty and wrong tables."""
+
+import pytest
+
+from sapo_analysis.analysis.sequences import (
+    candidates_along,
+    chain_metrics,
+    sequence_scores,
+    stage_means,
+    summary,
+)
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import choices_along, stage_matrix, strategy_intervals, strategy_race
+from sapo_analysis.figures.spec import Cells, Intervals, Points
+from sapo_analysis.figures.theme import POLICIES
+from sapo_analysis.spec import POLICIES as POLICY_NAMES
+from sapo_analysis.store import open_run
+from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
+from tests.figures.test_renderers import matplotlib_points, plotly_points, same, spec_points
+from tests.synthetic_sequence import write_sequence_run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return open_run(
+        write_sequence_run(
+            tmp_path_factory.mktemp("runs"),
+            noisy,
+            orders=ORDERS,
+            strategies=["original", "random", "sapo", "sapo+ewc"],
+            losses={"00": 1.5, "01": 1.0, "02": 4.0},
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def scores(made):
+    return sequence_scores(made)
+
+
+def layers(spec, kind):
+    return [layer for panel in spec.panels for layer in panel.layers if isinstance(layer, kind)]
+
+
+def test_every_policy_has_a_colour_and_a_marker_of_its_own():
+    assert set(POLICIES) == set(POLICY_NAMES)
+    assert len(set(POLICIES.values())) == len({m for _, m in POLICIES.values()}) == len(POLICIES)
+
+
+def test_intervals_are_drawn_where_they_exist(scores, made):
+    table = summary(chain_metrics(scores))
+    spec = strategy_intervals(table)
+    same(spec_points(spec), plotly_points(spec))
+    same(spec_points(spec), matplotlib_points(spec))
+    own = table[(table["test_prompts"] == "original") & (table["metric"] == "ap")]
+    assert [layer.x[0] for layer in layers(spec, Points)][:4] == own["value"].tolist()
+    assert len(layers(spec, Intervals)) == 4 * 3
+    one = open_run(write_sequence_run(made.path.parent, worked, name="one"))
+    spec = strategy_intervals(summary(chain_metrics(sequence_scores(one))))
+    assert len(layers(spec, Points)) == 9 and not layers(spec, Intervals)
+
+
+def test_the_race_has_a_line_per_policy_of_one_method(scores):
+    spec = strategy_race(stage_means(scores), method="lora")
+    same(spec_points(spec), plotly_points(spec))
+    same(spec_points(spec), matplotlib_points(spec))
+    assert [layer.label for layer in layers(spec, Points)] == ["original", "random", "sapo"]
+    assert [
+        layer.label for layer in layers(strategy_race(stage_means(scores), method="ewc"), Points)
+    ] == ["sapo"]
+
+
+def test_the_matrix_shows_scores_and_colours_gains(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, worked, strategies=["original"]))
+    spec = stage_matrix(sequence_scores(run), ["original+lora"], order="a > b > c")
+    (cells,) = layers(spec, Cells)
+    assert cells.texts[0] == ("50", "20", "10") and cells.texts[3] == ("60", "75", "90")
+    assert cells.values[0] == (0, 0, 0) and cells.values[3] == (10, 55, 80)
+    assert cells.limit == 80
+    assert spec.panels[0].x_ticks.labels == ("a", "b", "c")
+    (heat,) = [t for t in spec.to_plotly().data if t.type == "heatmap"]
+    assert [list(row) for row in heat.z] == [list(row) for row in cells.values]
+    assert spec.to_bytes("pdf").startswith(b"%PDF")
+
+
+def test_stages_that_are_not_there_yet_are_empty_rows(tmp_path):
+    half = open_run(write_sequence_run(tmp_path, worked, stages=1, state="running"))
+    (cells,) = layers(stage_matrix(sequence_scores(half), ["sapo+lora"]), Cells)
+    assert len(cells.values) == 2
+
+
+def test_choices_mark_the_chosen_one_and_the_original(made):
+    table = candidates_along(made, "a > b > c", "sapo+lora", 0)
+    spec = choices_along(table, strategy="sapo+lora")
+    same(spec_points(spec), plotly_points(spec))
+    marks = {layer.label: layer for layer in layers(spec, Points)}
+    assert marks["chosen"].x == (1, 2, 3) and set(marks["chosen"].y) <= {1.0, 1.5, 4.0}
+    assert set(marks["original"].y) == {1.5}
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda s: strategy_intervals(s), "Make it with summary"),
+        (lambda s: strategy_intervals(summary(chain_metrics(s.head(0)))), "No chain has learned"),
+        (lambda s: strategy_race(stage_means(s), method="full"), "No stage of full"),
+        (lambda s: strategy_race(s), "Make it with stage_means"),
+        (lambda s: stage_matrix(s, ["sapp+lora"]), "Unknown strategy 'sapp.lora'"),
+        (lambda s: stage_matrix(s, ["sapo+lora"], order="x"), "Unknown order 'x'"),
+        (lambda s: stage_matrix(s, []), "No strategy was given"),
+        (lambda s: choices_along(s, strategy="sapo+lora"), "Make it with candidates_along"),
+    ],
+)
+def test_wrong_tables_are_refused_in_words(scores, draw, said):
+    with pytest.raises(InputError, match=said):
+        draw(scores)
+
+
+def test_a_chain_without_known_losses_says_so(made):
+    table = candidates_along(made, "a > b > c", "random+lora", 0).query("stage > 9")
+    with pytest.raises(InputError, match="does not look at losses"):
+        choices_along(table, strategy="random+lora")
