@@ -34,7 +34,7 @@ def small(tiny_study):
 
 def test_a_study_runs_in_a_worker_and_reports_progress(small, tmp_path):
     seen = []
-    path = jobs.run_study(small, tmp_path / "runs", seen.append)
+    path = jobs.run_study(small, tmp_path / "runs", lambda path, status: seen.append(status))
     run = open_run(path)
     assert run.status.state == "done"
     assert run.path.parent == tmp_path / "runs"

@@ -16,7 +16,7 @@ from sapo_analysis.cli.race import progress_of
 from sapo_analysis.comparable import other_conditions
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import SequencePlan, as_engine, plan_of
-from sapo_analysis.records import TABLES
+from sapo_analysis.records import tables_of
 from sapo_analysis.store import Run, find_run, open_run
 
 _ASKED = {
@@ -43,8 +43,8 @@ def reproduce(
     """
     where = folders([runs])
     first = open_run(find_run(run, where))
-    for name in TABLES:  # what cannot be compared is known before hours are spent
-        first.table(name)
+    for table in tables_of(first.study.kind):  # what cannot be compared is known before hours pass
+        first.table(table.name)
     if against is None:
         second = _make_again(first, runs)
     else:

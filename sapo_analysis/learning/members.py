@@ -62,6 +62,11 @@ class Member:
     replay: Replay | None = None
     penalty: Penalty | None = None
 
+    @property
+    def rows_per_step(self) -> int:
+        """How many rows each batch has, replayed ones included."""
+        return self.settings.batch_size + (self.replay.n if self.replay is not None else 0)
+
 
 class Batches:
     """The batches of one fine-tune, one after the other."""

@@ -13,6 +13,7 @@ from sapo_analysis.learning.penalties import Penalty
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import MethodName, SequenceStudy, TrainingSettings
 
 
@@ -22,11 +23,13 @@ class Learned:
 
     Attributes:
         task: what it learned.
+        prompt: what stands for the prompt it learned with.
         folder: what it left: an adapter, or a whole model.
-        rows: its training rows under the prompt it learned with.
+        rows: its training rows under that prompt.
     """
 
     task: str
+    prompt: Prompt
     folder: Path
     rows: Sequence[Encoded]
 

@@ -59,7 +59,7 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
         writer.write_provenance({**(begun or provenance), "sessions": sessions})
         worker.say = lambda phase: writer.update(phase=phase)
         if isinstance(worker, SequenceWork):
-            worker.tell = writer.live
+            worker.teller.tell = writer.live
             work_on_chains(worker, writer)
         else:
             states = {} if allow_mixed else run.conditions.states

@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sapo_analysis.plan import BASE_STATE, Chain, order_name
+from sapo_analysis.plan import BASE_STATE, Chain, SequencePlan, order_name
 from sapo_analysis.policies import get_policy
-from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.store import Run
 from sapo_analysis.studies.sequence.choosing import Scored
 
@@ -57,28 +56,21 @@ class Book:
         return steps[-1].result
 
 
-def read_book(run: Run, study: SequenceStudy, candidates: dict[str, list[str]]) -> Book:
-    """The book of a run that was begun before.
-
-    Args:
-        run: The run.
-        study: Its study.
-        candidates: Prompt ids of each task, in order.
-    """
-    book = Book()
+def recall(book: Book, run: Run, plan: SequencePlan) -> None:
+    """Fill a book with what the tables of a run say, which was begun before."""
     chains = {
         (order_name(order), *strategy, seed): Chain(order, strategy, seed)
-        for order in study.orders
-        for strategy in study.chosen_strategies
-        for seed in study.seeds
+        for order in plan.study.orders
+        for strategy in plan.study.chosen_strategies
+        for seed in plan.study.seeds
     }
     for row in run.table("chains").sort_values("stage", kind="stable").to_dict("records"):
-        result = row["result_state_id"] or None
+        result = row["result_state_id"] if isinstance(row["result_state_id"], str) else None
         chain = chains[(row["order"], row["policy"], row["method"], row["seed"])]
         book.of(chain).append(Step(row["task"], row["prompt_id"], result))
         book.trained[row["trial_id"]] = Trained(result, row["train_seconds"], row["train_examples"])
-    book.scored = _scored(run, candidates)
-    return book
+    ids = {task: [p.prompt_id for p in own] for task, own in plan.prompts.items()}
+    book.scored.update(_scored(run, ids))
 
 
 def _scored(run: Run, candidates: Mapping[str, Sequence[str]]) -> dict[tuple[str, str], Scored]:

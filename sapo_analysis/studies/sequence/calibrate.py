@@ -81,11 +81,11 @@ def _seconds(work: SequenceWork, counts: dict[str, int]) -> float:
     study, engine = work.study, work.engine
     task = study.tasks[0]
     prompts = work.plan.prompts[task]
-    some = work.scoring_rows(task, prompts[0])[:_ROWS]
+    some = work.texts.scoring(task, prompts[0])[:_ROWS]
     per_scored = timed(lambda: engine.losses(work.base, some)) / len(some)
     short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
     n = min(work.plan.chunk, counts["n_chains"])
-    members = [Member(work.training_rows(task, prompts[0]), short, seed=k) for k in range(n)]
+    members = [Member(work.texts.training(task, prompts[0]), short, seed=k) for k in range(n)]
     with engine.fine_tuned(work.base, members):
         pass  # the first time also pays for warming up
     began = time.perf_counter()
@@ -94,7 +94,7 @@ def _seconds(work: SequenceWork, counts: dict[str, int]) -> float:
         per_evaluated = 0.0
         for name in study.tasks:  # tasks differ in the length of their answers
             own = work.plan.tasks[name]
-            rows = work.test_rows(name, work.plan.originals[name])[:_ROWS]
+            rows = work.texts.test(name, work.plan.originals[name])[:_ROWS]
             examples = own.examples("test", len(rows))
 
             def evaluate() -> None:

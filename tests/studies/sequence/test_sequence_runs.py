@@ -158,6 +158,26 @@ def test_chains_share_what_they_do_alike(finished):
     assert second.groupby("order")["trial_id"].nunique().eq(6).all()
 
 
+def test_orders_that_begin_alike_share_their_states_and_choose_for_their_own_next_task(run_of):
+    orders = [["sentiment", "add", "job"], ["sentiment", "job", "add"]]
+    run = run_of(tiny_sequence(orders=orders, strategies=["sapo", "sapp", "sapo+lora-inc"]))
+    chains = run.table("chains")
+    first, second = (chains[chains["stage"] == stage] for stage in (1, 2))
+    assert first.groupby("policy")["trial_id"].nunique().eq(1).all()
+    assert second.groupby("policy")["state_id"].nunique().eq(1).all()
+    assert set(second["task"]) == {"add", "job"}
+    indicators = run.table("indicators")
+    assert not indicators.duplicated(list(TABLES["indicators"].keys)).any()
+    known = indicators.query("name == 'pre_update_loss'").set_index(["state_id", "task"])
+    for row in second.itertuples():
+        losses = known.loc[(row.state_id, row.task)].set_index("prompt_id")["value"]
+        assert row.prompt_id == (losses.idxmax() if row.policy == "sapp" else losses.idxmin())
+    alone = run_of(tiny_sequence(orders=orders[1:], strategies=["sapo", "sapp"]))
+    expected = alone.table("chains").set_index(["policy", "stage"])["trial_id"]
+    own = chains[(chains["order"] == "sentiment > job > add") & (chains["method"] == "lora")]
+    assert own.set_index(["policy", "stage"])["trial_id"].to_dict() == expected.to_dict()
+
+
 def test_drawn_prompts_make_another_fine_tune_than_the_original_alone(finished):
     chains = finished.table("chains").query("method == 'lora'").set_index(["order", "policy"])
     trials = finished.table("trials").set_index("trial_id")

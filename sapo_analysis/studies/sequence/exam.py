@@ -1,0 +1,95 @@
+"""Measuring states on every task of a sequence, under every kind of test prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.evaluation import Evaluation, of_first
+from sapo_analysis.plan import BASE_STATE
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.studies.engine import Engine
+from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.meter import Meter
+from sapo_analysis.studies.sequence import rows
+from sapo_analysis.studies.sequence.stages import FineTune
+from sapo_analysis.studies.sequence.texts import Texts
+
+Result = tuple[str, Prompt, Evaluation]
+"""A task, the prompt it was tested with, what came out."""
+
+
+class Exam:
+    """The tests of a study."""
+
+    def __init__(self, engine: Engine, texts: Texts):
+        self._engine, self._texts, self._plan = engine, texts, texts.plan
+
+    def of_base(self, base: PreTrainedModel, meter: Meter) -> list[dict[str, Any]]:
+        """The base model under every fixed test prompt, as `scores` rows."""
+        found = []
+        for task, prompt in self._texts.fixed_tests():
+            encoded = self._texts.test(task, prompt)
+            examples = self._plan.tasks[task].examples("test", len(encoded))
+            with meter.time("evaluate"):
+                result = self._engine.evaluate(base, self._plan.tasks[task], examples, encoded)
+            meter.add("evaluate", len(encoded), result.tokens, result.logits)
+            found += self.scores(BASE_STATE, (task, prompt, result))
+        return found
+
+    def of_stage(
+        self, tunes: Sequence[FineTune], tuned: FineTunes, meter: Meter
+    ) -> list[list[Result]]:
+        """Fine-tunes of one stage, each under fixed test prompts and those it learned with."""
+        found: list[list[Result]] = [[] for _ in tunes]
+        if all(fit.diverged for fit in tuned.fits):
+            return found
+        settings = self._plan.study.evaluation
+        last = len(tunes[0].place.past) + 1 == len(self._plan.study.tasks)
+        n = settings.at_the_end if last else settings.examples
+        for task, prompts in self._tests(tunes):
+            # All adapters of a stack read: one that asks for nothing reads the original again.
+            read = [prompt or self._plan.originals[task] for prompt in prompts]
+            with meter.time("evaluate"):
+                results = tuned.evaluate(
+                    self._plan.tasks[task],
+                    self._plan.tasks[task].examples("test", n),
+                    [self._texts.test(task, prompt)[:n] for prompt in read],
+                )
+            for mine, prompt, result in zip(found, prompts, results, strict=True):
+                meter.add("evaluate", n, result.tokens, result.logits)
+                if prompt is not None:
+                    mine.append((task, prompt, result))
+        return found
+
+    def scores(self, state_id: str, found: Result) -> list[dict[str, Any]]:
+        """`scores` rows of one result: over what every stage is measured on, and over all."""
+        task, prompt, result = found
+        of = self._plan.tasks[task]
+        examples = of.examples("test", len(result.outputs))
+        encoded = self._texts.test(task, prompt)
+        sizes = dict.fromkeys((self._plan.study.evaluation.examples, len(examples)))
+        return [
+            rows.score(
+                state_id, task, of.metric, prompt, *of_first(result, of, examples, encoded, n), n
+            )
+            for n in sizes
+        ]
+
+    def _tests(self, tunes: Sequence[FineTune]) -> Iterator[tuple[str, list[Prompt | None]]]:
+        """(task, the prompt each fine-tune is tested with, or None)."""
+        for task, prompt in self._texts.fixed_tests():
+            yield task, [prompt] * len(tunes)
+        own = [dict(self._learned_with(tune)) for tune in tunes]
+        for task in self._plan.tasks:
+            if any(task in mine for mine in own):
+                yield task, [mine.get(task) for mine in own]
+
+    def _learned_with(self, tune: FineTune) -> Iterator[tuple[str, Prompt]]:
+        """Every learned task with the prompt it was learned with, where that is another one."""
+        learned = [(stage.task, stage.prompt) for stage in tune.place.past]
+        for task, prompt in [*learned, (tune.task, tune.prompt)]:
+            if prompt != self._plan.originals[task]:
+                yield task, prompt
