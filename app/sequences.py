@@ -47,13 +47,9 @@ def choices(keys: Keys) -> pd.DataFrame:
     return sequences.choices([loaded(*key) for key in keys])
 
 
-def run_with(keys: Keys, order: str) -> Run:
-    """The chosen run that learned an order."""
-    return next(
-        run
-        for run in (loaded(*key) for key in keys)
-        if order in {" > ".join(own) for own in run.sequence.orders}
-    )
+def run_of(keys: Keys, run_id: str) -> Run:
+    """One of the chosen runs."""
+    return next(run for run in (loaded(*key) for key in keys) if run.run_id == run_id)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

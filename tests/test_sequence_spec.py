@@ -56,6 +56,7 @@ def test_a_spec_survives_the_way_through_json_and_keeps_its_kind(tmp_path):
         ({"strategies": ["sapo", "sapo+lora"]}, "'sapo+lora' is there twice"),
         ({"replay": {"ratio": 0.01}}, "less than half a row"),
         ({"evaluation": {"examples": 50, "final_examples": 20}}, "less than examples = 50"),
+        ({"strategies": ["original+full"], "dtype": "bfloat16"}, "small steps are lost"),
         ({"own_prompts": {"job": ["Job?"]}}, "'job', which is not a current task"),
         ({"seeds": [1, 1]}, "number twice"),
         ({"past": ["job"]}, "past: unknown setting"),
@@ -90,6 +91,17 @@ def test_what_names_cannot_be_resolved_is_refused_before_anything_runs(changes, 
     with pytest.raises(InputError) as error:
         make_sequence_plan(study)
     assert said in str(error.value)
+
+
+def test_a_test_only_text_is_never_trained_with():
+    hidden = next(p for p in get_prompts("add") if p.test_only)
+    with pytest.raises(InputError, match=f"the text of '{hidden.prompt_id}', which is test-only"):
+        make_sequence_plan(tiny_sequence(own_prompts={"add": [hidden.text]}))
+
+
+def test_seeds_stack_too_while_they_fit():
+    plan = make_sequence_plan(tiny_sequence(seeds=[0, 1, 2]))
+    assert [len(group.chains) for group in plan.groups if group.kind == "stage"] == [6, 6]
 
 
 def test_original_alone_needs_no_candidates():
@@ -186,6 +198,7 @@ def test_parity_takes_the_released_settings_and_says_what_differs():
     assert study.o_lora.weight == 4.0 and study.dtype == "bfloat16"
     assert (study.scoring.examples, study.scoring.batch_size) == (250, 8)
     assert study.prompts == 20 == min(20, sum(not p.test_only for p in get_prompts("add")[1:]))
+    assert study.training.max_grad_norm == 1.0
     assert study.orders == tiny_sequence().orders and study.seeds == (0,)
     said = "\n".join(deviations)
     for words in ("600 examples and 90 steps", "full scale", "logarithmic", "ROUGE-L", "per GPU"):
@@ -195,4 +208,12 @@ def test_parity_takes_the_released_settings_and_says_what_differs():
 def test_parity_of_a_paraphrase_study_leaves_out_what_it_does_not_have():
     study, deviations = paper_parity(ParaphraseStudy(past=["job"], current=["add"], prompts=3))
     assert study.lora.lora_alpha == 32 and study.prompts == 20
-    assert not any("dropout" in line for line in deviations)
+    assert not any("dropout" in line or "strategies" in line for line in deviations)
+
+
+def test_parity_lists_what_the_release_does_not_have():
+    study = tiny_sequence(
+        strategies=["sapo+o-lora", "random+lora"], seeds=[0, 1], own_prompts={"add": ["Sum up:"]}
+    )
+    said = "\n".join(paper_parity(study)[1])
+    assert "no script for: random+lora" in said and "seeds: 2" in said and "your own" in said

@@ -32,7 +32,10 @@ def chain_tab(keys: sequences.Keys) -> None:
     own = found[
         (found["strategy"] == strategy) & (found["order"] == order) & (found["seed"] == seed)
     ]
-    run = sequences.run_with(keys, str(order))
+    if own.empty:
+        st.info("No stage of this chain has finished.")
+        return
+    run = sequences.run_of(keys, str(own["run_id"].iloc[0]))
     try:
         table = candidates_along(run, str(order), str(strategy), int(seed))
         charts.still(choices_along(table, strategy=str(strategy)), "choices")
@@ -63,6 +66,6 @@ def chain_tab(keys: sequences.Keys) -> None:
         },
     )
     st.caption(
-        "Losses are known where a policy asked for them at this very state: sapo and sapp at each,"
-        " the others at the first."
+        "Losses are known at states that a policy had scored: those of sapo and sapp, and of every"
+        " chain that stands at the same one, as all do at first."
     )

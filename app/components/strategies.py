@@ -31,7 +31,7 @@ def contrasts_tab(found: Report, kind: str) -> None:
     st.dataframe(
         shown[
             [
-                *("strategy", "reference", "difference", "lower", "upper", "p", "p_holm"),
+                *("strategy", "reference", "value", "lower", "upper", "p", "p_holm"),
                 *("is_primary", "n_orders", "n_seeds"),
             ]
         ],
@@ -39,7 +39,7 @@ def contrasts_tab(found: Report, kind: str) -> None:
         placeholder=MISSING,
         alt="Differences between strategies.",
         column_config={
-            "difference": st.column_config.NumberColumn(
+            "value": st.column_config.NumberColumn(
                 "strategy − reference", format="%+.2f", help=found["definitions"]["difference"]
             ),
             "lower": st.column_config.NumberColumn("from", format="%+.2f", help="95 %"),
@@ -107,6 +107,9 @@ def cost_tab(found: Report) -> None:
             "share": st.column_config.NumberColumn(
                 "share", format="percent", help=found["definitions"]["share"]
             ),
+            "share_of_texts": st.column_config.NumberColumn(
+                "share of texts", format="percent", help=found["definitions"]["share_of_texts"]
+            ),
             "mean": st.column_config.NumberColumn(
                 "mean regret", format="%.3f", help=found["definitions"]["regret"]
             ),
@@ -114,4 +117,8 @@ def cost_tab(found: Report) -> None:
             "n_stages": st.column_config.NumberColumn("stages known"),
         },
     )
-    st.caption("Per sequence, each chain charged as if it had scored and trained alone.")
+    st.caption(
+        "Means over sequences; what chains shared is counted for each. Fine-tunes of a stack share"
+        " its time evenly, so the share by time hangs on how many there were. Regret is known at"
+        " few stages of policies that do not look at losses."
+    )

@@ -7,6 +7,10 @@ import streamlit as st
 from sapo_analysis.analysis.claims import CLAIMS, MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.noise import SOLID_FROM_SEEDS
 from sapo_analysis.analysis.quantities import QUANTITIES
+from sapo_analysis.analysis.sequences import METRICS
+from sapo_analysis.analysis.sequences.contrasts import PRIMARY
+from sapo_analysis.analysis.sequences.metrics import SHORT
+from sapo_analysis.analysis.sequences.verdicts import AS_WELL_WITHIN, LEAST_ORDERS
 
 st.header("Method: what every number means", anchor=False)
 st.markdown(
@@ -108,4 +112,30 @@ st.markdown(
     "- **Forest**: r and its 95 % interval per task; below, the mean over tasks with the interval "
     "for new tasks (thick) and for these tasks (thin).\n"
     "- **Between tasks**: r of impacts; hatched where prompts differ no more than seeds do."
+)
+
+st.subheader("Sequences", anchor=False)
+st.markdown(
+    "A *sequence study* learns tasks one after another. A **strategy** is a *policy* (which prompt "
+    "teaches the next task) and a *method* (how it is learned). After each stage every task is "
+    "tested: R[i][j] is the score on task j after stage i, R[0][j] that of the base model."
+)
+st.table([{"number": SHORT[name], "what it is": text} for name, text in METRICS.items()])
+st.markdown(
+    "- **AP** takes all examples of the last stage; differences between stages are taken on those "
+    "that all stages share.\n"
+    "- **Test prompts**: *training* is the prompt a chain learned the task with (before that the "
+    "original), *original* the one it came with, *test-only* paraphrases that nothing was trained "
+    "with. Better training must not hide in a better test prompt.\n"
+    "- **Intervals**: seeds averaged within an order, Student t over orders; they speak of other "
+    "orders of these tasks. With one order: over its seeds, and no verdict.\n"
+    f"- **Verdict**: one contrast is primary, {PRIMARY[0]} against {PRIMARY[1]} in AP with "
+    "original test prompts: *better* or *worse* where its interval excludes zero, else *unclear*; "
+    f"*too few* below {LEAST_ORDERS} orders. The other tested contrasts are Holm corrected.\n"
+    "- **State-adaptive?** `sapo-once` chooses at the base model. It does *as well* where the "
+    f"interval of its difference to `sapo` lies within ±{AS_WELL_WITHIN:g} points of AP.\n"
+    "- **Regret** is the pre-update loss of the chosen prompt − the lowest of all candidates at "
+    "that state, where it is known.\n"
+    "- **Cost**: each chain is charged as if it had scored and trained alone; *share* is that of "
+    "choosing in choosing and training, by time."
 )

@@ -19,6 +19,12 @@ _SETTINGS = {
 }
 
 
+_MAY_DIFFER = {
+    "paraphrase": "tasks, prompts and seeds",
+    "sequence": "orders, strategies and seeds",
+}
+
+
 def check_joinable(runs: Sequence[Run]) -> None:
     """Refuse runs whose numbers may not stand in one table.
 
@@ -39,7 +45,7 @@ def check_joinable(runs: Sequence[Run]) -> None:
             listed = "; ".join(f"{key}: {one[key]} and {other[key]}" for key in differing)
             raise InputError(
                 f"Runs {runs[i].run_id} and {runs[j].run_id} cannot be joined, they differ in"
-                f" {listed}. Joined runs may differ in tasks, prompts and seeds only."
+                f" {listed}. Joined runs may differ in {_MAY_DIFFER[runs[0].study.kind]} only."
                 " Report them one at a time."
             )
 
@@ -56,11 +62,19 @@ def _identity(run: Run) -> dict[str, str]:
         f"prompt {row.task}/{row.prompt_id}": row.text for row in run.table("prompts").itertuples()
     }
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
-    pasts = _pasts(run) if run.study.kind == "paraphrase" else {}
+    pasts = _pasts(run) if run.study.kind == "paraphrase" else _pools(run)
     settings = settings_that_count(run.study, _SETTINGS[run.study.kind])
     return {
         key: json.dumps(value, sort_keys=True)
         for key, value in {**settings, **known, **data, **texts, **pasts}.items()
+    }
+
+
+def _pools(run: Run) -> dict[str, list[str]]:
+    """The candidates of each task: to choose at random, or the best, hangs on all of them."""
+    prompts = run.table("prompts").query("not test_only")
+    return {
+        f"candidates of {task}": sorted(own["prompt_id"]) for task, own in prompts.groupby("task")
     }
 
 

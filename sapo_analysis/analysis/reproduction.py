@@ -157,7 +157,9 @@ def compare_tables(run: Run, again: Run, terms: Terms) -> list[Difference]:
     Raises:
         RunError: a table is damaged.
     """
-    states = {BASE_STATE} if terms == "elsewhere" else set(run.table("states")["state_id"])
+    # A sequence trains on from what stacks left, so other stacks reach other states.
+    other = terms == "elsewhere" or (terms == "other stacks" and run.study.kind == "sequence")
+    states = {BASE_STATE} if other else set(run.table("states")["state_id"])
     return [
         difference
         for table in tables_of(run.study.kind)

@@ -35,13 +35,16 @@ def show_plan(study: AnyStudy, engine: EngineName, reuse: Reuse | None) -> None:
         ("device", f"{cost['device']}, {cost['threads']} threads"),
         ("engine", f"{cost['engine']}, {_stack(cost['chunk'])}"),
     ]
-    at_most = " Counts and time are upper limits: chains share what they do alike."
+    alone = (
+        " Counts are of chains that share nothing and of scoring in full; what they do alike is"
+        " done once. Methods replay and full take longer than this assumes."
+    )
     show_table(
         f"Plan of {study.name}",
         ["what", "how much"],
         rows,
         "Time is estimated from a short measurement here. Nothing was written."
-        + (at_most if is_sequence else ""),
+        + (alone if is_sequence else ""),
     )
 
 
@@ -80,13 +83,13 @@ def _chains(plan: SequencePlan, cost: Cost) -> Lines:
             f" {counted(len(study.strategies), 'strategy', 'strategies')} ×"
             f" {counted(len(study.seeds), 'seed')}",
         ),
-        ("fine-tunes", f"at most {cost['n_fine_tunes']:,}"),
-        ("training", f"at most {cost['train_examples']:,} examples"),
+        ("fine-tunes", f"{cost['n_fine_tunes']:,}"),
+        ("training", f"{cost['train_examples']:,} examples"),
         (
             "scoring",
-            f"at most {cost['scored_examples']:,} examples, at {cost['n_states_scored']:,} states",
+            f"{cost['scored_examples']:,} examples, at {cost['n_states_scored']:,} states",
         ),
-        ("evaluation", f"at most {cost['evaluated_examples']:,} examples"),
+        ("evaluation", f"{cost['evaluated_examples']:,} examples"),
     ]
 
 

@@ -27,13 +27,16 @@ _SPEED_OVER_SECONDS = 600.0
 class StudyProgress:
     """Shows each `Status` that `jobs` hands it; a context manager."""
 
+    counted = "trials"
+    """What is counted."""
+
     def __init__(self) -> None:
         self._console = Console(stderr=True, markup=False)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("trials · "),
+            TextColumn(f"{self.counted} · "),
             TimeElapsedColumn(),
             TextColumn("· left"),
             TimeRemainingColumn(),
@@ -74,7 +77,7 @@ class StudyProgress:
         elif status.state == "running" and time.monotonic() - self._said_at > _LINE_EVERY_SECONDS:
             self._said_at = time.monotonic()
             phase = status.phase or status.state
-            say(f"{status.done} of {status.total} trials · {phase}{self._left(status)}")
+            say(f"{status.done} of {status.total} {self.counted} · {phase}{self._left(status)}")
 
     def _left(self, status: Status) -> str:
         finished = status.done - (self._first or 0)

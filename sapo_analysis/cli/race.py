@@ -11,7 +11,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from sapo_analysis.analysis.sequences.live import LiveSequence
+from sapo_analysis.analysis.sequences.live import Choice, LiveSequence
 from sapo_analysis.cli.output import clean, number
 from sapo_analysis.cli.progress import StudyProgress
 from sapo_analysis.spec import SequenceStudy
@@ -19,6 +19,7 @@ from sapo_analysis.store.live import LiveReader
 from sapo_analysis.store.status import Status
 
 _SHOWN = 5
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 class Race(StudyProgress):
@@ -26,6 +27,8 @@ class Race(StudyProgress):
 
     Off a terminal it says what `StudyProgress` does, and what was chosen last.
     """
+
+    counted = "stages"
 
     def __init__(self, study: SequenceStudy) -> None:
         super().__init__()
@@ -66,10 +69,13 @@ def drawn(race: LiveSequence, bar: Progress) -> Group:
     if race.now:
         parts.append(Text(clean(race.now)))
     if shown := race.candidates:
-        best = ", ".join(f"{c.prompt} {c.loss:.3f}" for c in shown[:_SHOWN])
-        more = f" … {shown[-1].prompt} {shown[-1].loss:.3f}" if len(shown) > _SHOWN else ""
+        most = max(choice.n for choice in shown)
+        best = ", ".join(_worded(choice, most) for choice in shown[:_SHOWN])
+        more = f" … {_worded(shown[-1], most)}" if len(shown) > _SHOWN else ""
         parts.append(Text(clean(f"candidates by loss (nats/token): {best}{more}")))
-    parts.append(_standings(race))
+    if curve := next(reversed(race.curves.values()), None):
+        parts.append(Text(f"last training curve: {_sparkline(curve)} {curve[-1]:.3f} nats/token"))
+    parts += [_standings(race), _matrix(race)]
     return Group(*parts)
 
 
@@ -83,6 +89,31 @@ def _standings(race: LiveSequence) -> Table:
     for own in race.standings():
         numbers = [number(own.learned, 1), number(own.kept, 1, True), number(own.ahead, 1, True)]
         table.add_row(Text(own.strategy), str(own.stages), *numbers)
+    return table
+
+
+def _worded(choice: Choice, most: int) -> str:
+    stopped = f" (stopped at {choice.n} of {most})" if choice.n < most else ""
+    return f"{choice.prompt} {choice.loss:.3f}{stopped}"
+
+
+def _sparkline(values: list[float]) -> str:
+    low, high = min(values), max(values)
+    steps = len(_BARS) - 1
+    return "".join(_BARS[round((v - low) / (high - low or 1) * steps)] for v in values)
+
+
+def _matrix(race: LiveSequence) -> Table:
+    """Score by stage and position of one strategy: SAPO's where there is one."""
+    names = [str(strategy) for strategy in race.study.chosen_strategies]
+    shown = next((name for name in names if name.startswith("sapo+")), names[0])
+    table = Table(title=Text(f"{shown}: score by stage and place in the order"))
+    for name in ("", *(f"task {i + 1}" for i in range(len(race.study.tasks)))):
+        table.add_column(name, justify="right")
+    for stage, row in enumerate(race.matrix(shown)):
+        if not all(value != value for value in row):
+            label = f"after {stage}" if stage else "base"
+            table.add_row(label, *(number(value, 0) for value in row))
     return table
 
 

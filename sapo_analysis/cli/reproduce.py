@@ -88,8 +88,9 @@ def _make_again(run: Run, runs: Path) -> Run:
             f"Run {run.run_id} cannot be made again by this version ({'; '.join(differing)})."
             f" Check out the commit it was made with, {commit}, and try again."
         )
+    what = "stages of chains" if isinstance(plan, SequencePlan) else "trials"
     took = duration(run.status.seconds)
-    say(f"Making {run.run_id} again: {len(plan.units)} trials. It took {took}.")
+    say(f"Making {run.run_id} again: {len(plan.units)} {what}. It took {took}.")
     try:
         with progress_of(run.study) as progress:
             path = jobs.run_study(run.study, runs, progress, engine, None, made.get("threads"))

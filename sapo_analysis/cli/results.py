@@ -26,7 +26,7 @@ def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
         return
     show_table(
         "Runs",
-        ["run", "state", "trials", "model", "study", "tasks learned", "folder", "note"],
+        ["run", "state", "done", "model", "study", "tasks learned", "folder", "note"],
         [
             (
                 row["run_id"],

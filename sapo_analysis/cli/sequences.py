@@ -7,19 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sapo_analysis.analysis.sequences import METRICS, TEST_PROMPTS
+from sapo_analysis.analysis.sequences.metrics import SHORT
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli.output import MISSING, show, show_table
 
 Report = dict[str, Any]
-
-SHORT = {
-    "ap": "AP",
-    "bwt": "BWT",
-    "bwt_final": "BWT, last row",
-    "fwt": "FWT",
-    "forgetting_loss": "forgetting in loss",
-}
-"""A metric's name in a table's head."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ def contrasts_block(report: Report) -> Block:
         [
             f"{row['strategy']} − {row['reference']}",
             SHORT[row["metric"]],
-            _signed(row["difference"], 1),
+            _signed(row["value"], 1),
             _bounds(row, 1),
             _p(row["p"]),
             "primary" if row["is_primary"] else _p(row["p_holm"]),
@@ -136,17 +128,27 @@ def cost_block(report: Report) -> Block:
             f"{row['choice_seconds']:.1f}",
             f"{row['choice_examples']:,.0f}",
             f"{row['train_seconds']:.1f}",
-            MISSING if row["share"] is None else f"{100 * row['share']:.0f} %",
+            _percent(row["share"]),
+            _percent(row["share_of_texts"]),
             _regret(regret.get(row["strategy"])),
         ]
         for row in report["cost"]
     ]
     return Block(
         "Cost of choosing, per sequence",
-        ["strategy", "choosing (s)", "texts read", "training (s)", "share", "regret (stages)"],
+        [
+            "strategy",
+            "choosing (s)",
+            "texts read",
+            "training (s)",
+            "share",
+            "of texts",
+            "regret (stages)",
+        ],
         rows,
-        "share: of choosing in choosing and training. Regret: loss of the chosen prompt − the"
-        " lowest at that state (nats/token), mean over the stages where it is known.",
+        "share: of choosing in choosing and training, by time (a stack's time is shared evenly) and"
+        " by texts. Regret: loss of the chosen prompt − the lowest at that state (nats/token), mean"
+        " over the stages where it is known, which are few where a policy does not look at losses.",
     )
 
 
@@ -219,6 +221,10 @@ def _p(value: float | None) -> str:
     if value is None:
         return MISSING
     return "< 0.001" if value < 0.0005 else f"{value:.3f}"
+
+
+def _percent(share: float | None) -> str:
+    return MISSING if share is None else f"{100 * share:.0f} %"
 
 
 def _digits(metric: str) -> int:

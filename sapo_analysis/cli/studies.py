@@ -177,7 +177,8 @@ def _with_progress(
 
 def _say_done(path: Path) -> None:
     status = open_run(path).status
-    say(f"Done: {status.total} trials in {duration(status.seconds)}.")
+    what = "stages of chains" if open_run(path).study.kind == "sequence" else "trials"
+    say(f"Done: {status.total} {what} in {duration(status.seconds)}.")
     app = "sapo app" if path.parent == DEFAULT_RUNS else f"sapo app --runs {path.parent}"
     say(f"See `sapo report {path}` or `{app}`.")
     show(str(path))

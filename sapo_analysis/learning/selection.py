@@ -9,7 +9,7 @@ Pre-update loss is a sum of losses with fixed weights, so prompts can race for t
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum, sqrt
 from random import Random
@@ -24,6 +24,9 @@ from sapo_analysis.learning.race import Race, check_not_empty, race
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.pre_update_loss import batch_mean
+
+Heard = Callable[[int, float, int], None]
+"""Told a candidate's number, its loss over the examples read so far, and how many these are."""
 
 N_REPEATED = 64
 """The leader's examples that are read a second time, to measure rounding."""
@@ -86,6 +89,7 @@ def select_prompt(
     batch_size: int,
     seed: int = 0,
     precise: PreTrainedModel | None = None,
+    heard: Heard | None = None,
 ) -> Selection:
     """The prompt with the lowest pre-update loss: the argmin of full scoring.
 
@@ -99,6 +103,7 @@ def select_prompt(
         batch_size: rows per batch of the released averaging.
         seed: which examples every candidate starts with.
         precise: for a model in less than float32, the same weights in float32; default: a copy.
+        heard: told of each candidate whenever more of its examples are read.
 
     Raises:
         InputError: no prompt or no example, or a loss that is not a finite number.
@@ -120,6 +125,8 @@ def select_prompt(
         def losses(candidates: Sequence[int], examples: Sequence[int]) -> list[list[float]]:
             for k, own in zip(candidates, reader.losses(candidates, examples), strict=True):
                 found[k].update(zip(examples, own, strict=True))
+                if heard is not None:
+                    heard(k, _mean_so_far(weights[k], found[k]), len(found[k]))
             return [[weights[k][i] * found[k][i].nll_sum for i in examples] for k in candidates]
 
         def slack(leader: int) -> float:
@@ -157,17 +164,20 @@ def select_prompt(
     )
 
 
-def scored_in_full(losses: Sequence[list[ExampleLoss]], batch_size: int) -> Selection:
-    """The prompt with the lowest pre-update loss, of prompts whose losses are all known.
+def scored_in_full(
+    losses: Iterable[list[ExampleLoss]], batch_size: int, heard: Heard | None = None
+) -> Selection:
+    """The prompt with the lowest pre-update loss, of prompts whose losses are all taken.
 
-    `losses`: of each prompt, in file order; of equal prompts the first wins.
+    `losses`: of each prompt, in file order, as they come; of equal prompts the first wins.
     """
-    values = [_value(own, batch_size) for own in losses]
-    candidates = [
-        Candidate(value, True, len(own), own) for value, own in zip(values, losses, strict=True)
-    ]
-    n = sum(map(len, losses))
-    winner = min(range(len(values)), key=lambda k: values[k])
+    candidates: list[Candidate] = []
+    for k, own in enumerate(losses):
+        candidates.append(Candidate(_value(own, batch_size), True, len(own), own))
+        if heard is not None:
+            heard(k, candidates[k].value, len(own))
+    n = sum(candidate.n_examples for candidate in candidates)
+    winner = min(range(len(candidates)), key=lambda k: candidates[k].value)
     return Selection(winner, candidates, n, n, 0, 0, _gap(candidates), 0.0)
 
 
@@ -178,6 +188,12 @@ def _weights(rows: Sequence[Encoded], batch_size: int) -> list[float]:
         weight = len(batch) / sum(row.n_target for row in batch) / len(rows)
         found += [weight] * len(batch)
     return found
+
+
+def _mean_so_far(weights: Sequence[float], found: Mapping[int, ExampleLoss]) -> float:
+    """The released averaging over the examples read so far, each with the weight it has in all."""
+    nll = fsum(weights[i] * loss.nll_sum for i, loss in found.items())
+    return nll / fsum(weights[i] * loss.n_tokens for i, loss in found.items())
 
 
 def _value(losses: Sequence[ExampleLoss], batch_size: int) -> float:

@@ -12,8 +12,8 @@ from sapo_analysis.methods.lora import Lora
 class ReplayRows(Lora):
     """Uniform experience replay: rows drawn evenly from the training rows of all earlier tasks.
 
-    They come under the prompts that they were learned with, and join the current task's rows: each
-    step sees as many of those as without replay.
+    They come under the prompts that stand for how they were learned (of `paft` the original), and
+    join the current task's rows: each step sees as many of those as without replay.
     """
 
     name = "replay"

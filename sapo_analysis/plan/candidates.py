@@ -38,4 +38,11 @@ def chosen_prompts(study: Study, banks: Mapping[str, list[Prompt]]) -> dict[str,
             choice = tuple(p.prompt_id for p in bank if p.prompt_id in choice)
         found[name] = select_prompts(bank, choice, study.own_prompts.get(name, ()))
         check_prompts([p.text for p in found[name]], [p.prompt_id for p in found[name]])
+        hidden = {p.text: p.prompt_id for p in bank if p.test_only}
+        for text in study.own_prompts.get(name, ()):
+            if text in hidden:
+                raise InputError(
+                    f"own_prompts of task {name!r} has the text of {hidden[text]!r}, which is"
+                    f" test-only: nothing may be trained with it. Leave {text!r} out."
+                )
     return found

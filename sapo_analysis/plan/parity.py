@@ -47,6 +47,7 @@ def paper_parity(study: AnyStudy) -> tuple[AnyStudy, list[str]]:
                 "schedule": "constant",
                 "warmup_steps": math.ceil(_WARMUP * steps),
                 "weight_decay": 0.0,
+                "max_grad_norm": 1.0,
             }
         ),
         "prompts": min(_CANDIDATES, offered),
@@ -91,11 +92,23 @@ def _deviations(study: AnyStudy, n: int, offered: int) -> Iterator[str]:
         "loss: token mean of the batch; the release takes it per GPU and averages the eight means"
     )
     yield "warm-up: linear; the release's is logarithmic (DeepSpeed), constant afterwards in both"
-    yield "gradient clipping at 1: not known of the release"
+    yield "gradient clipping at 1 and no weight decay: not known of the release"
+    yield f"scored rows: {study.scoring.examples} as for SuperNI; for TRACE the release has 1,000"
     yield (
         "targets are found by character offsets and texts are never cut; the release compares"
         " lengths and cuts suffix and label first"
     )
     yield "score: each task's own metric; the release takes ROUGE-L for every task"
-    yield f"seeds: {len(study.seeds)}; the release has one"
+    if len(study.seeds) > 1:
+        yield f"seeds: {len(study.seeds)}; the release has one"
+    if any(study.own_prompts.values()):
+        yield f"candidates: prompts of your own beside these, for {', '.join(study.own_prompts)}"
+    if isinstance(study, SequenceStudy):
+        others = [
+            str(s)
+            for s in study.chosen_strategies
+            if s.policy not in ("original", "sapo") or s.method not in ("lora-inc", "o-lora")
+        ]
+        if others:
+            yield f"strategies that the release has no script for: {', '.join(others)}"
     yield "test rows: the first ones, as the spec says; the release takes all"

@@ -79,7 +79,8 @@ class SequencePlan:
 
     `originals` holds every task's fixed test prompt, `test_only` its further test prompts,
     `prompts` the candidates of each task (the original first), `groups` the work in execution
-    order: seed by seed, stage by stage. `chunk` is the most adapters trained at once.
+    order: seed by seed, or some seeds at once, and stage by stage. `chunk` is the most adapters
+    trained at once.
     """
 
     study: SequenceStudy
@@ -200,12 +201,22 @@ def _test_only(study: SequenceStudy, task: str, bank: Sequence[Prompt]) -> list[
 
 
 def _groups(study: SequenceStudy, chunk: int) -> Iterator[ChainGroup]:
-    """Seed by seed, stage by stage; within a stage all orders and strategies in equal stacks."""
+    """Stage by stage; within a stage orders, strategies and seeds in equal stacks."""
     yield ChainGroup("base", "base")
     for task in _scored_at_base(study):
         yield ChainGroup("score", f"score-{task}", task)
-    for seed in study.seeds:
-        chains = [Chain(o, s, seed) for o in study.orders for s in study.chosen_strategies]
+    # As many seeds at once as fit into a stack; else one by one, so that a study that is stopped
+    # half-way is a smaller balanced one.
+    per_seed = len(study.orders) * len(study.chosen_strategies)
+    at_once = max(1, chunk // per_seed)
+    for first in range(0, len(study.seeds), at_once):
+        seeds = study.seeds[first : first + at_once]
+        chains = [
+            Chain(o, s, seed)
+            for seed in seeds
+            for o in study.orders
+            for s in study.chosen_strategies
+        ]
         stacks = [
             part
             for methods in _STACKED_TOGETHER

@@ -16,6 +16,7 @@ class Situation:
     """One stage of a sequence, before its task is learned.
 
     Attributes:
+        state_id: the state that the chain has reached.
         task: the task to be learned.
         learned: the tasks learned so far, in order.
         seed: of the chain.
@@ -26,6 +27,7 @@ class Situation:
             policy scores nowhere.
     """
 
+    state_id: str
     task: str
     learned: tuple[str, ...]
     seed: int

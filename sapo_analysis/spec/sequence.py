@@ -69,8 +69,8 @@ class SequenceScoring(Settings):
     )
     early_stop: bool = Field(
         True,
-        description="drop a candidate as soon as it cannot have the lowest loss any more:"
-        " the choice is the same for less work, and losers get a lower bound",
+        description="drop a candidate as soon as it cannot have the lowest loss any more: the"
+        " choice is the same for less work, and losers get a lower bound (float32 alone)",
     )
 
 
@@ -237,6 +237,16 @@ class SequenceStudy(Study):
         for i, name in enumerate(chosen):
             if name in chosen[:i]:
                 raise ValueError(f"strategy {name!r} is there twice. Name each strategy once")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_models_are_precise(self) -> SequenceStudy:
+        whole = [str(s) for s in self.chosen_strategies if s.method == "full"]
+        if whole and self.dtype != "float32":
+            raise ValueError(
+                f"strategy {whole[0]!r} trains all weights, and dtype is {self.dtype}, in which"
+                " small steps are lost to rounding. Set dtype to float32, or train an adapter"
+            )
         return self
 
     @model_validator(mode="after")

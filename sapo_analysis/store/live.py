@@ -2,7 +2,7 @@
 
 | event | fields |
 |---|---|
-| `scored` | `state`, `task`, `prompt`, `loss` (nats per token; at least that if dropped) |
+| `scored` | `state`, `task`, `prompt`, `loss` (nats per token) over its first `n` texts |
 | `chosen` | `chain`, `stage`, `state`, `task`, `prompt`, `loss` (null: not chosen by loss) |
 | `trained` | `trial`, `task`, `every` (steps between losses), `losses` (nats per token) |
 | `measured` | `chains`, `stage` (0: the base model), `scores`: [task, prompt, score, loss] each |
@@ -39,4 +39,13 @@ class LiveReader:
             return []
         whole = content.rfind(b"\n") + 1  # a line may be half written
         self._at += whole
-        return [json.loads(line) for line in content[:whole].splitlines()]
+        return [event for line in content[:whole].splitlines() if (event := _parsed(line))]
+
+
+def _parsed(line: bytes) -> Event | None:
+    """An event; None for a line that a kill tore and the next worker wrote on."""
+    try:
+        found: Event = json.loads(line)
+    except ValueError:
+        return None
+    return found

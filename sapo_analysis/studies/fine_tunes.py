@@ -12,7 +12,7 @@ from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.mean_loss import MeanLoss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
-from sapo_analysis.learning.selection import Selection
+from sapo_analysis.learning.selection import Heard, Selection
 from sapo_analysis.learning.training import Fit
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.encoding import Encoded
@@ -55,10 +55,11 @@ class FineTunes(Protocol):
         """Each adapter's teacher-forced losses, in order; `rows[k]`: as adapter k reads them."""
         ...
 
-    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
         """Which of several prompts has the lowest loss, for a single adapter.
 
-        `rows[i]`: the examples under prompt i; `batch_size`: of the released averaging.
+        `rows[i]`: the examples under prompt i; `batch_size`: of the released averaging; `heard`:
+        told of each prompt as more of its losses are known.
         """
         ...
 

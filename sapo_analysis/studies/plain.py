@@ -18,12 +18,17 @@ from sapo_analysis.learning.fisher import fisher
 from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses, total_nll
-from sapo_analysis.learning.selection import Selection, scored_in_full
+from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
 from sapo_analysis.learning.training import Fit, Training
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.delta_norm import delta_norm
 from sapo_analysis.models.encoding import Encoded, Encoder
-from sapo_analysis.models.lora import adapter_layout, save_adapter, started_adapter
+from sapo_analysis.models.lora import (
+    adapter_layout,
+    save_adapter,
+    set_adapter_dropout,
+    started_adapter,
+)
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.tasks.base import Example, Task
 
@@ -75,6 +80,7 @@ class PlainEngine(Engine):
         """See `Engine.adapters`."""
         (start,) = starts
         with started_adapter(model, self.study.lora, start) as adapted:
+            set_adapter_dropout(adapted, on=False)  # training alone turns it on
             yield _OneFineTune(adapted, self.encoder, self.study.evaluation.batch_size)
 
 
@@ -111,8 +117,8 @@ class _OneFineTune:
     def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
         return [example_losses(self._adapted, rows[0], self._size, self._encoder.pad_id)]
 
-    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
-        return scored_in_full([self.losses([own])[0] for own in rows], batch_size)
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
+        return scored_in_full((self.losses([own])[0] for own in rows), batch_size, heard)
 
     def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
         return [fisher(self._adapted, rows[0], self._encoder.pad_id)]

@@ -22,7 +22,7 @@ from sapo_analysis.learning.mean_loss import MeanLoss, stacked_mean_losses
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import check_packed, packed_losses, packed_nll
 from sapo_analysis.learning.scoring import ExampleLoss
-from sapo_analysis.learning.selection import Selection, select_prompt
+from sapo_analysis.learning.selection import Heard, Selection, select_prompt
 from sapo_analysis.learning.stacked_check import check_stacked
 from sapo_analysis.learning.stacked_training import StackedTraining
 from sapo_analysis.learning.training import Fit
@@ -122,9 +122,9 @@ class _Stack:
     def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
         return stacked_losses(self._model, rows, self._encoder.pad_id)
 
-    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
         assert len(self._adapters) == 1, "rows of a pass are prompts, so they share the adapter"
-        return select_prompt(self._model, rows, self._encoder.pad_id, batch_size)
+        return select_prompt(self._model, rows, self._encoder.pad_id, batch_size, heard=heard)
 
     def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
         found = stacked_fisher(self._model, self._adapters, rows, self._encoder.pad_id)

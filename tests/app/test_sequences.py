@@ -110,7 +110,7 @@ def test_a_chain_without_losses_of_its_own_still_lists_what_it_took(monkeypatch,
 
 @pytest.mark.parametrize(
     ("tab", "column"),
-    [("Contrasts", "difference"), ("Tasks", "just_learned"), ("Cost of choosing", "share")],
+    [("Contrasts", "reference"), ("Tasks", "just_learned"), ("Cost of choosing", "share")],
 )
 def test_every_tab_has_its_table(monkeypatch, sequence_runs, tab, column):
     names = ("order-1", "order-2", "order-3")

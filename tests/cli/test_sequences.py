@@ -14,7 +14,7 @@ from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import open_run
 from sapo_analysis.store.status import Status
 from tests.analysis.sequences.test_metrics import ORDERS, noisy
-from tests.analysis.sequences.test_report import chain, measured
+from tests.analysis.sequences.test_report import chain, measured, scored
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
 from tests.tiny_sequence import tiny_sequence
@@ -113,7 +113,7 @@ def test_a_dry_run_counts_what_is_then_done_at_most(tmp_path):
     result = sapo("run", spec, "--dry-run", "--runs", tmp_path / "runs")
     assert result.exit_code == 0, result.output
     assert "3 = 1 order × 3 strategies × 1 seed" in result.stdout
-    assert "at most 6" in result.stdout and not (tmp_path / "runs").exists()
+    assert "share nothing" in result.stdout.replace("\n", " ") and not (tmp_path / "runs").exists()
 
 
 @pytest.mark.slow
@@ -154,10 +154,7 @@ def test_the_terminal_draws_the_choice_and_the_standings(runs):
     race.take(
         [
             measured(0, [50, 20, 10]),
-            *(
-                {"event": "scored", "state": "s", "task": "a", "prompt": f"a-0{i}", "loss": 2.0 - i}
-                for i in range(2)
-            ),
+            *(scored(f"a-0{i}", 2.0 - i, 250 if i else 80) for i in range(2)),
             {
                 "event": "chosen",
                 "chain": chain("sapo+lora"),
@@ -172,7 +169,10 @@ def test_the_terminal_draws_the_choice_and_the_standings(runs):
     )
     text = text_of(drawn(race, bar))
     assert "stage 1 of 3, a: sapo+lora takes a-01 (1.000 nats/token)" in text
-    assert "a-01 1.000, a-00 2.000" in text and "80.0" in text and "+10.0" in text
+    assert "a-01 1.000, a-00 2.000 (stopped at 80 of 250)" in text
+    assert "80.0" in text and "+10.0" in text and "after 1" in text
+    race.take([{"event": "trained", "trial": "t", "task": "a", "every": 1, "losses": [2.0, 1.0]}])
+    assert "█▁ 1.000 nats/token" in text_of(drawn(race, bar))
 
 
 def test_off_a_terminal_lines_say_what_was_chosen_last(runs, tmp_path, capsys):
@@ -190,7 +190,7 @@ def test_off_a_terminal_lines_say_what_was_chosen_last(runs, tmp_path, capsys):
     with progress_of(study) as progress:
         progress(tmp_path, Status(state="running", done=2, total=9, phase="training"))
     assert (
-        "2 of 9 trials · training · stage 2 of 3, b: sapo+lora takes b-01"
+        "2 of 9 stages · training · stage 2 of 3, b: sapo+lora takes b-01"
         in capsys.readouterr().err
     )
     assert not isinstance(progress_of(ParaphraseStudy(current=["a"], unseen=["b"])), Race)

@@ -63,3 +63,19 @@ def test_an_adapter_without_rows_has_none(model64, encoder, encoded, trained):
         both = stacked_fisher(model64, adapters, encoded, encoder.pad_id)
     assert found[1].abs().max() == 0
     assert torch.allclose(found[0], both[0], rtol=1e-10)
+
+
+def test_the_plain_engine_takes_it_without_dropout(encoded):
+    from sapo_analysis.models.loading import choose_device, load_model
+    from sapo_analysis.plan import make_sequence_plan
+    from sapo_analysis.studies.engines import make_engine
+    from tests.tiny_sequence import tiny_sequence
+
+    study = tiny_sequence(lora={"lora_dropout": 0.4, "r": 2}, strategies=["original+ewc"])
+    plan = make_sequence_plan(study, "plain")
+    device = choose_device("cpu")
+    base = load_model(plan.model, device, "float32")
+    engine = make_engine(plan, device, base)
+    with engine.adapters(base, [AdapterStart(3)]) as tuned:
+        first, again = (tuned.information([encoded[0]])[0] for _ in range(2))
+    assert torch.equal(first, again) and first.max() > 0

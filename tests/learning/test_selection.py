@@ -5,7 +5,7 @@ import pytest
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning import candidate_losses
 from sapo_analysis.learning.packed_scoring import packed_losses
-from sapo_analysis.learning.selection import select_prompt
+from sapo_analysis.learning.selection import scored_in_full, select_prompt
 from sapo_analysis.pre_update_loss import batch_mean
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import get_task
@@ -51,6 +51,35 @@ def test_selection_finds_the_argmin_of_full_scoring(pocket_model, encoder, name)
             assert min(expected) < candidate.value < value * (1 + 1e-5)
     known = sorted(expected)
     assert found.gap is None or found.gap == pytest.approx(known[1] - known[0], abs=1e-5)
+
+
+def test_it_tells_of_every_loss_as_it_arrives_and_ends_with_the_exact_ones(pocket_model, encoder):
+    rows = rows_of(encoder, "product", 60)
+    told = []
+    found = select_prompt(
+        pocket_model, rows, encoder.pad_id, BATCH, heard=lambda *about: told.append(about)
+    )
+    assert [k for k, _, n in told[: len(rows)]] == list(range(len(rows)))
+    assert {n for _, _, n in told[: len(rows)]} == {16}
+    last = {k: (loss, n) for k, loss, n in told}
+    for k, candidate in enumerate(found.candidates):
+        assert last[k][1] == candidate.n_examples
+        if candidate.exact:
+            assert last[k][0] == pytest.approx(candidate.value, rel=1e-9)
+
+
+def test_losses_that_are_all_known_are_selected_from_as_a_race_would(pocket_model, encoder):
+    rows = rows_of(encoder, "sentiment", 30, n_prompts=5)
+    losses = [packed_losses(pocket_model, own, encoder.pad_id) for own in rows]
+    told = []
+    found = scored_in_full(iter(losses), BATCH, lambda *about: told.append(about))
+    expected = full_values(pocket_model, rows, encoder.pad_id)
+    assert [c.value for c in found.candidates] == expected
+    assert found.winner == expected.index(min(expected))
+    assert told == [(k, value, 30) for k, value in enumerate(expected)]
+    assert found.n_evaluations == found.n_full == 150
+    twice = scored_in_full([losses[0], losses[0]], BATCH)
+    assert twice.winner == 0 and twice.gap == 0
 
 
 def test_in_float64_values_and_losses_are_those_of_full_scoring(model64, encoder):

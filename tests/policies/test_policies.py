@@ -12,7 +12,13 @@ from sapo_analysis.spec import POLICIES
 def situation(losses=None, lengths=(4, 3, 9, 3), **changes):
     n = len(losses) if losses is not None else len(lengths)
     candidates = [Prompt("add", f"add-{i:02d}", f"text {i}", "novel") for i in range(n)]
-    plain = {"task": "add", "learned": ("topic",), "seed": 3, "candidates": candidates}
+    plain = {
+        "state_id": "s",
+        "task": "add",
+        "learned": ("topic",),
+        "seed": 3,
+        "candidates": candidates,
+    }
     return Situation(**{**plain, "n_tokens": list(lengths)[:n], "losses": losses, **changes})
 
 

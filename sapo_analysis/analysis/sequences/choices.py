@@ -71,9 +71,9 @@ def choosing_cost(found: pd.DataFrame) -> pd.DataFrame:
     """One row per strategy: what choosing took a chain over all its stages, beside its training.
 
     Columns: `choice_seconds`, `choice_examples` (texts read), `train_seconds`, `train_examples`
-    (texts trained on), means over chains; `share`: of choosing in choosing and training (by time).
-    Each chain is charged as if it had scored and trained alone in its stack: what chains shared is
-    counted for each.
+    (texts trained on), means over chains; `share` and `share_of_texts`: of choosing in choosing and
+    training, by time and by texts. What chains shared is counted for each; fine-tunes and states of
+    one stack share its time evenly, so shares by time hang on how many there were.
 
     Args:
         found: as `choices` gives them.
@@ -81,8 +81,9 @@ def choosing_cost(found: pd.DataFrame) -> pd.DataFrame:
     numbers = ["choice_seconds", "choice_examples", "train_seconds", "train_examples"]
     per_chain = found.groupby(["strategy", "order", "seed"], sort=False)[numbers].sum()
     means = per_chain.groupby("strategy", sort=False).mean()
-    total = means["choice_seconds"] + means["train_seconds"]
-    means["share"] = (means["choice_seconds"] / total).where(total > 0)
+    for name, unit in (("share", "seconds"), ("share_of_texts", "examples")):
+        total = means[f"choice_{unit}"] + means[f"train_{unit}"]
+        means[name] = (means[f"choice_{unit}"] / total).where(total > 0)
     return means.reset_index()
 
 

@@ -19,7 +19,7 @@ TESTED = ("ap", "bwt", "fwt")
 """Metrics that are tested, with original test prompts; all others are described."""
 
 _COLUMNS = [
-    *("strategy", "reference", "metric", "test_prompts", "difference", "lower", "upper"),
+    *("strategy", "reference", "metric", "test_prompts", "statistic", "value", "lower", "upper"),
     *("p", "p_holm", "is_primary", "unit", "n_orders", "n_seeds"),
 ]
 
@@ -65,7 +65,8 @@ def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     "reference": reference,
                     "metric": metric,
                     "test_prompts": kind,
-                    "difference": mean,
+                    "statistic": "difference",
+                    "value": mean,
                     "lower": lower,
                     "upper": upper,
                     "p": t_test(values) if tested else NAN,
@@ -99,6 +100,6 @@ def t_test(differences: Floats) -> float:
         return NAN
     error = float(np.std(differences, ddof=1)) / math.sqrt(n)
     mean = float(np.mean(differences))
-    if error == 0:
+    if error <= 1e-12 * float(np.abs(differences).max()):  # the rest is rounding
         return 1.0 if mean == 0 else NAN
     return float(2 * t.sf(abs(mean) / error, n - 1))

@@ -16,10 +16,11 @@ Chain = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Choice:
-    """One candidate's loss at a state, and whether it was chosen there."""
+    """One candidate's loss at a state (nats per token), over the `n` texts read so far."""
 
     prompt: str
     loss: float
+    n: int
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class LiveSequence:
     def __post_init__(self) -> None:
         self._base: dict[str, float] = {}
         self._rows: dict[Chain, dict[int, dict[str, float]]] = {}
-        self._losses: dict[tuple[str, str], dict[str, float]] = {}
+        self._losses: dict[tuple[str, str], dict[str, Choice]] = {}
         self._last: tuple[str, str] | None = None
 
     def take(self, events: Iterable[Event]) -> None:
@@ -73,8 +74,7 @@ class LiveSequence:
         """The losses at the state scored last, lowest first."""
         if self._last is None:
             return []
-        found = self._losses[self._last]
-        return [Choice(prompt, loss) for prompt, loss in sorted(found.items(), key=_by_loss)]
+        return sorted(self._losses[self._last].values(), key=lambda choice: choice.loss)
 
     def matrix(self, strategy: str) -> list[list[float]]:
         """Mean score by stage (θ_0 first) and position in the order; nan where none is there yet.
@@ -119,7 +119,8 @@ class LiveSequence:
 
     def _scored(self, event: Event) -> None:
         self._last = (event["state"], event["task"])
-        self._losses.setdefault(self._last, {})[event["prompt"]] = event["loss"]
+        found = self._losses.setdefault(self._last, {})
+        found[event["prompt"]] = Choice(event["prompt"], event["loss"], event["n"])
 
     def _chosen(self, event: Event) -> None:
         loss = "" if event["loss"] is None else f" ({event['loss']:.3f} nats/token)"
@@ -147,10 +148,6 @@ def _with_original(scores: Iterable[list[Any]]) -> dict[str, float]:
     for task, _, value, _ in scores:
         found.setdefault(task, value)
     return found
-
-
-def _by_loss(item: tuple[str, float]) -> float:
-    return item[1]
 
 
 def _mean(values: list[float]) -> float:

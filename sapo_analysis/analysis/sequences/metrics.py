@@ -22,6 +22,15 @@ METRICS = {
 }
 """Every metric of a chain and its unit; high is good, but for `forgetting_loss`."""
 
+SHORT = {
+    "ap": "AP",
+    "bwt": "BWT",
+    "bwt_final": "BWT, last row",
+    "fwt": "FWT",
+    "forgetting_loss": "forgetting in loss",
+}
+"""Each metric's name where there is little room."""
+
 _CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
 
 
@@ -98,6 +107,9 @@ def stage_means(scores: pd.DataFrame) -> pd.DataFrame:
     `learned`: mean score on the tasks learned by then; `ahead`: mean gain over θ_0 on those that
     were not (nan at the last stage). Means over the `n_chains` chains that reached the stage.
     """
+    columns = ["strategy", "test_prompts", "stage", "learned", "ahead", "n_chains"]
+    if scores.empty:
+        return pd.DataFrame(columns=columns)
     shared = scores[~scores["is_final"]]
     keys = ["strategy", "order", "seed", "test_prompts"]
     base = shared[shared["stage"] == 0].set_index([*keys, "eval_task"])["value"]

@@ -39,10 +39,13 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
     metrics = chain_metrics(scores)
     compared = contrasts(metrics)
     incomplete = _incomplete(opened, metrics)
+    # What was chosen and spent on the way stands for chains that went all the way.
+    chain = ["order", "strategy", "seed"]
+    whole = found.merge(metrics[chain].drop_duplicates(), on=chain)
     agreement = [
         {"one": f"sapo+{method}", "other": f"sapo-once+{method}", "same": same, "of": of}
-        for method in dict.fromkeys(found["method"])
-        for same, of in [same_choices(found, f"sapo+{method}", f"sapo-once+{method}")]
+        for method in dict.fromkeys(whole["method"])
+        for same, of in [same_choices(whole, f"sapo+{method}", f"sapo-once+{method}")]
         if of
     ]
     silent = _silence(opened)
@@ -62,8 +65,8 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "contrasts": _records(compared),
         "summary": _records(summary(metrics)),
         "tasks_of_strategies": _records(task_metrics(scores)),
-        "cost": _records(choosing_cost(found)),
-        "regret": _regret(found),
+        "cost": _records(choosing_cost(whole)),
+        "regret": _regret(whole),
         "warnings": incomplete,
         "definitions": {
             **METRICS,
@@ -72,9 +75,13 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
             " an order, Student t over orders",
             "p_holm": "p corrected by Holm over every tested contrast but the primary one"
             f" ({PRIMARY[0]} − {PRIMARY[1]}, {PRIMARY[2]}, {PRIMARY[3]} test prompts)",
-            "share": "of choosing in choosing and training (by time)",
+            "share": "of choosing in choosing and training, by time; fine-tunes of a stack share"
+            " its time evenly, so it hangs on how many there were",
+            "share_of_texts": "the same by texts read; one is read forwards to choose, forwards and"
+            " backwards to train",
             "regret": "pre-update loss of the chosen prompt − the lowest at that state"
-            " (nats/token), where it is known",
+            " (nats/token), where it is known: at states that a policy had scored, and so for other"
+            " policies mostly at the first",
         },
     }
 
@@ -88,7 +95,7 @@ def _primary(compared: pd.DataFrame, silent: str) -> dict[str, Any] | None:
     return {
         **rows[0],
         "verdict": verdict,
-        "sentence": primary_sentence(rows[0], verdict or "no verdict"),
+        "sentence": primary_sentence(rows[0], verdict),
     }
 
 
@@ -102,7 +109,7 @@ def _state_adaptive(
         pair = (of_ap["strategy"] == same["one"]) & (of_ap["reference"] == same["other"])
         for row in _records(of_ap[pair]):
             verdict = None if silent else adaptive_verdict(row)
-            said = adaptive_sentence(row, verdict or "unclear", same["same"], same["of"])
+            said = adaptive_sentence(row, verdict, same["same"], same["of"])
             found.append({**row, **same, "verdict": verdict, "sentence": said})
     return found
 

@@ -28,39 +28,47 @@ def primary_verdict(row: Row) -> Verdict:
     return "worse" if row["upper"] < 0 else "unclear"
 
 
-def adaptive_verdict(row: Row) -> Literal["as well", "not as well", "unclear", "too few"]:
+Adaptive = Literal["as well", "not as well", "better", "unclear", "too few"]
+
+
+def adaptive_verdict(row: Row) -> Adaptive:
     """Whether choosing once at θ_0 does as well as choosing at each state; `row`: sapo − sapo-once.
 
-    `as well`: the interval lies within ± `AS_WELL_WITHIN`; `not as well`: it lies above zero.
+    `as well`: the interval lies within ± `AS_WELL_WITHIN`; else `not as well` where it lies above
+    zero and `better` where it lies below.
     """
     if _is_too_small(row):
         return "too few"
     if row["lower"] > -AS_WELL_WITHIN and row["upper"] < AS_WELL_WITHIN:
         return "as well"
-    return "not as well" if row["lower"] > 0 else "unclear"
+    if row["lower"] > 0:
+        return "not as well"
+    return "better" if row["upper"] < 0 else "unclear"
 
 
-def primary_sentence(row: Row, verdict: str) -> str:
-    """The primary contrast read out."""
+def primary_sentence(row: Row, verdict: Verdict | None) -> str:
+    """The primary contrast read out; without a verdict its numbers alone."""
     strategy, reference = row["strategy"], row["reference"]
     return (
-        f"{strategy} − {reference} = {signed(row['difference'], 1)} points of average performance"
+        f"{strategy} − {reference} = {signed(row['value'], 1)} points of average performance"
         f" after the last task ({interval(row, 1)}), with original test prompts."
-        f" {verdict.capitalize()}{_beyond(verdict)}."
+        + ("" if verdict is None else f" {verdict.capitalize()}{_beyond(verdict)}.")
     )
 
 
-def adaptive_sentence(row: Row, verdict: str, same: int, of: int) -> str:
-    """Sapo − sapo-once read out, and how often the two choose alike."""
-    said = {
+def adaptive_sentence(row: Row, verdict: Adaptive | None, same: int, of: int) -> str:
+    """Read out sapo − sapo-once, and how often the two choose alike."""
+    words: dict[Adaptive | None, str] = {
+        None: "no verdict",
         "as well": f"choosing once does as well (within ±{AS_WELL_WITHIN:g} points)",
         "not as well": "choosing at each state is better",
+        "better": "choosing once is better",
         "unclear": "unclear",
         "too few": f"too few orders (fewer than {LEAST_ORDERS})",
-    }[verdict]
+    }
     return (
         f"State-adaptive? {row['strategy']} − {row['reference']} ="
-        f" {signed(row['difference'], 1)} points ({interval(row, 1)}): {said}. They choose the"
+        f" {signed(row['value'], 1)} points ({interval(row, 1)}): {words[verdict]}. They choose the"
         f" same prompt at {same} of {of} stages after the first."
     )
 

@@ -26,8 +26,9 @@ _BYTES_PER_SCORE = 24
 def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, Any]:
     """Counts of a study's plan, and its time, memory and disk by a short measurement here.
 
-    Counts are upper limits: chains that come to do the same thing share it, which is not known
-    beforehand, and a scoring that stops early reads less.
+    Counts are of chains that share nothing and of scoring in full: what is shared, and where a
+    scoring stops, is not known beforehand. Methods `replay` and `full` take longer per row than the
+    one that is measured, sequential LoRA.
     """
     plan = make_sequence_plan(study, engine)
     device = choose_device(study.device)
@@ -65,10 +66,14 @@ def _counts(plan: SequencePlan) -> dict[str, int]:
     # After stage t: every task under its fixed prompts, and t learned ones under their own.
     per_chain = [fixed + t for t in range(1, n_tasks + 1)]
     batch = study.training.batch_size
+    replaying = sum(strategy.method == "replay" for strategy in study.chosen_strategies)
+    replayed = (
+        replaying * len(study.orders) * len(study.seeds) * (n_tasks - 1) * study.replayed_rows
+    )
     return {
         "n_chains": n_chains,
         "n_fine_tunes": len(plan.units),
-        "train_examples": len(plan.units) * study.training.steps * batch,
+        "train_examples": (len(plan.units) * batch + replayed) * study.training.steps,
         "n_states_scored": states,
         "scored_examples": round(states * n_candidates * study.scoring.examples),
         "n_evaluations": n_chains * sum(per_chain) + fixed,

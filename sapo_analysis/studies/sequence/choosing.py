@@ -6,10 +6,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sapo_analysis.learning.race import WARM_UP
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.selection import Candidate, Selection, scored_in_full
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.fine_tunes import FineTunes
+
+Heard = Callable[[int, int, float, int], None]
+"""Told (state, candidate, loss so far, texts it is over) as losses arrive."""
+
+_LOOKS = 64
+"""Texts between two words on a candidate of a race."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ def score_in_full(
     rows: Sequence[Sequence[Encoded]],
     n_states: int,
     batch_size: int,
-    heard: Callable[[int, int, float], None],
+    heard: Heard,
 ) -> list[Scoring]:
     """All losses of all candidates at all states of a stack.
 
@@ -51,14 +58,14 @@ def score_in_full(
         rows: the scored examples under each candidate.
         n_states: number of adapters; they share the time evenly.
         batch_size: of the released averaging.
-        heard: told (state, candidate, loss) as losses arrive.
+        heard: told of each candidate.
     """
     found: list[list[list[ExampleLoss]]] = [[] for _ in range(n_states)]
     began = time.perf_counter()
     for i, own in enumerate(rows):
         for k, losses in enumerate(tuned.losses([own] * n_states)):
             found[k].append(losses)
-            heard(k, i, scored_in_full([losses], batch_size).candidates[0].value)
+            heard(k, i, scored_in_full([losses], batch_size).candidates[0].value, len(losses))
     seconds = (time.perf_counter() - began) / n_states
     return [_scoring(scored_in_full(losses, batch_size), seconds) for losses in found]
 
@@ -67,19 +74,21 @@ def score_for_the_lowest(
     tuned: FineTunes,
     rows: Sequence[Sequence[Encoded]],
     batch_size: int,
-    heard: Callable[[int, int, float], None],
+    heard: Heard,
 ) -> Scoring:
     """As much of the losses at one state as it takes to know the lowest."""
     began = time.perf_counter()
-    selection = tuned.lowest(rows, batch_size)
-    found = _scoring(selection, time.perf_counter() - began)
-    for i, candidate in enumerate(found.candidates):
-        heard(0, i, candidate.value)
-    return found
+
+    def looked(i: int, loss: float, n: int) -> None:
+        if n % _LOOKS == WARM_UP or n == len(rows[i]):
+            heard(0, i, loss, n)
+
+    selection = tuned.lowest(rows, batch_size, looked)
+    return _scoring(selection, time.perf_counter() - began)
 
 
 def _scoring(selection: Selection, seconds: float) -> Scoring:
-    values = [c.value if c.precise is None else c.precise for c in selection.candidates]
-    exact = [c.exact for c in selection.candidates]
-    n = selection.n_evaluations + selection.n_repeated + selection.n_rechecked
+    values = [candidate.value for candidate in selection.candidates]
+    exact = [candidate.exact for candidate in selection.candidates]
+    n = selection.n_evaluations + selection.n_repeated
     return Scoring(Scored(values, exact, seconds, n), selection.candidates)

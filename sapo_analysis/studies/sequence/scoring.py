@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import PreTrainedModel
@@ -15,6 +15,7 @@ from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.sequence import rows
 from sapo_analysis.studies.sequence.book import Book
 from sapo_analysis.studies.sequence.choosing import (
+    Heard,
     Scored,
     Scoring,
     score_for_the_lowest,
@@ -75,8 +76,9 @@ class Scorer:
         candidates = self._texts.plan.prompts[task]
         encoded = [self._texts.scoring(task, prompt) for prompt in candidates]
         found: list[Scoring] = []
-        # For the lowest alone the rows of a pass are candidates, which share one state.
-        race = settings.early_stop and not needs_all
+        # For the lowest alone the rows of a pass are candidates, which share one state. In less
+        # than float32 a race reads some losses twice; tables and policies would see other ones.
+        race = settings.early_stop and not needs_all and self._study.dtype == "float32"
         at_once = 1 if race or places[0].method.trains_all else self._texts.plan.chunk
         with meter.time("score"):
             for first in range(0, len(places), at_once):
@@ -109,11 +111,11 @@ class Scorer:
             )
         return made
 
-    def _heard(self, places: Sequence[Place]) -> Callable[[int, int, float], None]:
+    def _heard(self, places: Sequence[Place]) -> Heard:
         candidates = self._texts.plan.prompts[places[0].task]
 
-        def heard(k: int, i: int, loss: float) -> None:
-            self._teller.scored(places[k].state_id, candidates[i], loss)
+        def heard(k: int, i: int, loss: float, n: int) -> None:
+            self._teller.scored(places[k].state_id, candidates[i], loss, n)
 
         return heard
 

@@ -24,9 +24,11 @@ class Teller:
         self.tell: Callable[..., None] = lambda event, **details: None
         self._scores: dict[str, list[list[Any]]] = {}
 
-    def scored(self, state_id: str, prompt: Prompt, loss: float) -> None:
-        """A candidate's loss has arrived."""
-        self.tell("scored", state=state_id, task=prompt.task, prompt=prompt.prompt_id, loss=loss)
+    def scored(self, state_id: str, prompt: Prompt, loss: float, n: int) -> None:
+        """A candidate's loss has arrived, over its first `n` texts."""
+        self.tell(
+            "scored", state=state_id, task=prompt.task, prompt=prompt.prompt_id, loss=loss, n=n
+        )
 
     def chosen(self, chain: Chain, tune: FineTune, loss: float | None) -> None:
         """A chain has its prompt for the next stage."""
@@ -50,13 +52,16 @@ class Teller:
         """The base model is measured."""
         self.tell("measured", chains=[], stage=0, scores=_values(scores))
 
-    def measured(self, tunes: Mapping[Chain, FineTune], stage: int, scores: Scores) -> None:
-        """A stage of some chains is measured."""
+    def remember(self, scores: Scores) -> None:
+        """Take up what an earlier worker measured: chains to come may share its states."""
         by_state: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
         for row in scores:
             by_state[row["state_id"]].append(row)
-        # Kept, for a chain that comes later may share a state.
         self._scores.update({state_id: _values(own) for state_id, own in by_state.items()})
+
+    def measured(self, tunes: Mapping[Chain, FineTune], stage: int, scores: Scores) -> None:
+        """A stage of some chains is measured."""
+        self.remember(scores)
         chains: dict[str, list[Chain]] = defaultdict(list)
         for chain, tune in tunes.items():
             chains[tune.result_id].append(chain)

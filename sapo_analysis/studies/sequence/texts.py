@@ -30,6 +30,8 @@ class Texts:
             for prompt in candidates:
                 self.training(task, prompt)
                 self.scoring(task, prompt)
+                if any(s.method == "ewc" for s in self.plan.study.chosen_strategies):
+                    self.information(task, prompt)
             for _, prompt in self.tests_of(task):
                 self.test(task, prompt)
 

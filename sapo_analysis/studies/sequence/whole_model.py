@@ -18,7 +18,7 @@ from sapo_analysis.learning.fisher import fisher
 from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
-from sapo_analysis.learning.selection import Selection, scored_in_full
+from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
 from sapo_analysis.learning.training import Fit, Training
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.adapter_start import AdapterStart
@@ -83,8 +83,8 @@ class _WholeModel:
     def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
         return [self._engine.losses(self._model, rows[0])]
 
-    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int) -> Selection:
-        return scored_in_full([self.losses([own])[0] for own in rows], batch_size)
+    def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
+        return scored_in_full((self.losses([own])[0] for own in rows), batch_size, heard)
 
     def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
         return [fisher(self._model, rows[0], self._pad_id)]

@@ -55,6 +55,7 @@ class SequenceWork:
     def recall(self, run: Run) -> None:
         """Take up what an earlier worker finished."""
         recall(self.book, run, self.plan)
+        self.teller.remember(run.arrow_table("scores").to_pylist())
 
     def check(self) -> None:
         """Refuse early what cannot be run: all that the study can come to read is encoded here.
@@ -136,7 +137,7 @@ class SequenceWork:
         candidates, lengths = self.plan.prompts[task], self.texts.lengths[task]
         losses = None if scored is None else scored.values
         chosen = policy.choose(
-            Situation(task, place.learned, chain.seed, candidates, lengths, losses)
+            Situation(place.state_id, task, place.learned, chain.seed, candidates, lengths, losses)
         )
         prompts = tuple(candidates) if policy.draws else (candidates[chosen],)
         drawn = {"every": self.study.paft.every} if policy.draws else None
@@ -168,6 +169,7 @@ class SequenceWork:
                 read = len(fit.losses) * member.rows_per_step
                 meter.add("train", read, fit.tokens, fit.logits, *own)
                 tuned.save(k, self._states / tunes[k].result_id)
+                self.teller.trained(tunes[k], fit)
             self.say(f"{which}: evaluating")
             measured = self._exam.of_stage(tunes, tuned, meter)
         seconds = [meter.seconds("train") / len(tunes)] * len(tunes)
@@ -191,7 +193,6 @@ class SequenceWork:
                 )
             )
             found["curves"] += shared_rows.curves(tune.trial_id, fit)
-            self.teller.trained(tune, fit)
             if done:
                 learned = (*tune.place.learned, tune.task)
                 found["states"].append(
@@ -218,8 +219,9 @@ class SequenceWork:
 
         Yields the number of each such fine-tune and its share of the time (seconds).
         """
+        is_last = len(tunes[0].place.past) + 1 == len(self.study.tasks)
         wanted = {k: tune for k, tune in enumerate(tunes) if tune.method.keeps_information}
-        if not wanted:
+        if not wanted or is_last:
             return
         began = time.perf_counter()
         encoded = [self.texts.information(tune.task, tune.prompt) for tune in wanted.values()]

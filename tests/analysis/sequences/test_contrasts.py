@@ -40,7 +40,7 @@ def test_differences_are_paired_by_order_and_seed(metrics):
         & (found["test_prompts"] == "original")
     ].to_dict("records")
     assert row["reference"] == "original+lora"
-    assert row["difference"] == pytest.approx(per_order.mean())
+    assert row["value"] == pytest.approx(per_order.mean())
     test = stats.ttest_1samp(per_order, 0)
     assert row["p"] == pytest.approx(test.pvalue)
     interval = test.confidence_interval(0.95)
@@ -99,7 +99,13 @@ def test_only_what_both_have_is_compared(metrics):
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [([1.0], math.nan), ([0.0, 0.0], 1.0), ([2.0, 2.0, 2.0], math.nan), ([], math.nan)],
+    [
+        ([1.0], math.nan),
+        ([0.0, 0.0], 1.0),
+        ([2.0, 2.0, 2.0], math.nan),
+        ([0.1 + 0.2, 0.3, 0.3], math.nan),
+        ([], math.nan),
+    ],
 )
 def test_a_p_that_does_not_exist_is_not_made_up(values, expected):
     assert t_test(np.array(values)) == pytest.approx(expected, nan_ok=True)
@@ -119,7 +125,8 @@ def row_of(lower, upper, n=5, unit="orders"):
     [
         (row_of(0.1, 9), "better", "not as well"),
         (row_of(0.1, 2.9), "better", "as well"),
-        (row_of(-9, -0.1), "worse", "unclear"),
+        (row_of(-9, -0.1), "worse", "better"),
+        (row_of(-2.9, -0.1), "worse", "as well"),
         (row_of(-1, 2.9), "unclear", "as well"),
         (row_of(-1, 3.1), "unclear", "unclear"),
         (row_of(-3.1, 1), "unclear", "unclear"),

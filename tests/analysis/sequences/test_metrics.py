@@ -136,6 +136,7 @@ def test_a_chain_that_is_under_way_has_stages_and_no_metrics(tmp_path, stages):
     assert set(scores["stage"]) == (set(range(stages + 1)) if stages else set())
     assert chain_metrics(scores).empty and summary(chain_metrics(scores)).empty
     assert task_metrics(scores).empty
+    assert stage_means(scores)["stage"].nunique() == stages
 
 
 def test_a_chain_that_diverged_is_left_out_and_the_others_stay(tmp_path):
@@ -179,3 +180,7 @@ def test_runs_that_are_not_of_one_study_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match="differ in model"):
         sequence_scores([one, model])
+    pool = write_sequence_run(tmp_path, worked, name="four", orders=[["b", "a", "c"]])
+    rewrite(pool, "prompts", lambda table: table[table["prompt_id"] != "a-02"])
+    with pytest.raises(InputError, match=r"candidates of a: .*orders, strategies and seeds only"):
+        sequence_scores([one, open_run(pool)])

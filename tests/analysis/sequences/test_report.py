@@ -94,12 +94,31 @@ def test_an_unfinished_run_gets_numbers_and_no_verdict(tmp_path):
     assert found["summary"] == [] and found["cost"] == [] and found["strategies"] == []
 
 
+def test_what_was_spent_counts_chains_that_went_all_the_way(tmp_path):
+    run = open_run(
+        write_sequence_run(
+            tmp_path,
+            noisy,
+            orders=ORDERS,
+            strategies=["original", "sapo", "sapp"],
+            losses=LOSSES,
+            diverged=[("sapp+lora", 2)],
+        )
+    )
+    found = sequence_report(run)
+    assert {row["strategy"] for row in found["cost"]} == {"original+lora", "sapo+lora"}
+    assert {row["strategy"] for row in found["regret"]} <= {"original+lora", "sapo+lora"}
+
+
 def test_random_weights_and_too_few_orders_get_no_verdict(tmp_path):
     control = open_run(
         write_sequence_run(tmp_path, noisy, orders=ORDERS, model={"weights": "random"})
     )
     found = sequence_report(control)
     assert "random weights" in found["no_verdict"] and found["primary"]["verdict"] is None
+    assert not any(
+        w in found["primary"]["sentence"].lower() for w in ("unclear", "better", "worse")
+    )
     one = open_run(write_sequence_run(tmp_path, noisy, name="one", seeds=[0, 1, 2]))
     assert sequence_report(one)["primary"]["verdict"] == "too few"
 
@@ -122,6 +141,11 @@ def measured(stage, values, *chains):
     return {"event": "measured", "stage": stage, "chains": list(chains), "scores": rows}
 
 
+def scored(prompt, loss, n):
+    at = {"state": "theta-0", "task": "a"}
+    return {"event": "scored", **at, "prompt": prompt, "loss": loss, "n": n}
+
+
 def test_the_race_stands_as_the_events_say(run):
     race = LiveSequence(run.sequence)
     assert race.now == "" and race.candidates == []
@@ -130,8 +154,9 @@ def test_the_race_stands_as_the_events_say(run):
     race.take(
         [
             measured(0, [50, 20, 10]),
-            {"event": "scored", "state": "theta-0", "task": "a", "prompt": "a-00", "loss": 2.0},
-            {"event": "scored", "state": "theta-0", "task": "a", "prompt": "a-01", "loss": 1.5},
+            scored("a-00", 9.0, 16),
+            scored("a-01", 1.5, 250),
+            scored("a-00", 2.0, 80),
             {
                 "event": "chosen",
                 "chain": chain("sapo+lora"),
@@ -147,7 +172,8 @@ def test_the_race_stands_as_the_events_say(run):
         ]
     )
     assert race.now == "stage 1 of 3, a: sapo+lora takes a-01 (1.500 nats/token)"
-    assert [(c.prompt, c.loss) for c in race.candidates] == [("a-01", 1.5), ("a-00", 2.0)]
+    found = [(c.prompt, c.loss, c.n) for c in race.candidates]
+    assert found == [("a-01", 1.5, 250), ("a-00", 2.0, 80)]
     assert race.curves == {"t": [1.0, 0.5]}
     standing = {s.strategy: s for s in race.standings()}
     sapo, once = standing["sapo+lora"], standing["sapo-once+lora"]
@@ -175,5 +201,8 @@ def test_live_events_are_read_as_they_come_whole_lines_alone(tmp_path):
     with file.open("a") as out:
         out.write('ent": "c"}\n')
     assert [e["event"] for e in reader.new()] == ["c"]
+    with file.open("a") as out:  # a line that a kill tore, and the next worker's first
+        out.write('{"event": "tor{"event": "d"}\n{"event": "e"}\n')
+    assert [e["event"] for e in reader.new()] == ["e"]
     file.unlink()
     assert reader.new() == []

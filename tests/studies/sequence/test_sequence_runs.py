@@ -305,6 +305,34 @@ def test_a_chain_that_diverges_ends_and_the_others_go_on(run_of):
     assert run.status.state == "done"
 
 
+def test_a_run_with_a_diverged_chain_is_resumed(run_of, tmp_path, monkeypatch):
+    study = tiny_sequence(strategies=["original", "original+full"], full={"learning_rate": 1e30})
+    path = create_run(tmp_path, study)
+    work_on = SequenceWork.run
+
+    def stops(work, group):
+        if group.stage == 2:
+            raise KeyboardInterrupt
+        return work_on(work, group)
+
+    monkeypatch.setattr(SequenceWork, "run", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_to_end(path)
+    monkeypatch.setattr(SequenceWork, "run", work_on)
+    run_to_end(path)
+    assert list(open_run(path).table("chains")["stage"]) == [1, 1, 2]
+
+
+def test_in_bfloat16_all_candidates_are_scored_in_full(run_of):
+    run = run_of(tiny_sequence(strategies=["sapo"], dtype="bfloat16", lora={"lora_dropout": 0.1}))
+    indicators = run.table("indicators")
+    assert indicators["exact"].all()
+    known = indicators.query("name == 'pre_update_loss'").set_index(["state_id", "task"])
+    for row in run.table("chains").itertuples():
+        losses = known.loc[(row.state_id, row.task)].set_index("prompt_id")["value"]
+        assert row.prompt_id == losses.idxmin()
+
+
 def test_the_recorded_loss_is_that_of_the_state_before_the_stage(finished, encoder, pocket_model):
     from sapo_analysis.learning.scoring import example_losses
 
