@@ -16,14 +16,15 @@ from sapo_analysis.cli.markdown import (
     training_block,
 )
 from sapo_analysis.model_files import find_model
-from sapo_analysis.plan import data_fingerprint, make_plan
+from sapo_analysis.plan import SequencePlan, data_fingerprint, plan_of
 from sapo_analysis.spec import load_study
 from sapo_analysis.store import CACHED_RUNS, Run, list_runs
 from sapo_analysis.store.folder import default_run_id
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
-SHIPPED = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
+ALL = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
+SHIPPED = [run for run in ALL if run.study.kind == "paraphrase"]
 STUDY = (training_block, outcomes_block, claims_block, rivals_block)
 QUOTED = {
     "tuning": (*STUDY, past_gains_block),
@@ -34,7 +35,8 @@ QUOTED = {
 }
 """By the last word of a study's name."""
 
-each_run = pytest.mark.parametrize("run", SHIPPED, ids=lambda run: run.run_id)
+each_run = pytest.mark.parametrize("run", ALL, ids=lambda run: run.run_id)
+each_paraphrase_run = pytest.mark.parametrize("run", SHIPPED, ids=lambda run: run.run_id)
 
 
 def test_every_shipped_run_is_done_and_readable():
@@ -42,20 +44,27 @@ def test_every_shipped_run_is_done_and_readable():
     assert default_run_id() in [run.run_id for run in runs]
     for run in runs:
         assert run.is_complete
-        assert len(analysis.impacts(run)) > 0
+        is_sequence = run.study.kind == "sequence"
+        found = analysis.sequence_scores(run) if is_sequence else analysis.impacts(run)
+        assert len(found) > 0
 
 
 @each_run
 def test_it_was_made_from_its_spec_by_the_shipped_model_on_the_shipped_tasks(run):
     assert run.study == load_study(CACHED_RUNS / "specs" / f"{run.study.name}.yaml")
     assert run.provenance["model"]["fingerprint"] == find_model(run.study.model).fingerprint
-    plan = make_plan(run.study, run.provenance["engine"])
+    plan = plan_of(run.study, run.provenance["engine"])
     expected = {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()}
     assert run.provenance["data"] == expected
     assert run.provenance["dirty"] is False
+    if isinstance(plan, SequencePlan):
+        chains = run.table("chains")
+        keys = ["order", "policy", "method", "seed", "stage"]
+        stages = chains[keys].itertuples(index=False, name=None)
+        assert [f"{o}|{p}+{m}|{seed}|{stage}" for o, p, m, seed, stage in stages] == plan.units
+        return
     trials = run.table("trials")
-    planned = [trial.trial_id for trial in plan.trials]
-    assert list(trials[trials["purpose"] != "past"]["trial_id"]) == planned
+    assert list(trials[trials["purpose"] != "past"]["trial_id"]) == plan.units
 
 
 def test_no_file_of_it_names_a_folder_of_the_machine_it_was_made_on():
@@ -64,7 +73,7 @@ def test_no_file_of_it_names_a_folder_of_the_machine_it_was_made_on():
             assert not re.search(r'"/|(^|\s)/(home|root|work|tmp|Users)/', path.read_text()), path
 
 
-@each_run
+@each_paraphrase_run
 def test_its_tables_are_quoted_as_the_command_prints_them(run):
     found = analysis.report(run, n_permutations=0)
     assert run.run_id in README and run.run_id in FINDINGS
