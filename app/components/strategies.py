@@ -71,6 +71,11 @@ def tasks_tab(found: Report, kind: str) -> None:
         alt="Tasks by strategy.",
         column_config={
             "eval_task": "task",
+            **{
+                f"{name}_{end}": st.column_config.NumberColumn(f"{word} {name}", format="%.2f")
+                for name in ("final", "just_learned", "change", "before", "loss_change")
+                for end, word in (("lower", "from"), ("upper", "to"))
+            },
             "final": st.column_config.NumberColumn(
                 "final score", format="%.1f", help="After the last stage."
             ),

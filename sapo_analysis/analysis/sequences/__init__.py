@@ -7,19 +7,15 @@ from sapo_analysis.analysis.sequences.choices import (
     same_choices,
 )
 from sapo_analysis.analysis.sequences.contrasts import contrasts
-from sapo_analysis.analysis.sequences.matrices import (
-    TEST_PROMPTS,
-    mean_matrix,
-    sequence_scores,
-)
+from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import (
     METRICS,
     chain_metrics,
     stage_means,
     summary,
-    task_metrics,
 )
 from sapo_analysis.analysis.sequences.report import sequence_report
+from sapo_analysis.analysis.sequences.tasks import task_metrics
 
 __all__ = [
     "METRICS",
@@ -29,7 +25,6 @@ __all__ = [
     "choices",
     "choosing_cost",
     "contrasts",
-    "mean_matrix",
     "same_choices",
     "sequence_report",
     "sequence_scores",

@@ -50,21 +50,6 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
     return frame
 
 
-def mean_matrix(
-    scores: pd.DataFrame, strategy: str, test_prompts: str, value: str = "value"
-) -> pd.DataFrame:
-    """Mean over chains of one strategy: stages (0 is θ_0) down, positions in the order across.
-
-    Tasks stand by their position, so that orders can be averaged; with one order use its names.
-    """
-    own = scores[
-        (scores["strategy"] == strategy)
-        & (scores["test_prompts"] == test_prompts)
-        & ~scores["is_final"]
-    ]
-    return own.pivot_table(index="stage", columns="position", values=value, aggfunc="mean")
-
-
 def _check_same_tasks(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         if set(run.sequence.tasks) != set(runs[0].sequence.tasks):

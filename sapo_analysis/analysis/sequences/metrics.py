@@ -31,7 +31,7 @@ SHORT = {
 }
 """Each metric's name where there is little room."""
 
-_CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
+CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
 
 
 def chain_metrics(scores: pd.DataFrame) -> pd.DataFrame:
@@ -43,11 +43,11 @@ def chain_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     Args:
         scores: as `sequence_scores` gives them.
     """
-    return pd.DataFrame(_chain_rows(scores), columns=[*_CHAIN, *METRICS])
+    return pd.DataFrame(_chain_rows(scores), columns=[*CHAIN, *METRICS])
 
 
 def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for key, own in scores.groupby(_CHAIN, sort=False):
+    for key, own in scores.groupby(CHAIN, sort=False):
         n = int(own["n_stages"].iloc[0])
         shared = own[~own["is_final"]]
         values, losses = _matrix(shared, "value"), _matrix(shared, "loss")
@@ -57,7 +57,7 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
         if (final := own[own["is_final"] & (own["stage"] == n)]).size:
             found = replace(found, ap=float(final["value"].mean()))
         yield {
-            **dict(zip(_CHAIN, key, strict=True)),
+            **dict(zip(CHAIN, key, strict=True)),
             **{name: getattr(found, name) for name in ("ap", "bwt", "bwt_final", "fwt")},
             "forgetting_loss": float(np.mean((losses[n] - np.diagonal(losses[1:]))[:-1])),
         }
@@ -67,38 +67,6 @@ def _matrix(shared: pd.DataFrame, value: str) -> Floats:
     """Stages (θ_0 first) × positions in the order."""
     table = shared.pivot(index="stage", columns="position", values=value)
     return table.sort_index().to_numpy(dtype=np.float64)
-
-
-def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row per (strategy, kind of test prompt, task): means over the chains that are complete.
-
-    `final`: score after the last stage (all its examples); `just_learned`, `change` (after the last
-    stage − when just learned; nan for chains that learn it last), `before` (gain over θ_0 while not
-    learned yet; nan for chains that learn it first), `loss_change` as `change`, in nats per token.
-    """
-    found = []
-    for key, own in scores.groupby([*_CHAIN, "eval_task"], sort=False):
-        named = dict(zip([*_CHAIN, "eval_task"], key, strict=True))
-        n, j = int(own["n_stages"].iloc[0]), int(own["position"].iloc[0])
-        shared = own[~own["is_final"]].set_index("stage").sort_index()
-        if len(shared) < n + 1:
-            continue
-        final = own[own["is_final"] & (own["stage"] == n)]
-        value, loss = shared["value"], shared["loss"]
-        found.append(
-            {
-                **named,
-                "final": float(final["value"].iloc[0] if len(final) else value[n]),
-                "just_learned": float(value[j]),
-                "change": float(value[n] - value[j]) if j < n else float("nan"),
-                "before": float((value.loc[1 : j - 1] - value[0]).mean()),
-                "loss_change": float(loss[n] - loss[j]) if j < n else float("nan"),
-            }
-        )
-    numbers = ["final", "just_learned", "change", "before", "loss_change"]
-    keys = ["strategy", "test_prompts", "eval_task"]
-    frame = pd.DataFrame(found, columns=[*_CHAIN, "eval_task", *numbers])
-    return frame.groupby(keys, sort=False)[numbers].mean().reset_index()
 
 
 def stage_means(scores: pd.DataFrame) -> pd.DataFrame:

@@ -11,12 +11,8 @@ from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.sequences.choices import choices, choosing_cost, same_choices
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY, contrasts
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
-from sapo_analysis.analysis.sequences.metrics import (
-    METRICS,
-    chain_metrics,
-    summary,
-    task_metrics,
-)
+from sapo_analysis.analysis.sequences.metrics import METRICS, chain_metrics, summary
+from sapo_analysis.analysis.sequences.tasks import task_metrics
 from sapo_analysis.analysis.sequences.verdicts import (
     adaptive_sentence,
     adaptive_verdict,

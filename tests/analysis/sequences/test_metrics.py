@@ -8,7 +8,6 @@ from scipy import stats
 
 from sapo_analysis.analysis.sequences import (
     chain_metrics,
-    mean_matrix,
     sequence_scores,
     stage_means,
     summary,
@@ -38,7 +37,8 @@ def test_the_worked_example_comes_out_of_a_run(tmp_path):
     assert row["bwt_final"] == -15.0
     # Losses are (100 − score) / 50: they rose by 20/50 and 10/50.
     assert row["forgetting_loss"] == pytest.approx((0.4 + 0.2) / 2)
-    matrix = mean_matrix(sequence_scores(run), "original+lora", "original")
+    scores = sequence_scores(run).query("test_prompts == 'original' and not is_final")
+    matrix = scores.pivot(index="stage", columns="position", values="value")
     assert matrix.to_numpy().tolist() == [[float(x) for x in row] for row in [R0, *R]]
 
 
@@ -120,6 +120,19 @@ def test_tasks_are_followed_through_their_places(tmp_path):
     # b gains 30 − 20 before it is learned; c gains 20 − 10 and 25 − 10.
     assert math.isnan(found.loc["a", "before"])
     assert list(found["before"])[1:] == [10, 12.5]
+
+
+def test_single_tasks_have_intervals_over_orders_too(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, noisy, orders=ORDERS, seeds=[0, 1]))
+    scores = sequence_scores(run).query("strategy == 'sapo+lora' and test_prompts == 'original'")
+    row = task_metrics(scores).set_index("eval_task").loc["b"]
+    last = scores[scores["is_final"] & (scores["eval_task"] == "b") & (scores["stage"] == 3)]
+    per_order = last.groupby("order")["value"].mean()
+    expected = stats.t.interval(0.95, 2, per_order.mean(), stats.sem(per_order))
+    assert row["final"] == pytest.approx(per_order.mean())
+    assert (row["final_lower"], row["final_upper"]) == pytest.approx(expected)
+    # In one of three orders b comes last: two remain to have changed since.
+    assert row["n_orders"] == 3 and math.isfinite(row["change_lower"])
 
 
 def test_the_race_is_the_mean_over_learned_tasks(tmp_path):

@@ -36,9 +36,7 @@ def run_of(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study():
-    return tiny_sequence(
-        orders=[["sentiment", "add", "job"], ["job", "sentiment", "add"]], strategies=EVERYTHING
-    )
+    return tiny_sequence(orders=["sentiment", "add", "job"], strategies=EVERYTHING)
 
 
 @pytest.fixture(scope="module")
