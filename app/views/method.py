@@ -136,6 +136,7 @@ st.markdown(
     f"interval of its difference to `sapo` lies within ±{AS_WELL_WITHIN:g} points of AP.\n"
     "- **Regret** is the pre-update loss of the chosen prompt − the lowest of all candidates at "
     "that state, where it is known.\n"
-    "- **Cost**: each chain is charged as if it had scored and trained alone; *share* is that of "
-    "choosing in choosing and training, by time."
+    "- **Cost**: what chains shared is counted for each. Fine-tunes of a stack share its time "
+    "evenly, so the *share* of choosing by time grows with the number of strategies: compare it "
+    "within a run. By texts, one trained on counts like one read, and costs about two to three."
 )

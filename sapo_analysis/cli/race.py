@@ -34,7 +34,8 @@ class Race(StudyProgress):
         super().__init__()
         self._race = LiveSequence(study)
         self._reader: LiveReader | None = None
-        self._screen = Live(console=self._console, refresh_per_second=4)
+        # It goes when the run ends: the last stage is in the report, not in the picture.
+        self._screen = Live(console=self._console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Race:
         if self._live:
@@ -93,8 +94,10 @@ def _standings(race: LiveSequence) -> Table:
 
 
 def _worded(choice: Choice, most: int) -> str:
-    stopped = f" (stopped at {choice.n} of {most})" if choice.n < most else ""
-    return f"{choice.prompt} {choice.loss:.3f}{stopped}"
+    if choice.stopped:
+        return f"{choice.prompt} ≥ {choice.loss:.3f} (stopped at {choice.n})"
+    so_far = f" ({choice.n} of {most} texts)" if choice.n < most else ""
+    return f"{choice.prompt} {choice.loss:.3f}{so_far}"
 
 
 def _sparkline(values: list[float]) -> str:

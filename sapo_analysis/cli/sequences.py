@@ -9,7 +9,7 @@ from typing import Any
 from sapo_analysis.analysis.sequences import METRICS, TEST_PROMPTS
 from sapo_analysis.analysis.sequences.metrics import SHORT
 from sapo_analysis.analysis.wording import signed
-from sapo_analysis.cli.output import MISSING, show, show_table
+from sapo_analysis.cli.output import MISSING, counted, show, show_table
 
 Report = dict[str, Any]
 
@@ -147,8 +147,10 @@ def cost_block(report: Report) -> Block:
         ],
         rows,
         "share: of choosing in choosing and training, by time (a stack's time is shared evenly) and"
-        " by texts. Regret: loss of the chosen prompt − the lowest at that state (nats/token), mean"
-        " over the stages where it is known, which are few where a policy does not look at losses.",
+        " by texts, where one trained on counts like one read. By time it grows with the number of"
+        " strategies: compare within a run. Regret: loss of the chosen prompt − the lowest at that"
+        " state (nats/token), mean over the stages where it is known, which are few where a policy"
+        " does not look at losses.",
     )
 
 
@@ -180,7 +182,8 @@ def tasks_block(report: Report) -> Block:
 def _head(report: Report) -> Iterator[str]:
     yield (
         f"Findings of {', '.join(report['run_id'])}: {report['model']}, {len(report['tasks'])}"
-        f" tasks, {_n(report)}, {len(report['seeds'])} seeds"
+        f" tasks, {counted(len(report['orders']), 'order')},"
+        f" {counted(len(report['seeds']), 'seed')}"
     )
     for run_id, text in report["about"].items():
         yield f"{run_id}: {text}"
@@ -188,6 +191,8 @@ def _head(report: Report) -> Iterator[str]:
         yield report["no_verdict"]
     if report["primary"] is not None:
         yield report["primary"]["sentence"]
+    elif not report["no_verdict"]:
+        yield "The primary contrast needs both sapo+lora and random+lora."
     for row in report["state_adaptive"]:
         yield row["sentence"]
 
@@ -202,9 +207,13 @@ def _of(rows: Sequence[Report], kind: str) -> list[Report]:
 
 
 def _with_interval(row: Report, digits: int) -> str:
-    if row["lower"] is None:
-        return f"{row['value']:.{digits}f}"
-    return f"{row['value']:.{digits}f} ({row['lower']:.{digits}f} to {row['upper']:.{digits}f})"
+    value, *ends = (_minus(row[name], digits) for name in ("value", "lower", "upper"))
+    return value if row["lower"] is None else f"{value} ({' to '.join(ends)})"
+
+
+def _minus(value: float | None, digits: int) -> str:
+    """A number with a true minus where it is negative."""
+    return _signed(value, digits).lstrip("+")
 
 
 def _bounds(row: Report, digits: int) -> str:

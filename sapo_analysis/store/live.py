@@ -2,11 +2,12 @@
 
 | event | fields |
 |---|---|
-| `scored` | `state`, `task`, `prompt`, `loss` (nats per token) over its first `n` texts |
+| `scored` | `state`, `task`, `prompt`, `loss` (nats per token) over `n` texts, `stopped` |
 | `chosen` | `chain`, `stage`, `state`, `task`, `prompt`, `loss` (null: not chosen by loss) |
 | `trained` | `trial`, `task`, `every` (steps between losses), `losses` (nats per token) |
 | `measured` | `chains`, `stage` (0: the base model), `scores`: [task, prompt, score, loss] each |
 
+Of a candidate that `stopped`, since it could not win any more, `loss` is a lower bound over all.
 A `chain` is {`order`, `strategy`, `seed`}. After a kill the events of a group come again; the last
 ones count.
 """

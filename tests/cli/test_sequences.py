@@ -169,7 +169,7 @@ def test_the_terminal_draws_the_choice_and_the_standings(runs):
     )
     text = text_of(drawn(race, bar))
     assert "stage 1 of 3, a: sapo+lora takes a-01 (1.000 nats/token)" in text
-    assert "a-01 1.000, a-00 2.000 (stopped at 80 of 250)" in text
+    assert "a-01 1.000, a-00 ≥ 2.000 (stopped at 80)" in text
     assert "80.0" in text and "+10.0" in text and "after 1" in text
     race.take([{"event": "trained", "trial": "t", "task": "a", "every": 1, "losses": [2.0, 1.0]}])
     assert "█▁ 1.000 nats/token" in text_of(drawn(race, bar))

@@ -17,7 +17,8 @@ def choices(runs: Run | Sequence[Run]) -> pd.DataFrame:
     Added columns: `run_id`, `strategy`, `text` (of the chosen prompt), `loss` (its pre-update loss
     at the chain's own state, nats per token), `lowest` (of all candidates there), `n_candidates`,
     and `regret` = loss − lowest. Losses are known where a policy had them scored at that very
-    state; else, and where the chosen candidate was dropped early, nan.
+    state; regret where none of them stopped early, else prompts that are bad enough to be stopped
+    would be missing from its mean. `paft`, which trains with many prompts, has none. Else nan.
     """
     opened = [runs] if isinstance(runs, Run) else list(runs)
     return pd.concat([_of_run(run) for run in opened], ignore_index=True)
@@ -27,15 +28,18 @@ def _of_run(run: Run) -> pd.DataFrame:
     chains = run.table("chains")
     indicators = run.table("indicators").query("name == 'pre_update_loss'")
     at = ["state_id", "task"]
-    pool = indicators.groupby(at)["value"].agg(lowest="min", n_candidates="size").reset_index()
+    pool = indicators.groupby(at).agg(
+        lowest=("value", "min"), n_candidates=("value", "size"), in_full=("exact", "all")
+    )
     exact = indicators[indicators["exact"]][[*at, "prompt_id", "value"]]
     texts = run.table("prompts")[["task", "prompt_id", "text"]]
     found = (
         chains.merge(exact.rename(columns={"value": "loss"}), on=[*at, "prompt_id"], how="left")
-        .merge(pool, on=at, how="left")
+        .merge(pool.reset_index(), on=at, how="left")
         .merge(texts, on=["task", "prompt_id"], how="left")
     )
-    found["regret"] = found["loss"] - found["lowest"]
+    known = found.pop("in_full").eq(True) & (found["policy"] != "paft")
+    found["regret"] = (found["loss"] - found["lowest"]).where(known)
     found.insert(0, "strategy", found["policy"] + "+" + found["method"])
     found.insert(0, "run_id", run.run_id)
     return found

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.intervals import NAN, Floats, mean_interval
-from sapo_analysis.analysis.sequences.metrics import METRICS, over_orders
+from sapo_analysis.analysis.intervals import NAN, Floats
+from sapo_analysis.analysis.sequences.metrics import METRICS, interval_over, over_orders
 
 PRIMARY = ("sapo+lora", "random+lora", "ap", "original")
 """Strategy, reference, metric, test prompts of the one contrast that is tested by itself."""
@@ -56,8 +56,8 @@ def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
                 continue
             for metric in METRICS:
                 both["difference"] = both[metric] - both[f"{metric}_reference"]
-                values, unit = over_orders(both, "difference")
-                mean, lower, upper = mean_interval(values, values, "new_tasks")
+                values, _ = over_orders(both, "difference")
+                mean, lower, upper, unit = interval_over(both, "difference")
                 primary = (strategy, reference, metric, kind) == PRIMARY
                 tested = primary or (kind == "original" and metric in TESTED)
                 yield {

@@ -16,11 +16,15 @@ Chain = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Choice:
-    """One candidate's loss at a state (nats per token), over the `n` texts read so far."""
+    """One candidate's loss at a state (nats per token), over the `n` texts read so far.
+
+    Of one that was `stopped`, since it could not win any more, a lower bound over all texts.
+    """
 
     prompt: str
     loss: float
     n: int
+    stopped: bool
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,9 @@ class LiveSequence:
     def _scored(self, event: Event) -> None:
         self._last = (event["state"], event["task"])
         found = self._losses.setdefault(self._last, {})
-        found[event["prompt"]] = Choice(event["prompt"], event["loss"], event["n"])
+        found[event["prompt"]] = Choice(
+            event["prompt"], event["loss"], event["n"], event["stopped"]
+        )
 
     def _chosen(self, event: Event) -> None:
         loss = "" if event["loss"] is None else f" ({event['loss']:.3f} nats/token)"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
-from sapo_analysis.analysis.intervals import Floats, mean_interval
+from sapo_analysis.analysis.intervals import NAN, Floats, differs, mean_interval
 
 METRICS = {
     "ap": "average performance after the last stage (points)",
@@ -109,8 +109,7 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     keys = ["strategy", "policy", "method", "test_prompts"]
     for key, own in metrics.groupby(keys, sort=False):
         for metric in METRICS:
-            values, unit = over_orders(own, metric)
-            mean, lower, upper = mean_interval(values, values, "new_tasks")
+            mean, lower, upper, unit = interval_over(own, metric)
             rows.append(
                 {
                     **dict(zip(keys, key, strict=True)),
@@ -136,6 +135,18 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
         "n_seeds",
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def interval_over(rows: pd.DataFrame, column: str) -> tuple[float, float, float, str]:
+    """Mean of a column of rows with `order` and `seed`, its 95 % interval, and what that is over.
+
+    Values that are all the same say nothing about their spread: no interval (nan).
+    """
+    values, unit = over_orders(rows, column)
+    mean, lower, upper = mean_interval(values, values, "new_tasks")
+    if not differs(values):
+        return mean, NAN, NAN, unit
+    return mean, lower, upper, unit
 
 
 def over_orders(rows: pd.DataFrame, column: str) -> tuple[Floats, str]:

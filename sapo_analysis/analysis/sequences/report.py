@@ -137,6 +137,21 @@ def _silence(runs: Sequence[Run]) -> str:
     return ""
 
 
+def _unequal(planned: set[tuple[str, str, int]]) -> list[str]:
+    """Strategies that were not given all the orders and seeds that others were."""
+    places: dict[str, set[tuple[str, int]]] = {}
+    for order, strategy, seed in planned:
+        places.setdefault(strategy, set()).add((order, seed))
+    every = set().union(*places.values())
+    fewer = sorted(name for name, own in places.items() if own != every)
+    if not fewer:
+        return []
+    return [
+        f"{', '.join(fewer)} ran on fewer orders and seeds than others: their means stand over"
+        " other places and do not compare; contrasts are paired and do."
+    ]
+
+
 def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
     planned = {
         (" > ".join(order), str(strategy), seed)
@@ -145,13 +160,15 @@ def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
         for strategy in run.sequence.chosen_strategies
         for seed in run.sequence.seeds
     }
+    unequal = _unequal(planned)
     there = set(metrics[["order", "strategy", "seed"]].itertuples(index=False, name=None))
     missing = sorted(planned - there)
     if not missing:
-        return []
+        return unequal
     first = ", ".join(f"{s} on {o} with seed {n}" for o, s, n in missing[:3])
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     return [
+        *unequal,
         f"{len(missing)} of {len(planned)} chains are not complete (under way, or their training"
-        f" diverged) and are left out: {first}{more}."
+        f" diverged) and are left out: {first}{more}.",
     ]

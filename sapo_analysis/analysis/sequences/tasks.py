@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.intervals import NAN, mean_interval
-from sapo_analysis.analysis.sequences.metrics import CHAIN, over_orders
+from sapo_analysis.analysis.intervals import NAN
+from sapo_analysis.analysis.sequences.metrics import CHAIN, interval_over, over_orders
 
 _NUMBERS = ("final", "just_learned", "change", "before", "loss_change")
 _KEYS = ["strategy", "test_prompts", "eval_task"]
@@ -30,8 +30,7 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     for key, own in chains.groupby(_KEYS, sort=False):
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
         for name in _NUMBERS:
-            values, _ = over_orders(own.dropna(subset=name), name)
-            ends = mean_interval(values, values, "new_tasks")
+            *ends, _ = interval_over(own.dropna(subset=name), name)
             row |= dict(zip((name, f"{name}_lower", f"{name}_upper"), ends, strict=True))
         row |= {"unit": over_orders(own, "final")[1], "n_orders": own["order"].nunique()}
         rows.append(row)

@@ -21,29 +21,30 @@ Row = Mapping[str, Any]
 
 def primary_verdict(row: Row) -> Verdict:
     """Whether the strategy is better than its reference, by the 95 % interval over orders."""
-    if _is_too_small(row):
+    if row["n_orders"] < LEAST_ORDERS:
         return "too few"
+    if not _has_interval(row):
+        return "unclear"
     if row["lower"] > 0:
         return "better"
     return "worse" if row["upper"] < 0 else "unclear"
 
 
-Adaptive = Literal["as well", "not as well", "better", "unclear", "too few"]
+Adaptive = Literal["as well", "not shown", "too few"]
 
 
 def adaptive_verdict(row: Row) -> Adaptive:
     """Whether choosing once at θ_0 does as well as choosing at each state; `row`: sapo − sapo-once.
 
-    `as well`: the interval lies within ± `AS_WELL_WITHIN`; else `not as well` where it lies above
-    zero and `better` where it lies below.
+    `as well`: the interval lies within ± `AS_WELL_WITHIN`; else it is not shown. Whether the two
+    differ is another question, which the contrasts answer with their correction.
     """
-    if _is_too_small(row):
+    if row["n_orders"] < LEAST_ORDERS:
         return "too few"
-    if row["lower"] > -AS_WELL_WITHIN and row["upper"] < AS_WELL_WITHIN:
-        return "as well"
-    if row["lower"] > 0:
-        return "not as well"
-    return "better" if row["upper"] < 0 else "unclear"
+    if not _has_interval(row):
+        return "not shown"
+    within = row["lower"] > -AS_WELL_WITHIN and row["upper"] < AS_WELL_WITHIN
+    return "as well" if within else "not shown"
 
 
 def primary_sentence(row: Row, verdict: Verdict | None) -> str:
@@ -61,9 +62,8 @@ def adaptive_sentence(row: Row, verdict: Adaptive | None, same: int, of: int) ->
     words: dict[Adaptive | None, str] = {
         None: "no verdict",
         "as well": f"choosing once does as well (within ±{AS_WELL_WITHIN:g} points)",
-        "not as well": "choosing at each state is better",
-        "better": "choosing once is better",
-        "unclear": "unclear",
+        "not shown": "choosing once is not shown to do as well"
+        f" (within ±{AS_WELL_WITHIN:g} points)",
         "too few": f"too few orders (fewer than {LEAST_ORDERS})",
     }
     return (
@@ -75,7 +75,7 @@ def adaptive_sentence(row: Row, verdict: Adaptive | None, same: int, of: int) ->
 
 def interval(row: Row, digits: int) -> str:
     """A contrast's interval and what it speaks of."""
-    if row["lower"] is None or row["lower"] != row["lower"]:
+    if not _has_interval(row):
         return "no interval"
     bounds = f"{signed(row['lower'], digits)} to {signed(row['upper'], digits)}"
     n = row["n_orders"] if row["unit"] == "orders" else row["n_seeds"]
@@ -86,5 +86,5 @@ def _beyond(verdict: str) -> str:
     return f" orders (fewer than {LEAST_ORDERS})" if verdict == "too few" else ""
 
 
-def _is_too_small(row: Row) -> bool:
-    return row["n_orders"] < LEAST_ORDERS or row["lower"] is None or row["lower"] != row["lower"]
+def _has_interval(row: Row) -> bool:
+    return row["lower"] is not None and row["lower"] == row["lower"]

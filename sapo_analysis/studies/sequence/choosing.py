@@ -12,8 +12,8 @@ from sapo_analysis.learning.selection import Candidate, Selection, scored_in_ful
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.fine_tunes import FineTunes
 
-Heard = Callable[[int, int, float, int], None]
-"""Told (state, candidate, loss so far, texts it is over) as losses arrive."""
+Heard = Callable[[int, int, float, int, bool], None]
+"""Told (state, candidate, loss so far, texts it is over, whether it was stopped)."""
 
 _LOOKS = 64
 """Texts between two words on a candidate of a race."""
@@ -65,7 +65,8 @@ def score_in_full(
     for i, own in enumerate(rows):
         for k, losses in enumerate(tuned.losses([own] * n_states)):
             found[k].append(losses)
-            heard(k, i, scored_in_full([losses], batch_size).candidates[0].value, len(losses))
+            value = scored_in_full([losses], batch_size).candidates[0].value
+            heard(k, i, value, len(losses), False)
     seconds = (time.perf_counter() - began) / n_states
     return [_scoring(scored_in_full(losses, batch_size), seconds) for losses in found]
 
@@ -80,11 +81,14 @@ def score_for_the_lowest(
     began = time.perf_counter()
 
     def looked(i: int, loss: float, n: int) -> None:
-        if n % _LOOKS == WARM_UP or n == len(rows[i]):
-            heard(0, i, loss, n)
+        if n % _LOOKS == WARM_UP:
+            heard(0, i, loss, n, False)
 
     selection = tuned.lowest(rows, batch_size, looked)
-    return _scoring(selection, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    for i, candidate in enumerate(selection.candidates):
+        heard(0, i, candidate.value, candidate.n_examples, not candidate.exact)
+    return _scoring(selection, seconds)
 
 
 def _scoring(selection: Selection, seconds: float) -> Scoring:

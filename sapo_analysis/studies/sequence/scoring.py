@@ -114,8 +114,8 @@ class Scorer:
     def _heard(self, places: Sequence[Place]) -> Heard:
         candidates = self._texts.plan.prompts[places[0].task]
 
-        def heard(k: int, i: int, loss: float, n: int) -> None:
-            self._teller.scored(places[k].state_id, candidates[i], loss, n)
+        def heard(k: int, i: int, loss: float, n: int, stopped: bool) -> None:
+            self._teller.scored(places[k].state_id, candidates[i], loss, n, stopped)
 
         return heard
 

@@ -24,11 +24,10 @@ class Teller:
         self.tell: Callable[..., None] = lambda event, **details: None
         self._scores: dict[str, list[list[Any]]] = {}
 
-    def scored(self, state_id: str, prompt: Prompt, loss: float, n: int) -> None:
-        """A candidate's loss has arrived, over its first `n` texts."""
-        self.tell(
-            "scored", state=state_id, task=prompt.task, prompt=prompt.prompt_id, loss=loss, n=n
-        )
+    def scored(self, state_id: str, prompt: Prompt, loss: float, n: int, stopped: bool) -> None:
+        """A candidate's loss has arrived, over `n` texts."""
+        at = {"state": state_id, "task": prompt.task, "prompt": prompt.prompt_id}
+        self.tell("scored", **at, loss=loss, n=n, stopped=stopped)
 
     def chosen(self, chain: Chain, tune: FineTune, loss: float | None) -> None:
         """A chain has its prompt for the next stage."""

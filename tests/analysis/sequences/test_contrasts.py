@@ -111,6 +111,17 @@ def test_a_p_that_does_not_exist_is_not_made_up(values, expected):
     assert t_test(np.array(values)) == pytest.approx(expected, nan_ok=True)
 
 
+def test_orders_that_all_say_the_same_have_no_spread_to_make_an_interval_of(tmp_path):
+    def same(strategy, order, seed, stage, position, prompt):
+        return 50.0 + 5 * (strategy == "sapo+lora")
+
+    run = open_run(write_sequence_run(tmp_path, same, orders=ORDERS))
+    found = contrasts(chain_metrics(sequence_scores(run)))
+    (primary,) = found[found["is_primary"]].to_dict("records")
+    assert primary["value"] == 5.0 and math.isnan(primary["lower"]) and math.isnan(primary["p"])
+    assert primary_verdict(primary) == "unclear"
+
+
 def test_t_is_scipys():
     values = np.array([0.4, -0.3, 1.9, 0.8, 2.2])
     assert t_test(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
@@ -123,17 +134,17 @@ def row_of(lower, upper, n=5, unit="orders"):
 @pytest.mark.parametrize(
     ("row", "primary", "adaptive"),
     [
-        (row_of(0.1, 9), "better", "not as well"),
+        (row_of(0.1, 9), "better", "not shown"),
         (row_of(0.1, 2.9), "better", "as well"),
-        (row_of(-9, -0.1), "worse", "better"),
+        (row_of(-9, -0.1), "worse", "not shown"),
         (row_of(-2.9, -0.1), "worse", "as well"),
         (row_of(-1, 2.9), "unclear", "as well"),
-        (row_of(-1, 3.1), "unclear", "unclear"),
-        (row_of(-3.1, 1), "unclear", "unclear"),
+        (row_of(-1, 3.1), "unclear", "not shown"),
+        (row_of(-3.1, 1), "unclear", "not shown"),
         (row_of(0.1, 9, n=2), "too few", "too few"),
         (row_of(0.1, 9, n=1, unit="seeds of one order"), "too few", "too few"),
-        (row_of(None, None), "too few", "too few"),
-        (row_of(math.nan, math.nan), "too few", "too few"),
+        (row_of(None, None), "unclear", "not shown"),
+        (row_of(math.nan, math.nan), "unclear", "not shown"),
     ],
 )
 def test_verdicts_follow_the_interval(row, primary, adaptive):

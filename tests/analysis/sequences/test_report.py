@@ -18,6 +18,7 @@ from sapo_analysis.store import open_run
 from sapo_analysis.store.live import LiveReader
 from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
 from tests.synthetic_sequence import write_sequence_run
+from tests.watched import rewrite
 
 LOSSES = {"00": 1.5, "01": 1.0, "02": 4.0}
 
@@ -35,6 +36,28 @@ def run(tmp_path_factory):
             losses=LOSSES,
         )
     )
+
+
+def test_regret_is_left_out_where_a_candidate_was_stopped_and_for_drawn_prompts(tmp_path):
+    path = write_sequence_run(
+        tmp_path,
+        worked,
+        strategies=["original", "sapo", "paft"],
+        chosen={"sapo": "01", "paft": "00"},
+        losses=LOSSES,
+    )
+    assert choices(open_run(path)).query("strategy == 'paft+lora'")["regret"].isna().all()
+    at_base = "state_id == 'theta-0' and prompt_id == 'a-02'"
+    rewrite(path, "indicators", lambda t: t.assign(exact=~t.eval(at_base)))
+    first = choices(open_run(path)).query("stage == 1").set_index("strategy")
+    assert first["regret"].isna().all() and first.loc["sapo+lora", "loss"] == 1.0
+
+
+def test_strategies_that_ran_on_fewer_orders_are_named(tmp_path):
+    one = write_sequence_run(tmp_path, noisy, name="one", orders=ORDERS[:1])
+    two = write_sequence_run(tmp_path, noisy, name="two", orders=ORDERS[1:], strategies=["sapo"])
+    (warning,) = sequence_report([open_run(one), open_run(two)])["warnings"]
+    assert warning.startswith("original+lora, random+lora ran on fewer orders")
 
 
 def test_a_choice_stands_beside_the_lowest_loss_where_losses_are_known(run):
@@ -143,7 +166,7 @@ def measured(stage, values, *chains):
 
 def scored(prompt, loss, n):
     at = {"state": "theta-0", "task": "a"}
-    return {"event": "scored", **at, "prompt": prompt, "loss": loss, "n": n}
+    return {"event": "scored", **at, "prompt": prompt, "loss": loss, "n": n, "stopped": n == 80}
 
 
 def test_the_race_stands_as_the_events_say(run):
