@@ -97,6 +97,9 @@ def tasks_tab(found: Report, kind: str) -> None:
 
 def cost_tab(found: Report) -> None:
     """What choosing cost beside training."""
+    if not found["cost"]:
+        st.info("No chain has learned all its tasks yet.")
+        return
     regret = pd.DataFrame(found["regret"], columns=["strategy", "mean", "largest", "n_stages"])
     table = pd.DataFrame(found["cost"]).merge(regret, on="strategy", how="left")
     st.dataframe(
