@@ -8,9 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis import sequences
-from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.app.data import loaded
-from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
 Keys = tuple[tuple[str, str], ...]
@@ -29,10 +27,10 @@ def report(keys: Keys) -> dict[str, Any]:
     return sequences.sequence_report([loaded(*key) for key in keys])
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
 def summary(keys: Keys) -> pd.DataFrame:
-    """Metrics of every strategy with intervals."""
-    return sequences.summary(sequences.chain_metrics(scores(keys)))
+    """Metrics of every strategy with intervals, as the report has them."""
+    table = pd.DataFrame(report(keys)["summary"], columns=sequences.SUMMARY_COLUMNS)
+    return table.astype(dict.fromkeys(("value", "lower", "upper"), float))
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
@@ -54,26 +52,6 @@ def run_of(keys: Keys, run_id: str) -> Run:
 
 @st.cache_data(max_entries=6, show_spinner=False)
 def families(keys: Keys) -> list[list[str]]:
-    """Ids of runs that can be read as one: each joins the first family that it fits into."""
-    found: list[list[Run]] = []
-    for run in (loaded(*key) for key in keys):
-        for family in found:
-            if _fits(family, run):
-                family.append(run)
-                break
-        else:
-            found.append([run])
+    """Ids of runs that are one study in several orders."""
+    found = sequences.families([loaded(*key) for key in keys])
     return [[run.run_id for run in family] for family in found]
-
-
-def _fits(family: list[Run], run: Run) -> bool:
-    orders = {order for own in family for order in own.sequence.orders}
-    if orders & set(run.sequence.orders) or set(run.sequence.tasks) != set(
-        family[0].sequence.tasks
-    ):
-        return False
-    try:
-        check_joinable([family[0], run])
-    except InputError:
-        return False
-    return run.sequence.strategies == family[0].sequence.strategies

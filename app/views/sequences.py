@@ -51,7 +51,10 @@ def page() -> None:
     try:
         _sequences(chosen, keys)
     except InputError as error:
-        header.damaged(chosen[0], str(error))
+        if len(chosen) > 1:  # no run need be damaged: these may not be one study
+            st.warning(md(str(error)), icon=":material/call_split:")
+        else:
+            header.damaged(chosen[0], str(error))
 
 
 def _picker(known: dict[str, Run]) -> list[Run]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -43,15 +45,16 @@ class StudyProgress:
             console=self._console,
             speed_estimate_period=_SPEED_OVER_SECONDS,
         )
+        self._screen: Progress | Live = self._bar
         self._task = self._bar.add_task("starting", total=None)
         self._live = self._console.is_terminal
         self._began = time.monotonic()
         self._said_at = 0.0
         self._first: int | None = None
 
-    def __enter__(self) -> StudyProgress:
+    def __enter__(self) -> Self:
         if self._live:
-            self._bar.start()
+            self._screen.start()
         return self
 
     def __exit__(
@@ -61,7 +64,7 @@ class StudyProgress:
         trace: TracebackType | None,
     ) -> None:
         if self._live:
-            self._bar.stop()
+            self._screen.stop()
 
     def __call__(self, path: Path, status: Status) -> None:
         """Show where the run stands."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 from rich.console import Group
 from rich.live import Live
@@ -35,21 +34,8 @@ class Race(StudyProgress):
         self._race = LiveSequence(study)
         self._reader: LiveReader | None = None
         # It goes when the run ends: the last stage is in the report, not in the picture.
-        self._screen = Live(console=self._console, refresh_per_second=4, transient=True)
-
-    def __enter__(self) -> Race:
-        if self._live:
-            self._screen.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live:
-            self._screen.stop()
+        self._picture = Live(console=self._console, refresh_per_second=4, transient=True)
+        self._screen = self._picture
 
     def __call__(self, path: Path, status: Status) -> None:
         """Show where the run stands."""
@@ -61,7 +47,7 @@ class Race(StudyProgress):
             status = status.model_copy(update={"phase": phase if not self._live else status.phase})
         super().__call__(path, status)
         if self._live:
-            self._screen.update(drawn(self._race, self._bar))
+            self._picture.update(drawn(self._race, self._bar))
 
 
 def drawn(race: LiveSequence, bar: Progress) -> Group:

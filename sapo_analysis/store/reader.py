@@ -58,10 +58,7 @@ class Run:
         """
         if isinstance(self.study, ParaphraseStudy):
             return self.study
-        raise InputError(
-            f"Run {self.run_id} is a {self.study.kind} study, and a paraphrase study is asked for."
-            f" See `sapo report {self.run_id}`."
-        )
+        raise self._other_kind("paraphrase")
 
     @property
     def sequence(self) -> SequenceStudy:
@@ -72,9 +69,12 @@ class Run:
         """
         if isinstance(self.study, SequenceStudy):
             return self.study
-        raise InputError(
-            f"Run {self.run_id} is a {self.study.kind} study, and a sequence study is asked for."
-            f" See `sapo report {self.run_id}`."
+        raise self._other_kind("sequence")
+
+    def _other_kind(self, wanted: str) -> InputError:
+        return InputError(
+            f"Run {self.run_id} is a {self.study.kind} study, and a {wanted} study is asked for."
+            f" See `sapo report {self.run_id}` alone: runs of two kinds are not joined."
         )
 
     @property

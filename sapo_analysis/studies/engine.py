@@ -17,7 +17,7 @@ from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.loading import Device, context_length, load_tokenizer
 from sapo_analysis.plan import AnyPlan, EngineName
-from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.fine_tunes import Adapters
 from sapo_analysis.studies.meter import model_sizes
 from sapo_analysis.tasks.base import Example, Task
 
@@ -74,11 +74,11 @@ class Engine(ABC):
     @abstractmethod
     def adapters(
         self, model: PreTrainedModel, starts: Sequence[AdapterStart]
-    ) -> AbstractContextManager[FineTunes]:
+    ) -> AbstractContextManager[Adapters]:
         """Adapters on a frozen model, as they start; gone after the block."""
 
     @contextmanager
-    def fine_tuned(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[FineTunes]:
+    def fine_tuned(self, model: PreTrainedModel, members: Sequence[Member]) -> Iterator[Adapters]:
         """A fresh adapter per member, trained to its end."""
         with self.adapters(model, [AdapterStart(member.seed) for member in members]) as tuned:
             tuned.begin(members)

@@ -1,4 +1,4 @@
-"""What an engine makes of some fine-tunes, for as long as their adapters are there."""
+"""What is made of some fine-tunes, for as long as they are there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sapo_analysis.tasks.base import Example, Task
 
 
 class FineTunes(Protocol):
-    """Adapters on one model, in order, trained as far as wanted.
+    """Fine-tunes of one model, in order, trained as far as wanted: adapters, or a whole model.
 
     Attributes:
         n_trained: parameters of one adapter, beside the model's own.
@@ -63,6 +63,14 @@ class FineTunes(Protocol):
         """
         ...
 
+    def save(self, k: int, folder: Path) -> None:
+        """Write what fine-tune k left: an adapter in peft's format, or a whole model."""
+        ...
+
+
+class Adapters(FineTunes, Protocol):
+    """Fine-tunes that are adapters on a frozen model."""
+
     def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
         """Each adapter's diagonal Fisher information over `rows[k]` [parameters]."""
         ...
@@ -77,8 +85,4 @@ class FineTunes(Protocol):
 
     def delta_norms(self) -> list[float]:
         """Frobenius norm of each adapter's whole update (weight units)."""
-        ...
-
-    def save(self, k: int, folder: Path) -> None:
-        """Write adapter k in peft's format."""
         ...

@@ -19,7 +19,7 @@ from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies import rows
 from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.engines import make_engine
-from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.fine_tunes import Adapters, FineTunes
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.states import States
@@ -207,7 +207,7 @@ class ParaphraseWork:
     @contextmanager
     def _train(
         self, state_id: str, members: Sequence[Member], meter: Meter, watch: Watch | None = None
-    ) -> Iterator[FineTunes]:
+    ) -> Iterator[Adapters]:
         model = self.states.at(state_id)
         starts = [AdapterStart(member.seed) for member in members]
         with ExitStack() as stack:

@@ -85,7 +85,7 @@ class PlainEngine(Engine):
 
 
 class _OneFineTune:
-    """One adapter, as `FineTunes`."""
+    """One adapter, as `Adapters`."""
 
     n_differentiated = 0
 

@@ -89,7 +89,7 @@ class StackedEngine(Engine):
 
 
 class _Stack:
-    """A stack of adapters, as `FineTunes`."""
+    """A stack of adapters, as `Adapters`."""
 
     n_differentiated = 0
 

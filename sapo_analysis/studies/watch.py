@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sapo_analysis.plan import Trial
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.studies import rows
-from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.fine_tunes import Adapters
 from sapo_analysis.studies.meter import Meter
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Watch:
         self.scores: list[list[rows.Row]] = [[] for _ in trials]
         self.curves: list[list[rows.Row]] = [[] for _ in trials]
 
-    def look(self, tuned: FineTunes, step: int) -> None:
+    def look(self, tuned: Adapters, step: int) -> None:
         """Measure the trials that have taken `step` steps."""
         training = [k for k, fit in enumerate(tuned.fits) if not fit.diverged]
         if not training:
@@ -69,7 +69,7 @@ class Watch:
                 self.curves[k] += [rows.curve(trial_id, step, *item) for item in series.items()]
                 self.scores[k] += scores[k]
 
-    def _dev_losses(self, tuned: FineTunes) -> list[float]:
+    def _dev_losses(self, tuned: Adapters) -> list[float]:
         encoded = [self._work.dev_rows(trial.task, trial.prompt) for trial in self._trials]
         with self._meter.time("evaluate"):
             found = tuned.mean_losses(encoded)

@@ -7,9 +7,11 @@ from sapo_analysis.analysis.sequences.choices import (
     same_choices,
 )
 from sapo_analysis.analysis.sequences.contrasts import contrasts
+from sapo_analysis.analysis.sequences.families import families
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import (
     METRICS,
+    SUMMARY_COLUMNS,
     chain_metrics,
     stage_means,
     summary,
@@ -19,12 +21,14 @@ from sapo_analysis.analysis.sequences.tasks import task_metrics
 
 __all__ = [
     "METRICS",
+    "SUMMARY_COLUMNS",
     "TEST_PROMPTS",
     "candidates_along",
     "chain_metrics",
     "choices",
     "choosing_cost",
     "contrasts",
+    "families",
     "same_choices",
     "sequence_report",
     "sequence_scores",

@@ -34,6 +34,12 @@ SHORT = {
 CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
 
 
+SUMMARY_COLUMNS = [
+    *("strategy", "policy", "method", "test_prompts", "metric", "statistic"),
+    *("value", "lower", "upper", "unit", "n_orders", "n_seeds"),
+]
+
+
 def chain_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per (chain, kind of test prompt) that has learned all tasks: the `METRICS`.
 
@@ -106,7 +112,7 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
         metrics: as `chain_metrics` gives them.
     """
     rows = []
-    keys = ["strategy", "policy", "method", "test_prompts"]
+    keys = SUMMARY_COLUMNS[:4]
     for key, own in metrics.groupby(keys, sort=False):
         for metric in METRICS:
             mean, lower, upper, unit = interval_over(own, metric)
@@ -123,18 +129,7 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
                     "n_seeds": own.groupby("order")["seed"].nunique().min(),
                 }
             )
-    columns = [
-        *keys,
-        "metric",
-        "statistic",
-        "value",
-        "lower",
-        "upper",
-        "unit",
-        "n_orders",
-        "n_seeds",
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
 def interval_over(rows: pd.DataFrame, column: str) -> tuple[float, float, float, str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.sequences.metrics import CHAIN, interval_over, over_orders
 
 _NUMBERS = ("final", "just_learned", "change", "before", "loss_change")
@@ -25,7 +23,7 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     Args:
         scores: as `sequence_scores` gives them.
     """
-    chains = pd.DataFrame(_of_chains(scores), columns=[*CHAIN, "eval_task", *_NUMBERS])
+    chains = _of_chains(scores)
     rows = []
     for key, own in chains.groupby(_KEYS, sort=False):
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
@@ -37,19 +35,24 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _of_chains(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for key, own in scores.groupby([*CHAIN, "eval_task"], sort=False):
-        n, j = int(own["n_stages"].iloc[0]), int(own["position"].iloc[0])
-        shared = own[~own["is_final"]].set_index("stage").sort_index()
-        if len(shared) < n + 1:
-            continue  # under way, or diverged
-        final = own[own["is_final"] & (own["stage"] == n)]
-        value, loss = shared["value"], shared["loss"]
-        yield {
-            **dict(zip([*CHAIN, "eval_task"], key, strict=True)),
-            "final": float(final["value"].iloc[0] if len(final) else value[n]),
-            "just_learned": float(value[j]),
-            "change": float(value[n] - value[j]) if j < n else NAN,
-            "before": float((value.loc[1 : j - 1] - value[0]).mean()),
-            "loss_change": float(loss[n] - loss[j]) if j < n else NAN,
+def _of_chains(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row per (chain, task), of chains that have a last stage: `_NUMBERS`."""
+    key = [*CHAIN, "eval_task"]
+    shared = scores[~scores["is_final"].astype(bool)]
+    stage, position = shared["stage"], shared["position"]
+    last = shared[stage == shared["n_stages"]].set_index(key)
+    learned = shared[stage == position].set_index(key).reindex(last.index)
+    base = shared[stage == 0].set_index(key)["value"].reindex(last.index)
+    early = shared[(stage > 0) & (stage < position)].groupby(key)["value"].mean()
+    over_all = scores[scores["is_final"].astype(bool) & (scores["stage"] == scores["n_stages"])]
+    final = over_all.set_index(key)["value"].reindex(last.index)
+    changes = last["position"] < last["n_stages"]  # nothing follows what is learned last
+    return pd.DataFrame(
+        {
+            "final": final.fillna(last["value"]),
+            "just_learned": learned["value"],
+            "change": (last["value"] - learned["value"]).where(changes),
+            "before": early.reindex(last.index) - base,
+            "loss_change": (last["loss"] - learned["loss"]).where(changes),
         }
+    ).reset_index()

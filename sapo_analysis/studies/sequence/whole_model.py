@@ -7,15 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_model, save_model
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import Evaluation
-from sapo_analysis.learning.fisher import fisher
-from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
@@ -60,9 +56,7 @@ class _WholeModel:
     def __init__(self, engine: Engine, model: PreTrainedModel):
         self._engine, self._model = engine, model
         self._pad_id = engine.encoder.pad_id
-        self._size = engine.study.evaluation.batch_size
-        self._parameters = list(model.parameters())
-        self.n_differentiated = sum(p.numel() for p in self._parameters)
+        self.n_differentiated = sum(p.numel() for p in model.parameters())
 
     def begin(self, members: Sequence[Member]) -> None:
         (member,) = members
@@ -85,18 +79,6 @@ class _WholeModel:
 
     def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
         return scored_in_full((self.losses([own])[0] for own in rows), batch_size, heard)
-
-    def information(self, rows: Sequence[Sequence[Encoded]]) -> list[Tensor]:
-        return [fisher(self._model, rows[0], self._pad_id)]
-
-    def weights(self, k: int) -> Tensor:
-        return torch.cat([p.detach().flatten() for p in self._parameters])
-
-    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
-        return [mean_loss(self._model, rows[0], self._size, self._pad_id)]
-
-    def delta_norms(self) -> list[float]:
-        raise NotImplementedError("a sequence study does not ask how far a model moved")
 
     def save(self, k: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
