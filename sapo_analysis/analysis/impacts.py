@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.analysis.joining import as_runs, check_joinable
 from sapo_analysis.analysis.quantities import QUANTITIES
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.store import Run
@@ -64,7 +64,7 @@ def impacts(runs: Run | Sequence[Run], step: int | None = None) -> pd.DataFrame:
         InputError: the runs cannot be joined; the differing keys are named. Or nothing was measured
             at that step.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
+    several = as_runs(runs)
     check_joinable(several)
     table = pd.concat([_impacts(run, step) for run in several], ignore_index=True)
     return table if len(several) == 1 else _each_trial_once(table)

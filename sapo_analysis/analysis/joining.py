@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.errors import InputError
@@ -23,6 +24,22 @@ _MAY_DIFFER = {
     "paraphrase": "tasks, prompts and seeds",
     "sequence": "orders, strategies and seeds",
 }
+
+
+def as_runs(runs: Run | Sequence[Run]) -> list[Run]:
+    """One opened run, or several, as a list.
+
+    Raises:
+        InputError: there is something else among them, a folder's name for instance.
+    """
+    several = [runs] if isinstance(runs, Run | str | Path) else list(runs)
+    for one in several:
+        if not isinstance(one, Run):
+            raise InputError(
+                f"{str(one)!r} is a {type(one).__name__}, not an opened run."
+                " Open its folder first: sapo.open_run(FOLDER)."
+            )
+    return several
 
 
 def check_joinable(runs: Sequence[Run]) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.impacts import trial_impacts
 from sapo_analysis.analysis.intervals import NAN
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.quantities import QUANTITIES
@@ -87,7 +88,7 @@ def repeat_differences(runs: Run | Sequence[Run]) -> pd.DataFrame:
     Raises:
         RunError: a finished trial of a pair lacks a score.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
+    several = as_runs(runs)
     parts = [part for part in map(_differences, several) if len(part)]
     if not parts:
         return pd.DataFrame(columns=[*_NAMES, *_NUMBERS])

@@ -29,6 +29,7 @@ from sapo_analysis.analysis.cross_task import impact_correlation
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
 from sapo_analysis.analysis.findings import distinguishing, tasks_table
 from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR, impacts, n_diverged
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.matched import NOTE, Matched
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
@@ -71,7 +72,7 @@ def report(
         RunError: a table is damaged or a score is missing.
         InputError: the runs cannot be joined.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
+    several = as_runs(runs)
     df = impacts(several)
     main = df[df["purpose"] == "main"]
     found = _outcomes(main)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.errors import RunError
 from sapo_analysis.store import Run
@@ -80,7 +81,7 @@ def past_gains(runs: Run | Sequence[Run]) -> pd.DataFrame:
     Raises:
         RunError: a score is missing.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
+    several = as_runs(runs)
     rows = {}
     for run in several:
         states = run.table("states")

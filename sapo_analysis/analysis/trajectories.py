@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.impacts import impacts, with_changes
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.store import Run
 
@@ -63,7 +64,7 @@ def trajectories(runs: Run | Sequence[Run]) -> Trajectories:
         InputError: a run has no checkpoints, no trial is finished, or the runs cannot be joined.
         RunError: a finished trial lacks a score, its dev loss or the size of its update somewhere.
     """
-    several = [runs] if isinstance(runs, Run) else list(runs)
+    several = as_runs(runs)
     for run in several:
         if not run.paraphrase.evaluation.checkpoints:
             raise InputError(

@@ -121,7 +121,7 @@ class Study(Settings):
     name: str = Field(
         "study",
         pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
-        description="start of the run's id (a-z, 0-9, hyphen)",
+        description="start of the run's id (a-z, 0-9, hyphen; at most 40)",
     )
     model: str = Field(
         "pocket", min_length=1, description="a known model's name, or a folder with one"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.store import Run
 
 _STAGE = ["order", "seed", "stage"]
@@ -20,7 +21,7 @@ def choices(runs: Run | Sequence[Run]) -> pd.DataFrame:
     state; regret where none of them stopped early, else prompts that are bad enough to be stopped
     would be missing from its mean. `paft`, which trains with many prompts, has none. Else nan.
     """
-    opened = [runs] if isinstance(runs, Run) else list(runs)
+    opened = as_runs(runs)
     return pd.concat([_of_run(run) for run in opened], ignore_index=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.analysis.joining import as_runs, check_joinable
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.plan.work import BASE_STATE
 from sapo_analysis.store import Run
@@ -34,7 +34,7 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
         InputError: a run is no sequence run, or runs cannot be joined.
         RunError: a finished stage lacks a score; the run and the stage are named.
     """
-    opened = [runs] if isinstance(runs, Run) else list(runs)
+    opened = as_runs(runs)
     for run in opened:
         _ = run.sequence
     check_joinable(opened)

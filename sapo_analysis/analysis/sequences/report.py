@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import plain
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.sequences.choices import choices, choosing_cost, same_choices
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY, contrasts
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
@@ -29,7 +30,7 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         InputError: a run is no sequence run, or runs cannot be joined.
         RunError: a table is damaged, or a finished stage lacks a score.
     """
-    opened = [runs] if isinstance(runs, Run) else list(runs)
+    opened = as_runs(runs)
     scores = sequence_scores(opened)
     found = choices(opened)
     metrics = chain_metrics(scores)
