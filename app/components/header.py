@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.components.text import md
 from sapo_analysis.store import DamagedRun, Run
 from sapo_analysis.store.layout import LOG
@@ -53,7 +54,7 @@ def badges(run: Run, df: pd.DataFrame) -> None:
     seeds = main[["state_seed", "seed"]].drop_duplicates().shape[0]
     prompts = main.groupby("current_task")["prompt_id"].nunique()
     n = f"{prompts.min()}" if prompts.min() == prompts.max() else f"{prompts.min()}–{prompts.max()}"
-    size = f"{_count(tasks, 'task')} · {n} prompts · {_count(seeds, 'seed')}"
+    size = f"{counted(tasks, 'task')} · {n} prompts · {counted(seeds, 'seed')}"
     st.badge(size, color="gray", help="Current tasks · prompts per task · main seeds.")
     if run.has_random_weights:
         st.badge(
@@ -114,7 +115,3 @@ def empty(folders: list[str]) -> None:
     st.markdown("Make one in a terminal, then reload this page:")
     st.code("sapo run smoke", language="bash")
     st.caption("Looked in: " + ", ".join(md(folder) for folder in folders))
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.sequences import LEAST_ORDERS, TASK_METRICS
 from sapo_analysis.app.components.text import MISSING
 
 Report = dict[str, Any]
@@ -54,7 +55,8 @@ def contrasts_tab(found: Report, kind: str) -> None:
         },
     )
     st.caption(
-        "AP, BWT and FWT with original test prompts are tested; everything without p is described."
+        "AP, BWT and FWT with original test prompts are tested, from"
+        f" {LEAST_ORDERS} orders on; everything without p is described."
     )
 
 
@@ -73,23 +75,25 @@ def tasks_tab(found: Report, kind: str) -> None:
             "eval_task": "task",
             **{
                 f"{name}_{end}": st.column_config.NumberColumn(f"{word} {name}", format="%.2f")
-                for name in ("final", "just_learned", "change", "before", "loss_change")
+                for name in TASK_METRICS
                 for end, word in (("lower", "from"), ("upper", "to"))
             },
             "final": st.column_config.NumberColumn(
-                "final score", format="%.1f", help="After the last stage."
+                "final score", format="%.1f", help=found["definitions"]["final"]
             ),
-            "just_learned": st.column_config.NumberColumn("just learned", format="%.1f"),
+            "just_learned": st.column_config.NumberColumn(
+                "just learned", format="%.1f", help=found["definitions"]["just_learned"]
+            ),
             "change": st.column_config.NumberColumn(
-                "change since", format="%+.1f", help="Points; chains that learn it last left out."
+                "change since", format="%+.1f", help=found["definitions"]["change"]
             ),
-            "before": st.column_config.NumberColumn(
+            "gain_before": st.column_config.NumberColumn(
                 "gain before",
                 format="%+.1f",
-                help="Over the base model while not learned yet (points).",
+                help=found["definitions"]["gain_before"],
             ),
             "loss_change": st.column_config.NumberColumn(
-                "loss change", format="%+.3f", help="Nats per token since just learned."
+                "loss change", format="%+.3f", help=found["definitions"]["loss_change"]
             ),
         },
     )

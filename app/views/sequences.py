@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-from sapo_analysis.analysis.sequences import TEST_PROMPTS
+from sapo_analysis.analysis.sequences import TEST_PROMPTS, sizes_in_words
+from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import sequences
 from sapo_analysis.app.components import charts, header
 from sapo_analysis.app.components.chain import chain_tab
@@ -135,14 +136,15 @@ def _headline(runs: list[Run], found: dict[str, Any]) -> None:
                 st.badge(verdict, icon=icon, color=color, width="content")
             st.markdown(f"##### {md(primary['sentence'])}")
     elif not found["no_verdict"]:
-        st.markdown("##### The primary contrast needs both sapo+lora and random+lora.")
+        st.markdown(f"##### {md(found['no_primary'])}")
     for row in found["state_adaptive"]:
         st.markdown(md(row["sentence"]))
     n_orders, n_seeds = len(found["orders"]), len(found["seeds"])
     over = "orders" if n_orders > 1 else "the seeds of one order"
     st.caption(
-        f"{md(str(found['model']))} · {len(found['tasks'])} tasks · {n_orders} orders ·"
-        f" {n_seeds} seeds · intervals over {over}. Not other tasks, not other models."
+        f"{md(str(found['model']))} · {counted(len(found['tasks']), 'task')} ·"
+        f" {counted(n_orders, 'order')} · {counted(n_seeds, 'seed')} · {sizes_in_words(found)} ·"
+        f" intervals over {over}. Not other tasks, not other models."
     )
     if found["no_verdict"]:
         st.warning(md(str(found["no_verdict"])), icon=":material/hourglass_top:")

@@ -20,6 +20,11 @@ def signed(value: float, digits: int = 2) -> str:
     return ("+" if value > 0 else "\N{MINUS SIGN}") + text
 
 
+def counted(n: int, one: str, several: str = "") -> str:
+    """`1 order`, `2 orders`."""
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
+
+
 def noise_floor(sigma: float, sigma_upper: float, unit: str, label: str) -> str:
     """σ of one trial from the seed alone, its upper limit, and whether σ is an upper bound itself.
 

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from sapo_analysis import jobs
-from sapo_analysis.cli.output import counted, duration, show_table, size
+from sapo_analysis.analysis.wording import counted
+from sapo_analysis.cli.output import duration, show_table, size
 from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy

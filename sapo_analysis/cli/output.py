@@ -76,11 +76,6 @@ def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
     return text.lstrip("+-") if set(text) <= set("+-0.") else text
 
 
-def counted(n: int, one: str, several: str = "") -> str:
-    """`1 order`, `2 orders`."""
-    return f"{n:,} {one if n == 1 else several or one + 's'}"
-
-
 def duration(seconds: float) -> str:
     """Seconds as a person says them: `8 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 1:

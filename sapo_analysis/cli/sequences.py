@@ -6,10 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sapo_analysis.analysis.sequences import METRICS, TEST_PROMPTS
+from sapo_analysis.analysis.sequences import (
+    LEAST_ORDERS,
+    METRICS,
+    TEST_PROMPTS,
+    TESTED,
+    sizes_in_words,
+)
 from sapo_analysis.analysis.sequences.metrics import SHORT
-from sapo_analysis.analysis.wording import signed
-from sapo_analysis.cli.output import MISSING, counted, show, show_table
+from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.cli.output import MISSING, show, show_table
 
 Report = dict[str, Any]
 
@@ -55,6 +61,7 @@ def blocks(report: Report) -> list[Block]:
         metrics_block(report),
         test_prompts_block(report),
         contrasts_block(report),
+        chosen_block(report),
         cost_block(report),
         tasks_block(report),
     ]
@@ -98,7 +105,7 @@ def test_prompts_block(report: Report) -> Block:
 
 def contrasts_block(report: Report) -> Block:
     """What is tested: the primary contrast, then the others with Holm's correction."""
-    tested = [row for row in report["contrasts"] if row["p"] is not None]
+    tested = [row for row in _of(report["contrasts"], "original") if row["metric"] in TESTED]
     rows = [
         [
             f"{row['strategy']} − {row['reference']}",
@@ -110,12 +117,31 @@ def contrasts_block(report: Report) -> Block:
         ]
         for row in sorted(tested, key=lambda row: not row["is_primary"])
     ]
-    n = len(tested) - sum(row["is_primary"] for row in tested)
+    n = sum(row["p_holm"] is not None for row in tested)
+    corrected = f"Holm: over the {n} contrasts beside the primary one."
     return Block(
         "Contrasts with original test prompts",
         ["strategy − reference", "metric", "difference", "95 %", "p", "Holm"],
         rows,
-        f"Paired by order and seed. Holm: over the {n} contrasts beside the primary one.",
+        "Paired by order and seed. "
+        + (corrected if n else f"Nothing is tested with fewer than {LEAST_ORDERS} orders."),
+    )
+
+
+def chosen_block(report: Report) -> Block:
+    """Per strategy that chooses, the prompt of each task that it chose most often."""
+    by = {(row["strategy"], row["task"]): row for row in report["chosen"]}
+    tasks = dict.fromkeys(task for _, task in by)
+    rows = [
+        [s, *(_most(by[s, task]) for task in tasks)]
+        for s in dict.fromkeys(strategy for strategy, _ in by)
+    ]
+    return Block(
+        "Chosen prompts",
+        ["strategy", *tasks],
+        rows,
+        "The prompt chosen most often, how often, and of how many times the task was learned."
+        " All counts: --json. Texts and losses, stage by stage: Sequences in the app.",
     )
 
 
@@ -185,6 +211,7 @@ def _head(report: Report) -> Iterator[str]:
         f" tasks, {counted(len(report['orders']), 'order')},"
         f" {counted(len(report['seeds']), 'seed')}"
     )
+    yield sizes_in_words(report)
     for run_id, text in report["about"].items():
         yield f"{run_id}: {text}"
     if report["no_verdict"]:
@@ -192,7 +219,7 @@ def _head(report: Report) -> Iterator[str]:
     if report["primary"] is not None:
         yield report["primary"]["sentence"]
     elif not report["no_verdict"]:
-        yield "The primary contrast needs both sapo+lora and random+lora."
+        yield report["no_primary"]
     for row in report["state_adaptive"]:
         yield row["sentence"]
 
@@ -238,6 +265,10 @@ def _percent(share: float | None) -> str:
 
 def _digits(metric: str) -> int:
     return 2 if metric == "forgetting_loss" else 1
+
+
+def _most(row: Report) -> str:
+    return f"{row['most']} ({row['prompts'][row['most']]} of {row['n']})"
 
 
 def _regret(row: Report | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import find_model
 from sapo_analysis.plan.candidates import prompt_bank
 from sapo_analysis.spec import AnyStudy, LoraSettings, SequenceStudy, parse_study
@@ -27,8 +28,10 @@ def paper_parity(study: AnyStudy) -> tuple[AnyStudy, list[str]]:
     said. Steps follow from rows as in the release: ten epochs of whole batches of 64.
 
     Raises:
-        InputError: a task or model is unknown.
+        InputError: a task or model is unknown, or a strategy trains all weights.
     """
+    if isinstance(study, SequenceStudy):
+        _check_adapters_alone(study)
     tasks = _trained(study)
     n = min([_EXAMPLES, *(len(get_task(t, study.data_seed).examples("train")) for t in tasks)])
     model = find_model(study.model)
@@ -62,6 +65,14 @@ def paper_parity(study: AnyStudy) -> tuple[AnyStudy, list[str]]:
     return parse_study(found.model_dump(mode="json"), "The study under --paper-parity"), [
         *_deviations(found, n, offered)
     ]
+
+
+def _check_adapters_alone(study: SequenceStudy) -> None:
+    if whole := [str(s) for s in study.chosen_strategies if s.method == "full"]:
+        raise InputError(
+            f"--paper-parity trains in bfloat16, in which {', '.join(whole)} would lose small steps"
+            " to rounding; the release trains adapters alone. Leave one of the two out."
+        )
 
 
 def _trained(study: AnyStudy) -> tuple[str, ...]:

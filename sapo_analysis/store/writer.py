@@ -75,7 +75,7 @@ class RunWriter:
         if error is not None:
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             reason = None if stopped else f"{type(error).__name__}: {error}"
-            next_step = f"Finished trials are safe. Continue with `sapo resume {self.path.name}`."
+            next_step = f"Finished trials are safe. Continue with `sapo resume {self.path}`."
             self.update(
                 state="interrupted" if stopped else "failed", error=reason, next_step=next_step
             )

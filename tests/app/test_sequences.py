@@ -129,7 +129,7 @@ def test_a_run_under_way_has_no_verdict_and_no_crash(monkeypatch, sequence_runs,
 
 def test_a_single_strategy_says_what_the_contrast_needs(monkeypatch, sequence_runs):
     app = sequences(monkeypatch, sequence_runs, "lone")
-    assert "needs both sapo+lora and random+lora" in text_of(app)
+    assert "random+lora did not run." in text_of(app)
 
 
 def test_runs_that_cannot_be_joined_say_why_instead_of_numbers(monkeypatch, sequence_runs):

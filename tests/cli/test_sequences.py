@@ -56,7 +56,7 @@ def test_json_is_one_document_and_markdown_holds_every_table(runs):
     found = json.loads(sapo("report", *IDS, "--runs", runs, "--json").stdout)
     assert found["kind"] == "sequence" and found["primary"]["n_orders"] == 3
     text = sapo("report", *IDS, "--runs", runs, "--markdown").stdout
-    assert text.count("\n| --- |") == 5
+    assert text.count("\n| --- |") == 6
     assert "**Contrasts with original test prompts**" in text
 
 
@@ -104,6 +104,24 @@ def test_parity_and_a_setting_that_it_decides_contradict_each_other(tmp_path):
         *("--runs", tmp_path / "runs"),
     )
     assert result.exit_code == 2 and "is decided by --paper-parity" in result.output
+
+
+def test_parity_with_all_weights_says_which_of_the_two_to_leave(tmp_path):
+    result = sapo(
+        *("run", "sequence-smoke", "--paper-parity", "--set", "strategies=[original+full, sapo]"),
+        *("--runs", tmp_path / "runs"),
+    )
+    assert result.exit_code == 2 and "in which original+full would lose" in result.output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_one_order_is_described_and_nothing_in_it_is_tested(runs):
+    text = sapo("report", IDS[0], "--runs", runs, "--markdown").stdout
+    assert "Nothing is tested with fewer than 3 orders." in text
+    (line,) = [
+        line for line in text.splitlines() if line.startswith("| sapo+lora − random+lora | AP")
+    ]
+    assert line.endswith("| – | primary |")
 
 
 @pytest.mark.slow

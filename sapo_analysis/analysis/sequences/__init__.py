@@ -4,9 +4,10 @@ from sapo_analysis.analysis.sequences.choices import (
     candidates_along,
     choices,
     choosing_cost,
+    chosen_prompts,
     same_choices,
 )
-from sapo_analysis.analysis.sequences.contrasts import contrasts
+from sapo_analysis.analysis.sequences.contrasts import LEAST_ORDERS, TESTED, contrasts
 from sapo_analysis.analysis.sequences.families import families
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import (
@@ -16,22 +17,27 @@ from sapo_analysis.analysis.sequences.metrics import (
     stage_means,
     summary,
 )
-from sapo_analysis.analysis.sequences.report import sequence_report
-from sapo_analysis.analysis.sequences.tasks import task_metrics
+from sapo_analysis.analysis.sequences.report import sequence_report, sizes_in_words
+from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 
 __all__ = [
+    "LEAST_ORDERS",
     "METRICS",
     "SUMMARY_COLUMNS",
+    "TASK_METRICS",
+    "TESTED",
     "TEST_PROMPTS",
     "candidates_along",
     "chain_metrics",
     "choices",
     "choosing_cost",
+    "chosen_prompts",
     "contrasts",
     "families",
     "same_choices",
     "sequence_report",
     "sequence_scores",
+    "sizes_in_words",
     "stage_means",
     "summary",
     "task_metrics",

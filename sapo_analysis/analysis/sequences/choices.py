@@ -92,6 +92,34 @@ def choosing_cost(found: pd.DataFrame) -> pd.DataFrame:
     return means.reset_index()
 
 
+def chosen_prompts(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per strategy and task: how often each prompt was chosen over orders and seeds.
+
+    Columns: `strategy`, `task`, `n` (times the task was learned), `prompts` (prompt id to times,
+    most often first, then by id), `most` (the first of them). Strategies that have nothing to
+    choose, `original` and `paft`, are left out.
+
+    Args:
+        found: as `choices` gives them.
+    """
+    choosing = found[~found["policy"].isin(["original", "paft"])]
+    rows = []
+    for (strategy, task), own in choosing.groupby(["strategy", "task"], sort=False):
+        times = (
+            own["prompt_id"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        )
+        rows.append(
+            {
+                "strategy": strategy,
+                "task": task,
+                "n": len(own),
+                "prompts": {str(prompt): int(n) for prompt, n in times.items()},
+                "most": str(times.index[0]),
+            }
+        )
+    return pd.DataFrame(rows, columns=["strategy", "task", "n", "prompts", "most"])
+
+
 def same_choices(found: pd.DataFrame, one: str, other: str) -> tuple[int, int]:
     """At how many stages two strategies chose the same prompt, of how many that both have.
 

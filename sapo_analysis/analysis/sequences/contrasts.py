@@ -18,6 +18,9 @@ PRIMARY = ("sapo+lora", "random+lora", "ap", "original")
 TESTED = ("ap", "bwt", "fwt")
 """Metrics that are tested, with original test prompts; all others are described."""
 
+LEAST_ORDERS = 3
+"""Below, a spread over orders is hardly known: nothing is tested, and there is no verdict."""
+
 _COLUMNS = [
     *("strategy", "reference", "metric", "test_prompts", "statistic", "value", "lower", "upper"),
     *("p", "p_holm", "is_primary", "unit", "n_orders", "n_seeds"),
@@ -32,7 +35,8 @@ def contrasts(metrics: pd.DataFrame) -> pd.DataFrame:
     `sapo` also against `random` and `sapo-once`.
 
     `p` is given for the primary contrast as it is and for the other tested ones; those are Holm
-    corrected in `p_holm`, over all of them. Contrasts without p are described, not tested.
+    corrected in `p_holm`, over all of them. Contrasts without p are described, not tested; with
+    fewer than `LEAST_ORDERS` orders all of them are.
 
     Args:
         metrics: as `chain_metrics` gives them.
@@ -54,12 +58,13 @@ def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
             both = one.merge(other, on=["order", "seed"], suffixes=("", "_reference"))
             if both.empty:
                 continue
+            n_orders = both["order"].nunique()
             for metric in METRICS:
                 both["difference"] = both[metric] - both[f"{metric}_reference"]
                 values, _ = over_orders(both, "difference")
                 mean, lower, upper, unit = interval_over(both, "difference")
                 primary = (strategy, reference, metric, kind) == PRIMARY
-                tested = primary or (kind == "original" and metric in TESTED)
+                tested = kind == "original" and metric in TESTED and n_orders >= LEAST_ORDERS
                 yield {
                     "strategy": strategy,
                     "reference": reference,
@@ -73,7 +78,7 @@ def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     "p_holm": NAN,
                     "is_primary": primary,
                     "unit": unit,
-                    "n_orders": both["order"].nunique(),
+                    "n_orders": n_orders,
                     "n_seeds": both.groupby("order")["seed"].nunique().min(),
                 }
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.joining import as_runs
-from sapo_analysis.analysis.sequences.choices import choices, choosing_cost, same_choices
+from sapo_analysis.analysis.sequences.choices import (
+    choices,
+    choosing_cost,
+    chosen_prompts,
+    same_choices,
+)
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY, contrasts
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import METRICS, chain_metrics, summary
-from sapo_analysis.analysis.sequences.tasks import task_metrics
+from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 from sapo_analysis.analysis.sequences.verdicts import (
     adaptive_sentence,
     adaptive_verdict,
@@ -55,18 +60,24 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "seeds": sorted({int(seed) for seed in found["seed"]}),
         "n_candidates": _n_candidates(opened[0]),
         "strategies": list(dict.fromkeys(found["strategy"])),
+        "sizes": _sizes(opened[0]),
         "about": {run.run_id: run.about for run in opened if run.about},
         "no_verdict": silent,
         "primary": _primary(compared, silent),
+        "no_primary": _no_primary(compared, opened),
         "state_adaptive": _state_adaptive(compared, agreement, silent),
         "contrasts": _records(compared),
         "summary": _records(summary(metrics)),
         "tasks_of_strategies": _records(task_metrics(scores)),
+        "chosen": _records(chosen_prompts(whole)),
         "cost": _records(choosing_cost(whole)),
         "regret": _regret(whole),
         "warnings": incomplete,
         "definitions": {
             **METRICS,
+            **TASK_METRICS,
+            "chosen": "per strategy and task, how often each prompt was chosen over orders and"
+            " seeds; original and paft choose nothing",
             "test_prompts": ", ".join(TEST_PROMPTS),
             "difference": "strategy − reference, paired by order and seed; seeds averaged within"
             " an order, Student t over orders",
@@ -81,6 +92,42 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
             " policies mostly at the first",
         },
     }
+
+
+def _sizes(run: Run) -> dict[str, int]:
+    """How much was trained and tested; joined runs have it in common."""
+    study = run.sequence
+    return {
+        "steps": study.training.steps,
+        "batch_size": study.training.batch_size,
+        "scored_examples": study.scoring.examples,
+        "test_examples": study.evaluation.examples,
+        "final_test_examples": study.evaluation.at_the_end,
+        "test_only_prompts": study.evaluation.test_only_prompts,
+    }
+
+
+def sizes_in_words(report: Mapping[str, Any]) -> str:
+    """How much a report's runs trained, scored and tested, for its head."""
+    sizes, pools = report["sizes"], sorted(set(report["n_candidates"].values()))
+    end = sizes["final_test_examples"]
+    at_the_end = f", {end} after the last" if end != sizes["test_examples"] else ""
+    return (
+        f"{'–'.join(str(n) for n in (pools[0], pools[-1])[: len(pools)])} candidates a task ·"
+        f" {sizes['steps']} steps of {sizes['batch_size']} ·"
+        f" {sizes['test_examples']} test examples a stage{at_the_end}"
+    )
+
+
+def _no_primary(compared: pd.DataFrame, runs: Sequence[Run]) -> str:
+    """Why there is no primary contrast, if so."""
+    if compared["is_primary"].any():
+        return ""
+    there = {str(strategy) for run in runs for strategy in run.sequence.chosen_strategies}
+    contrast = f"No primary contrast, {PRIMARY[0]} − {PRIMARY[1]}:"
+    if missing := [name for name in PRIMARY[:2] if name not in there]:
+        return f"{contrast} {' and '.join(missing)} did not run."
+    return f"{contrast} both are not complete yet in any one order and seed."
 
 
 def _primary(compared: pd.DataFrame, silent: str) -> dict[str, Any] | None:

@@ -8,17 +8,26 @@ import pandas as pd
 
 from sapo_analysis.analysis.sequences.metrics import CHAIN, interval_over, over_orders
 
-_NUMBERS = ("final", "just_learned", "change", "before", "loss_change")
+TASK_METRICS = {
+    "final": "score after the last stage, over all its examples (0 to 100)",
+    "just_learned": "score right after the task was learned (0 to 100)",
+    "change": "score after the last stage − just learned, chains that learn the task last left out"
+    " (points)",
+    "gain_before": "gain over the base model while the task is not learned yet, mean over those"
+    " stages (points)",
+    "loss_change": "loss after the last stage − just learned, as for `change` (nats per token)",
+}
+"""What a task comes to in one chain."""
+
+_NUMBERS = tuple(TASK_METRICS)
 _KEYS = ["strategy", "test_prompts", "eval_task"]
 
 
 def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per (strategy, kind of test prompt, task), over the chains that are complete.
 
-    `final`: score after the last stage (all its examples); `just_learned`; `change`: after the last
-    stage − when just learned, which chains that learn it last do not have; `before`: gain over θ_0
-    while not learned yet, which chains that learn it first do not have; `loss_change`: as `change`,
-    in nats per token. Each with `_lower` and `_upper`, 95 % as in `summary`.
+    The means of `TASK_METRICS`, each with `_lower` and `_upper`, 95 % as in `summary`. A number
+    that a chain does not have, as a change of what it learned last, is left out of them.
 
     Args:
         scores: as `sequence_scores` gives them.
@@ -52,7 +61,7 @@ def _of_chains(scores: pd.DataFrame) -> pd.DataFrame:
             "final": final.fillna(last["value"]),
             "just_learned": learned["value"],
             "change": (last["value"] - learned["value"]).where(changes),
-            "before": early.reindex(last.index) - base,
+            "gain_before": early.reindex(last.index) - base,
             "loss_change": (last["loss"] - learned["loss"]).where(changes),
         }
     ).reset_index()

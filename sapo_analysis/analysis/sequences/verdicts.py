@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from sapo_analysis.analysis.sequences.contrasts import LEAST_ORDERS
 from sapo_analysis.analysis.wording import signed
 
 Verdict = Literal["better", "worse", "unclear", "too few"]
-
-LEAST_ORDERS = 3
-"""Below, a spread over orders is hardly known, and there is no verdict."""
 
 AS_WELL_WITHIN = 3.0
 """`sapo-once` does as well as `sapo` where the interval of their difference lies within ± this

@@ -83,6 +83,13 @@ def test_without_the_two_there_is_no_primary_contrast(tmp_path):
     assert len(found) > 0 and not found["is_primary"].any()
 
 
+def test_nothing_is_tested_on_fewer_than_three_orders(metrics):
+    two = contrasts(metrics[metrics["order"] != "a > b > c"])
+    assert set(two["n_orders"]) == {2} and two["lower"].notna().any()
+    assert two["p"].isna().all() and two["p_holm"].isna().all()
+    assert two["is_primary"].sum() == 1
+
+
 def test_a_single_strategy_or_unfinished_chains_give_an_empty_table(tmp_path):
     alone = write_sequence_run(tmp_path, worked, strategies=["sapo"])
     assert contrasts(chain_metrics(sequence_scores(open_run(alone)))).empty

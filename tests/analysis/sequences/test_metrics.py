@@ -118,8 +118,8 @@ def test_tasks_are_followed_through_their_places(tmp_path):
     assert list(found["just_learned"]) == [80, 85, 90]
     assert list(found["change"])[:2] == [-20, -10] and math.isnan(found.loc["c", "change"])
     # b gains 30 − 20 before it is learned; c gains 20 − 10 and 25 − 10.
-    assert math.isnan(found.loc["a", "before"])
-    assert list(found["before"])[1:] == [10, 12.5]
+    assert math.isnan(found.loc["a", "gain_before"])
+    assert list(found["gain_before"])[1:] == [10, 12.5]
 
 
 def test_single_tasks_have_intervals_over_orders_too(tmp_path):

@@ -6,14 +6,19 @@ import math
 import pytest
 
 from sapo_analysis.analysis.sequences import (
+    TASK_METRICS,
     candidates_along,
     choices,
     choosing_cost,
+    chosen_prompts,
     same_choices,
     sequence_report,
+    sequence_scores,
+    sizes_in_words,
 )
 from sapo_analysis.analysis.sequences.live import LiveSequence
 from sapo_analysis.errors import InputError
+from sapo_analysis.spec import TrainingSettings
 from sapo_analysis.store import open_run
 from sapo_analysis.store.live import LiveReader
 from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
@@ -88,6 +93,26 @@ def test_cost_is_per_chain_and_its_share_one_of_choosing_and_training(run):
     assert cost.loc["original+lora", "share"] == 0
 
 
+def test_chosen_prompts_are_counted_over_orders_and_seeds(run):
+    found = chosen_prompts(choices(run)).set_index(["strategy", "task"])
+    # Three orders × two seeds; original has nothing to choose.
+    assert set(found.index.get_level_values(0)) == {
+        *("random+lora", "sapo+lora", "sapp+lora", "sapo-once+lora")
+    }
+    row = found.loc["sapo+lora", "b"]
+    assert (row["n"], row["prompts"], row["most"]) == (6, {"b-01": 6}, "b-01")
+
+
+def test_of_prompts_chosen_equally_often_the_first_id_stands_first(run):
+    table = choices(run).query("strategy == 'sapo+lora' and task == 'a'").reset_index(drop=True)
+    table["prompt_id"] = ["a-02", "a-01", "a-02", "a-01", "a-02", "a-00"]
+    (row,) = chosen_prompts(table).to_dict("records")
+    assert list(row["prompts"].items()) == [("a-02", 3), ("a-01", 2), ("a-00", 1)]
+    table["prompt_id"] = ["a-02", "a-01", "a-02", "a-01", "a-00", "a-00"]
+    (row,) = chosen_prompts(table).to_dict("records")
+    assert row["most"] == "a-00" and list(row["prompts"]) == ["a-00", "a-01", "a-02"]
+
+
 def test_agreement_leaves_out_the_first_stage(run):
     # Three orders × two seeds × two later stages.
     assert same_choices(choices(run), "sapo+lora", "sapo-once+lora") == (12, 12)
@@ -105,6 +130,40 @@ def test_the_report_is_plain_data_with_its_verdicts_in_words(run):
     assert (adaptive["same"], adaptive["of"]) == (12, 12)
     assert again["warnings"] == [] and again["no_verdict"] == ""
     assert again["n_candidates"] == {"a": 3, "b": 3, "c": 3}
+    assert again["no_primary"] == ""
+    assert {row["task"] for row in again["chosen"]} == {"a", "b", "c"}
+    for name in TASK_METRICS:
+        assert name in again["definitions"] and name in again["tasks_of_strategies"][0]
+
+
+def test_sizes_stand_in_the_head(tmp_path):
+    found = sequence_report(open_run(write_sequence_run(tmp_path, noisy)))
+    assert found["sizes"]["steps"] == TrainingSettings().steps
+    found["sizes"]["final_test_examples"] = found["sizes"]["test_examples"]
+    words = sizes_in_words(found)
+    assert words.startswith("3 candidates a task · ") and "after the last" not in words
+    found["sizes"]["final_test_examples"] = 300
+    found["n_candidates"]["a"] = 2
+    words = sizes_in_words(found)
+    assert words.startswith("2–3 candidates a task") and words.endswith("300 after the last")
+
+
+def test_why_there_is_no_primary_contrast(tmp_path):
+    def reason(name, **given):
+        return sequence_report(open_run(write_sequence_run(tmp_path, noisy, name=name, **given)))[
+            "no_primary"
+        ]
+
+    assert reason("one", strategies=["sapo"]).endswith(": random+lora did not run.")
+    assert reason("two", strategies=["sapp"]).endswith(": sapo+lora and random+lora did not run.")
+    assert reason("half", stages=1, state="running").endswith("in any one order and seed.")
+
+
+@pytest.mark.parametrize("ask", [sequence_report, sequence_scores, choices])
+def test_a_folder_in_place_of_an_opened_run_is_said(run, ask):
+    for given in (str(run.path), run.path, [run, run.path]):
+        with pytest.raises(InputError, match=r"not an opened run.*sapo.open_run"):
+            ask(given)
 
 
 def test_an_unfinished_run_gets_numbers_and_no_verdict(tmp_path):
