@@ -80,16 +80,30 @@ def test_every_python_name_exists():
     assert sapo_analysis.figures.impact_scatter
 
 
-def test_the_example_study_is_valid():
+def test_the_example_studies_are_valid():
     import sapo_analysis as sapo
-    from sapo_analysis.plan import make_plan
+    from sapo_analysis.plan import make_plan, make_sequence_plan
 
-    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    code, _, _ = block.partition("run = ")
+    paraphrase, sequence = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     found: dict = {}
-    exec(code, found)
+    exec(paraphrase.partition("run = ")[0], found)
     assert found["sapo"] is sapo
     assert len(make_plan(found["study"]).trials) == 13 * 3
+    exec(sequence.partition("runs = ")[0], found)
+    strategies = sapo.SequenceStudy(orders=["job", "colour"]).strategies
+    for study in found["studies"]:
+        assert len(make_sequence_plan(study).units) == 2 * len(strategies)
+
+
+def test_its_defaults_are_the_specs():
+    import sapo_analysis as sapo
+
+    study = sapo.SequenceStudy(orders=["job", "colour"])
+    said = " ".join(README.split())
+    assert f"{study.evaluation.examples} rows a task (`evaluation.examples`" in said
+    assert study.evaluation.test_only_prompts == 1
+    assert "one test-only prompt (`evaluation.test_only_prompts`)" in said
+    assert f"scored on {study.scoring.examples} training rows (`scoring.examples`)" in said
 
 
 def test_pins_are_exact_and_cover_every_declared_dependency():
