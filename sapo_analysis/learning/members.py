@@ -13,9 +13,6 @@ from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.spec import TrainingSettings
 
-_REPLAYED = 1 << 60
-"""Added to a fine-tune's seed for what it replays: that order is no part of its own."""
-
 
 @dataclass(frozen=True)
 class Drawn:
@@ -76,7 +73,8 @@ class Batches:
         self._order = batch_order(len(member.rows), member.settings.batch_size, member.seed)
         self._replay = member.replay if member.replay is not None and member.replay.n else None
         if self._replay is not None:
-            seed = member.seed + _REPLAYED
+            # An order of its own. Torch's generator takes a seed's low 32 bits alone.
+            seed = Random(f"replayed {member.seed}").getrandbits(32)
             self._replayed = batch_order(len(self._replay.rows), self._replay.n, seed)
         self._step = 0
         self._prefixes: dict[int, int] = {}

@@ -40,6 +40,14 @@ def test_replayed_rows_join_and_leave_the_own_order_as_it_is():
     assert sorted(seen) == sorted(4 * [row.ids[3] for row in old])
 
 
+def test_replayed_rows_do_not_come_in_the_own_order():
+    own, old = rows(1), rows(2)
+    batches = taken(Member(own, SETTINGS, 3, replay=Replay(old, 4)))
+    mine = [row.ids[3] for batch in batches for row in batch[:4]]
+    replayed = [row.ids[3] for batch in batches for row in batch[4:]]
+    assert len(mine) == len(replayed) and mine != replayed
+
+
 @pytest.mark.parametrize("replay", [None, Replay(rows(2), 0)])
 def test_no_replay_and_replay_of_nothing_are_the_same(replay):
     assert taken(Member(rows(1), SETTINGS, 3, replay=replay)) == taken(Member(rows(1), SETTINGS, 3))
