@@ -104,6 +104,17 @@ def test_only_what_both_have_is_compared(metrics):
     assert (row["n_orders"], row["unit"]) == (2, "orders")
 
 
+def test_a_seed_that_one_of_the_two_lacks_counts_for_neither(metrics):
+    gone = (metrics["strategy"] == "random+lora") & (metrics["seed"] == 1)
+    gone &= metrics["order"] == "a > b > c"
+    row = contrasts(metrics[~gone]).query("is_primary").iloc[0]
+    own = metrics[metrics["test_prompts"] == "original"]
+    table = own.pivot(index=["order", "seed"], columns="strategy", values="ap")
+    shared = (table["sapo+lora"] - table["random+lora"]).drop(("a > b > c", 1))
+    assert row["value"] == pytest.approx(shared.groupby("order").mean().mean())
+    assert row["n_seeds"] == 1
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
