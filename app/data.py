@@ -44,8 +44,9 @@ def _rank(run: Run | DamagedRun) -> int:
 
 
 def version(run: Run) -> str:
-    """Changes whenever the tables of the run may have changed: trials were saved, or it ended."""
-    stamp = (run.path / STATUS).stat().st_mtime_ns if run.is_complete else run.status.done
+    """Changes whenever the tables of the run may have changed: a group was saved, or it ended."""
+    complete = run.is_complete
+    stamp = (run.path / STATUS).stat().st_mtime_ns if complete else len(run.finished_groups)
     return f"{run.path}|{run.status.state}|{stamp}"
 
 

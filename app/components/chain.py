@@ -66,6 +66,7 @@ def chain_tab(keys: sequences.Keys) -> None:
         },
     )
     st.caption(
-        "Losses are known at states that a policy had scored: those of sapo and sapp, and of every"
-        " chain that stands at the same one, as all do at first."
+        "The picture: losses where the policy looks, of sapo-once at the base model. The table: at"
+        " the chain's own state, known where a policy had scored it: those of sapo and sapp, and of"
+        " every chain that stands at the same one, as all do at first."
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.sequences import LEAST_ORDERS, TASK_METRICS
+from sapo_analysis.analysis.sequences import LEAST_ORDERS, SHORT, TASK_METRICS
 from sapo_analysis.app.components.text import MISSING
 
 Report = dict[str, Any]
@@ -23,10 +23,13 @@ def contrasts_tab(found: Report, kind: str) -> None:
     metric = st.segmented_control(
         "Metric",
         list(dict.fromkeys(own["metric"])),
+        format_func=lambda name: SHORT[name],
         default=None if "contrast-metric" in st.session_state else "ap",
         required=True,
         key="contrast-metric",
-        help="; ".join(f"{name}: {found['definitions'][name]}" for name in set(own["metric"])),
+        help="; ".join(
+            f"{SHORT[name]}: {found['definitions'][name]}" for name in dict.fromkeys(own["metric"])
+        ),
     )
     shown = own[own["metric"] == (metric or "ap")]
     st.dataframe(
@@ -45,7 +48,7 @@ def contrasts_tab(found: Report, kind: str) -> None:
             ),
             "lower": st.column_config.NumberColumn("from", format="%+.2f", help="95 %"),
             "upper": st.column_config.NumberColumn("to", format="%+.2f", help="95 %"),
-            "p": st.column_config.NumberColumn("p", format="%.3f"),
+            "p": st.column_config.NumberColumn("p", format="%.3f", help=found["definitions"]["p"]),
             "p_holm": st.column_config.NumberColumn(
                 "p, Holm", format="%.3f", help=found["definitions"]["p_holm"]
             ),
@@ -55,8 +58,8 @@ def contrasts_tab(found: Report, kind: str) -> None:
         },
     )
     st.caption(
-        "AP, BWT and FWT with original test prompts are tested, from"
-        f" {LEAST_ORDERS} orders on; everything without p is described."
+        "AP, BWT and FWT with original test prompts are tested, by p, Holm, from"
+        f" {LEAST_ORDERS} orders on; everything else is described, and p is uncorrected."
     )
 
 
@@ -74,9 +77,13 @@ def tasks_tab(found: Report, kind: str) -> None:
         column_config={
             "eval_task": "task",
             **{
-                f"{name}_{end}": st.column_config.NumberColumn(f"{word} {name}", format="%.2f")
+                f"{name}_{end}": st.column_config.NumberColumn(f"{word} {name}", format=form)
                 for name in TASK_METRICS
-                for end, word in (("lower", "from"), ("upper", "to"))
+                for end, word, form in (
+                    ("lower", "from", "%.2f"),
+                    ("upper", "to", "%.2f"),
+                    ("n", "n of", "%d"),
+                )
             },
             "final": st.column_config.NumberColumn(
                 "final score", format="%.1f", help=found["definitions"]["final"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.sequences import TEST_PROMPTS, sizes_in_words
@@ -27,8 +28,9 @@ VERDICT_ICONS = {
 }
 TABS = ["Along a sequence", "Contrasts", "Tasks", "Cost of choosing"]
 KIND_HELP = (
-    "original: the prompt each task came with. training: the prompt a chain learned the task with,"
-    " before that the original. test-only: paraphrases that nothing was trained with."
+    "original: the prompt each task came with. training: the prompt a chain learned the task with"
+    " (of paft, which draws many, the original), before that the original. test-only: paraphrases"
+    " that nothing was trained with."
 )
 
 
@@ -122,7 +124,7 @@ def _sequences(runs: list[Run], keys: sequences.Keys) -> None:
     kind, method = str(kind or "original"), str(method or methods[0])
     hollow = not all(run.is_complete for run in runs)
     _metrics(keys, kind, hollow)
-    _race_and_matrices(keys, kind, method)
+    _race_and_matrices(keys, found, kind, method)
     _tabs(keys, found, kind)
 
 
@@ -164,7 +166,7 @@ def _metrics(keys: sequences.Keys, kind: str, hollow: bool) -> None:
     charts.export(spec)
 
 
-def _race_and_matrices(keys: sequences.Keys, kind: str, method: str) -> None:
+def _race_and_matrices(keys: sequences.Keys, found: dict[str, Any], kind: str, method: str) -> None:
     scores = sequences.scores(keys)
     strategies = [s for s in dict.fromkeys(scores["strategy"]) if s.split("+")[1] == method]
     orders = list(dict.fromkeys(scores["order"]))
@@ -176,7 +178,10 @@ def _race_and_matrices(keys: sequences.Keys, kind: str, method: str) -> None:
             charts.still(spec, "race")
         except InputError as error:
             st.info(md(str(error)))
-        st.caption("Mean score on the tasks learned so far, on the examples that all stages share.")
+        st.caption(
+            "Mean score on the tasks learned so far, on the examples that all stages share."
+            + _fewer(sequences.race(keys), found, kind)
+        )
     with right:
         st.markdown("#### What was known when")
         default = [s for s in (f"original+{method}", f"sapo+{method}") if s in strategies]
@@ -206,6 +211,20 @@ def _race_and_matrices(keys: sequences.Keys, kind: str, method: str) -> None:
             "Number: score. Colour: gain over the base model; below the diagonal a column that"
             " fades is being forgotten."
         )
+
+
+def _fewer(race: pd.DataFrame, found: dict[str, Any], kind: str) -> str:
+    """Whose means here are over fewer chains than were planned: those that went furthest."""
+    planned = len(found["orders"]) * len(found["seeds"])
+    own = race[race["test_prompts"] == kind].drop_duplicates("strategy")
+    fewer = own[own["n_chains"] < planned]
+    if fewer.empty:
+        return ""
+    named = ", ".join(f"{s} {n}" for s, n in zip(fewer["strategy"], fewer["n_chains"], strict=True))
+    return (
+        f" Both pictures: over the chains that went furthest, of {planned} each: {named}."
+        " Strategies may stand on other orders and seeds."
+    )
 
 
 def _tabs(keys: sequences.Keys, found: dict[str, Any], kind: str) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 from sapo_analysis import jobs
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.cli.output import duration, show_table, size
-from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, plan_of
+from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, order_name, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 
@@ -75,7 +75,7 @@ def _trials(plan: AnyPlan, cost: Cost, reuse: Reuse | None) -> Lines:
 def _chains(plan: SequencePlan, cost: Cost) -> Lines:
     study = plan.study
     return [
-        *((f"order {i}", " > ".join(order)) for i, order in enumerate(study.orders, start=1)),
+        *((f"order {i}", order_name(order)) for i, order in enumerate(study.orders, start=1)),
         ("strategies", ", ".join(map(str, study.chosen_strategies))),
         _prompts(plan),
         (
@@ -95,8 +95,8 @@ def _chains(plan: SequencePlan, cost: Cost) -> Lines:
 
 
 def _prompts(plan: AnyPlan) -> tuple[str, str]:
-    counted = ", ".join(f"{len(prompts)} for {task}" for task, prompts in plan.prompts.items())
-    return "prompts", counted
+    each = ", ".join(f"{len(prompts)} for {task}" for task, prompts in plan.prompts.items())
+    return "prompts", each
 
 
 def _taken_over(reuse: Reuse) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 from sapo_analysis.analysis.sequences import (
     LEAST_ORDERS,
     METRICS,
+    SHORT,
     TEST_PROMPTS,
     TESTED,
     sizes_in_words,
 )
-from sapo_analysis.analysis.sequences.metrics import SHORT
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.cli.output import MISSING, show, show_table
 
@@ -98,8 +98,8 @@ def test_prompts_block(report: Report) -> Block:
         "AP by test prompts",
         ["strategy", *(f"{kind} prompts" for kind in kinds)],
         rows,
-        "training: the prompt each task was learned with; test-only: never trained with. Better"
-        " training must not hide in a better test prompt.",
+        "training: the prompt each task was learned with, of paft the original; test-only: never"
+        " trained with. Better training must not hide in a better test prompt.",
     )
 
 
@@ -118,13 +118,16 @@ def contrasts_block(report: Report) -> Block:
         for row in sorted(tested, key=lambda row: not row["is_primary"])
     ]
     n = sum(row["p_holm"] is not None for row in tested)
-    corrected = f"Holm: over the {n} contrasts beside the primary one."
+    how = (
+        f"Holm: over the {n} contrasts beside the primary one."
+        if n
+        else f"Nothing is tested with fewer than {LEAST_ORDERS} orders; p is uncorrected."
+    )
     return Block(
         "Contrasts with original test prompts",
         ["strategy − reference", "metric", "difference", "95 %", "p", "Holm"],
         rows,
-        "Paired by order and seed. "
-        + (corrected if n else f"Nothing is tested with fewer than {LEAST_ORDERS} orders."),
+        f"Paired by order and seed. {how}",
     )
 
 

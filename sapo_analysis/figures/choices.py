@@ -7,6 +7,8 @@ import pandas as pd
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, Points, Ticks, require_columns
+from sapo_analysis.policies import get_policy
+from sapo_analysis.spec import as_strategy
 
 COLUMNS = ("stage", "task", "prompt_id", "loss", "exact", "is_chosen", "is_original", "text")
 
@@ -24,7 +26,8 @@ def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
     require_columns(table, COLUMNS, "candidates_along(run, order, strategy, seed)")
     if table.empty:
         raise InputError(
-            f"{strategy} does not look at losses where it stands, so none are known along its way."
+            f"{strategy} does not look at losses, and nobody else did at its states: none are known"
+            " along its way."
         )
     color, marker = theme.POLICIES[strategy.split("+")[0]]
     others = table[~table["is_chosen"]]
@@ -35,12 +38,14 @@ def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
         _points(exact[exact["is_original"]], theme.GREY, theme.MARK_ORIGINAL, 10.0, "original"),
         _points(table[table["is_chosen"]], color, marker, 13.0, "chosen"),
     ]
+    policy = get_policy(as_strategy(strategy).policy)
+    where = " at the base model" if policy.scores_at == "theta-0" else ""
     stages = table.drop_duplicates("stage").sort_values("stage")
     n = float(stages["stage"].max())
     panel = Panel(
         layers=tuple(layer for layer in layers if isinstance(layer, Points) and layer.x),
         x_label="stage",
-        y_label="pre-update loss (nats per token)",
+        y_label=f"pre-update loss{where} (nats per token)",
         x_range=(0.5, n + 0.5),
         x_ticks=Ticks(
             tuple(map(float, stages["stage"])),

@@ -122,13 +122,12 @@ def _points(axes: Axes, layer: Points) -> None:
 
 
 def _line(axes: Axes, layer: Line) -> None:
-    style = "--" if layer.dashed else "-"
     axes.plot(
         layer.x,
         layer.y,
         color=layer.color,
         lw=layer.width,
-        ls=style,
+        ls=(0, layer.dash) if layer.dash else "-",
         label=_label(layer.label),
         zorder=2,
     )

@@ -140,7 +140,7 @@ def _line(layer: Line, listed: set[str]) -> go.Scatter:
         line={
             "color": layer.color,
             "width": layer.width * 1.3,
-            "dash": "dash" if layer.dashed else "solid",
+            "dash": ",".join(f"{1.3 * length:g}px" for length in layer.dash) or "solid",
         },
         hoverinfo="skip",
         **_legend(layer.label, listed),

@@ -46,7 +46,7 @@ class Line:
     y: Floats
     color: str
     width: float = 1.5  # points
-    dashed: bool = False
+    dash: Floats = ()  # lengths of pieces and gaps in turn (points); none: solid
     label: str | None = None
 
 

@@ -8,11 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.sequences import furthest
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures.spec import Cells, FigureSpec, Panel, Ticks, require_columns
+from sapo_analysis.plan import tasks_in
 
-COLUMNS = ("strategy", "order", "seed", "stage", "eval_task", "position", "test_prompts", "value")
+COLUMNS = (
+    *("strategy", "policy", "method", "order", "seed", "stage", "eval_task", "position"),
+    *("test_prompts", "value", "is_final"),
+)
 
 
 def stage_matrix(
@@ -25,7 +30,8 @@ def stage_matrix(
     """Scores by stage (down, the base model first) and task (across), a panel per strategy.
 
     The number is the score; the colour its gain over the base model, so forgetting is what fades
-    down a column. Means over seeds; over orders too, by position, unless one is chosen.
+    down a column. Means over seeds; over orders too, by position, unless one is chosen. Where
+    chains are under way or diverged, over those that went furthest.
 
     Args:
         scores: `sequence_scores(runs)`.
@@ -48,7 +54,7 @@ def stage_matrix(
             raise unknown("strategy", strategy, known)
     if not strategies:
         raise InputError("No strategy was given. Name at least one.")
-    chosen = own[own["strategy"].isin(list(strategies))]
+    chosen = furthest(own[own["strategy"].isin(list(strategies))])
     means = chosen.groupby(["strategy", "stage", "position"], sort=False)["value"].mean()
     names = _names(own, order)
     limit = _limit(means)
@@ -68,7 +74,7 @@ def stage_matrix(
 def _names(own: pd.DataFrame, order: str | None) -> list[str]:
     n = int(own["position"].max())
     if order is not None:
-        return order.split(" > ")
+        return list(tasks_in(order))
     return [f"task {i}" for i in range(1, n + 1)]
 
 

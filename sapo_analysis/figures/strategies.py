@@ -125,7 +125,7 @@ def strategy_race(
         rows = rows.sort_values("stage")
         x, y = tuple(map(float, rows["stage"])), tuple(map(float, rows["learned"]))
         hover = tuple(f"{strategy}\nstage {int(a)}: {b:.1f}" for a, b in zip(x, y, strict=True))
-        layers.append(Line(x, y, color, 1.8, dashed=policy in ("original", "random")))
+        layers.append(Line(x, y, color, 1.8, dash=theme.DASHES[policy]))
         layers.append(Points(x, y, color, marker, 9.0, label=policy, hover=hover))
     n = int(own["stage"].max())
     panel = Panel(

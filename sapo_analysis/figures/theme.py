@@ -55,6 +55,17 @@ POLICIES = {
 }
 """Colour and marker of each policy. Methods stand apart by place, never by colour."""
 
+DASHES: dict[str, tuple[float, ...]] = {
+    "original": (6, 2),
+    "sapo": (),
+    "random": (1.5, 1.5),
+    "paft": (6, 2, 1.5, 2),
+    "sapp": (3, 1.5),
+    "sapo-once": (9, 3),
+    "shortest": (9, 2, 1.5, 2, 1.5, 2),
+}
+"""Pieces and gaps of each policy's line (points): lines stand apart without colour too."""
+
 DIVERGING = ((0.0, BLUE), (0.5, "#FFFFFF"), (1.0, ORANGE))
 """Heat maps: blue, white, orange, centred at 0."""
 

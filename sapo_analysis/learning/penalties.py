@@ -18,12 +18,8 @@ from sapo_analysis.models.adapter_layout import AdapterLayout
 class Penalty(Protocol):
     """A term of the loss that depends on the trained weights alone (nats per token)."""
 
-    def value(self, weights: Tensor) -> float:
-        """The term at weights [parameters]."""
-        ...
-
     def gradient(self, weights: Tensor) -> Tensor:
-        """Its gradient there [parameters]."""
+        """Its gradient at weights [parameters]; its value is nowhere needed."""
         ...
 
 
@@ -46,14 +42,6 @@ class OrthogonalPenalty:
             old = torch.stack([torch.cat([a[name] for a in earlier]) for name in names])
             self._groups.append((places, old))
 
-    def value(self, weights: Tensor) -> float:
-        """See `Penalty`."""
-        total = sum(
-            float((old.to(weights) @ weights[places].mT).abs().sum())
-            for places, old in self._groups
-        )
-        return self._weight * total
-
     def gradient(self, weights: Tensor) -> Tensor:
         """See `Penalty`."""
         found = torch.zeros_like(weights)
@@ -70,16 +58,9 @@ class EwcPenalty:
     the weights there. Kirkpatrick et al. 2017, equation 3.
     """
 
-    def __init__(self, weight: float, information: Tensor, anchored: Tensor, constant: float):
-        """`information` Σ F_t, `anchored` Σ F_t θ*_t [parameters], `constant` Σ_t Σ_i F θ*²."""
-        self._weight, self._constant = weight, constant
-        self._information, self._anchored = information, anchored
-
-    def value(self, weights: Tensor) -> float:
-        """See `Penalty`."""
-        information, anchored = self._information.to(weights), self._anchored.to(weights)
-        square = (information * weights - 2 * anchored) @ weights
-        return self._weight / 2 * (float(square) + self._constant)
+    def __init__(self, weight: float, information: Tensor, anchored: Tensor):
+        """`information`: Σ F_t; `anchored`: Σ F_t θ*_t [parameters]."""
+        self._weight, self._information, self._anchored = weight, information, anchored
 
     def gradient(self, weights: Tensor) -> Tensor:
         """See `Penalty`."""

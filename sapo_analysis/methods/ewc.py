@@ -39,17 +39,16 @@ def keep_information(
     past: Sequence[Learned], folder: Path, weights: Tensor, information: Tensor
 ) -> None:
     """Write the sums over all tasks so far that the penalty of the next stage is made of."""
-    total, anchored, constant = information, information * weights, information @ weights.square()
+    total, anchored = information, information * weights
     if past:
         earlier = _read(past[-1].folder)
         total = total + earlier[0].to(total)
         anchored = anchored + earlier[1].to(total)
-        constant = constant + earlier[2]
-    sums = {"information": total, "anchored": anchored, "constant": constant.reshape(1)}
+    sums = {"information": total, "anchored": anchored}
     save_file({name: value.contiguous().cpu() for name, value in sums.items()}, folder / _FILE)
 
 
-def _read(folder: Path) -> tuple[Tensor, Tensor, float]:
+def _read(folder: Path) -> tuple[Tensor, Tensor]:
     file = folder / _FILE
     if not file.is_file():
         raise InputError(
@@ -57,4 +56,4 @@ def _read(folder: Path) -> tuple[Tensor, Tensor, float]:
             " cannot be continued. Run its spec.json again."
         )
     found = load_file(file)
-    return found["information"], found["anchored"], float(found["constant"])
+    return found["information"], found["anchored"]

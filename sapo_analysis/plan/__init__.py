@@ -10,6 +10,7 @@ from sapo_analysis.plan.sequence import (
     SequencePlan,
     make_sequence_plan,
     order_name,
+    tasks_in,
 )
 from sapo_analysis.plan.work import BASE_STATE, Group, Plan, Purpose, Role, Stage, Trial
 from sapo_analysis.spec import AnyStudy, SequenceStudy
@@ -35,6 +36,7 @@ __all__ = [
     "SequencePlan",
     "make_sequence_plan",
     "order_name",
+    "tasks_in",
     "plan_of",
     "ENGINES",
     "EngineName",

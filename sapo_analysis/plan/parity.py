@@ -82,7 +82,14 @@ def _trained(study: AnyStudy) -> tuple[str, ...]:
 
 
 def _deviations(study: AnyStudy, n: int, offered: int) -> Iterator[str]:
-    if n < _EXAMPLES:
+    if isinstance(study, SequenceStudy):
+        yield (
+            "test prompts: what is tested and concluded is with original prompts; the release tests"
+            " a learned task with the prompt it was learned with (column *training* here)"
+        )
+    if n == _EXAMPLES:
+        yield f"training: {n:,} examples as for SuperNI; for TRACE the release has 3,000"
+    else:
         yield (
             f"training: {n} examples and {study.training.steps} steps, as a task has no more; the"
             " release has 1,000 (SuperNI) or 3,000 (TRACE) and ten epochs"
@@ -110,6 +117,7 @@ def _deviations(study: AnyStudy, n: int, offered: int) -> Iterator[str]:
         " lengths and cuts suffix and label first"
     )
     yield "score: each task's own metric; the release takes ROUGE-L for every task"
+    yield "answers: as many new tokens as a task's targets need; the release decodes 128"
     if len(study.seeds) > 1:
         yield f"seeds: {len(study.seeds)}; the release has one"
     if any(study.own_prompts.values()):

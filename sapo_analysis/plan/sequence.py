@@ -48,6 +48,11 @@ def order_name(order: Sequence[str]) -> str:
     return " > ".join(order)
 
 
+def tasks_in(order: str) -> tuple[str, ...]:
+    """The tasks of an order that `order_name` named."""
+    return tuple(order.split(" > "))
+
+
 @dataclass(frozen=True)
 class ChainGroup:
     """A unit of work that is saved whole or not at all.

@@ -22,6 +22,7 @@ from sapo_analysis.spec.sequence import (
     PolicyName,
     SequenceStudy,
     Strategy,
+    as_strategy,
 )
 from sapo_analysis.spec.settings import (
     SCHEMA_VERSION,
@@ -52,6 +53,7 @@ __all__ = [
     "Strategy",
     "Study",
     "TrainingSettings",
+    "as_strategy",
     "load_study",
     "parse_study",
     "preset_names",

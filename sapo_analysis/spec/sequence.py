@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import floor
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import (
@@ -40,10 +41,10 @@ def as_strategy(name: str) -> Strategy:
     Raises:
         InputError: there is no such policy or method; the known ones are listed.
     """
-    policy, _, method = name.partition("+")
+    policy, plus, method = name.partition("+")
     return Strategy(
         _known("policy", policy.strip(), POLICIES, name),
-        _known("method", method.strip() or "lora", METHODS, name),
+        _known("method", method.strip() if plus else "lora", METHODS, name),
     )
 
 
@@ -195,7 +196,7 @@ class SequenceStudy(Study):
     @property
     def replayed_rows(self) -> int:
         """Rows of earlier tasks that method `replay` adds to each batch."""
-        return round(self.replay.ratio * self.training.batch_size)
+        return floor(self.replay.ratio * self.training.batch_size + 0.5)
 
     @model_validator(mode="after")
     def _replay_adds_rows(self) -> SequenceStudy:

@@ -4,7 +4,7 @@
 |---|---|
 | `scored` | `state`, `task`, `prompt`, `loss` (nats per token) over `n` texts, `stopped` |
 | `chosen` | `chain`, `stage`, `state`, `task`, `prompt`, `loss` (null: not chosen by loss) |
-| `trained` | `trial`, `task`, `every` (steps between losses), `losses` (nats per token) |
+| `trained` | `trial`, `task`, `losses` (nats per token) `every` so many steps, `diverged` |
 | `measured` | `chains`, `stage` (0: the base model), `scores`: [task, prompt, score, loss] each |
 
 Of a candidate that `stopped`, since it could not win any more, `loss` is a lower bound over all.

@@ -185,12 +185,15 @@ class Run:
         return [
             path
             for path in sorted(folder.glob("part-*.parquet"))
-            if layout.group_of_part(path) in self._finished
+            if layout.group_of_part(path) in self.finished_groups
         ]
 
     @cached_property
-    def _finished(self) -> set[str]:
-        """Groups saved whole: the costs part is written last, so with it the rest is there."""
+    def finished_groups(self) -> set[str]:
+        """Of a run that is worked on, the groups saved whole.
+
+        The costs part is written last, so with it the rest is there.
+        """
         folder = self.path / layout.TABLES / COSTS.name
         return {layout.group_of_part(path) for path in folder.glob("part-*.parquet")}
 

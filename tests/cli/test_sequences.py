@@ -11,7 +11,7 @@ from sapo_analysis.analysis.sequences.live import LiveSequence
 from sapo_analysis.cli import app
 from sapo_analysis.cli.race import Race, drawn, progress_of
 from sapo_analysis.spec import ParaphraseStudy
-from sapo_analysis.store import open_run
+from sapo_analysis.store import create_run, open_run
 from sapo_analysis.store.status import Status
 from tests.analysis.sequences.test_metrics import ORDERS, noisy
 from tests.analysis.sequences.test_report import chain, measured, scored
@@ -117,11 +117,20 @@ def test_parity_with_all_weights_says_which_of_the_two_to_leave(tmp_path):
 
 def test_one_order_is_described_and_nothing_in_it_is_tested(runs):
     text = sapo("report", IDS[0], "--runs", runs, "--markdown").stdout
-    assert "Nothing is tested with fewer than 3 orders." in text
+    assert "Nothing is tested with fewer than 3 orders; p is uncorrected." in text
     (line,) = [
         line for line in text.splitlines() if line.startswith("| sapo+lora − random+lora | AP")
     ]
-    assert line.endswith("| – | primary |")
+    assert line.endswith(" | primary |")
+    others = [row for row in text.splitlines() if row.startswith("| sapo+lora − original+lora |")]
+    assert len(others) == 3 and all(row.endswith(" | – |") for row in others)
+
+
+def test_a_run_that_has_hardly_begun_has_a_report(tmp_path):
+    path = create_run(tmp_path, tiny_sequence())
+    result = sapo("report", path)
+    assert result.exit_code == 0, result.output
+    assert "1 order, 1 seed" in result.stdout and "is not done" in result.stdout
 
 
 @pytest.mark.slow
@@ -189,7 +198,18 @@ def test_the_terminal_draws_the_choice_and_the_standings(runs):
     assert "stage 1 of 3, a: sapo+lora takes a-01 (1.000 nats/token)" in text
     assert "a-01 1.000, a-00 ≥ 2.000 (stopped at 80)" in text
     assert "80.0" in text and "+10.0" in text and "after 1" in text
-    race.take([{"event": "trained", "trial": "t", "task": "a", "every": 1, "losses": [2.0, 1.0]}])
+    race.take(
+        [
+            {
+                "event": "trained",
+                "trial": "t",
+                "task": "a",
+                "every": 1,
+                "losses": [2.0, 1.0],
+                "diverged": False,
+            }
+        ]
+    )
     assert "█▁ 1.000 nats/token" in text_of(drawn(race, bar))
 
 

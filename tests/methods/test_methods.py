@@ -79,9 +79,9 @@ def test_o_lora_holds_against_every_earlier_adapter(past):
     write_adapter(past[0].folder, [1.0, 0.0], [[1.0], [1.0]])
     write_adapter(past[1].folder, [0.0, -2.0], [[1.0], [1.0]])
     penalty = make_method("o-lora", STUDY).penalty(past, LAYOUT)
-    # A_new = (3, 4): |1 · 3| + |−2 · 4| = 11
+    # A_new = (3, 4): |1 · 3| + |−2 · 4|, which grows by 1 and by 2 along its two weights.
     weights = torch.tensor([3.0, 4.0, 9.0, 9.0])
-    assert penalty.value(weights) == pytest.approx(0.25 * 11)
+    assert penalty.gradient(weights).tolist() == [0.25 * 1, 0.25 * 2, 0, 0]
 
 
 def test_ewc_holds_each_earlier_task_at_its_own_weights(past):
@@ -95,7 +95,6 @@ def test_ewc_holds_each_earlier_task_at_its_own_weights(past):
     by_hand = sum((f * (weights - w).square()).sum() for f, w in zip(information, at, strict=True))
     by_hand = 3.0 / 2 * by_hand
     by_hand.backward()
-    assert penalty.value(weights.detach()) == pytest.approx(by_hand.item())
     assert penalty.gradient(weights.detach()).tolist() == pytest.approx(weights.grad.tolist())
 
 

@@ -12,8 +12,10 @@ from sapo_analysis.analysis.sequences.families import families
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import (
     METRICS,
+    SHORT,
     SUMMARY_COLUMNS,
     chain_metrics,
+    furthest,
     stage_means,
     summary,
 )
@@ -23,6 +25,7 @@ from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 __all__ = [
     "LEAST_ORDERS",
     "METRICS",
+    "SHORT",
     "SUMMARY_COLUMNS",
     "TASK_METRICS",
     "TESTED",
@@ -34,6 +37,7 @@ __all__ = [
     "chosen_prompts",
     "contrasts",
     "families",
+    "furthest",
     "same_choices",
     "sequence_report",
     "sequence_scores",

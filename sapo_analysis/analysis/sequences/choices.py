@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.plan import BASE_STATE
+from sapo_analysis.policies import get_policy
+from sapo_analysis.spec import as_strategy
 from sapo_analysis.store import Run
 
 _STAGE = ["order", "seed", "stage"]
@@ -47,10 +50,11 @@ def _of_run(run: Run) -> pd.DataFrame:
 
 
 def candidates_along(run: Run, order: str, strategy: str, seed: int) -> pd.DataFrame:
-    """One row per (stage, candidate) of one chain whose losses are known at its own states.
+    """One row per (stage, candidate) of one chain whose losses are known where its policy looks.
 
-    Columns: `stage`, `task`, `prompt_id`, `loss` (nats per token; where not `exact` at least that),
-    `exact`, `is_chosen`, `is_original`, `text`.
+    That is its own state; of `sapo-once` the base model. Columns: `stage`, `task`, `prompt_id`,
+    `loss` (nats per token; where not `exact` at least that), `exact`, `is_chosen`, `is_original`,
+    `text`.
     """
     chains = run.table("chains")
     own = chains[
@@ -58,6 +62,8 @@ def candidates_along(run: Run, order: str, strategy: str, seed: int) -> pd.DataF
         & (chains["policy"] + "+" + chains["method"] == strategy)
         & (chains["seed"] == seed)
     ].rename(columns={"prompt_id": "chosen"})
+    if get_policy(as_strategy(strategy).policy).scores_at == "theta-0":
+        own = own.assign(state_id=BASE_STATE)
     losses = run.table("indicators").query("name == 'pre_update_loss'")
     prompts = run.table("prompts")[["task", "prompt_id", "text", "source"]]
     found = (

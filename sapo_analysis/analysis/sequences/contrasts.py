@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.intervals import NAN, Floats
-from sapo_analysis.analysis.sequences.metrics import METRICS, interval_over, over_orders
+from sapo_analysis.analysis.sequences.metrics import METRICS, interval_over, means_over, unit_of
+from sapo_analysis.spec import MethodName, Strategy
 
-PRIMARY = ("sapo+lora", "random+lora", "ap", "original")
-"""Strategy, reference, metric, test prompts of the one contrast that is tested by itself."""
+PRIMARY = ("sapo", "random", "ap", "original")
+"""Policy, its rival, metric, test prompts of the one contrast that is tested by itself."""
 
 TESTED = ("ap", "bwt", "fwt")
 """Metrics that are tested, with original test prompts; all others are described."""
@@ -21,28 +22,43 @@ TESTED = ("ap", "bwt", "fwt")
 LEAST_ORDERS = 3
 """Below, a spread over orders is hardly known: nothing is tested, and there is no verdict."""
 
+
+def primary_method(strategies: Sequence[Strategy]) -> MethodName:
+    """The method of the primary contrast: `lora`, else the first in which both its policies run."""
+    methods = dict.fromkeys(strategy.method for strategy in strategies)
+    both = [
+        method
+        for method in methods
+        if {"sapo", "random"} <= {s.policy for s in strategies if s.method == method}
+    ]
+    return both[0] if both and "lora" not in both else "lora"
+
+
 _COLUMNS = [
     *("strategy", "reference", "metric", "test_prompts", "statistic", "value", "lower", "upper"),
     *("p", "p_holm", "is_primary", "unit", "n_orders", "n_seeds"),
 ]
 
 
-def contrasts(metrics: pd.DataFrame) -> pd.DataFrame:
+def contrasts(metrics: pd.DataFrame, method: MethodName = "lora") -> pd.DataFrame:
     """One row per (strategy, reference, metric, kind of test prompt): strategy − reference.
 
     Differences are taken within an order and a seed, seeds averaged within an order, Student t over
     orders (with one order, over its seeds). Every policy stands against `original` of its method;
     `sapo` also against `random` and `sapo-once`.
 
-    `p` is given for the primary contrast as it is and for the other tested ones; those are Holm
-    corrected in `p_holm`, over all of them. Contrasts without p are described, not tested; with
-    fewer than `LEAST_ORDERS` orders all of them are.
+    `p` is uncorrected. Tested are the primary contrast, by its p, and the other ones in `TESTED`
+    with original test prompts, by `p_holm`: Holm corrected over all of them. All else is described,
+    and everything with fewer than `LEAST_ORDERS` orders.
 
     Args:
         metrics: as `chain_metrics` gives them.
+        method: of the primary contrast.
     """
-    frame = pd.DataFrame(_rows(metrics), columns=_COLUMNS)
-    family = frame["p"].notna() & ~frame["is_primary"]
+    frame = pd.DataFrame(_rows(metrics, method), columns=_COLUMNS)
+    tested = frame["metric"].isin(TESTED) & (frame["test_prompts"] == "original")
+    tested &= frame["p"].notna() & (frame["n_orders"] >= LEAST_ORDERS)
+    family = tested & ~frame["is_primary"].astype(bool)
     if family.any():
         from statsmodels.stats.multitest import multipletests
 
@@ -50,7 +66,9 @@ def contrasts(metrics: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _rows(metrics: pd.DataFrame, method: MethodName) -> Iterator[dict[str, Any]]:
+    policy, rival, *rest = PRIMARY
+    first = (f"{policy}+{method}", f"{rival}+{method}", *rest)
     known = list(dict.fromkeys(metrics["strategy"]))
     for kind, of_kind in metrics.groupby("test_prompts", sort=False):
         for strategy, reference in _pairs(known):
@@ -58,13 +76,10 @@ def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
             both = one.merge(other, on=["order", "seed"], suffixes=("", "_reference"))
             if both.empty:
                 continue
-            n_orders = both["order"].nunique()
             for metric in METRICS:
                 both["difference"] = both[metric] - both[f"{metric}_reference"]
-                values, _ = over_orders(both, "difference")
+                values = means_over(both, "difference", unit_of(both))
                 mean, lower, upper, unit = interval_over(both, "difference")
-                primary = (strategy, reference, metric, kind) == PRIMARY
-                tested = kind == "original" and metric in TESTED and n_orders >= LEAST_ORDERS
                 yield {
                     "strategy": strategy,
                     "reference": reference,
@@ -74,11 +89,11 @@ def _rows(metrics: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     "value": mean,
                     "lower": lower,
                     "upper": upper,
-                    "p": t_test(values) if tested else NAN,
+                    "p": t_test(values),
                     "p_holm": NAN,
-                    "is_primary": primary,
+                    "is_primary": (strategy, reference, metric, kind) == first,
                     "unit": unit,
-                    "n_orders": n_orders,
+                    "n_orders": both["order"].nunique(),
                     "n_seeds": both.groupby("order")["seed"].nunique().min(),
                 }
 

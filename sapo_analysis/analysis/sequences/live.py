@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sapo_analysis.analysis.intervals import NAN
+from sapo_analysis.plan import tasks_in
 from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.store.live import Event
 
 Chain = tuple[str, str, int]
 """Order, strategy, seed."""
+Rows = tuple[Sequence[str], Mapping[int, Mapping[str, float]]]
+"""A chain's tasks in order, and its scores by stage and task."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,19 @@ class LiveSequence:
     def matrix(self, strategy: str) -> list[list[float]]:
         """Mean score by stage (θ_0 first) and position in the order; nan where none is there yet.
 
-        A mean over the chains that have reached a stage.
+        A mean over the chains that went furthest, the same ones at every stage.
         """
         n = len(self.study.tasks)
-        return [
-            [_mean(self._at(strategy, stage, position)) for position in range(n)]
-            for stage in range(n + 1)
+        own = [
+            (tasks_in(order), rows)
+            for (order, name, _), rows in self._rows.items()
+            if name == strategy and rows
         ]
+        last = max((max(rows) for _, rows in own), default=0)
+        chains = [(tasks, {0: self._base, **rows}) for tasks, rows in own if max(rows) == last]
+        if not chains:
+            chains = [(order, {0: self._base}) for order in self.study.orders]
+        return [[_mean(_column(chains, stage, j)) for j in range(n)] for stage in range(n + 1)]
 
     def standings(self) -> list[Standing]:
         """Every strategy, as the study names them."""
@@ -100,7 +109,7 @@ class LiveSequence:
         for (order, own, _), rows in self._rows.items():
             if own != strategy or not rows:
                 continue
-            tasks, last = order.split(" > "), max(rows)
+            tasks, last = tasks_in(order), max(rows)
             stages += len(rows)
             learned.append(_mean([rows[last][task] for task in tasks[:last]]))
             kept += [
@@ -110,16 +119,6 @@ class LiveSequence:
             ]
             ahead += [rows[last][task] - self._base[task] for task in tasks[last:] if self._base]
         return Standing(strategy, stages, _mean(learned), _mean(kept), _mean(ahead))
-
-    def _at(self, strategy: str, stage: int, position: int) -> list[float]:
-        if stage == 0:
-            tasks = [order[position] for order in self.study.orders]
-            return [self._base[task] for task in tasks if task in self._base]
-        return [
-            rows[stage][order.split(" > ")[position]]
-            for (order, own, _), rows in self._rows.items()
-            if own == strategy and stage in rows
-        ]
 
     def _scored(self, event: Event) -> None:
         self._last = (event["state"], event["task"])
@@ -138,6 +137,8 @@ class LiveSequence:
 
     def _trained(self, event: Event) -> None:
         self.curves[event["trial"]] = event["losses"]
+        if event["diverged"]:
+            self.now = f"{event['task']}: a fine-tune diverged, and the chains that made it end"
 
     def _measured(self, event: Event) -> None:
         values = _with_original(event["scores"])
@@ -154,6 +155,15 @@ def _with_original(scores: Iterable[list[Any]]) -> dict[str, float]:
     for task, _, value, _ in scores:
         found.setdefault(task, value)
     return found
+
+
+def _column(chains: Sequence[Rows], stage: int, position: int) -> list[float]:
+    """Scores after a stage on the task at a position, of chains that have both."""
+    return [
+        rows[stage][tasks[position]]
+        for tasks, rows in chains
+        if tasks[position] in rows.get(stage, {})
+    ]
 
 
 def _mean(values: list[float]) -> float:

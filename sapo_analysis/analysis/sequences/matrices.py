@@ -9,7 +9,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.joining import as_runs, check_joinable
 from sapo_analysis.errors import InputError, RunError
-from sapo_analysis.plan.work import BASE_STATE
+from sapo_analysis.plan import BASE_STATE, tasks_in
 from sapo_analysis.store import Run
 
 TEST_PROMPTS = ("training", "original", "test-only")
@@ -75,7 +75,7 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
     chains = run.table("chains")
     for chain, stages in chains.sort_values("stage").groupby(_CHAIN, sort=False):
         order, policy, method, seed = chain
-        tasks = str(order).split(" > ")
+        tasks = tasks_in(str(order))
         chosen: dict[str, str] = {}
         states = [(0, BASE_STATE, "", "")]
         for stage in stages.to_dict("records"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -75,16 +75,26 @@ def _matrix(shared: pd.DataFrame, value: str) -> Floats:
     return table.sort_index().to_numpy(dtype=np.float64)
 
 
+def furthest(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of the chains that went as far as any of their strategy.
+
+    So that a mean by stage is over the same chains at every stage: with others in it, what changes
+    from stage to stage could be which chains there are.
+    """
+    chain = scores.groupby([*CHAIN], sort=False)["stage"].transform("max")
+    return scores[chain == chain.groupby(scores["strategy"]).transform("max")]
+
+
 def stage_means(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per (strategy, kind of test prompt, stage): the race as it went.
 
     `learned`: mean score on the tasks learned by then; `ahead`: mean gain over θ_0 on those that
-    were not (nan at the last stage). Means over the `n_chains` chains that reached the stage.
+    were not (nan at the last stage). Means over the `n_chains` chains that went `furthest`.
     """
     columns = ["strategy", "test_prompts", "stage", "learned", "ahead", "n_chains"]
     if scores.empty:
         return pd.DataFrame(columns=columns)
-    shared = scores[~scores["is_final"]]
+    shared = furthest(scores[~scores["is_final"]])
     keys = ["strategy", "order", "seed", "test_prompts"]
     base = shared[shared["stage"] == 0].set_index([*keys, "eval_task"])["value"]
     after = shared[shared["stage"] > 0].copy()
@@ -132,24 +142,32 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
-def interval_over(rows: pd.DataFrame, column: str) -> tuple[float, float, float, str]:
+Unit = Literal["order", "seed"]
+UNITS: dict[Unit, str] = {"order": "orders", "seed": "seeds of one order"}
+"""What values are independent over, and how that is said."""
+
+
+def unit_of(rows: pd.DataFrame) -> Unit:
+    """Orders, where there are several; else the seeds of the one there is."""
+    return "order" if rows["order"].nunique() > 1 else "seed"
+
+
+def interval_over(
+    rows: pd.DataFrame, column: str, unit: Unit | None = None
+) -> tuple[float, float, float, str]:
     """Mean of a column of rows with `order` and `seed`, its 95 % interval, and what that is over.
 
-    Values that are all the same say nothing about their spread: no interval (nan).
+    Values that are all the same say nothing about their spread: no interval (nan). Without `unit`,
+    that of `rows`.
     """
-    values, unit = over_orders(rows, column)
+    unit = unit or unit_of(rows)
+    values = means_over(rows, column, unit)
     mean, lower, upper = mean_interval(values, values, "new_tasks")
     if not differs(values):
-        return mean, NAN, NAN, unit
-    return mean, lower, upper, unit
+        return mean, NAN, NAN, UNITS[unit]
+    return mean, lower, upper, UNITS[unit]
 
 
-def over_orders(rows: pd.DataFrame, column: str) -> tuple[Floats, str]:
-    """Values of rows with `order` and `seed` as independent ones: a mean per order.
-
-    With a single order: a mean per seed. The unit is said beside them.
-    """
-    unit = "order" if rows["order"].nunique() > 1 else "seed"
-    means = rows.groupby(unit, sort=False)[column].mean()
-    label = "orders" if unit == "order" else "seeds of one order"
-    return means.to_numpy(dtype=np.float64), label
+def means_over(rows: pd.DataFrame, column: str, unit: Unit) -> Floats:
+    """Independent values of rows with `order` and `seed`: a mean per order, or per seed."""
+    return rows.groupby(unit, sort=False)[column].mean().to_numpy(dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,13 @@ from sapo_analysis.analysis.sequences.choices import (
     chosen_prompts,
     same_choices,
 )
-from sapo_analysis.analysis.sequences.contrasts import PRIMARY, contrasts
+from sapo_analysis.analysis.sequences.contrasts import (
+    LEAST_ORDERS,
+    PRIMARY,
+    TESTED,
+    contrasts,
+    primary_method,
+)
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import METRICS, chain_metrics, summary
 from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
@@ -25,6 +31,8 @@ from sapo_analysis.analysis.sequences.verdicts import (
     primary_sentence,
     primary_verdict,
 )
+from sapo_analysis.plan import order_name
+from sapo_analysis.spec import MethodName, Strategy
 from sapo_analysis.store import Run
 
 
@@ -39,7 +47,9 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
     scores = sequence_scores(opened)
     found = choices(opened)
     metrics = chain_metrics(scores)
-    compared = contrasts(metrics)
+    strategies = [s for run in opened for s in run.sequence.chosen_strategies]
+    method = primary_method(strategies)
+    compared = contrasts(metrics, method)
     incomplete = _incomplete(opened, metrics)
     # What was chosen and spent on the way stands for chains that went all the way.
     chain = ["order", "strategy", "seed"]
@@ -56,15 +66,15 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "run_id": [run.run_id for run in opened],
         "model": opened[0].provenance.get("model", {}).get("name", opened[0].study.model),
         "tasks": list(opened[0].sequence.tasks),
-        "orders": list(dict.fromkeys(found["order"])),
-        "seeds": sorted({int(seed) for seed in found["seed"]}),
+        "orders": _named(order_name(order) for run in opened for order in run.sequence.orders),
+        "seeds": sorted({seed for run in opened for seed in run.sequence.seeds}),
         "n_candidates": _n_candidates(opened[0]),
-        "strategies": list(dict.fromkeys(found["strategy"])),
+        "strategies": _named(strategies),
         "sizes": _sizes(opened[0]),
         "about": {run.run_id: run.about for run in opened if run.about},
         "no_verdict": silent,
         "primary": _primary(compared, silent),
-        "no_primary": _no_primary(compared, opened),
+        "no_primary": _no_primary(compared, strategies, method),
         "state_adaptive": _state_adaptive(compared, agreement, silent),
         "contrasts": _records(compared),
         "summary": _records(summary(metrics)),
@@ -81,8 +91,11 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
             "test_prompts": ", ".join(TEST_PROMPTS),
             "difference": "strategy − reference, paired by order and seed; seeds averaged within"
             " an order, Student t over orders",
-            "p_holm": "p corrected by Holm over every tested contrast but the primary one"
-            f" ({PRIMARY[0]} − {PRIMARY[1]}, {PRIMARY[2]}, {PRIMARY[3]} test prompts)",
+            "p": "Student t, two-sided, uncorrected; a test for the primary contrast alone"
+            f" ({PRIMARY[0]} − {PRIMARY[1]} with {method}, {PRIMARY[2]}, {PRIMARY[3]} test"
+            " prompts)",
+            "p_holm": f"p corrected by Holm over the other contrasts in {', '.join(TESTED)} with"
+            f" original test prompts; from {LEAST_ORDERS} orders on",
             "share": "of choosing in choosing and training, by time; fine-tunes of a stack share"
             " its time evenly, so it hangs on how many there were",
             "share_of_texts": "the same by texts read; one is read forwards to choose, forwards and"
@@ -92,6 +105,11 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
             " policies mostly at the first",
         },
     }
+
+
+def _named(things: Iterable[object]) -> list[str]:
+    """Names, each once, in order."""
+    return list(dict.fromkeys(map(str, things)))
 
 
 def _sizes(run: Run) -> dict[str, int]:
@@ -112,20 +130,23 @@ def sizes_in_words(report: Mapping[str, Any]) -> str:
     sizes, pools = report["sizes"], sorted(set(report["n_candidates"].values()))
     end = sizes["final_test_examples"]
     at_the_end = f", {end} after the last" if end != sizes["test_examples"] else ""
-    return (
-        f"{'–'.join(str(n) for n in (pools[0], pools[-1])[: len(pools)])} candidates a task ·"
-        f" {sizes['steps']} steps of {sizes['batch_size']} ·"
-        f" {sizes['test_examples']} test examples a stage{at_the_end}"
-    )
+    found = [
+        f"{sizes['steps']} steps of {sizes['batch_size']}",
+        f"{sizes['test_examples']} test examples a stage{at_the_end}",
+    ]
+    if pools:  # a run that has hardly begun has no prompts yet
+        several = f"{pools[0]}–{pools[-1]}" if len(pools) > 1 else f"{pools[0]}"
+        found.insert(0, f"{several} candidates a task")
+    return " · ".join(found)
 
 
-def _no_primary(compared: pd.DataFrame, runs: Sequence[Run]) -> str:
+def _no_primary(compared: pd.DataFrame, strategies: Iterable[Strategy], method: MethodName) -> str:
     """Why there is no primary contrast, if so."""
     if compared["is_primary"].any():
         return ""
-    there = {str(strategy) for run in runs for strategy in run.sequence.chosen_strategies}
-    contrast = f"No primary contrast, {PRIMARY[0]} − {PRIMARY[1]}:"
-    if missing := [name for name in PRIMARY[:2] if name not in there]:
+    one, other = (f"{policy}+{method}" for policy in PRIMARY[:2])
+    contrast = f"No primary contrast, {one} − {other}:"
+    if missing := [name for name in (one, other) if name not in _named(strategies)]:
         return f"{contrast} {' and '.join(missing)} did not run."
     return f"{contrast} both are not complete yet in any one order and seed."
 
@@ -202,7 +223,7 @@ def _unequal(planned: set[tuple[str, str, int]]) -> list[str]:
 
 def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
     planned = {
-        (" > ".join(order), str(strategy), seed)
+        (order_name(order), str(strategy), seed)
         for run in runs
         for order in run.sequence.orders
         for strategy in run.sequence.chosen_strategies

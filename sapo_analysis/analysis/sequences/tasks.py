@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.sequences.metrics import CHAIN, interval_over, over_orders
+from sapo_analysis.analysis.sequences.metrics import CHAIN, UNITS, interval_over, unit_of
 
 TASK_METRICS = {
     "final": "score after the last stage, over all its examples (0 to 100)",
@@ -26,8 +26,9 @@ _KEYS = ["strategy", "test_prompts", "eval_task"]
 def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per (strategy, kind of test prompt, task), over the chains that are complete.
 
-    The means of `TASK_METRICS`, each with `_lower` and `_upper`, 95 % as in `summary`. A number
-    that a chain does not have, as a change of what it learned last, is left out of them.
+    The means of `TASK_METRICS`, each with `_lower` and `_upper`, 95 % as in `summary`, and `_n`,
+    over how many of `unit`: what a chain does not have is left out, as a change of what it learned
+    last.
 
     Args:
         scores: as `sequence_scores` gives them.
@@ -36,10 +37,13 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, own in chains.groupby(_KEYS, sort=False):
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
+        unit = unit_of(own)
         for name in _NUMBERS:
-            *ends, _ = interval_over(own.dropna(subset=name), name)
+            known = own.dropna(subset=name)
+            *ends, _ = interval_over(known, name, unit)
             row |= dict(zip((name, f"{name}_lower", f"{name}_upper"), ends, strict=True))
-        row |= {"unit": over_orders(own, "final")[1], "n_orders": own["order"].nunique()}
+            row[f"{name}_n"] = known[unit].nunique()
+        row["unit"] = UNITS[unit]
         rows.append(row)
     return pd.DataFrame(rows)
 

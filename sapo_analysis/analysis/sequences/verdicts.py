@@ -34,13 +34,14 @@ Adaptive = Literal["as well", "not shown", "too few"]
 def adaptive_verdict(row: Row) -> Adaptive:
     """Whether choosing once at θ_0 does as well as choosing at each state; `row`: sapo − sapo-once.
 
-    `as well`: the interval lies within ± `AS_WELL_WITHIN`; else it is not shown. Whether the two
-    differ is another question, which the contrasts answer with their correction.
+    `as well`: the interval lies within ± `AS_WELL_WITHIN`, or the two never differ at all, as
+    where they always choose alike; else it is not shown. Whether the two differ is another
+    question, which the contrasts answer with their correction.
     """
     if row["n_orders"] < LEAST_ORDERS:
         return "too few"
     if not _has_interval(row):
-        return "not shown"
+        return "as well" if row["value"] == 0 else "not shown"
     within = row["lower"] > -AS_WELL_WITHIN and row["upper"] < AS_WELL_WITHIN
     return "as well" if within else "not shown"
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import PreTrainedModel
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.methods import make_method
 from sapo_analysis.plan import BASE_STATE, Chain
 from sapo_analysis.policies import Policy, get_policy
+from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.sequence import rows
@@ -42,7 +45,13 @@ class Scorer:
         """Score a task's candidates at θ_0, for every chain that will ask; `indicators` rows."""
         # An adapter that was never trained adds nothing: with it the model is θ_0.
         lora = make_method("lora", self._study)
-        policies = [get_policy(strategy.policy) for strategy in self._study.chosen_strategies]
+        # Policies that look at their own state stand at this one before their first task alone.
+        is_first = any(task == order[0] for order in self._study.orders)
+        policies = [
+            policy
+            for strategy in self._study.chosen_strategies
+            if (policy := get_policy(strategy.policy)).scores_at == "theta-0" or is_first
+        ]
         place = Place(BASE_STATE, (), lora.start(0, ()), lora, task)
         return self._score([place], _needs_all(policies), meter)
 
@@ -97,6 +106,7 @@ class Scorer:
         tokens, logits = (sum(column) for column in zip(*readings, strict=True))
         made: list[Row] = []
         for place, scoring in zip(places, found, strict=True):
+            _check_finite(place, candidates, scoring.scored.values)
             n = scoring.scored.examples
             # Of a race it is not known which texts were read: their mean length is near enough.
             share = n / sum(map(len, encoded))
@@ -118,6 +128,17 @@ class Scorer:
             self._teller.scored(places[k].state_id, candidates[i], loss, n, stopped)
 
         return heard
+
+
+def _check_finite(place: Place, candidates: Sequence[Prompt], values: Sequence[float]) -> None:
+    """A loss that is no number compares with nothing, and would win or lose by its place alone."""
+    for prompt, value in zip(candidates, values, strict=True):
+        if not math.isfinite(value):
+            raise InputError(
+                f"Prompt {prompt.prompt_id} has pre-update loss {value} at state {place.state_id},"
+                " so no policy can choose by loss there. Lower the learning rate, or load the model"
+                " in float32; finished stages are safe."
+            )
 
 
 def _needs_all(policies: Sequence[Policy]) -> bool:

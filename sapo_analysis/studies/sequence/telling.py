@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,10 +43,17 @@ class Teller:
         )
 
     def trained(self, tune: FineTune, fit: Fit) -> None:
-        """A fine-tune has ended."""
+        """A fine-tune has ended; the loss at which it diverged is no number and is left out."""
         every = max(1, len(fit.losses) // _POINTS)
-        losses = [round(loss, 4) for loss in fit.losses[::every]]
-        self.tell("trained", trial=tune.trial_id, task=tune.task, every=every, losses=losses)
+        losses = [round(loss, 4) for loss in fit.losses[::every] if math.isfinite(loss)]
+        self.tell(
+            "trained",
+            trial=tune.trial_id,
+            task=tune.task,
+            every=every,
+            losses=losses,
+            diverged=fit.diverged,
+        )
 
     def base(self, scores: Scores) -> None:
         """The base model is measured."""

@@ -3,14 +3,14 @@
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from sapo_analysis.analysis.sequences import chain_metrics, contrasts, sequence_scores
-from sapo_analysis.analysis.sequences.contrasts import PRIMARY, t_test
+from sapo_analysis.analysis.sequences.contrasts import primary_method, t_test
 from sapo_analysis.analysis.sequences.verdicts import adaptive_verdict, primary_verdict
+from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.store import open_run
 from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
 from tests.synthetic_sequence import write_sequence_run
@@ -65,13 +65,13 @@ def test_every_policy_stands_against_original_and_sapo_against_its_rivals(metric
 
 def test_holm_runs_over_every_tested_contrast_but_the_primary(metrics):
     found = contrasts(metrics)
-    tested = found[found["p"].notna()]
-    assert set(tested["test_prompts"]) == {"original"}
-    assert set(tested["metric"]) == {"ap", "bwt", "fwt"}
-    (primary,) = tested[tested["is_primary"]].to_dict("records")
+    (primary,) = found[found["is_primary"]].to_dict("records")
     named = tuple(primary[k] for k in ("strategy", "reference", "metric", "test_prompts"))
-    assert named == PRIMARY and math.isnan(primary["p_holm"])
-    others = tested[~tested["is_primary"]]
+    assert named == ("sapo+lora", "random+lora", "ap", "original")
+    assert primary["p"] > 0 and math.isnan(primary["p_holm"])
+    others = found[found["p_holm"].notna()]
+    assert set(others["test_prompts"]) == {"original"}
+    assert set(others["metric"]) == {"ap", "bwt", "fwt"}
     assert len(others) == 9 * 3 - 1
     expected = multipletests(others["p"], method="holm")[1]
     assert others["p_holm"].tolist() == pytest.approx(expected.tolist())
@@ -86,8 +86,29 @@ def test_without_the_two_there_is_no_primary_contrast(tmp_path):
 def test_nothing_is_tested_on_fewer_than_three_orders(metrics):
     two = contrasts(metrics[metrics["order"] != "a > b > c"])
     assert set(two["n_orders"]) == {2} and two["lower"].notna().any()
-    assert two["p"].isna().all() and two["p_holm"].isna().all()
+    assert two["p"].notna().any() and two["p_holm"].isna().all()
     assert two["is_primary"].sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "method"),
+    [
+        (["random", "sapo+o-lora", "random+o-lora", "sapo"], "lora"),
+        (["original", "sapo+o-lora", "random+o-lora", "sapo"], "o-lora"),
+        (["sapo+ewc", "sapo+lora-inc", "random+lora-inc", "random+ewc"], "ewc"),
+        (["original", "sapo"], "lora"),
+    ],
+)
+def test_the_primary_contrast_is_that_of_the_method_in_which_both_run(names, method):
+    assert (
+        primary_method(SequenceStudy(orders=["a", "b"], strategies=names).chosen_strategies)
+        == method
+    )
+
+
+def test_the_primary_contrast_of_another_method(metrics):
+    (row,) = contrasts(metrics, "o-lora").query("is_primary").to_dict("records")
+    assert (row["strategy"], row["reference"]) == ("sapo+o-lora", "random+o-lora")
 
 
 def test_a_single_strategy_or_unfinished_chains_give_an_empty_table(tmp_path):
@@ -145,8 +166,9 @@ def test_t_is_scipys():
     assert t_test(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
 
 
-def row_of(lower, upper, n=5, unit="orders"):
-    return {"lower": lower, "upper": upper, "n_orders": n, "unit": unit, "n_seeds": 3}
+def row_of(lower, upper, n=5, unit="orders", value=1.0):
+    bounds = {"value": value, "lower": lower, "upper": upper}
+    return {**bounds, "n_orders": n, "unit": unit, "n_seeds": 3}
 
 
 @pytest.mark.parametrize(
@@ -163,9 +185,11 @@ def row_of(lower, upper, n=5, unit="orders"):
         (row_of(0.1, 9, n=1, unit="seeds of one order"), "too few", "too few"),
         (row_of(None, None), "unclear", "not shown"),
         (row_of(math.nan, math.nan), "unclear", "not shown"),
+        # Where the two always choose alike they are one, and no spread is needed to see it.
+        (row_of(None, None, value=0.0), "unclear", "as well"),
+        (row_of(None, None, n=2, value=0.0), "too few", "too few"),
     ],
 )
 def test_verdicts_follow_the_interval(row, primary, adaptive):
     assert primary_verdict(row) == primary
     assert adaptive_verdict(row) == adaptive
-    assert pd.notna(primary)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from sapo_analysis.analysis.sequences import (
     chain_metrics,
+    furthest,
     sequence_scores,
     stage_means,
     summary,
@@ -122,6 +123,13 @@ def test_tasks_are_followed_through_their_places(tmp_path):
     assert list(found["gain_before"])[1:] == [10, 12.5]
 
 
+def test_the_final_score_is_over_all_examples_and_a_change_over_those_that_stages_share(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, worked, strategies=["original"], final_offset=4.0))
+    found = task_metrics(sequence_scores(run)).query("test_prompts == 'original'")
+    found = found.set_index("eval_task")
+    assert list(found["final"]) == [64, 79, 94] and list(found["change"])[:2] == [-20, -10]
+
+
 def test_single_tasks_have_intervals_over_orders_too(tmp_path):
     run = open_run(write_sequence_run(tmp_path, noisy, orders=ORDERS, seeds=[0, 1]))
     scores = sequence_scores(run).query("strategy == 'sapo+lora' and test_prompts == 'original'")
@@ -132,7 +140,36 @@ def test_single_tasks_have_intervals_over_orders_too(tmp_path):
     assert row["final"] == pytest.approx(per_order.mean())
     assert (row["final_lower"], row["final_upper"]) == pytest.approx(expected)
     # In one of three orders b comes last: two remain to have changed since.
-    assert row["n_orders"] == 3 and math.isfinite(row["change_lower"])
+    assert (row["unit"], row["final_n"], row["change_n"]) == ("orders", 3, 2)
+    assert math.isfinite(row["change_lower"])
+
+
+def test_of_several_orders_one_is_no_sample_and_its_seeds_do_not_stand_in(tmp_path):
+    orders = [["a", "b"], ["b", "a"]]
+    run = open_run(write_sequence_run(tmp_path, noisy, orders=orders, seeds=[0, 1, 2]))
+    scores = sequence_scores(run).query("strategy == 'sapo+lora' and test_prompts == 'original'")
+    row = task_metrics(scores).set_index("eval_task").loc["a"]
+    # Only where a comes first can it change since.
+    assert (row["unit"], row["change_n"], row["final_n"]) == ("orders", 1, 2)
+    assert math.isfinite(row["change"]) and math.isnan(row["change_lower"])
+    assert math.isfinite(row["final_lower"])
+
+
+def constant(strategy, order, seed, stage, position, prompt):
+    return {"a": 0.0, "b": 50.0, "c": 90.0}[order[position - 1]]
+
+
+def test_a_mean_by_stage_is_over_the_same_chains_at_every_stage(tmp_path):
+    orders = [["a", "b", "c"], ["c", "a", "b"]]
+    run = open_run(write_sequence_run(tmp_path, constant, orders=orders, strategies=["original"]))
+    scores = sequence_scores(run).query("test_prompts == 'original' and not is_final")
+    # The second order ends after its first stage. No score ever changes, so no mean may either.
+    short = scores[(scores["order"] == "a > b > c") | (scores["stage"] <= 1)]
+    means = furthest(short).groupby(["stage", "position"])["value"].mean().unstack("stage")
+    assert means.eq(means[0], axis=0).all().all() and list(means[0]) == [0, 50, 90]
+    assert stage_means(short)["n_chains"].eq(1).all()
+    assert list(stage_means(short)["learned"]) == pytest.approx([0, 25, 140 / 3])
+    assert stage_means(scores)["n_chains"].eq(2).all()
 
 
 def test_the_race_is_the_mean_over_learned_tasks(tmp_path):

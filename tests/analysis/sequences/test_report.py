@@ -18,8 +18,8 @@ from sapo_analysis.analysis.sequences import (
 )
 from sapo_analysis.analysis.sequences.live import LiveSequence
 from sapo_analysis.errors import InputError
-from sapo_analysis.spec import TrainingSettings
-from sapo_analysis.store import open_run
+from sapo_analysis.spec import SequenceStudy, TrainingSettings
+from sapo_analysis.store import create_run, open_run
 from sapo_analysis.store.live import LiveReader
 from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
 from tests.synthetic_sequence import write_sequence_run
@@ -173,7 +173,15 @@ def test_an_unfinished_run_gets_numbers_and_no_verdict(tmp_path):
     assert found["warnings"][0].startswith("3 of 3 chains are not complete")
     none = open_run(write_sequence_run(tmp_path, worked, name="none", stages=0, state="running"))
     found = sequence_report(none)
-    assert found["summary"] == [] and found["cost"] == [] and found["strategies"] == []
+    assert found["summary"] == [] and found["cost"] == []
+
+
+def test_a_run_that_has_hardly_begun_says_what_it_is_going_to_be(tmp_path):
+    study = SequenceStudy(orders=[["job", "add"]], strategies=["sapo"], seeds=[3, 4])
+    found = sequence_report(open_run(create_run(tmp_path, study)))
+    assert found["orders"] == ["job > add"] and found["seeds"] == [3, 4]
+    assert found["strategies"] == ["sapo+lora"] and found["n_candidates"] == {}
+    assert sizes_in_words(found).startswith("50 steps of 16 · ")
 
 
 def test_what_was_spent_counts_chains_that_went_all_the_way(tmp_path):
@@ -228,6 +236,33 @@ def scored(prompt, loss, n):
     return {"event": "scored", **at, "prompt": prompt, "loss": loss, "n": n, "stopped": n == 80}
 
 
+def trained(losses, diverged=False):
+    told = {"trial": "t", "task": "a", "every": 2, "losses": losses}
+    return {"event": "trained", **told, "diverged": diverged}
+
+
+def test_a_fine_tune_that_diverged_is_said(run):
+    race = LiveSequence(run.sequence)
+    race.take([trained([1.0], diverged=True)])
+    assert race.now == "a: a fine-tune diverged, and the chains that made it end"
+
+
+def test_a_matrix_is_over_the_chains_that_went_furthest(run):
+    race = LiveSequence(run.sequence)
+    race.take(
+        [
+            measured(0, [50, 20, 10]),
+            measured(1, [80, 30, 20], chain("sapo+lora")),
+            measured(1, [0, 0, 0], chain("sapo+lora", "b > c > a")),
+            measured(2, [70, 85, 25], chain("sapo+lora")),
+        ]
+    )
+    assert race.matrix("sapo+lora")[:3] == [[50, 20, 10], [80, 30, 20], [70, 85, 25]]
+    # Nobody has begun: the base model in the places of all three orders.
+    base = race.matrix("original+lora")[0]
+    assert base == [pytest.approx(80 / 3)] * 3
+
+
 def test_the_race_stands_as_the_events_say(run):
     race = LiveSequence(run.sequence)
     assert race.now == "" and race.candidates == []
@@ -248,7 +283,7 @@ def test_the_race_stands_as_the_events_say(run):
                 "prompt": "a-01",
                 "loss": 1.5,
             },
-            {"event": "trained", "trial": "t", "task": "a", "every": 2, "losses": [1.0, 0.5]},
+            trained([1.0, 0.5]),
             measured(1, [80, 30, 20], *both),
             measured(2, [70, 85, 25], chain("sapo+lora")),
         ]
