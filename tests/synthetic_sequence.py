@@ -35,15 +35,16 @@ def write_sequence_run(
     final_offset: float = 0.0,
     test_only: bool = True,
     stages: int | None = None,
-    diverged: Sequence[tuple[str, int]] = (),
+    diverged: Sequence[tuple[str, int] | tuple[str, int, str]] = (),
     state: str = "done",
     model: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a run.
 
     `chosen`: the suffix of the prompt each policy takes (default: 00, 01, 02 in turn); `losses` by
-    suffix at every state where sapo or sapp stands; `final_offset` is added to what all examples of
-    the last stage say; `stages`: how many are finished; `diverged`: (strategy, stage).
+    suffix at every state where sapo or sapp stands, with sapo-once also at θ_0; `final_offset` is
+    added to what all examples of the last stage say; `stages`: how many are finished; `diverged`:
+    (strategy, stage), or with the order that it is in.
     """
     study = SequenceStudy(
         name=name,
@@ -109,6 +110,9 @@ def write_sequence_run(
                         }
                     )
 
+    if any(strategy.policy == "sapo-once" for strategy in study.chosen_strategies):
+        for task in study.tasks:
+            tables["indicators"] += _losses("theta-0", task, losses or {})
     first = study.orders[0]
     measure("theta-0", "", first, 0, 0, {})
     for order in study.orders:
@@ -120,7 +124,10 @@ def write_sequence_run(
                     prompts[task] = f"{task}-{picks[strategy.policy]}"
                     unit = f"{order_name(order)}{strategy}{seed}{stage}"
                     result = f"s-{abs(hash(unit)):x}"
-                    broke = (str(strategy), stage) in diverged
+                    broke = {
+                        (str(strategy), stage),
+                        (str(strategy), stage, order_name(order)),
+                    } & set(diverged)
                     looks = strategy.policy in ("sapo", "sapp")
                     tables["chains"].append(
                         {
@@ -140,20 +147,8 @@ def write_sequence_run(
                             "train_examples": 800,
                         }
                     )
-                    if looks and losses is not None:
-                        tables["indicators"] += [
-                            {
-                                "state_id": state_id,
-                                "task": task,
-                                "prompt_id": f"{task}-{suffix}",
-                                "name": "pre_update_loss",
-                                "value": value,
-                                "unit": "nats/token",
-                                "n_examples": 250,
-                                "exact": True,
-                            }
-                            for suffix, value in losses.items()
-                        ]
+                    if looks:
+                        tables["indicators"] += _losses(state_id, task, losses or {})
                     if broke:
                         break
                     measure(result, str(strategy), order, seed, stage, prompts)
@@ -182,3 +177,19 @@ def write_sequence_run(
         },
     )
     return path
+
+
+def _losses(state_id: str, task: str, losses: Mapping[str, float]) -> list[dict[str, Any]]:
+    return [
+        {
+            "state_id": state_id,
+            "task": task,
+            "prompt_id": f"{task}-{suffix}",
+            "name": "pre_update_loss",
+            "value": value,
+            "unit": "nats/token",
+            "n_examples": 250,
+            "exact": True,
+        }
+        for suffix, value in losses.items()
+    ]

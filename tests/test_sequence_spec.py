@@ -54,6 +54,7 @@ def test_a_spec_survives_the_way_through_json_and_keeps_its_kind(tmp_path):
         ({"strategies": ["sapoo"]}, "Did you mean 'sapo'? Known: original, paft, random"),
         ({"strategies": ["sapo+lorra"]}, "Did you mean 'lora'? Known: ewc, full, lora, lora-inc"),
         ({"strategies": ["sapo", "sapo+lora"]}, "'sapo+lora' is there twice"),
+        ({"strategies": ["sapo+"]}, "Unknown method in strategy 'sapo+': ''"),
         ({"replay": {"ratio": 0.01}}, "less than half a row"),
         ({"evaluation": {"examples": 50, "final_examples": 20}}, "less than examples = 50"),
         ({"strategies": ["original+full"], "dtype": "bfloat16"}, "small steps are lost"),
@@ -201,7 +202,10 @@ def test_parity_takes_the_released_settings_and_says_what_differs():
     assert study.training.max_grad_norm == 1.0
     assert study.orders == tiny_sequence().orders and study.seeds == (0,)
     said = "\n".join(deviations)
-    for words in ("600 examples and 90 steps", "full scale", "logarithmic", "ROUGE-L", "per GPU"):
+    for words in (
+        *("600 examples and 90 steps", "full scale", "logarithmic", "ROUGE-L", "per GPU"),
+        *("tests a learned task with the prompt it was learned with", "the release decodes 128"),
+    ):
         assert words in said
 
 
@@ -209,6 +213,13 @@ def test_parity_of_a_paraphrase_study_leaves_out_what_it_does_not_have():
     study, deviations = paper_parity(ParaphraseStudy(past=["job"], current=["add"], prompts=3))
     assert study.lora.lora_alpha == 32 and study.prompts == 20
     assert not any("dropout" in line or "strategies" in line for line in deviations)
+
+
+def test_half_a_replayed_row_is_one():
+    study = tiny_sequence(strategies=["original+replay"], replay={"ratio": 0.125})
+    assert study.training.batch_size == 4 and study.replayed_rows == 1
+    with pytest.raises(InputError, match="less than half a row of a batch of 4"):
+        tiny_sequence(strategies=["original+replay"], replay={"ratio": 0.12})
 
 
 def test_parity_lists_what_the_release_does_not_have():

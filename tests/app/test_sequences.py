@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from sapo_analysis.spec import SequenceStudy
+from sapo_analysis.store import create_run
 from tests.app.test_explore import charts, frame_with, opened, text_of
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
@@ -37,6 +39,10 @@ def sequence_runs(tmp_path_factory):
     write_sequence_run(folder, score, name="half", stages=2, state="interrupted", seeds=[5])
     write_sequence_run(folder, score, name="none", stages=0, state="running", seeds=[6])
     write_sequence_run(folder, score, name="lone", strategies=["sapo"], test_only=False)
+    broke = [("random+lora", 2, "b > c > a")]
+    write_sequence_run(folder, score, name="broke", orders=ORDERS[:2], diverged=broke)
+    begun = create_run(folder, SequenceStudy(orders=["job", "add"], name="begun"))
+    begun.rename(folder / "begun-00000000")
     return folder
 
 
@@ -119,12 +125,18 @@ def test_every_tab_has_its_table(monkeypatch, sequence_runs, tab, column):
     assert len(frame_with(app, column)) > 0
 
 
-@pytest.mark.parametrize("name", ["half", "none"])
+@pytest.mark.parametrize("name", ["half", "none", "begun"])
 def test_a_run_under_way_has_no_verdict_and_no_crash(monkeypatch, sequence_runs, name):
     for tab in ("Along a sequence", "Contrasts", "Tasks", "Cost of choosing"):
         app = sequences(monkeypatch, sequence_runs, name, tab=tab)
         text = text_of(app)
         assert "is not done" in text and "Better." not in text
+
+
+def test_means_over_fewer_chains_than_planned_say_so(monkeypatch, sequence_runs):
+    assert "went furthest" not in text_of(sequences(monkeypatch, sequence_runs, "order-1"))
+    text = text_of(sequences(monkeypatch, sequence_runs, "broke"))
+    assert "over the chains that went furthest, of 2 each: random+lora 1." in text
 
 
 def test_a_single_strategy_says_what_the_contrast_needs(monkeypatch, sequence_runs):

@@ -11,13 +11,14 @@ from sapo_analysis.analysis.sequences import (
 )
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import choices_along, stage_matrix, strategy_intervals, strategy_race
-from sapo_analysis.figures.spec import Cells, Intervals, Points
-from sapo_analysis.figures.theme import POLICIES
+from sapo_analysis.figures.spec import Cells, Intervals, Line, Points
+from sapo_analysis.figures.theme import DASHES, POLICIES
 from sapo_analysis.spec import POLICIES as POLICY_NAMES
 from sapo_analysis.store import open_run
 from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
 from tests.figures.test_renderers import matplotlib_points, plotly_points, same, spec_points
 from tests.synthetic_sequence import write_sequence_run
+from tests.watched import rewrite
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,17 @@ def layers(spec, kind):
 def test_every_policy_has_a_colour_and_a_marker_of_its_own():
     assert set(POLICIES) == set(POLICY_NAMES)
     assert len(set(POLICIES.values())) == len({m for _, m in POLICIES.values()}) == len(POLICIES)
+    assert len(set(DASHES.values())) == len(DASHES) and set(DASHES) == set(POLICIES)
+
+
+def test_lines_are_dashed_alike_on_screen_and_on_paper(scores):
+    spec = strategy_race(stage_means(scores), method="lora")
+    dashes = [layer.dash for layer in layers(spec, Line)]
+    assert dashes == [DASHES[policy] for policy in ("original", "random", "sapo")]
+    drawn = [t.line.dash for t in spec.to_plotly().data if t.mode == "lines"]
+    assert drawn == ["7.8px,2.6px", "1.95px,1.95px", "solid"]
+    on_paper = [line.get_linestyle() for line in spec.to_matplotlib().axes[0].get_lines()]
+    assert on_paper.count("--") == 2 and on_paper.count("-") >= 1
 
 
 def test_intervals_are_drawn_where_they_exist(scores, made):
@@ -87,6 +99,31 @@ def test_stages_that_are_not_there_yet_are_empty_rows(tmp_path):
     half = open_run(write_sequence_run(tmp_path, worked, stages=1, state="running"))
     (cells,) = layers(stage_matrix(sequence_scores(half), ["sapo+lora"]), Cells)
     assert len(cells.values) == 2
+
+
+def test_the_matrix_of_chains_of_unequal_length_shows_no_change_that_never_was(tmp_path):
+    def constant(strategy, order, seed, stage, position, prompt):
+        return {"a": 0.0, "b": 50.0, "c": 90.0}[order[position - 1]]
+
+    orders = [["a", "b", "c"], ["c", "a", "b"]]
+    run = open_run(write_sequence_run(tmp_path, constant, orders=orders, strategies=["original"]))
+    scores = sequence_scores(run)
+    short = scores[(scores["order"] == "a > b > c") | (scores["stage"] <= 1)]
+    (cells,) = layers(stage_matrix(short, ["original+lora"]), Cells)
+    assert all(gain == 0 for row in cells.values for gain in row)
+    assert cells.texts[0] == cells.texts[3] == ("0", "50", "90")
+
+
+def test_the_losses_that_sapo_once_chose_by_are_those_at_the_base_model(tmp_path):
+    path = write_sequence_run(
+        tmp_path, worked, strategies=["sapo", "sapo-once"], losses={"00": 1.5, "01": 1.0}
+    )
+    at_base = "state_id == 'theta-0' and task == 'b'"
+    rewrite(path, "indicators", lambda t: t.assign(value=t["value"] + 7 * t.eval(at_base)))
+    table = candidates_along(open_run(path), "a > b > c", "sapo-once+lora", 0)
+    assert table.groupby("stage")["loss"].min().to_dict() == {1: 1.0, 2: 8.0, 3: 1.0}
+    spec = choices_along(table, strategy="sapo-once+lora")
+    assert spec.panels[0].y_label == "pre-update loss at the base model (nats per token)"
 
 
 def test_choices_mark_the_chosen_one_and_the_original(made):

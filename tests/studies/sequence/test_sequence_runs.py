@@ -185,16 +185,51 @@ def test_drawn_prompts_make_another_fine_tune_than_the_original_alone(finished):
     assert not set(paft["trial_id"]) & set(original["trial_id"])
 
 
-def test_strategies_share_order_initialisation_and_examples(finished):
-    # At the first stage two strategies with one prompt are one fine-tune; from other states the
-    # first batch is still the same, so losses under one prompt differ by the state alone.
-    work = SequenceWork(
-        make_sequence_plan(finished.sequence), choose_device("cpu"), finished.path / "none"
+def test_strategies_share_initialisation_order_and_dropout_at_every_stage(tmp_path, monkeypatch):
+    make, met = SequenceWork._member, {}
+
+    def looks(work, tune, tuned):
+        member = make(work, tune, tuned)
+        place = (*tune.place.learned, tune.task)
+        met.setdefault(place, []).append((tune.place.start.seed, member.seed))
+        return member
+
+    monkeypatch.setattr(SequenceWork, "_member", looks)
+    orders = [["sentiment", "add", "job"], ["sentiment", "job", "add"]]
+    strategies = ["sapp", "random+lora-inc", "original+replay", "sapo+ewc"]
+    run_to_end(create_run(tmp_path, tiny_sequence(orders=orders, strategies=strategies)))
+    # Whatever the strategy, and whatever is to be learned afterwards; at no two places alike.
+    assert len(met) == 5 and len(met["sentiment", "add"]) == 4
+    assert all(len(set(seeds)) == 1 and seeds[0][0] == seeds[0][1] for seeds in met.values())
+    assert len({seeds[0] for seeds in met.values()}) == 5
+
+
+def test_scoring_in_full_is_asked_for_where_a_policy_needs_it_alone(run_of):
+    run = run_of(tiny_sequence(strategies=["sapp", "sapo-once"], scoring={"examples": 60}))
+    at_base = run.table("indicators").query("state_id == 'theta-0' and name == 'pre_update_loss'")
+    exact = at_base.groupby("task")["exact"]
+    # sapp looks at the base model before the first task alone.
+    assert exact.all().to_dict() == {"sentiment": True, "add": False}
+
+
+@pytest.mark.parametrize("early_stop", [True, False])
+def test_a_candidate_whose_loss_is_no_number_is_never_chosen_or_passed_over(tmp_path, early_stop):
+    text = "Zebra quartz: add the two numbers."
+    study = tiny_sequence(
+        strategies=["sapo"],
+        orders=["add", "job"],
+        own_prompts={"add": [text]},
+        scoring={"examples": 20, "early_stop": early_stop},
     )
-    order = finished.sequence.orders[0]
-    chains = [c for g in work.plan.groups for c in g.chains if c.order == order and g.stage == 1]
-    starts = {work._place(chain).start.seed for chain in chains}
-    assert len(starts) == 1
+    plan = make_sequence_plan(study)
+    work = SequenceWork(plan, choose_device("cpu"), tmp_path)
+    work.check()
+    tokens = work.engine.encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
+    work.base.get_input_embeddings().weight.data[tokens] = float("nan")
+    with pytest.raises(InputError, match="loss nan"):
+        for group in plan.groups:
+            if group.kind == "score":
+                work.run(group)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +336,21 @@ def test_a_chain_that_diverges_ends_and_the_others_go_on(run_of):
     assert trials[ended["trial_id"].iloc[0]] == "diverged"
     assert not set(run.table("scores")["state_id"]) & {f"s-{ended['trial_id'].iloc[0]}"}
     assert run.status.state == "done"
+
+
+def test_a_last_update_that_overflows_ends_a_chain_too(run_of):
+    # A single step: its loss is that of the state before, and finite.
+    run = run_of(
+        tiny_sequence(
+            strategies=["original+full"],
+            full={"learning_rate": 1e38},
+            training={"examples": 24, "batch_size": 4, "steps": 1},
+        )
+    )
+    losses = run.table("curves").query("series == 'train_loss'")["value"]
+    assert len(losses) == 1 and np.isfinite(losses).all()
+    assert list(run.table("chains")["result_state_id"].isna()) == [True]
+    assert list(run.table("trials")["status"]) == ["diverged"]
 
 
 def test_a_run_with_a_diverged_chain_is_resumed(run_of, tmp_path, monkeypatch):
