@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.sequences import LEAST_ORDERS, SHORT, TASK_METRICS
+from sapo_analysis.analysis.sequences import LEAST, SHORT, TASK_METRICS
 from sapo_analysis.app.components.text import MISSING
 
 Report = dict[str, Any]
@@ -59,7 +59,7 @@ def contrasts_tab(found: Report, kind: str) -> None:
     )
     st.caption(
         "AP, BWT and FWT with original test prompts are tested, by p, Holm, from"
-        f" {LEAST_ORDERS} orders on; everything else is described, and p is uncorrected."
+        f" {LEAST} orders on; everything else is described, and p is uncorrected."
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sapo_analysis.analysis.sequences import (
-    LEAST_ORDERS,
+    LEAST,
     METRICS,
     SHORT,
     TEST_PROMPTS,
@@ -36,8 +36,6 @@ def show_sequences(report: Report) -> None:
         show(line)
     for block in blocks(report):
         show_table(block.title, block.columns, block.rows, block.note)
-    for warning in report["warnings"]:
-        show(f"Warning: {warning}")
 
 
 def sequences_markdown(report: Report) -> str:
@@ -45,7 +43,6 @@ def sequences_markdown(report: Report) -> str:
     parts = list(_head(report))
     for block in blocks(report):
         parts += [f"**{block.title}**", as_markdown(block), block.note]
-    parts += [f"Warning: {warning}" for warning in report["warnings"]]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -77,8 +74,9 @@ def metrics_block(report: Report) -> Block:
         "Metrics with original test prompts",
         ["strategy", *SHORT.values()],
         rows,
-        f"Mean (95 % over {_n(report)}). Points; forgetting in loss: nats per token. BWT: averaged"
-        " over stages as released; negative is forgetting. FWT: on tasks not learned yet.",
+        f"Mean (95 % over {_n(report)}; none below {LEAST}). Points; forgetting in loss: nats per"
+        " token. BWT: averaged over stages as released; negative is forgetting. FWT: on tasks not"
+        " learned yet.",
     )
 
 
@@ -121,13 +119,13 @@ def contrasts_block(report: Report) -> Block:
     how = (
         f"Holm: over the {n} contrasts beside the primary one."
         if n
-        else f"Nothing is tested with fewer than {LEAST_ORDERS} orders; p is uncorrected."
+        else f"Nothing is tested with fewer than {LEAST} orders; p is uncorrected."
     )
     return Block(
         "Contrasts with original test prompts",
         ["strategy − reference", "metric", "difference", "95 %", "p", "Holm"],
         rows,
-        f"Paired by order and seed. {how}",
+        f"Paired by order and seed. {how} With other test prompts: --json.",
     )
 
 
@@ -143,8 +141,9 @@ def chosen_block(report: Report) -> Block:
         "Chosen prompts",
         ["strategy", *tasks],
         rows,
-        "The prompt chosen most often, how often, and of how many times the task was learned."
-        " All counts: --json. Texts and losses, stage by stage: Sequences in the app.",
+        "The prompt chosen most often, how often, and of how many times the task was learned; -00"
+        " is the original. All counts: --json. Texts and losses, stage by stage: Sequences in the"
+        " app.",
     )
 
 
@@ -170,12 +169,12 @@ def cost_block(report: Report) -> Block:
             "choosing (s)",
             "texts read",
             "training (s)",
-            "share",
-            "of texts",
+            "share of time",
+            "share of texts",
             "regret (stages)",
         ],
         rows,
-        "share: of choosing in choosing and training, by time (a stack's time is shared evenly) and"
+        "Share: of choosing in choosing and training, by time (a stack's time is shared evenly) and"
         " by texts, where one trained on counts like one read. By time it grows with the number of"
         " strategies: compare within a run. Regret: loss of the chosen prompt − the lowest at that"
         " state (nats/token), mean over the stages where it is known, which are few where a policy"
@@ -184,27 +183,23 @@ def cost_block(report: Report) -> Block:
 
 
 def tasks_block(report: Report) -> Block:
-    """Per strategy and task, with original test prompts: final score, and change since learned."""
+    """Per strategy and task, with original test prompts: score just learned, and at the end."""
     by = {
         (row["strategy"], row["eval_task"]): row
         for row in _of(report["tasks_of_strategies"], "original")
     }
     tasks = dict.fromkeys(task for _, task in by)
     rows = [
-        [
-            s,
-            *(
-                f"{by[s, task]['final']:.1f} ({_signed(by[s, task]['change'], 1)})"
-                for task in tasks
-            ),
-        ]
+        [s, *(f"{by[s, t]['just_learned']:.1f} → {by[s, t]['final']:.1f}" for t in tasks)]
         for s in dict.fromkeys(strategy for strategy, _ in by)
     ]
+    base = ["base model", *(f"{report['base'][task]:.1f}" for task in tasks)]
     return Block(
-        "Final score by task, with original test prompts",
+        "Score by task, with original test prompts",
         ["strategy", *tasks],
-        rows,
-        "In brackets: change since the task was just learned, where it was not the last (points).",
+        [base, *rows] if rows else [],
+        "When just learned → after the last stage, over the same chains; a task that was learned"
+        " last stands in both. Intervals and changes: --json.",
     )
 
 
@@ -225,6 +220,8 @@ def _head(report: Report) -> Iterator[str]:
         yield report["no_primary"]
     for row in report["state_adaptive"]:
         yield row["sentence"]
+    for warning in report["warnings"]:
+        yield f"Warning: {warning}"
 
 
 def _n(report: Report) -> str:

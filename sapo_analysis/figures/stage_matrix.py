@@ -30,7 +30,7 @@ def stage_matrix(
     """Scores by stage (down, the base model first) and task (across), a panel per strategy.
 
     The number is the score; the colour its gain over the base model, so forgetting is what fades
-    down a column. Means over seeds; over orders too, by position, unless one is chosen. Where
+    down a column. Means over seeds, then over orders, by position, unless one is chosen. Where
     chains are under way or diverged, over those that went furthest.
 
     Args:
@@ -55,7 +55,8 @@ def stage_matrix(
     if not strategies:
         raise InputError("No strategy was given. Name at least one.")
     chosen = furthest(own[own["strategy"].isin(list(strategies))])
-    means = chosen.groupby(["strategy", "stage", "position"], sort=False)["value"].mean()
+    by_order = chosen.groupby(["strategy", "stage", "position", "order"], sort=False)["value"]
+    means = by_order.mean().groupby(["strategy", "stage", "position"], sort=False).mean()
     names = _names(own, order)
     limit = _limit(means)
     return FigureSpec(

@@ -7,10 +7,11 @@ from sapo_analysis.analysis.sequences.choices import (
     chosen_prompts,
     same_choices,
 )
-from sapo_analysis.analysis.sequences.contrasts import LEAST_ORDERS, TESTED, contrasts
+from sapo_analysis.analysis.sequences.contrasts import TESTED, contrasts
 from sapo_analysis.analysis.sequences.families import families
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
 from sapo_analysis.analysis.sequences.metrics import (
+    LEAST,
     METRICS,
     SHORT,
     SUMMARY_COLUMNS,
@@ -23,7 +24,7 @@ from sapo_analysis.analysis.sequences.report import sequence_report, sizes_in_wo
 from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 
 __all__ = [
-    "LEAST_ORDERS",
+    "LEAST",
     "METRICS",
     "SHORT",
     "SUMMARY_COLUMNS",

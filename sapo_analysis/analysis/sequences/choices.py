@@ -18,11 +18,12 @@ _STAGE = ["order", "seed", "stage"]
 def choices(runs: Run | Sequence[Run]) -> pd.DataFrame:
     """One row per stage of every chain: its `chains` row, and what is known of the candidates.
 
-    Added columns: `run_id`, `strategy`, `text` (of the chosen prompt), `loss` (its pre-update loss
-    at the chain's own state, nats per token), `lowest` (of all candidates there), `n_candidates`,
-    and `regret` = loss − lowest. Losses are known where a policy had them scored at that very
-    state; regret where none of them stopped early, else prompts that are bad enough to be stopped
-    would be missing from its mean. `paft`, which trains with many prompts, has none. Else nan.
+    Added columns: `run_id`, `strategy`, `text` (of the chosen prompt), `loss` (its pre-update
+    loss at the chain's own state, nats per token), `lowest` (of all candidates there),
+    `n_candidates`, and `regret` = loss − lowest. Losses are known where a policy had them
+    scored at that very state; regret where none of them stopped early, else prompts that are
+    bad enough to be stopped would be missing from its mean (of `sapo`, which takes the lowest,
+    it is known all the same). `paft`, which trains with many prompts, has none. Else nan.
     """
     opened = as_runs(runs)
     return pd.concat([_of_run(run) for run in opened], ignore_index=True)
@@ -42,7 +43,8 @@ def _of_run(run: Run) -> pd.DataFrame:
         .merge(pool.reset_index(), on=at, how="left")
         .merge(texts, on=["task", "prompt_id"], how="left")
     )
-    known = found.pop("in_full").eq(True) & (found["policy"] != "paft")
+    in_full = found.pop("in_full").eq(True) | (found["policy"] == "sapo")
+    known = in_full & (found["policy"] != "paft")
     found["regret"] = (found["loss"] - found["lowest"]).where(known)
     found.insert(0, "strategy", found["policy"] + "+" + found["method"])
     found.insert(0, "run_id", run.run_id)

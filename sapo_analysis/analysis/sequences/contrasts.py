@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.intervals import NAN, Floats
-from sapo_analysis.analysis.sequences.metrics import METRICS, interval_over, means_over, unit_of
+from sapo_analysis.analysis.sequences.metrics import (
+    LEAST,
+    METRICS,
+    interval_over,
+    means_over,
+    unit_of,
+)
 from sapo_analysis.spec import MethodName, Strategy
 
 PRIMARY = ("sapo", "random", "ap", "original")
@@ -18,9 +24,6 @@ PRIMARY = ("sapo", "random", "ap", "original")
 
 TESTED = ("ap", "bwt", "fwt")
 """Metrics that are tested, with original test prompts; all others are described."""
-
-LEAST_ORDERS = 3
-"""Below, a spread over orders is hardly known: nothing is tested, and there is no verdict."""
 
 
 def primary_method(strategies: Sequence[Strategy]) -> MethodName:
@@ -49,7 +52,7 @@ def contrasts(metrics: pd.DataFrame, method: MethodName = "lora") -> pd.DataFram
 
     `p` is uncorrected. Tested are the primary contrast, by its p, and the other ones in `TESTED`
     with original test prompts, by `p_holm`: Holm corrected over all of them. All else is described,
-    and everything with fewer than `LEAST_ORDERS` orders.
+    and everything with fewer than `LEAST` orders.
 
     Args:
         metrics: as `chain_metrics` gives them.
@@ -57,7 +60,7 @@ def contrasts(metrics: pd.DataFrame, method: MethodName = "lora") -> pd.DataFram
     """
     frame = pd.DataFrame(_rows(metrics, method), columns=_COLUMNS)
     tested = frame["metric"].isin(TESTED) & (frame["test_prompts"] == "original")
-    tested &= frame["p"].notna() & (frame["n_orders"] >= LEAST_ORDERS)
+    tested &= frame["p"].notna() & (frame["n_orders"] >= LEAST)
     family = tested & ~frame["is_primary"].astype(bool)
     if family.any():
         from statsmodels.stats.multitest import multipletests
@@ -108,7 +111,7 @@ def _pairs(known: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def t_test(differences: Floats) -> float:
-    """Two-sided p of a mean difference of zero; nan with fewer than two.
+    """Two-sided p of a mean difference of zero; nan with fewer than `LEAST`.
 
     Differences that are all the same say nothing about their spread: 1 where that is zero, else
     nan.
@@ -116,7 +119,7 @@ def t_test(differences: Floats) -> float:
     from scipy.stats import t
 
     n = len(differences)
-    if n < 2:
+    if n < LEAST:
         return NAN
     error = float(np.std(differences, ddof=1)) / math.sqrt(n)
     mean = float(np.mean(differences))

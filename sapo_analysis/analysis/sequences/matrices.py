@@ -24,9 +24,10 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
     """One row per (chain, stage, evaluated task, kind of test prompt, number of examples).
 
     Columns: `run_id`, `order` (tasks in learned order, joined by " > "), `policy`, `method`,
-    `strategy`, `seed`, `stage` (0 is θ_0), `n_stages`, `eval_task`, `position` (of that task in the
-    order, from 1), `test_prompts`, `n_examples`, `is_final` (all examples of the last stage, not
-    only those that every stage shares), `value` (0 to 100), `loss` (nats per token).
+    `strategy`, `seed`, `stage` (0 is θ_0), `n_stages`, `eval_task`, `position` (of that task in
+    the order, from 1), `test_prompts`, `n_examples`, `is_final` (over all examples of the last
+    stage, where these are more than those that every stage shares; else no row is), `value` (0
+    to 100), `loss` (nats per token).
 
     A stage that is not there yet has no rows; a chain that diverged ends.
 

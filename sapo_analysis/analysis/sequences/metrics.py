@@ -89,7 +89,8 @@ def stage_means(scores: pd.DataFrame) -> pd.DataFrame:
     """One row per (strategy, kind of test prompt, stage): the race as it went.
 
     `learned`: mean score on the tasks learned by then; `ahead`: mean gain over θ_0 on those that
-    were not (nan at the last stage). Means over the `n_chains` chains that went `furthest`.
+    were not (nan at the last stage). Means over the `n_chains` chains that went `furthest`, seeds
+    averaged within an order.
     """
     columns = ["strategy", "test_prompts", "stage", "learned", "ahead", "n_chains"]
     if scores.empty:
@@ -105,10 +106,12 @@ def stage_means(scores: pd.DataFrame) -> pd.DataFrame:
     after["learned"] = after["value"].where(is_learned)
     after["ahead"] = after["gain"].where(~is_learned)
     chains = after.groupby([*keys, "stage"], sort=False)[["learned", "ahead"]].mean().reset_index()
-    by = chains.groupby(["strategy", "test_prompts", "stage"], sort=False)
-    return by.agg(
+    at = ["strategy", "test_prompts", "stage"]
+    orders = chains.groupby([*at, "order"], sort=False).agg(
         learned=("learned", "mean"), ahead=("ahead", "mean"), n_chains=("learned", "size")
-    ).reset_index()
+    )
+    by = orders.groupby(at, sort=False)
+    return by.agg({"learned": "mean", "ahead": "mean", "n_chains": "sum"}).reset_index()
 
 
 def summary(metrics: pd.DataFrame) -> pd.DataFrame:
@@ -116,7 +119,7 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
 
     Seeds are averaged within an order; Student t over orders, so the interval speaks of other
     orders of these tasks. With a single order it is taken over its seeds and speaks of that order
-    alone; `unit` says which. With one of either there is no interval (nan).
+    alone; `unit` says which. With fewer than `LEAST` there is no interval (nan).
 
     Args:
         metrics: as `chain_metrics` gives them.
@@ -142,6 +145,9 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
+LEAST = 3
+"""Values below which their spread is hardly known: no interval, nothing tested, no verdict."""
+
 Unit = Literal["order", "seed"]
 UNITS: dict[Unit, str] = {"order": "orders", "seed": "seeds of one order"}
 """What values are independent over, and how that is said."""
@@ -157,13 +163,13 @@ def interval_over(
 ) -> tuple[float, float, float, str]:
     """Mean of a column of rows with `order` and `seed`, its 95 % interval, and what that is over.
 
-    Values that are all the same say nothing about their spread: no interval (nan). Without `unit`,
-    that of `rows`.
+    Fewer than `LEAST` values, or values that are all the same, say too little about their spread:
+    no interval (nan). Without `unit`, that of `rows`.
     """
     unit = unit or unit_of(rows)
     values = means_over(rows, column, unit)
     mean, lower, upper = mean_interval(values, values, "new_tasks")
-    if not differs(values):
+    if len(values) < LEAST or not differs(values):
         return mean, NAN, NAN, UNITS[unit]
     return mean, lower, upper, UNITS[unit]
 

@@ -16,14 +16,13 @@ from sapo_analysis.analysis.sequences.choices import (
     same_choices,
 )
 from sapo_analysis.analysis.sequences.contrasts import (
-    LEAST_ORDERS,
     PRIMARY,
     TESTED,
     contrasts,
     primary_method,
 )
 from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
-from sapo_analysis.analysis.sequences.metrics import METRICS, chain_metrics, summary
+from sapo_analysis.analysis.sequences.metrics import LEAST, METRICS, chain_metrics, summary
 from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 from sapo_analysis.analysis.sequences.verdicts import (
     adaptive_sentence,
@@ -47,10 +46,11 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
     scores = sequence_scores(opened)
     found = choices(opened)
     metrics = chain_metrics(scores)
+    base = scores.query("stage == 0 and test_prompts == 'original' and not is_final")
     strategies = [s for run in opened for s in run.sequence.chosen_strategies]
     method = primary_method(strategies)
     compared = contrasts(metrics, method)
-    incomplete = _incomplete(opened, metrics)
+    warnings = [*_incomplete(opened, metrics), *_unpaired(strategies)]
     # What was chosen and spent on the way stands for chains that went all the way.
     chain = ["order", "strategy", "seed"]
     whole = found.merge(metrics[chain].drop_duplicates(), on=chain)
@@ -78,14 +78,16 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "state_adaptive": _state_adaptive(compared, agreement, silent),
         "contrasts": _records(compared),
         "summary": _records(summary(metrics)),
+        "base": {str(t): float(v) for t, v in base.groupby("eval_task")["value"].mean().items()},
         "tasks_of_strategies": _records(task_metrics(scores)),
         "chosen": _records(chosen_prompts(whole)),
         "cost": _records(choosing_cost(whole)),
         "regret": _regret(whole),
-        "warnings": incomplete,
+        "warnings": warnings,
         "definitions": {
             **METRICS,
             **TASK_METRICS,
+            "base": "score of the base model by task, original test prompts (0 to 100)",
             "chosen": "per strategy and task, how often each prompt was chosen over orders and"
             " seeds; original and paft choose nothing",
             "test_prompts": ", ".join(TEST_PROMPTS),
@@ -95,7 +97,7 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
             f" ({PRIMARY[0]} − {PRIMARY[1]} with {method}, {PRIMARY[2]}, {PRIMARY[3]} test"
             " prompts)",
             "p_holm": f"p corrected by Holm over the other contrasts in {', '.join(TESTED)} with"
-            f" original test prompts; from {LEAST_ORDERS} orders on",
+            f" original test prompts; from {LEAST} orders on",
             "share": "of choosing in choosing and training, by time; fine-tunes of a stack share"
             " its time evenly, so it hangs on how many there were",
             "share_of_texts": "the same by texts read; one is read forwards to choose, forwards and"
@@ -221,6 +223,19 @@ def _unequal(planned: set[tuple[str, str, int]]) -> list[str]:
     ]
 
 
+def _unpaired(strategies: Iterable[Strategy]) -> list[str]:
+    """Strategies that stand against nothing, since their method has no `original`."""
+    names = _named(strategies)
+    alone = [n for n in names if f"original+{n.split('+')[1]}" not in names]
+    if not alone:
+        return []
+    needed = _named(f"original+{name.split('+')[1]}" for name in alone)
+    return [
+        f"{', '.join(alone)} stand against no original of their method; for contrasts run"
+        f" {', '.join(needed)} too."
+    ]
+
+
 def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
     planned = {
         (order_name(order), str(strategy), seed)
@@ -238,6 +253,6 @@ def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     return [
         *unequal,
-        f"{len(missing)} of {len(planned)} chains are not complete (under way, or their training"
+        f"{len(missing)} of {len(planned)} chains are not complete (not finished, or their training"
         f" diverged) and are left out: {first}{more}.",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sapo_analysis.analysis.sequences.contrasts import LEAST_ORDERS
+from sapo_analysis.analysis.sequences.metrics import LEAST
 from sapo_analysis.analysis.wording import signed
 
 Verdict = Literal["better", "worse", "unclear", "too few"]
@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 def primary_verdict(row: Row) -> Verdict:
     """Whether the strategy is better than its reference, by the 95 % interval over orders."""
-    if row["n_orders"] < LEAST_ORDERS:
+    if row["n_orders"] < LEAST:
         return "too few"
     if not _has_interval(row):
         return "unclear"
@@ -38,7 +38,7 @@ def adaptive_verdict(row: Row) -> Adaptive:
     where they always choose alike; else it is not shown. Whether the two differ is another
     question, which the contrasts answer with their correction.
     """
-    if row["n_orders"] < LEAST_ORDERS:
+    if row["n_orders"] < LEAST:
         return "too few"
     if not _has_interval(row):
         return "as well" if row["value"] == 0 else "not shown"
@@ -63,7 +63,7 @@ def adaptive_sentence(row: Row, verdict: Adaptive | None, same: int, of: int) ->
         "as well": f"choosing once does as well (within ±{AS_WELL_WITHIN:g} points)",
         "not shown": "choosing once is not shown to do as well"
         f" (within ±{AS_WELL_WITHIN:g} points)",
-        "too few": f"too few orders (fewer than {LEAST_ORDERS})",
+        "too few": f"too few orders (fewer than {LEAST})",
     }
     return (
         f"State-adaptive? {row['strategy']} − {row['reference']} ="
@@ -82,7 +82,7 @@ def interval(row: Row, digits: int) -> str:
 
 
 def _beyond(verdict: str) -> str:
-    return f" orders (fewer than {LEAST_ORDERS})" if verdict == "too few" else ""
+    return f" orders (fewer than {LEAST})" if verdict == "too few" else ""
 
 
 def _has_interval(row: Row) -> bool:

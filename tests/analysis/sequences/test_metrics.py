@@ -141,7 +141,7 @@ def test_single_tasks_have_intervals_over_orders_too(tmp_path):
     assert (row["final_lower"], row["final_upper"]) == pytest.approx(expected)
     # In one of three orders b comes last: two remain to have changed since.
     assert (row["unit"], row["final_n"], row["change_n"]) == ("orders", 3, 2)
-    assert math.isfinite(row["change_lower"])
+    assert math.isnan(row["change_lower"]) and math.isfinite(row["change"])
 
 
 def test_of_several_orders_one_is_no_sample_and_its_seeds_do_not_stand_in(tmp_path):
@@ -152,7 +152,23 @@ def test_of_several_orders_one_is_no_sample_and_its_seeds_do_not_stand_in(tmp_pa
     # Only where a comes first can it change since.
     assert (row["unit"], row["change_n"], row["final_n"]) == ("orders", 1, 2)
     assert math.isfinite(row["change"]) and math.isnan(row["change_lower"])
-    assert math.isfinite(row["final_lower"])
+
+
+def test_two_orders_have_no_interval(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, noisy, orders=ORDERS[:2], seeds=[0, 1, 2]))
+    found = summary(chain_metrics(sequence_scores(run)))
+    assert found["value"].notna().all() and found["lower"].isna().all()
+
+
+def test_the_race_weighs_orders_as_average_performance_does(tmp_path):
+    one = open_run(write_sequence_run(tmp_path, noisy, orders=ORDERS[:1], seeds=[0, 1, 2]))
+    two = open_run(write_sequence_run(tmp_path, noisy, name="two", orders=ORDERS[1:], seeds=[0]))
+    scores = sequence_scores([one, two])
+    at_the_end = stage_means(scores).query("stage == 3").set_index(["strategy", "test_prompts"])
+    ap = summary(chain_metrics(scores)).query("metric == 'ap'")
+    for row in ap.itertuples():
+        own = at_the_end.loc[(row.strategy, row.test_prompts)]
+        assert own["learned"] == pytest.approx(row.value) and own["n_chains"] == 5
 
 
 def constant(strategy, order, seed, stage, position, prompt):

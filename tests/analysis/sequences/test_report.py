@@ -55,7 +55,9 @@ def test_regret_is_left_out_where_a_candidate_was_stopped_and_for_drawn_prompts(
     at_base = "state_id == 'theta-0' and prompt_id == 'a-02'"
     rewrite(path, "indicators", lambda t: t.assign(exact=~t.eval(at_base)))
     first = choices(open_run(path)).query("stage == 1").set_index("strategy")
-    assert first["regret"].isna().all() and first.loc["sapo+lora", "loss"] == 1.0
+    assert math.isnan(first.loc["original+lora", "regret"])
+    # What takes the lowest has none, whatever was stopped on the way.
+    assert first.loc["sapo+lora", "loss"] == 1.0 and first.loc["sapo+lora", "regret"] == 0.0
 
 
 def test_strategies_that_ran_on_fewer_orders_are_named(tmp_path):
@@ -182,6 +184,21 @@ def test_a_run_that_has_hardly_begun_says_what_it_is_going_to_be(tmp_path):
     assert found["orders"] == ["job > add"] and found["seeds"] == [3, 4]
     assert found["strategies"] == ["sapo+lora"] and found["n_candidates"] == {}
     assert sizes_in_words(found).startswith("50 steps of 16 · ")
+
+
+def test_strategies_without_an_original_of_their_method_are_named(tmp_path):
+    run = write_sequence_run(tmp_path, noisy, strategies=["original", "sapo+ewc", "random+ewc"])
+    (warning,) = sequence_report(open_run(run))["warnings"]
+    assert warning == (
+        "sapo+ewc, random+ewc stand against no original of their method; for contrasts run"
+        " original+ewc too."
+    )
+
+
+def test_the_base_models_scores_stand_beside(run):
+    found = sequence_report(run)["base"]
+    scores = sequence_scores(run).query("stage == 0 and test_prompts == 'original'")
+    assert found == {t: own["value"].iloc[0] for t, own in scores.groupby("eval_task")}
 
 
 def test_what_was_spent_counts_chains_that_went_all_the_way(tmp_path):
