@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -28,15 +29,15 @@ def run_picker(runs: dict[str, Run | DamagedRun]) -> Run | DamagedRun:
     return runs.get(str(chosen)) or next(iter(runs.values()))
 
 
-def absent_run(runs: dict[str, Run | DamagedRun]) -> None:
+def absent_runs(wanted: Sequence[str], runs: Mapping[str, Run | DamagedRun]) -> None:
     """Say so when the link names a run that is not here, instead of showing another silently."""
-    wanted = st.query_params.get("run")
-    if wanted and wanted not in runs:
-        st.warning(
-            f"Run {md(wanted)} is not here; another one is shown. Copy its folder into your runs"
-            " folder to see it.",
-            icon=":material/link_off:",
-        )
+    for run_id in wanted:
+        if run_id not in runs:
+            st.warning(
+                f"Run {md(run_id)} is not here; what else there is is shown. Copy its folder into"
+                " your runs folder to see it.",
+                icon=":material/link_off:",
+            )
 
 
 def elsewhere(run_id: str) -> None:

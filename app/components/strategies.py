@@ -7,10 +7,29 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.sequences import LEAST, SHORT, TASK_METRICS
+from sapo_analysis.analysis.sequences import LEAST, SHORT
 from sapo_analysis.app.components.text import MISSING
 
 Report = dict[str, Any]
+_TASK_COLUMNS = {
+    "final": "final",
+    "just_learned": "just learned",
+    "change": "change",
+    "gain_before": "gain before",
+    "loss_change": "loss change",
+}
+
+
+def _task_columns(definitions: dict[str, str]) -> dict[str, Any]:
+    columns = {}
+    for name, word in _TASK_COLUMNS.items():
+        digits = "%.3f" if name == "loss_change" else "%.1f"
+        number = st.column_config.NumberColumn
+        columns[name] = number(word, format=digits, help=definitions[name])
+        columns[f"{name}_lower"] = number(f"{word}, from", format=digits, help="95 %")
+        columns[f"{name}_upper"] = number(f"{word}, to", format=digits, help="95 %")
+        columns[f"{name}_n"] = number(f"{word}, n", help="Orders, or seeds of the one order.")
+    return columns
 
 
 def contrasts_tab(found: Report, kind: str) -> None:
@@ -48,9 +67,9 @@ def contrasts_tab(found: Report, kind: str) -> None:
             ),
             "lower": st.column_config.NumberColumn("from", format="%+.2f", help="95 %"),
             "upper": st.column_config.NumberColumn("to", format="%+.2f", help="95 %"),
-            "p": st.column_config.NumberColumn("p", format="%.3f", help=found["definitions"]["p"]),
+            "p": st.column_config.NumberColumn("p", format="%.4f", help=found["definitions"]["p"]),
             "p_holm": st.column_config.NumberColumn(
-                "p, Holm", format="%.3f", help=found["definitions"]["p_holm"]
+                "p, Holm", format="%.4f", help=found["definitions"]["p_holm"]
             ),
             "is_primary": st.column_config.CheckboxColumn("primary"),
             "n_orders": "orders",
@@ -76,32 +95,7 @@ def tasks_tab(found: Report, kind: str) -> None:
         alt="Tasks by strategy.",
         column_config={
             "eval_task": "task",
-            **{
-                f"{name}_{end}": st.column_config.NumberColumn(f"{word} {name}", format=form)
-                for name in TASK_METRICS
-                for end, word, form in (
-                    ("lower", "from", "%.2f"),
-                    ("upper", "to", "%.2f"),
-                    ("n", "n of", "%d"),
-                )
-            },
-            "final": st.column_config.NumberColumn(
-                "final score", format="%.1f", help=found["definitions"]["final"]
-            ),
-            "just_learned": st.column_config.NumberColumn(
-                "just learned", format="%.1f", help=found["definitions"]["just_learned"]
-            ),
-            "change": st.column_config.NumberColumn(
-                "change since", format="%+.1f", help=found["definitions"]["change"]
-            ),
-            "gain_before": st.column_config.NumberColumn(
-                "gain before",
-                format="%+.1f",
-                help=found["definitions"]["gain_before"],
-            ),
-            "loss_change": st.column_config.NumberColumn(
-                "loss change", format="%+.3f", help=found["definitions"]["loss_change"]
-            ),
+            **_task_columns(found["definitions"]),
         },
     )
 

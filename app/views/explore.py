@@ -39,7 +39,7 @@ def page() -> None:
     if wanted is not None and is_sequence(wanted):
         header.elsewhere(wanted.run_id)
     else:
-        header.absent_run(runs)
+        header.absent_runs(st.query_params.get_all("run"), runs)
     with st.container(horizontal=True, vertical_alignment="center"):
         run = header.run_picker(runs)
         beside = st.container(horizontal=True, vertical_alignment="center", width="content")

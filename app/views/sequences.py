@@ -64,8 +64,8 @@ def _picker(known: dict[str, Run]) -> list[Run]:
     """Choose runs; those of one study in several orders stand together."""
     keys = tuple((str(run.path), version(run)) for run in known.values())
     families = [[known[run_id] for run_id in ids] for ids in sequences.families(keys)]
-    wanted = [run_id for run_id in st.query_params.get_all("runs") if run_id in known]
-    first = wanted or [run.run_id for run in max(families, key=len)]
+    header.absent_runs(st.query_params.get_all("runs"), known)
+    first = [run.run_id for run in max(families, key=len)]
     chosen = st.multiselect(
         "Runs",
         list(known),
@@ -79,7 +79,7 @@ def _picker(known: dict[str, Run]) -> list[Run]:
         with st.container(horizontal=True):
             for i, family in enumerate(others):
                 st.button(
-                    f"{family[0].study.name} ({len(family)})",
+                    f"{family[0].study.name} ({len(family)})" if family[1:] else family[0].run_id,
                     key=f"family-{i}",
                     help=f"{family[0].study.model}: {', '.join(r.run_id for r in family)}",
                     type="tertiary",

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sapo_analysis.analysis.sequences.live import Choice, LiveSequence
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli.output import clean, number
 from sapo_analysis.cli.progress import StudyProgress
 from sapo_analysis.spec import SequenceStudy
@@ -42,27 +43,39 @@ class Race(StudyProgress):
         if self._reader is None:
             self._reader = LiveReader(path)
         self._race.take(self._reader.new())
-        if self._race.now:
-            phase = f"{status.phase} · {self._race.now}"
-            status = status.model_copy(update={"phase": phase if not self._live else status.phase})
-        super().__call__(path, status)
+        phase = status.phase or status.state
+        shown = phase
         if self._live:
-            self._picture.update(drawn(self._race, self._bar))
+            shown = ""  # it has a line of its own
+        elif self._race.now:
+            shown = f"{phase} · {self._race.now}"
+        super().__call__(path, status.model_copy(update={"phase": shown}))
+        if self._live:
+            height = self._console.size.height
+            self._picture.update(drawn(self._race, self._bar, phase, height))
 
 
-def drawn(race: LiveSequence, bar: Progress) -> Group:
-    """The whole picture: progress, the last choice, candidates at hand, standings."""
-    parts: list[Progress | Text | Table] = [bar]
+def drawn(race: LiveSequence, bar: Progress, phase: str = "", height: int = 1000) -> Group:
+    """The whole picture: progress, the last choice, candidates at hand, standings.
+
+    The matrix is left out where the terminal has too few lines (`height`) for all of it.
+    """
+    parts: list[Progress | Text | Table] = [bar, Text(clean(phase), no_wrap=True)]
     if race.now:
         parts.append(Text(clean(race.now)))
     if shown := race.candidates:
         most = max(choice.n for choice in shown)
         best = ", ".join(_worded(choice, most) for choice in shown[:_SHOWN])
         more = f" … {_worded(shown[-1], most)}" if len(shown) > _SHOWN else ""
-        parts.append(Text(clean(f"candidates by loss (nats/token): {best}{more}")))
+        task = race.scored_task
+        parts.append(Text(clean(f"{task}, candidates by loss (nats/token): {best}{more}")))
     if curve := next(reversed(race.curves.values()), None):
         parts.append(Text(f"last training curve: {_sparkline(curve)} {curve[-1]:.3f} nats/token"))
-    parts += [_standings(race), _matrix(race)]
+    parts.append(_standings(race))
+    # Of tables: title, head, three rules, rows; of the rest a line each, of candidates up to three.
+    lines = len(parts) + 2 + 5 + len(race.study.strategies) + 6 + len(race.study.tasks)
+    if lines <= height:
+        parts.append(_matrix(race))
     return Group(*parts)
 
 
@@ -71,11 +84,11 @@ def _standings(race: LiveSequence) -> Table:
         title=Text("So far, with original test prompts; no verdict before the end"),
         title_justify="left",
     )
-    for name in ("strategy", "stages", "score on learned", "kept", "ahead of learning"):
-        table.add_column(name, justify="left" if name == "strategy" else "right")
+    for name in ("strategy", "last choice", "stages", "score on learned", "kept", "ahead"):
+        table.add_column(name, justify="left" if name in ("strategy", "last choice") else "right")
     for own in race.standings():
-        numbers = [number(own.learned, 1), number(own.kept, 1, True), number(own.ahead, 1, True)]
-        table.add_row(Text(own.strategy), str(own.stages), *numbers)
+        numbers = [number(own.learned, 1), signed(own.kept, 1), signed(own.ahead, 1)]
+        table.add_row(Text(own.strategy), Text(clean(own.choice)), str(own.stages), *numbers)
     return table
 
 

@@ -34,8 +34,16 @@ def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
     exact, dropped = others[others["exact"]], others[~others["exact"]]
     layers: list[Layer] = [
         _points(exact[~exact["is_original"]], theme.GREY, "circle", 7.0, "candidate", 0.55),
-        _points(dropped, theme.GREY, "arrow-up", 7.0, "dropped early: at least this", 0.55),
+        _points(
+            dropped[~dropped["is_original"]],
+            *(theme.GREY, "arrow-up", 7.0, "dropped early: at least this", 0.55),
+        ),
         _points(exact[exact["is_original"]], theme.GREY, theme.MARK_ORIGINAL, 10.0, "original"),
+        _points(
+            dropped[dropped["is_original"]],
+            *(theme.GREY, theme.MARK_ORIGINAL, 10.0, "original, dropped early: at least this"),
+            hollow=True,
+        ),
         _points(table[table["is_chosen"]], color, marker, 13.0, "chosen"),
     ]
     policy = get_policy(as_strategy(strategy).policy)
@@ -63,7 +71,13 @@ def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
 
 
 def _points(
-    rows: pd.DataFrame, color: str, marker: str, size: float, label: str, opacity: float = 1.0
+    rows: pd.DataFrame,
+    color: str,
+    marker: str,
+    size: float,
+    label: str,
+    opacity: float = 1.0,
+    hollow: bool = False,
 ) -> Points:
     hover = tuple(
         f"{row['prompt_id']}: {'' if row['exact'] else 'at least '}{row['loss']:.3f}\n{row['text']}"
@@ -75,6 +89,7 @@ def _points(
         color,
         marker,
         size,
+        hollow,
         opacity=opacity,
         label=label,
         hover=hover,

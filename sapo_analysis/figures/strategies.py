@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from sapo_analysis.errors import InputError
@@ -94,10 +95,19 @@ def _metric_panel(
         x_label=TITLES[metric][1],
         y_label="",
         title=TITLES[metric][0],
+        x_range=_padded(rows),
         y_range=(-0.7, max(places) + 0.7),
         x_zero=metric != "ap",
         y_ticks=Ticks(places, tuple(heights)),
     )
+
+
+def _padded(rows: pd.DataFrame) -> tuple[float, float]:
+    """Room for every bar and a little more, so that none seems to go on beyond the edge."""
+    ends = rows[["value", "lower", "upper"]].to_numpy(dtype=float)
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    room = 0.05 * (high - low) or 1.0
+    return low - room, high + room
 
 
 def strategy_race(

@@ -14,7 +14,7 @@ from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.store.status import Status
 from tests.analysis.sequences.test_metrics import ORDERS, noisy
-from tests.analysis.sequences.test_report import chain, measured, scored
+from tests.analysis.sequences.test_report import chain, measured, scored, trained
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
 from tests.tiny_sequence import tiny_sequence
@@ -198,19 +198,17 @@ def test_the_terminal_draws_the_choice_and_the_standings(runs):
     assert "stage 1 of 3, a: sapo+lora takes a-01 (1.000 nats/token)" in text
     assert "a-01 1.000, a-00 ≥ 2.000 (stopped at 80)" in text
     assert "80.0" in text and "+10.0" in text and "after 1" in text
-    race.take(
-        [
-            {
-                "event": "trained",
-                "trial": "t",
-                "task": "a",
-                "every": 1,
-                "losses": [2.0, 1.0],
-                "diverged": False,
-            }
-        ]
-    )
+    race.take([trained([2.0, 1.0])])
     assert "█▁ 1.000 nats/token" in text_of(drawn(race, bar))
+    # A choice that no loss decided does not push one aside that a loss did; the table has both.
+    told = {"event": "chosen", "stage": 1, "state": "s", "task": "a", "loss": None}
+    race.take([{**told, "chain": chain("random+lora"), "prompt": "a-02"}])
+    text = text_of(drawn(race, bar))
+    assert "sapo+lora takes a-01" in text and "a, candidates by loss" in text
+    assert "│ random+lora    │ a-02" in text
+    # A terminal too low for everything keeps the standings whole.
+    low = text_of(drawn(race, bar, "training", 20))
+    assert "random+lora" in low and "after 1" not in low and "training" in low
 
 
 def test_off_a_terminal_lines_say_what_was_chosen_last(runs, tmp_path, capsys):

@@ -8,7 +8,8 @@ from typing import Any
 
 from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.plan import tasks_in
-from sapo_analysis.spec import SequenceStudy
+from sapo_analysis.policies import get_policy
+from sapo_analysis.spec import SequenceStudy, as_strategy
 from sapo_analysis.store.live import Event
 
 Chain = tuple[str, str, int]
@@ -37,6 +38,7 @@ class Standing:
     Attributes:
         strategy: its name.
         stages: stages finished, over all its chains.
+        choice: the prompt it took last, in words.
         learned: mean score on the tasks learned so far, at each chain's last stage (0 to 100).
         kept: mean change since each of these was just learned, the newest left out (points).
         ahead: mean gain over θ_0 on tasks not learned yet (points).
@@ -44,6 +46,7 @@ class Standing:
 
     strategy: str
     stages: int
+    choice: str
     learned: float
     kept: float
     ahead: float
@@ -57,7 +60,7 @@ class LiveSequence:
 
     Attributes:
         study: the study that runs.
-        now: what was last chosen, in words; empty before the first choice.
+        now: the last choice, in words, one by loss rather than another; empty before the first.
         curves: train losses of the last fine-tunes, by trial.
     """
 
@@ -70,6 +73,8 @@ class LiveSequence:
         self._rows: dict[Chain, dict[int, dict[str, float]]] = {}
         self._losses: dict[tuple[str, str], dict[str, Choice]] = {}
         self._last: tuple[str, str] | None = None
+        self._choices: dict[str, str] = {}
+        self._by_loss = False
 
     def take(self, events: Iterable[Event]) -> None:
         """Take in events in the order they were told."""
@@ -82,6 +87,11 @@ class LiveSequence:
         if self._last is None:
             return []
         return sorted(self._losses[self._last].values(), key=lambda choice: choice.loss)
+
+    @property
+    def scored_task(self) -> str:
+        """The task whose candidates these are."""
+        return "" if self._last is None else self._last[1]
 
     def matrix(self, strategy: str) -> list[list[float]]:
         """Mean score by stage (θ_0 first) and position in the order; nan where none is there yet.
@@ -118,7 +128,8 @@ class LiveSequence:
                 if i in rows
             ]
             ahead += [rows[last][task] - self._base[task] for task in tasks[last:] if self._base]
-        return Standing(strategy, stages, _mean(learned), _mean(kept), _mean(ahead))
+        choice = self._choices.get(strategy, "")
+        return Standing(strategy, stages, choice, _mean(learned), _mean(kept), _mean(ahead))
 
     def _scored(self, event: Event) -> None:
         self._last = (event["state"], event["task"])
@@ -128,12 +139,15 @@ class LiveSequence:
         )
 
     def _chosen(self, event: Event) -> None:
-        loss = "" if event["loss"] is None else f" ({event['loss']:.3f} nats/token)"
-        chain = event["chain"]
-        self.now = (
-            f"stage {event['stage']} of {len(self.study.tasks)}, {event['task']}:"
-            f" {chain['strategy']} takes {event['prompt']}{loss}"
-        )
+        strategy = event["chain"]["strategy"]
+        draws = get_policy(as_strategy(strategy).policy).draws
+        self._choices[strategy] = f"draws for {event['task']}" if draws else event["prompt"]
+        if event["loss"] is not None or not self._by_loss:
+            loss = "" if event["loss"] is None else f" ({event['loss']:.3f} nats/token)"
+            does = "draws" if draws else f"takes {event['prompt']}{loss}"
+            where = f"stage {event['stage']} of {len(self.study.tasks)}, {event['task']}"
+            self.now = f"{where}: {strategy} {does}"
+            self._by_loss = event["loss"] is not None
 
     def _trained(self, event: Event) -> None:
         self.curves[event["trial"]] = event["losses"]

@@ -258,6 +258,14 @@ def trained(losses, diverged=False):
     return {"event": "trained", **told, "diverged": diverged}
 
 
+def test_of_drawn_prompts_none_is_said_to_be_taken(run):
+    race = LiveSequence(run.sequence.model_copy(update={"strategies": ("paft",)}))
+    told = {"stage": 1, "state": "theta-0", "task": "a", "prompt": "a-00", "loss": None}
+    race.take([{"event": "chosen", "chain": chain("paft+lora"), **told}])
+    (standing,) = race.standings()
+    assert standing.choice == "draws for a" and race.now == "stage 1 of 3, a: paft+lora draws"
+
+
 def test_a_fine_tune_that_diverged_is_said(run):
     race = LiveSequence(run.sequence)
     race.take([trained([1.0], diverged=True)])
