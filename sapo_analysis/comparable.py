@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sapo_analysis.plan import ALGORITHM_VERSION, AnyPlan, data_fingerprint
-from sapo_analysis.spec import AnyStudy
+from sapo_analysis.spec import AnyStudy, by_dotted_name
 from sapo_analysis.store import Run
 
 _SHOWN = 12
@@ -21,15 +21,7 @@ def settings_that_count(study: AnyStudy, names: Iterable[str]) -> dict[str, Any]
     """
     settings = study.model_dump(mode="json")
     settings["evaluation"].pop("n_predictions_kept", None)
-    return _flat({name: settings[name] for name in names})
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        name = prefix + key
-        flat.update(_flat(value, f"{name}.") if isinstance(value, dict) else {name: value})
-    return flat
+    return by_dotted_name({name: settings[name] for name in names})
 
 
 def other_conditions(plan: AnyPlan, run: Run) -> list[str]:

@@ -100,6 +100,10 @@ def test_its_defaults_are_the_specs():
 
     study = sapo.SequenceStudy(orders=["job", "colour"])
     said = " ".join(README.split())
+    assert study.strategies == ("original", "random", "sapo")
+    assert "strategies are `original`, `random` and `sapo`" in said
+    training = study.training
+    assert f"{training.steps} steps of {training.batch_size} from {training.examples} rows" in said
     assert f"{study.evaluation.examples} rows a task (`evaluation.examples`" in said
     assert study.evaluation.test_only_prompts == 1
     assert "one test-only prompt (`evaluation.test_only_prompts`)" in said

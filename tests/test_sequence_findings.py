@@ -102,8 +102,8 @@ def quotes(one, two):
     """What the README says of both models, from their reports."""
     both = (one, two)
 
-    def of(policy, reference, kind="original"):
-        return [contrast(report, policy, reference, kind) for report in both]
+    def of(policy, reference, kind="original", method="lora"):
+        return [contrast(report, policy, reference, kind, method) for report in both]
 
     a, b = of("sapo", "random")
     yield f"sequential LoRA: {signed(a['value'], 1)} (95 % {bounds(a)}) and {value(b)}."
@@ -115,6 +115,17 @@ def quotes(one, two):
     )
     yield "the difference is {} and {}.".format(
         *map(value, of("sapo-once", "original", "test-only"))
+    )
+    a, b = of("sapo", "original")
+    c, d = of("sapo", "original", "test-only")
+    yield (
+        f"`sapo` is at {value(a)} and {value(b)}, {a['p_holm']:.3f} and {b['p_holm']:.3f}"
+        f" corrected; with test-only prompts at {value(c)} and {value(d)}."
+    )
+    a, b = of("sapo", "original", method="o-lora")
+    yield (
+        f"at {signed(a['value'], 1)} ({bounds(a)}; {a['p_holm']:.3f}) and"
+        f" {signed(b['value'], 1)} ({bounds(b)}; {b['p_holm']:.3f})."
     )
     a, b = of("sapo", "sapo-once")
     yield f"`sapo` − `sapo-once` is {value(a)} and {value(b)}:"

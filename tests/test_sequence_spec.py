@@ -63,10 +63,16 @@ def test_a_spec_survives_the_way_through_json_and_keeps_its_kind(tmp_path):
         ({"past": ["job"]}, "past: unknown setting"),
         ({"o_lora": {"wait": 1}}, "Did you mean 'weight'?"),
         ({"kind": "sequins"}, "Known kinds: paraphrase, sequence"),
+        ({"kind": None}, "is a study of kind None"),
     ],
 )
 def test_wrong_specs_are_refused_in_words(changes, said):
     assert said in refusal(**changes)
+
+
+def test_orders_without_a_kind_are_told_what_is_missing():
+    with pytest.raises(InputError, match="Add the line `kind: sequence`"):
+        parse_study({"orders": [["add", "job"]]}, "a.yaml")
 
 
 def test_python_refuses_as_a_file_does():

@@ -7,10 +7,9 @@ import streamlit as st
 from sapo_analysis.analysis.claims import CLAIMS, MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.noise import SOLID_FROM_SEEDS
 from sapo_analysis.analysis.quantities import QUANTITIES
-from sapo_analysis.analysis.sequences import METRICS
+from sapo_analysis.analysis.sequences import LEAST, METRICS, SHORT
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY
-from sapo_analysis.analysis.sequences.metrics import SHORT
-from sapo_analysis.analysis.sequences.verdicts import AS_WELL_WITHIN, LEAST_ORDERS
+from sapo_analysis.analysis.sequences.verdicts import AS_WELL_WITHIN
 
 st.header("Method: what every number means", anchor=False)
 st.markdown(
@@ -124,14 +123,18 @@ st.table([{"number": SHORT[name], "what it is": text} for name, text in METRICS.
 st.markdown(
     "- **AP** takes all examples of the last stage; differences between stages are taken on those "
     "that all stages share.\n"
-    "- **Test prompts**: *training* is the prompt a chain learned the task with (before that the "
-    "original), *original* the one it came with, *test-only* paraphrases that nothing was trained "
-    "with. Better training must not hide in a better test prompt.\n"
+    "- **Test prompts**: *training* is the prompt a chain learned the task with (of `paft` the "
+    "original, and before that the original), *original* the one it came with, *test-only* "
+    "paraphrases that nothing was trained with. Better training must not hide in a better test "
+    "prompt.\n"
     "- **Intervals**: seeds averaged within an order, Student t over orders; they speak of other "
     "orders of these tasks. With one order: over its seeds, and no verdict.\n"
     f"- **Verdict**: one contrast is primary, {PRIMARY[0]} against {PRIMARY[1]} in AP with "
     "original test prompts: *better* or *worse* where its interval excludes zero, else *unclear*; "
-    f"*too few* below {LEAST_ORDERS} orders. The other tested contrasts are Holm corrected.\n"
+    f"*too few* below {LEAST} orders, where nothing is tested. The other contrasts in AP, BWT and "
+    "FWT with original test prompts are Holm corrected; everything else is described.\n"
+    "- **Means by stage** (the race, the matrices): over the same chains at every stage, those "
+    "that went furthest; seeds averaged within an order.\n"
     "- **State-adaptive?** `sapo-once` chooses at the base model. It does *as well* where the "
     f"interval of its difference to `sapo` lies within ±{AS_WELL_WITHIN:g} points of AP.\n"
     "- **Regret** is the pre-update loss of the chosen prompt − the lowest of all candidates at "

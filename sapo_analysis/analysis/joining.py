@@ -11,6 +11,9 @@ from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
+_LONGEST = 60
+"""Of a differing value this much is shown (characters)."""
+
 _SETTINGS = {
     "paraphrase": ("method", "dtype", "lora", "training", "scoring", "evaluation"),
     "sequence": (
@@ -59,12 +62,21 @@ def check_joinable(runs: Sequence[Run]) -> None:
         one, other = identities[i], identities[j]
         differing = [key for key in sorted(one.keys() & other.keys()) if one[key] != other[key]]
         if differing:
-            listed = "; ".join(f"{key}: {one[key]} and {other[key]}" for key in differing)
+            listed = "; ".join(
+                f"{key}: {_shown(key, one[key], runs[i])} and {_shown(key, other[key], runs[j])}"
+                for key in differing
+            )
             raise InputError(
                 f"Runs {runs[i].run_id} and {runs[j].run_id} cannot be joined, they differ in"
                 f" {listed}. Joined runs may differ in {_MAY_DIFFER[runs[0].study.kind]} only."
                 " Report them one at a time."
             )
+
+
+def _shown(key: str, value: str, run: Run) -> str:
+    if key == "model":  # its hash alone says little
+        value = f"{run.study.model} {value}"
+    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]} …"
 
 
 def _identity(run: Run) -> dict[str, str]:

@@ -24,7 +24,7 @@ from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import PARITY_SETTINGS, EngineName, as_engine, paper_parity
 from sapo_analysis.reuse import Reuse, find_reusable, plan_to_fill
-from sapo_analysis.spec import AnyStudy
+from sapo_analysis.spec import AnyStudy, by_dotted_name
 from sapo_analysis.store import find_run, open_run
 
 _DEVICES = ("auto", "cpu", "cuda")
@@ -147,10 +147,18 @@ def _under_parity(study: AnyStudy, settings: list[str]) -> AnyStudy:
                 " Leave one of the two out."
             )
     found, deviations = paper_parity(study)
-    say("Released settings where they are known. What differs all the same:")
+    say(f"Released settings where they are known: {_settings(study, found)}.")
+    say("What differs all the same:")
     for deviation in deviations:
         say(f"  - {deviation}")
     return found
+
+
+def _settings(before: AnyStudy, after: AnyStudy) -> str:
+    """The settings of one study that another has otherwise."""
+    known = by_dotted_name(before.model_dump(mode="json"))
+    new = by_dotted_name(after.model_dump(mode="json"))
+    return ", ".join(f"{key} {new[key]}" for key in new if new[key] != known.get(key))
 
 
 def _reuse(

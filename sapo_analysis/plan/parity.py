@@ -17,6 +17,8 @@ PARITY_SETTINGS = ("lora", "training", "scoring", "prompts", "o_lora", "dtype")
 _EXAMPLES, _BATCH, _EPOCHS, _CANDIDATES, _SCORED = 1000, 64, 10, 20, 250
 _WARMUP = 8 / 150
 """Eight warm-up steps of 150."""
+_FREEZING = ("lora-inc", "o-lora")
+"""Methods that the release has, both of which freeze earlier adapters."""
 _O_LORA = 4.0
 """0.5, added in each of eight micro-batches of a step and never divided."""
 
@@ -100,11 +102,15 @@ def _deviations(study: AnyStudy, n: int, offered: int) -> Iterator[str]:
         "candidates: the project's own paraphrases, checked; the release has gemini-2.5-pro write"
         " them and lets an empty reply win"
     )
-    yield (
-        "state: earlier adapters count at full scale; the release divides them by their number when"
-        " it scores prompts"
+    freezes = isinstance(study, SequenceStudy) and any(
+        s.method in _FREEZING for s in study.chosen_strategies
     )
-    if isinstance(study, SequenceStudy):
+    if freezes or not isinstance(study, SequenceStudy):
+        yield (
+            "state: earlier adapters count at full scale; the release divides them by their number"
+            " when it scores prompts"
+        )
+    if freezes:
         yield "earlier adapters: without dropout; the release drops from their input too"
     yield (
         "loss: token mean of the batch; the release takes it per GPU and averages the eight means"
@@ -126,8 +132,11 @@ def _deviations(study: AnyStudy, n: int, offered: int) -> Iterator[str]:
         others = [
             str(s)
             for s in study.chosen_strategies
-            if s.policy not in ("original", "sapo") or s.method not in ("lora-inc", "o-lora")
+            if s.policy not in ("original", "sapo") or s.method not in _FREEZING
         ]
         if others:
-            yield f"strategies that the release has no script for: {', '.join(others)}"
+            yield (
+                f"strategies that the release has no script for: {', '.join(others)}; it has"
+                " original and sapo with lora-inc and o-lora"
+            )
     yield "test rows: the first ones, as the spec says; the release takes all"

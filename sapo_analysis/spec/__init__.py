@@ -8,6 +8,7 @@ and models are resolved by `sapo_analysis.plan`; here only form and ranges are c
 from sapo_analysis.spec.files import (
     PRESETS,
     AnyStudy,
+    by_dotted_name,
     load_study,
     parse_study,
     preset_names,
@@ -54,6 +55,7 @@ __all__ = [
     "Study",
     "TrainingSettings",
     "as_strategy",
+    "by_dotted_name",
     "load_study",
     "parse_study",
     "preset_names",

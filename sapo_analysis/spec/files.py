@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,8 @@ def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
             " It was written by a newer sapo-analysis: upgrade, then try again."
         )
     kind = data.get("kind", "paraphrase")
+    if "kind" not in data and "orders" in data:
+        raise InputError(f"{source} has orders and no kind. Add the line `kind: sequence`.")
     if kind not in KINDS:
         raise InputError(f"{source} is a study of kind {kind!r}. Known kinds: {', '.join(KINDS)}.")
     try:
@@ -85,6 +88,16 @@ def read_spec_data(path: Path) -> dict[str, Any]:
 def preset_names() -> list[str]:
     """Names of the studies that ship with the package."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def by_dotted_name(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings inside settings as one level: `training.steps`."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = prefix + key
+        inner = isinstance(value, Mapping)
+        found.update(by_dotted_name(value, f"{name}.") if inner else {name: value})
+    return found
 
 
 def to_json(study: AnyStudy) -> str:

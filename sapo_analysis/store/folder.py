@@ -80,19 +80,26 @@ def discard_unstarted(path: Path) -> None:
 
 
 def find_run(name: str, folders: list[Path]) -> Path:
-    """The folder of a run given by path or by id; whether it holds a run is seen on opening.
+    """The folder of a run given by path, by id or by its only beginning.
+
+    Whether it holds a run is seen on opening.
 
     Raises:
-        InputError: no such run; the known ids are named.
+        InputError: no such run, or several begin so; the known ids, or those, are named.
     """
     known = {path.name: path for path in _run_folders(folders)}
     if (Path(name) / SPEC).is_file() or (name not in known and Path(name).is_dir()):
         return Path(name)
-    if name not in known:
+    if name in known:
+        return known[name]
+    begin_so = [run_id for run_id in known if name and run_id.startswith(name)]
+    if len(begin_so) > 1:
+        raise InputError(f"Several runs begin with {name!r}: {', '.join(begin_so)}. Name one.")
+    if not begin_so:
         raise unknown(
             "run", name, list(known) or ["none yet"], "`sapo runs` lists them with their folders."
         )
-    return known[name]
+    return known[begin_so[0]]
 
 
 def list_runs(folders: list[Path]) -> list[Run | DamagedRun]:

@@ -74,7 +74,8 @@ class Run:
     def _other_kind(self, wanted: str) -> InputError:
         return InputError(
             f"Run {self.run_id} is a {self.study.kind} study, and a {wanted} study is asked for."
-            f" See `sapo report {self.run_id}` alone: runs of two kinds are not joined."
+            f" Read it by itself: `sapo report {self.run_id}`, in Python sapo.report for paraphrase"
+            " studies, sapo.sequence_report for sequences."
         )
 
     @property

@@ -106,6 +106,16 @@ def test_parity_and_a_setting_that_it_decides_contradict_each_other(tmp_path):
     assert result.exit_code == 2 and "is decided by --paper-parity" in result.output
 
 
+def test_parity_says_what_it_sets_and_what_differs(tmp_path):
+    result = sapo("run", "sequence-smoke", "--paper-parity", "--dry-run", "--runs", tmp_path)
+    assert result.exit_code == 0, result.output
+    (line,) = [row for row in result.stderr.splitlines() if row.startswith("Released settings")]
+    for setting in ("lora.lora_alpha 32", "training.batch_size 64", "dtype bfloat16", "prompts 20"):
+        assert setting in line
+    assert "training.schedule" not in line  # constant before and after
+    assert "it has original and sapo with lora-inc and o-lora" in result.stderr
+
+
 def test_parity_with_all_weights_says_which_of_the_two_to_leave(tmp_path):
     result = sapo(
         *("run", "sequence-smoke", "--paper-parity", "--set", "strategies=[original+full, sapo]"),

@@ -273,6 +273,17 @@ def test_a_run_is_found_by_path_and_by_id(finished):
         find_run("nope", [finished.parent])
 
 
+def test_a_run_is_found_by_its_only_beginning(tmp_path):
+    for name in ("order-1-0123abcd", "order-2-0123abcd", "order-21-0123abcd"):
+        (tmp_path / name).mkdir()
+    assert find_run("order-1", [tmp_path]).name == "order-1-0123abcd"
+    assert find_run("order-2-", [tmp_path]).name == "order-2-0123abcd"
+    with pytest.raises(InputError, match="'order-2': order-2-0123abcd, order-21-0123abcd"):
+        find_run("order-2", [tmp_path])
+    with pytest.raises(InputError, match="Unknown run"):
+        find_run("rder-1", [tmp_path])
+
+
 def test_run_ids_are_the_name_and_eight_hex_digits(tiny_study, tmp_path):
     ids = {create_run(tmp_path, tiny_study).name for _ in range(20)}
     assert len(ids) == 20
