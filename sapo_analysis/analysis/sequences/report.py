@@ -9,6 +9,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.sequences.cautions import cautions
 from sapo_analysis.analysis.sequences.choices import (
     choices,
     choosing_cost,
@@ -50,14 +51,13 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
     strategies = [s for run in opened for s in run.sequence.chosen_strategies]
     method = primary_method(strategies)
     compared = contrasts(metrics, method)
-    warnings = [*_incomplete(opened, metrics), *_unpaired(strategies)]
     # What was chosen and spent on the way stands for chains that went all the way.
     chain = ["order", "strategy", "seed"]
     whole = found.merge(metrics[chain].drop_duplicates(), on=chain)
     agreement = [
-        {"one": f"sapo+{method}", "other": f"sapo-once+{method}", "same": same, "of": of}
-        for method in dict.fromkeys(whole["method"])
-        for same, of in [same_choices(whole, f"sapo+{method}", f"sapo-once+{method}")]
+        {"one": f"sapo+{name}", "other": f"sapo-once+{name}", "same": same, "of": of}
+        for name in dict.fromkeys(whole["method"])
+        for same, of in [same_choices(whole, f"sapo+{name}", f"sapo-once+{name}")]
         if of
     ]
     silent = _silence(opened)
@@ -83,29 +83,34 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "chosen": _records(chosen_prompts(whole)),
         "cost": _records(choosing_cost(whole)),
         "regret": _regret(whole),
-        "warnings": warnings,
-        "definitions": {
-            **METRICS,
-            **TASK_METRICS,
-            "base": "score of the base model by task, original test prompts (0 to 100)",
-            "chosen": "per strategy and task, how often each prompt was chosen over orders and"
-            " seeds; original and paft choose nothing",
-            "test_prompts": ", ".join(TEST_PROMPTS),
-            "difference": "strategy − reference, paired by order and seed; seeds averaged within"
-            " an order, Student t over orders",
-            "p": "Student t, two-sided, uncorrected; a test for the primary contrast alone"
-            f" ({PRIMARY[0]} − {PRIMARY[1]} with {method}, {PRIMARY[2]}, {PRIMARY[3]} test"
-            " prompts)",
-            "p_holm": f"p corrected by Holm over the other contrasts in {', '.join(TESTED)} with"
-            f" original test prompts; from {LEAST} orders on",
-            "share": "of choosing in choosing and training, by time; fine-tunes of a stack share"
-            " its time evenly, so it hangs on how many there were",
-            "share_of_texts": "the same by texts read; one is read forwards to choose, forwards and"
-            " backwards to train",
-            "regret": "pre-update loss of the chosen prompt − the lowest at that state"
-            " (nats/token), where it is known: at states that a policy had scored, and so for other"
-            " policies mostly at the first",
-        },
+        "warnings": cautions(opened, metrics),
+        "definitions": _definitions(method),
+    }
+
+
+def _definitions(method: MethodName) -> dict[str, str]:
+    """What the report's numbers are; `method`: of the primary contrast."""
+    return {
+        **METRICS,
+        **TASK_METRICS,
+        "base": "score of the base model by task, original test prompts (0 to 100)",
+        "chosen": "per strategy and task, how often each prompt was chosen over orders and"
+        " seeds; original and paft choose nothing",
+        "test_prompts": ", ".join(TEST_PROMPTS),
+        "difference": "strategy − reference, paired by order and seed; seeds averaged within"
+        " an order, Student t over orders",
+        "p": "Student t, two-sided, uncorrected; a test for the primary contrast alone"
+        f" ({PRIMARY[0]} − {PRIMARY[1]} with {method}, {PRIMARY[2]}, {PRIMARY[3]} test"
+        " prompts)",
+        "p_holm": f"p corrected by Holm over the other contrasts in {', '.join(TESTED)} with"
+        f" original test prompts; from {LEAST} orders on",
+        "share": "of choosing in choosing and training, by time; fine-tunes of a stack share"
+        " its time evenly, so it hangs on how many there were",
+        "share_of_texts": "the same by texts read; one is read forwards to choose, forwards and"
+        " backwards to train",
+        "regret": "pre-update loss of the chosen prompt − the lowest at that state"
+        " (nats/token), where it is known: at states that a policy had scored, and so for other"
+        " policies mostly at the first",
     }
 
 
@@ -206,53 +211,3 @@ def _silence(runs: Sequence[Run]) -> str:
     if under_way:
         return f"No verdict: {', '.join(under_way)} is not done."
     return ""
-
-
-def _unequal(planned: set[tuple[str, str, int]]) -> list[str]:
-    """Strategies that were not given all the orders and seeds that others were."""
-    places: dict[str, set[tuple[str, int]]] = {}
-    for order, strategy, seed in planned:
-        places.setdefault(strategy, set()).add((order, seed))
-    every = set().union(*places.values())
-    fewer = sorted(name for name, own in places.items() if own != every)
-    if not fewer:
-        return []
-    return [
-        f"{', '.join(fewer)} ran on fewer orders and seeds than others: their means stand over"
-        " other places and do not compare; contrasts are paired and do."
-    ]
-
-
-def _unpaired(strategies: Iterable[Strategy]) -> list[str]:
-    """Strategies that stand against nothing, since their method has no `original`."""
-    names = _named(strategies)
-    alone = [n for n in names if f"original+{n.split('+')[1]}" not in names]
-    if not alone:
-        return []
-    needed = _named(f"original+{name.split('+')[1]}" for name in alone)
-    return [
-        f"{', '.join(alone)} stand against no original of their method; for contrasts run"
-        f" {', '.join(needed)} too."
-    ]
-
-
-def _incomplete(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
-    planned = {
-        (order_name(order), str(strategy), seed)
-        for run in runs
-        for order in run.sequence.orders
-        for strategy in run.sequence.chosen_strategies
-        for seed in run.sequence.seeds
-    }
-    unequal = _unequal(planned)
-    there = set(metrics[["order", "strategy", "seed"]].itertuples(index=False, name=None))
-    missing = sorted(planned - there)
-    if not missing:
-        return unequal
-    first = ", ".join(f"{s} on {o} with seed {n}" for o, s, n in missing[:3])
-    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-    return [
-        *unequal,
-        f"{len(missing)} of {len(planned)} chains are not complete (not finished, or their training"
-        f" diverged) and are left out: {first}{more}.",
-    ]
