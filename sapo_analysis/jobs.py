@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,12 +22,24 @@ from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import EngineName, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
-from sapo_analysis.store import Conditions, create_run, discard_unstarted, layout, open_run
+from sapo_analysis.store import (
+    Conditions,
+    ask_to_end,
+    create_run,
+    discard_unstarted,
+    layout,
+    mark_failed,
+    open_run,
+)
 from sapo_analysis.store.status import Status
 
 Progress = Callable[[Path, Status], None]
 """Told the run's folder and where it stands."""
 POLL_SECONDS = 0.5
+PATIENCE_SECONDS = 10.0
+"""A worker saves what it has and ends within this, or is killed."""
+_LOOK_SECONDS = 0.1
+_AT_WORK = ("running", "stalled")
 ENGINE_PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets")
 INSTALL_ENGINE = (
     "pip install 'sapo-analysis[train]'"
@@ -39,7 +52,10 @@ _WORKER = (sys.executable, "-P", "-m", "sapo_analysis.worker")
 
 
 class StudyInterrupted(KeyboardInterrupt):
-    """Ctrl-C while a study ran: its worker has saved what was finished, `path` can be resumed."""
+    """A study was stopped, by Ctrl-C or `sapo cancel`: what was finished is saved.
+
+    `path` can be resumed.
+    """
 
     def __init__(self, path: Path):
         super().__init__(str(path))
@@ -113,10 +129,10 @@ def continue_run(
     """
     _require_engine()
     run = open_run(path)
-    if run.status.state in ("running", "stalled"):
+    if run.status.state in _AT_WORK:
         raise InputError(
             f"Run {run.run_id} is being worked on by process {run.status.pid}."
-            " Wait for it, or stop it first."
+            f" Wait for it, or stop it first: sapo cancel {path}"
         )
     choice = engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
     command = [*_WORKER, "study", str(path), choice]
@@ -141,12 +157,58 @@ def continue_run(
     if worker.returncode == 2:
         raise InputError(_error_in(answer) or f"The run cannot be continued. The log: {log}")
     if worker.returncode != 0:
-        status = open_run(path).status
-        raise WorkError(
-            f"Run {path.name} stopped: {status.error or 'its process ended without a word'}."
-            f" Finished trials are safe. The log: {log}. Continue with: sapo resume {path}"
-        )
+        raise _ended(path, worker.returncode)
     return path
+
+
+def cancel_run(path: Path, patience: float = PATIENCE_SECONDS) -> Status:
+    """Stop whoever works on a run; what is finished stays, and it can be resumed.
+
+    The run is marked, then the worker's processes are asked to end; those that have not after
+    `patience` seconds are killed. Returns where the run stands then.
+
+    Raises:
+        InputError: nobody works on the run.
+    """
+    run = open_run(path)
+    if run.status.state not in _AT_WORK:
+        raise InputError(
+            f"Run {run.run_id} is {run.status.state}: nobody works on it."
+            f" {run.status.next_step or 'There is nothing to cancel.'}"
+        )
+    assert run.status.pid is not None, "a run at work has a process"
+    ask_to_end(path)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _signal(run.status.pid, number)
+        deadline = time.monotonic() + patience
+        while open_run(path).status.state in _AT_WORK and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+    return open_run(path).status
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Signal a worker and what it started: it leads a group of its own, if `jobs` started it."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.getpgid(pid) == pid:
+            os.killpg(pid, number)
+        else:
+            os.kill(pid, number)
+
+
+def _ended(path: Path, returncode: int) -> StudyInterrupted | WorkError:
+    """What to raise of a worker that ended otherwise than well; a killed one is written down."""
+    status = open_run(path).status
+    if status.state == "cancelled":
+        return StudyInterrupted(path)
+    reason = status.error
+    if reason is None and returncode == -signal.SIGKILL:
+        reason = "its process was killed, as systems do that run out of memory"
+        mark_failed(path, reason)
+    return WorkError(
+        f"Run {path.name} stopped: {reason or 'its process ended without a word'}."
+        f" Finished trials are safe. The log: {path / layout.LOG}."
+        f" Continue with: sapo resume {path}"
+    )
 
 
 def probe(

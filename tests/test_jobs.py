@@ -131,6 +131,75 @@ def test_ctrl_c_stops_the_worker_and_keeps_what_is_finished(tiny_study, tmp_path
     assert open_run(path).status.state == "interrupted"
 
 
+@pytest.fixture
+def followed(tiny_study, tmp_path):
+    """A long study that another process follows, as `sapo run` does, when it has saved a group."""
+    slow = tiny_study.model_copy(
+        update={"training": tiny_study.training.model_copy(update={"steps": 3000})}
+    )
+    spec = tmp_path / "slow.json"
+    spec.write_text(slow.model_dump_json())
+    start = "from sapo_analysis.cli import main; main()"
+    command = [sys.executable, "-c", start, "run", spec, "--runs", tmp_path / "runs"]
+    caller = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    parts = "runs/*/tables/costs/part-*"
+    wait_until(lambda: list(tmp_path.glob(parts)) or caller.poll() is not None)
+    assert caller.poll() is None, "the study ended before it could be stopped"
+    (path,) = (tmp_path / "runs").iterdir()
+    yield caller, path
+    caller.kill()
+    caller.communicate()
+
+
+def test_a_run_is_cancelled_from_elsewhere_and_taken_up_again(followed):
+    caller, path = followed
+    status = jobs.cancel_run(path)
+    assert status.state == "cancelled" and f"sapo resume {path}" in status.next_step
+    _, said = caller.communicate(timeout=60)
+    assert caller.returncode == 130 and f"sapo resume {path}" in said
+    events = [
+        json.loads(line)["event"] for line in (path / "events.jsonl").read_text().splitlines()
+    ]
+    assert events[-1] == "cancelled" and "group_finished" in events
+    with pytest.raises(InputError, match="is cancelled: nobody works on it.*sapo resume"):
+        jobs.cancel_run(path)
+    # Whoever takes it up again finds nothing that tells it to end.
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), "stacked"],
+        stdout=subprocess.PIPE,
+    )
+    wait_until(lambda: open_run(path).status.state == "running" or worker.poll() is not None)
+    assert worker.poll() is None and not (path / ".cancel").exists()
+    assert jobs.cancel_run(path).state == "cancelled"
+    worker.communicate()
+
+
+def test_a_worker_that_does_not_answer_is_killed(followed):
+    caller, path = followed
+    os.kill(open_run(path).status.pid, signal.SIGSTOP)
+    assert jobs.cancel_run(path, patience=1).state == "cancelled"
+    caller.communicate(timeout=60)
+    assert caller.returncode == 130
+
+
+def test_a_worker_that_is_killed_ends_as_failed_with_the_reason(followed):
+    caller, path = followed
+    os.kill(open_run(path).status.pid, signal.SIGKILL)
+    _, said = caller.communicate(timeout=60)
+    assert caller.returncode == 1
+    status = open_run(path).status
+    assert status.state == "failed" and "run out of memory" in status.error
+    assert status.error in said and f"sapo resume {path}" in status.next_step
+    assert list(path.glob("tables/costs/part-*"))
+
+
+def test_what_nobody_works_on_is_not_cancelled(small, tmp_path):
+    path = create_run(tmp_path, small)
+    with pytest.raises(InputError, match="is queued: nobody works on it"):
+        jobs.cancel_run(path)
+    assert not (path / ".cancel").exists()
+
+
 def test_calibration_counts_what_the_run_then_does(small, tmp_path):
     payload = {"study": json.loads(small.model_dump_json()), "engine": "stacked"}
     answer = jobs.probe("calibrate", payload)

@@ -138,6 +138,19 @@ def resume(
     _say_done(path)
 
 
+def cancel(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's folder or id; `sapo runs` lists them.")
+    ],
+    runs: RunsFoldersOption = None,
+) -> None:
+    """Stop a run that is being worked on; what is finished stays."""
+    path = find_run(run, folders(runs))
+    status = jobs.cancel_run(path)
+    say(f"Run {path.name} is {status.state}: {status.done} of {status.total} are finished.")
+    say(f"Continue it with: sapo resume {path}")
+
+
 def _under_parity(study: AnyStudy, settings: list[str]) -> AnyStudy:
     """The study under the released settings; what differs all the same is said."""
     for setting in settings:

@@ -13,7 +13,7 @@ from sapo_analysis.store.folder import (
     list_runs,
 )
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
-from sapo_analysis.store.writer import RunWriter, tidy
+from sapo_analysis.store.writer import RunWriter, ask_to_end, mark_failed, tidy
 
 __all__ = [
     "CACHED_RUNS",
@@ -22,10 +22,12 @@ __all__ = [
     "ReusedRun",
     "Run",
     "RunWriter",
+    "ask_to_end",
     "create_run",
     "discard_unstarted",
     "find_run",
     "list_runs",
+    "mark_failed",
     "open_run",
     "tidy",
 ]

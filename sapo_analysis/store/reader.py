@@ -241,7 +241,7 @@ def open_run(path: Path | str) -> Run:
     except InputError as error:
         raise RunError(str(error)) from error
     try:
-        status = Status.model_validate(_read_json(path / layout.STATUS, path.name)).alive_now()
+        status = Status.model_validate(_read_json(path / layout.STATUS, path.name)).alive_now(path)
     except ValidationError as error:
         raise RunError(
             f"Run {path.name}: {layout.STATUS} is damaged: {error.errors()[0]['msg']}."

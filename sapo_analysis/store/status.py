@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import psutil
 from pydantic import BaseModel, ConfigDict
 
-from sapo_analysis.store.layout import now
+from sapo_analysis.store import layout
 
 State = Literal["queued", "running", "stalled", "interrupted", "failed", "cancelled", "done"]
 STALLED_AFTER_SECONDS = 90
@@ -33,23 +34,28 @@ class Status(BaseModel):
     error: str | None = None
     next_step: str | None = None
 
-    def alive_now(self) -> Status:
-        """This status as it stands now.
+    def alive_now(self, folder: Path) -> Status:
+        """This status of the run in `folder` as it stands now.
 
-        A `running` one whose process is gone is `interrupted`, a silent one `stalled`.
+        A `running` one whose process is gone is `interrupted`, or `cancelled` if that was asked
+        for; a silent one is `stalled`.
         """
         if self.state != "running":
             return self
         if not self._process_lives():
-            next_step = "Continue with `sapo resume`; everything finished so far is safe."
-            return self.model_copy(update={"state": "interrupted", "next_step": next_step})
+            if (folder / layout.CANCEL).exists():
+                return self._as("cancelled", how_to_resume(folder))
+            reason = "Its process is gone: killed, short of memory, or the machine went down."
+            return self._as("interrupted", f"{reason} {how_to_resume(folder)}")
         if self.heartbeat is not None:
             silent = (datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)).total_seconds()
             if silent > STALLED_AFTER_SECONDS:
-                return self.model_copy(
-                    update={"state": "stalled", "next_step": f"No sign of life for {silent:.0f} s."}
-                )
+                stop = f"No sign of life for {silent:.0f} s. Stop it with `sapo cancel {folder}`."
+                return self._as("stalled", f"{stop} {how_to_resume(folder)}")
         return self
+
+    def _as(self, state: State, next_step: str) -> Status:
+        return self.model_copy(update={"state": state, "next_step": next_step})
 
     def _process_lives(self) -> bool:
         # A pid alone may have been given to another process since; its start time tells them apart.
@@ -65,10 +71,24 @@ class Status(BaseModel):
             return False
 
 
+def how_to_resume(folder: Path) -> str:
+    """What to do with a run that was stopped, and where to look."""
+    return (
+        f"What is finished is safe: continue with `sapo resume {folder}`."
+        f" The log: {folder / layout.LOG}."
+    )
+
+
 def running_here(**values: object) -> Status:
     """The status of a run that this process is working on."""
     pid = os.getpid()
     started = psutil.Process(pid).create_time()
     return Status.model_validate(
-        {"state": "running", "pid": pid, "pid_started": started, "heartbeat": now(), **values}
+        {
+            "state": "running",
+            "pid": pid,
+            "pid_started": started,
+            "heartbeat": layout.now(),
+            **values,
+        }
     )

@@ -5,6 +5,7 @@ A kill at any moment loses at most the group in flight.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -23,7 +24,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.records import COSTS, TABLES, Table, tables_of
 from sapo_analysis.store import layout
 from sapo_analysis.store.reader import open_run
-from sapo_analysis.store.status import Status, running_here
+from sapo_analysis.store.status import Status, how_to_resume, running_here
 
 Row = Mapping[str, Any]
 HEARTBEAT_SECONDS = 5.0
@@ -33,8 +34,8 @@ class RunWriter:
     """The one writer of a run folder; a context manager that holds the folder's lock.
 
     Inside the block the status is `running` with a heartbeat; leaving it through an exception
-    writes `failed` (or `interrupted` for Ctrl-C and a termination signal) with the reason; `finish`
-    writes `done`.
+    writes `failed` with the reason, for Ctrl-C and a termination signal `interrupted`, or
+    `cancelled` where that was asked for; `finish` writes `done`.
 
     Raises:
         InputError: another process is working on the run.
@@ -60,6 +61,7 @@ class RunWriter:
         if open_run(self.path).is_complete:  # it ended while this process was getting ready
             self._lock.release()
             raise InputError(f"Run {self.path.name} is done. See `sapo report {self.path.name}`.")
+        (self.path / layout.CANCEL).unlink(missing_ok=True)
         self.update()
         self.event("started")
         threading.Thread(target=self._beat, daemon=True).start()
@@ -75,11 +77,12 @@ class RunWriter:
         if error is not None:
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             reason = None if stopped else f"{type(error).__name__}: {error}"
-            next_step = f"Finished trials are safe. Continue with `sapo resume {self.path}`."
-            self.update(
-                state="interrupted" if stopped else "failed", error=reason, next_step=next_step
-            )
-            self.event("interrupted" if stopped else "failed", error=reason)
+            asked = (self.path / layout.CANCEL).exists()
+            state = ("cancelled" if asked else "interrupted") if stopped else "failed"
+            # On a full disk neither can be written: the error goes on to the log and is seen there.
+            with contextlib.suppress(OSError):
+                self.update(state=state, error=reason, next_step=how_to_resume(self.path))
+                self.event(state, error=reason)
         self._lock.release()
 
     def update(self, **values: object) -> None:
@@ -147,7 +150,23 @@ class RunWriter:
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
-            self.update()
+            with contextlib.suppress(OSError):  # a disk that is full for a moment
+                self.update()
+
+
+def ask_to_end(path: Path) -> None:
+    """Say that a run is to be cancelled, before its worker is told."""
+    (path / layout.CANCEL).touch()
+
+
+def mark_failed(path: Path, reason: str) -> None:
+    """Write down why a run's worker is gone, which could not do so itself."""
+    status = open_run(path).status.model_copy(
+        update={"state": "failed", "error": reason, "next_step": how_to_resume(path)}
+    )
+    layout.write_atomically(
+        path / layout.STATUS, (status.model_dump_json(indent=2) + "\n").encode()
+    )
 
 
 def tidy(path: Path) -> None:

@@ -156,6 +156,8 @@ class TestRefusedBeforeAnyWork:
             (["score", "--model", "nope", "--task", "sentiment"], "Unknown model 'nope'"),
             (["report", "nope"], "Unknown run 'nope'"),
             (["resume", "nope"], "Unknown run 'nope'"),
+            (["cancel", "nope"], "Unknown run 'nope'"),
+            (["cancel", "tuning-3a76f698"], "is done: nobody works on it"),
         ],
     )
     def test_unknown_names_elsewhere(self, arguments, said, tmp_path, monkeypatch):

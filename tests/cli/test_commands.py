@@ -26,6 +26,7 @@ COMMANDS = [
     "app",
     "run",
     "resume",
+    "cancel",
     "runs",
     "report",
     "reproduce",

@@ -5,32 +5,40 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psutil
 import pytest
 from pydantic import ValidationError
 
+from sapo_analysis.store import layout
 from sapo_analysis.store.status import STALLED_AFTER_SECONDS, Status, running_here
+
+FOLDER = Path("runs/demo-0123abcd")
 
 
 def test_a_living_worker_is_running():
-    assert running_here(total=3).alive_now().state == "running"
+    assert running_here(total=3).alive_now(FOLDER).state == "running"
 
 
 def test_a_silent_worker_is_stalled():
     long_ago = datetime.now(UTC) - timedelta(seconds=STALLED_AFTER_SECONDS + 60)
-    status = running_here(heartbeat=long_ago.isoformat()).alive_now()
-    assert status.state == "stalled" and "No sign of life" in status.next_step
+    status = running_here(heartbeat=long_ago.isoformat()).alive_now(FOLDER)
+    assert status.state == "stalled"
+    for words in ("No sign of life", f"sapo cancel {FOLDER}", f"{FOLDER}/worker.log"):
+        assert words in status.next_step
 
 
 def test_a_dead_worker_is_interrupted():
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     started = psutil.Process(child.pid).create_time()
     status = running_here().model_copy(update={"pid": child.pid, "pid_started": started})
-    assert status.alive_now().state == "running"
+    assert status.alive_now(FOLDER).state == "running"
     child.communicate(b"\n")
-    found = status.alive_now()
-    assert found.state == "interrupted" and "sapo resume" in found.next_step
+    found = status.alive_now(FOLDER)
+    assert found.state == "interrupted"
+    for words in ("process is gone", f"sapo resume {FOLDER}", f"{FOLDER}/worker.log"):
+        assert words in found.next_step
 
 
 def test_a_dead_worker_not_yet_collected_is_interrupted():
@@ -42,20 +50,30 @@ def test_a_dead_worker_not_yet_collected_is_interrupted():
             break
         time.sleep(0.05)
     status = running_here().model_copy(update={"pid": child.pid, "pid_started": started})
-    assert status.alive_now().state == "interrupted"
+    assert status.alive_now(FOLDER).state == "interrupted"
     child.wait()
+
+
+def test_a_dead_worker_that_was_to_be_cancelled_is_cancelled(tmp_path):
+    status = running_here().model_copy(update={"pid_started": 0.0})
+    assert status.alive_now(tmp_path).state == "interrupted"
+    (tmp_path / layout.CANCEL).touch()
+    found = status.alive_now(tmp_path)
+    assert found.state == "cancelled" and f"sapo resume {tmp_path}" in found.next_step
+    # While it lives it is running, whatever was asked.
+    assert running_here().alive_now(tmp_path).state == "running"
 
 
 def test_another_process_under_the_same_pid_is_not_the_worker():
     earlier = psutil.Process(os.getpid()).create_time() - 3600
     status = running_here().model_copy(update={"pid_started": earlier})
-    assert status.alive_now().state == "interrupted"
+    assert status.alive_now(FOLDER).state == "interrupted"
 
 
 @pytest.mark.parametrize("state", ["queued", "failed", "cancelled", "done", "interrupted"])
 def test_only_running_needs_a_process(state):
     status = Status(state=state, pid=1, pid_started=0.0)
-    assert status.alive_now() == status
+    assert status.alive_now(FOLDER) == status
 
 
 def test_an_unknown_field_is_refused():
