@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,6 +192,33 @@ def test_a_worker_that_is_killed_ends_as_failed_with_the_reason(followed):
     assert status.state == "failed" and "run out of memory" in status.error
     assert status.error in said and f"sapo resume {path}" in status.next_step
     assert list(path.glob("tables/costs/part-*"))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of a megabyte."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here: no root, or no right to mount")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.parametrize("left", [50_000, 80_000])
+def test_a_full_disk_ends_as_failed_with_the_reason(small_disk, small, left):
+    path = create_run(small_disk / "runs", small)
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - left))
+    with pytest.raises(WorkError, match=r"the disk is full, free some space \(.*sapo resume"):
+        jobs.continue_run(path)
+    run = open_run(path)
+    assert run.status.state == "failed" and "disk is full" in run.status.error
+    filler.unlink()
+    jobs.continue_run(path)
+    assert open_run(path).status.state == "done"
+    assert len(open_run(path).table("trials")) == 3 and not (path / ".spare").exists()
 
 
 def test_what_nobody_works_on_is_not_cancelled(small, tmp_path):

@@ -6,8 +6,10 @@ A kill at any moment loses at most the group in flight.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
+import os
 import shutil
 import threading
 import time
@@ -28,6 +30,7 @@ from sapo_analysis.store.status import Status, how_to_resume, running_here
 
 Row = Mapping[str, Any]
 HEARTBEAT_SECONDS = 5.0
+_SPARE_BYTES = 32_768
 
 
 class RunWriter:
@@ -62,6 +65,7 @@ class RunWriter:
             self._lock.release()
             raise InputError(f"Run {self.path.name} is done. See `sapo report {self.path.name}`.")
         (self.path / layout.CANCEL).unlink(missing_ok=True)
+        (self.path / layout.SPARE).write_bytes(os.urandom(_SPARE_BYTES))
         self.update()
         self.event("started")
         threading.Thread(target=self._beat, daemon=True).start()
@@ -74,13 +78,13 @@ class RunWriter:
         trace: TracebackType | None,
     ) -> None:
         self._stop.set()
+        (self.path / layout.SPARE).unlink(missing_ok=True)
         if error is not None:
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
-            reason = None if stopped else f"{type(error).__name__}: {error}"
+            reason = None if stopped else _in_words(error)
             asked = (self.path / layout.CANCEL).exists()
             state = ("cancelled" if asked else "interrupted") if stopped else "failed"
-            # On a full disk neither can be written: the error goes on to the log and is seen there.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # the error itself goes on to the log
                 self.update(state=state, error=reason, next_step=how_to_resume(self.path))
                 self.event(state, error=reason)
         self._lock.release()
@@ -152,6 +156,13 @@ class RunWriter:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             with contextlib.suppress(OSError):  # a disk that is full for a moment
                 self.update()
+
+
+def _in_words(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}"
+    # Libraries tell of a full disk in errors of their own.
+    full = os.strerror(errno.ENOSPC)
+    return f"the disk is full, free some space ({text})" if full in text else text
 
 
 def ask_to_end(path: Path) -> None:
