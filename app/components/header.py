@@ -34,8 +34,8 @@ def absent_runs(wanted: Sequence[str], runs: Mapping[str, Run | DamagedRun]) -> 
     for run_id in wanted:
         if run_id not in runs:
             st.warning(
-                f"Run {md(run_id)} is not here; what else there is is shown. Copy its folder into"
-                " your runs folder to see it.",
+                f"Run {md(run_id)} is not here; others are shown. Copy its folder into your runs"
+                " folder to see it.",
                 icon=":material/link_off:",
             )
 

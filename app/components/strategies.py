@@ -7,22 +7,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.sequences import LEAST, SHORT
+from sapo_analysis.analysis.sequences import LEAST, SHORT, TASK_METRICS
 from sapo_analysis.app.components.text import MISSING
 
 Report = dict[str, Any]
-_TASK_COLUMNS = {
-    "final": "final",
-    "just_learned": "just learned",
-    "change": "change",
-    "gain_before": "gain before",
-    "loss_change": "loss change",
-}
 
 
 def _task_columns(definitions: dict[str, str]) -> dict[str, Any]:
     columns = {}
-    for name, word in _TASK_COLUMNS.items():
+    for name in TASK_METRICS:
+        word = name.replace("_", " ")
         digits = "%.3f" if name == "loss_change" else "%.1f"
         number = st.column_config.NumberColumn
         columns[name] = number(word, format=digits, help=definitions[name])

@@ -148,7 +148,8 @@ def cancel(
     path = find_run(run, folders(runs))
     status = jobs.cancel_run(path)
     say(f"Run {path.name} is {status.state}: {status.done} of {status.total} are finished.")
-    say(f"Continue it with: sapo resume {path}")
+    if status.state != "done":  # it may have ended by itself just then
+        say(f"Continue it with: sapo resume {path}")
 
 
 def _under_parity(study: AnyStudy, settings: list[str]) -> AnyStudy:

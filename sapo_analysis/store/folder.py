@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import BaseModel
 
 from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.spec import AnyStudy, to_json
@@ -20,6 +19,7 @@ from sapo_analysis.store.layout import (
     STATUS,
     TABLES,
     write_atomically,
+    write_model,
 )
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
 from sapo_analysis.store.status import Status
@@ -53,9 +53,9 @@ def create_run(
     try:
         half.mkdir(parents=True)
         write_atomically(half / SPEC, to_json(study).encode())
-        write_atomically(half / STATUS, _lines(Status()))
+        write_model(half / STATUS, Status())
         if conditions not in (None, Conditions()):
-            write_atomically(half / CONDITIONS, _lines(conditions))
+            write_model(half / CONDITIONS, conditions)
         for name, table in (reused or {}).items():
             write_atomically(half / REUSED / f"{name}.parquet", parquet(table))
         half.rename(folder)
@@ -67,10 +67,6 @@ def create_run(
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return folder
-
-
-def _lines(content: BaseModel) -> bytes:
-    return (content.model_dump_json(indent=2) + "\n").encode()
 
 
 def discard_unstarted(path: Path) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 SPEC = "spec.json"
 PROVENANCE = "provenance.json"
 STATUS = "status.json"
@@ -58,6 +60,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_model(path: Path, content: BaseModel) -> None:
+    """Replace a JSON file by what a model holds, whole."""
+    write_atomically(path, (content.model_dump_json(indent=2) + "\n").encode())
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -82,13 +82,6 @@ def how_to_resume(folder: Path) -> str:
 def running_here(**values: object) -> Status:
     """The status of a run that this process is working on."""
     pid = os.getpid()
-    started = psutil.Process(pid).create_time()
-    return Status.model_validate(
-        {
-            "state": "running",
-            "pid": pid,
-            "pid_started": started,
-            "heartbeat": layout.now(),
-            **values,
-        }
-    )
+    process = {"pid": pid, "pid_started": psutil.Process(pid).create_time()}
+    beat = {"state": "running", "heartbeat": layout.now()}
+    return Status.model_validate({**process, **beat, **values})

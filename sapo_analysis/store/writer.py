@@ -95,9 +95,7 @@ class RunWriter:
             seconds = self._before + time.monotonic() - self._started
             values = {**values, "heartbeat": layout.now(), "seconds": round(seconds, 1)}
             self._status = Status.model_validate({**self._status.model_dump(), **values})
-            layout.write_atomically(
-                self.path / layout.STATUS, (self._status.model_dump_json(indent=2) + "\n").encode()
-            )
+            layout.write_model(self.path / layout.STATUS, self._status)
 
     def event(self, event: str, **details: object) -> None:
         """Append one line to `events.jsonl`."""
@@ -118,7 +116,7 @@ class RunWriter:
 
     def finished_groups(self) -> set[str]:
         """Groups saved whole by this or an earlier worker."""
-        return {layout.group_of_part(p) for p in self._folder(COSTS).glob("part-*.parquet")}
+        return open_run(self.path).finished_groups
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
         """Save all that one group measured; the costs part, written last, marks it as whole."""
@@ -175,9 +173,7 @@ def mark_failed(path: Path, reason: str) -> None:
     status = open_run(path).status.model_copy(
         update={"state": "failed", "error": reason, "next_step": how_to_resume(path)}
     )
-    layout.write_atomically(
-        path / layout.STATUS, (status.model_dump_json(indent=2) + "\n").encode()
-    )
+    layout.write_model(path / layout.STATUS, status)
 
 
 def tidy(path: Path) -> None:
@@ -192,6 +188,7 @@ def tidy(path: Path) -> None:
         half.unlink()
     (path / layout.CONDITIONS).unlink(missing_ok=True)
     (path / layout.LIVE).unlink(missing_ok=True)
+    (path / layout.CANCEL).unlink(missing_ok=True)  # it was done before it could be stopped
     shutil.rmtree(path / layout.REUSED, ignore_errors=True)
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 

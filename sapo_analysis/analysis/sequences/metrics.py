@@ -31,8 +31,14 @@ SHORT = {
 }
 """Each metric's name where there is little room."""
 
-CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
+LEAST = 3
+"""Values below which their spread is hardly known: no interval, nothing tested, no verdict."""
 
+Unit = Literal["order", "seed"]
+UNITS: dict[Unit, str] = {"order": "orders", "seed": "seeds of one order"}
+"""What values are independent over, and how that is said."""
+
+CHAIN = ["order", "policy", "method", "strategy", "seed", "test_prompts"]
 
 SUMMARY_COLUMNS = [
     *("strategy", "policy", "method", "test_prompts", "metric", "statistic"),
@@ -143,14 +149,6 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
-
-
-LEAST = 3
-"""Values below which their spread is hardly known: no interval, nothing tested, no verdict."""
-
-Unit = Literal["order", "seed"]
-UNITS: dict[Unit, str] = {"order": "orders", "seed": "seeds of one order"}
-"""What values are independent over, and how that is said."""
 
 
 def unit_of(rows: pd.DataFrame) -> Unit:

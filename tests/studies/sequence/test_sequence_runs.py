@@ -306,8 +306,7 @@ def test_a_run_stopped_after_any_group_ends_as_an_undisturbed_one(
     same_tables(open_run(path), expected)
 
 
-def test_a_resumed_run_without_its_states_says_what_is_missing(tmp_path, monkeypatch):
-    path = create_run(tmp_path, tiny_sequence(strategies=["original"]))
+def stop_before_the_second_stage(path):
     work_on = SequenceWork.run
 
     def stops(work, group):
@@ -315,12 +314,16 @@ def test_a_resumed_run_without_its_states_says_what_is_missing(tmp_path, monkeyp
             raise KeyboardInterrupt
         return work_on(work, group)
 
-    monkeypatch.setattr(SequenceWork, "run", stops)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(SequenceWork, "run", stops)
         run_to_end(path)
+
+
+def test_a_resumed_run_without_its_states_says_what_is_missing(tmp_path):
+    path = create_run(tmp_path, tiny_sequence(strategies=["original"]))
+    stop_before_the_second_stage(path)
     for folder in (path / "states").iterdir():
         (folder / "adapter_config.json").unlink()
-    monkeypatch.setattr(SequenceWork, "run", work_on)
     with pytest.raises(InputError, match="adapter of an earlier stage is missing"):
         run_to_end(path)
 
@@ -353,20 +356,10 @@ def test_a_last_update_that_overflows_ends_a_chain_too(run_of):
     assert list(run.table("trials")["status"]) == ["diverged"]
 
 
-def test_a_run_with_a_diverged_chain_is_resumed(run_of, tmp_path, monkeypatch):
+def test_a_run_with_a_diverged_chain_is_resumed(tmp_path):
     study = tiny_sequence(strategies=["original", "original+full"], full={"learning_rate": 1e30})
     path = create_run(tmp_path, study)
-    work_on = SequenceWork.run
-
-    def stops(work, group):
-        if group.stage == 2:
-            raise KeyboardInterrupt
-        return work_on(work, group)
-
-    monkeypatch.setattr(SequenceWork, "run", stops)
-    with pytest.raises(KeyboardInterrupt):
-        run_to_end(path)
-    monkeypatch.setattr(SequenceWork, "run", work_on)
+    stop_before_the_second_stage(path)
     run_to_end(path)
     assert list(open_run(path).table("chains")["stage"]) == [1, 1, 2]
 
