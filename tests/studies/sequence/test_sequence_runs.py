@@ -9,7 +9,7 @@ import pytest
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.loading import choose_device
-from sapo_analysis.plan import make_sequence_plan
+from sapo_analysis.plan import make_sequence_plan, stream_seed
 from sapo_analysis.pre_update_loss import batch_mean
 from sapo_analysis.records import TABLES, tables_of
 from sapo_analysis.spec import METHODS, POLICIES
@@ -202,6 +202,8 @@ def test_strategies_share_initialisation_order_and_dropout_at_every_stage(tmp_pa
     assert len(met) == 5 and len(met["sentiment", "add"]) == 4
     assert all(len(set(seeds)) == 1 and seeds[0][0] == seeds[0][1] for seeds in met.values())
     assert len({seeds[0] for seeds in met.values()}) == 5
+    for (*learned, task), seeds in met.items():
+        assert seeds[0][0] == stream_seed(0, " > ".join(learned), task)
 
 
 def test_scoring_in_full_is_asked_for_where_a_policy_needs_it_alone(run_of):
