@@ -4,6 +4,7 @@ One run is one folder, written once, part by part, by one worker (`RunWriter`) a
 else (`Run`).
 """
 
+from sapo_analysis.store.access import is_read_only, refuse_if_read_only
 from sapo_analysis.store.conditions import Conditions, ReusedRun
 from sapo_analysis.store.folder import (
     CACHED_RUNS,
@@ -26,8 +27,10 @@ __all__ = [
     "create_run",
     "discard_unstarted",
     "find_run",
+    "is_read_only",
     "list_runs",
     "mark_failed",
     "open_run",
+    "refuse_if_read_only",
     "tidy",
 ]

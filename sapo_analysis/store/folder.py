@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.spec import AnyStudy, to_json
+from sapo_analysis.store.access import refuse_if_read_only
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.layout import (
     CONDITIONS,
@@ -46,8 +47,9 @@ def create_run(
     a name with a dot, which nothing lists.
 
     Raises:
-        InputError: the runs folder cannot be written.
+        InputError: the runs folder cannot be written, or this server is read-only.
     """
+    refuse_if_read_only("no run can be made here")
     folder = runs_dir / f"{study.name}-{secrets.token_hex(4)}"
     half = runs_dir / f".{folder.name}"
     try:
