@@ -1,8 +1,10 @@
 """One process of work: `python -m sapo_analysis.worker KIND`, started by `sapo_analysis.jobs`.
 
-`study RUN_FOLDER ENGINE [--allow-mixed]` works on a run until it is done. Every other kind reads
-its payload as JSON from standard input. The last line of standard output is the answer as JSON; a
-refusal is `{"error": ...}` with exit status 2.
+`study RUN_FOLDER ENGINE [--allow-mixed] [--queued]` works on a run until it is done; from the queue
+it asks for the device alone (exit status 75 where another run holds it) and writes a refusal into
+the run's status, for nobody listens. Every other kind reads its payload as JSON from standard
+input. The last line of standard output is the answer as JSON; a refusal is `{"error": ...}` with
+exit status 2.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import Any, NoReturn
 
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import as_engine
+from sapo_analysis.store import mark_failed
+from sapo_analysis.store.device_lock import BUSY_STATUS, DeviceBusy
 
 Payload = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -65,9 +69,19 @@ def _study(arguments: list[str]) -> Answer:
     from sapo_analysis.studies.runner import run_to_end
 
     folder, engine, *flags = arguments
+    path, queued = Path(folder), "--queued" in flags
     _quiet()
     os.nice(_NICE)
-    run_to_end(Path(folder), as_engine(engine), allow_mixed="--allow-mixed" in flags)
+    try:
+        run_to_end(path, as_engine(engine), "--allow-mixed" in flags, only_alone=queued)
+    except DeviceBusy:
+        if queued:
+            sys.exit(BUSY_STATUS)
+        raise
+    except InputError as error:
+        if queued:
+            mark_failed(path, str(error))
+        raise
     return {"run": folder}
 
 
@@ -96,6 +110,21 @@ def _rank_labels(payload: Payload) -> Answer:
 
     _quiet()
     return rank_labels(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+
+
+def _tokens(payload: Payload) -> Answer:
+    from sapo_analysis.studies.tokenised import tokens
+
+    _quiet()
+    return tokens(payload["model"], payload["texts"])
+
+
+def _exact_prompt(payload: Payload) -> Answer:
+    from sapo_analysis.studies.tokenised import exact_prompt
+
+    _quiet()
+    wanted = {name: payload[name] for name in ("split", "row", "data_seed") if name in payload}
+    return exact_prompt(payload["model"], payload["task"], payload["prompt"], **wanted)
 
 
 def _calibrate(payload: Payload) -> Answer:
@@ -135,6 +164,8 @@ _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "score": _score,
     "select": _select,
     "rank_labels": _rank_labels,
+    "tokens": _tokens,
+    "exact_prompt": _exact_prompt,
     "calibrate": _calibrate,
     "pretrain": _pretrain,
     "card": _card,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -119,16 +119,38 @@ def encode(
         InputError: the chat template does not continue its own generation prompt with the answer's
             text.
     """
-    before, full = _texts(tokenizer, user_message(prompt, example.input, suffix), example.target)
-    encoding = tokenizer(full, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = encoding["input_ids"], encoding["offset_mapping"]
+    before, _, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
     content = len(before) + len(example.target)
     target_start = next(i for i, (_, end) in enumerate(offsets) if end > len(before))
     content_end = next(
         (i for i, (start, _) in enumerate(offsets) if i > target_start and start >= content),
         len(ids),
     )
-    return Encoded(list(ids), target_start, content_end)
+    return Encoded(ids, target_start, content_end)
+
+
+def token_texts(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
+) -> list[str]:
+    """What each token of `encode` stands for; joined they are the text the model reads.
+
+    Of a character that takes several tokens the first has the character, the others are empty.
+
+    Raises:
+        InputError: as `encode`.
+    """
+    _, full, _, offsets = _tokenised(tokenizer, prompt, suffix, example)
+    ends = [0, *accumulate((end for _, end in offsets), max)]
+    return [full[start:end] for start, end in pairwise(ends)]
+
+
+def _tokenised(
+    tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
+) -> tuple[str, str, list[int], list[tuple[int, int]]]:
+    """(text before the answer, whole text, token ids, where each token stands in the text)."""
+    before, full = _texts(tokenizer, user_message(prompt, example.input, suffix), example.target)
+    encoding = tokenizer(full, add_special_tokens=False, return_offsets_mapping=True)
+    return before, full, list(encoding["input_ids"]), encoding["offset_mapping"]
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str) -> Encoded:

@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
+    PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
@@ -101,4 +102,13 @@ def load_model(
 
 def context_length(model: PreTrainedModel) -> int:
     """The longest text the model reads (tokens), by its configuration; unstated, no real limit."""
-    return int(getattr(model.config, "max_position_embeddings", None) or 1 << 30)
+    return _stated_length(model.config)
+
+
+def context_length_of(files: ModelFiles) -> int:
+    """`context_length` of a model that need not be loaded for it."""
+    return _stated_length(AutoConfig.from_pretrained(files.folder, local_files_only=True))
+
+
+def _stated_length(config: PretrainedConfig) -> int:
+    return int(getattr(config, "max_position_embeddings", None) or 1 << 30)
