@@ -9,61 +9,25 @@ from dataclasses import dataclass
 import streamlit as st
 
 from sapo_analysis.analysis.estimate import Estimate, Verdict
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app.components.chips import chips
 
 
 @dataclass(frozen=True)
 class Card:
-    """What one card asks, how it is computed, and what its button opens."""
+    """What one card asks (a claim, which the glossary describes) and what its button opens."""
 
     claim: str
-    title: str
-    help: str
     opens: dict[str, str]
 
 
-FORGETTING_HELP = (
-    "r over prompts of pre-update loss and forgetting, within each current task; mean of Fisher's "
-    "z over tasks, shown as r (−1 to 1). Forgetting is score before − after in points, or loss "
-    "after − before in nats per token. The claim predicts r above 0."
-)
 CARDS = {
-    "forgetting_past": Card(
-        "claim_3_forgetting_past",
-        "Loss → forgetting (past)",
-        FORGETTING_HELP,
-        {"outcome": "forgetting_past"},
-    ),
-    "forgetting_retained": Card(
-        "claim_3_forgetting_retained",
-        "Loss → forgetting (retained)",
-        FORGETTING_HELP,
-        {"outcome": "forgetting_retained"},
-    ),
-    "generalization": Card(
-        "claim_3_generalization",
-        "Loss → generalization",
-        "r over prompts of pre-update loss and generalization (score after − before on unseen "
-        "tasks, or loss before − after), within each current task, mean of Fisher's z over tasks. "
-        "The claim predicts r below 0.",
-        {"outcome": "generalization"},
-    ),
-    "alike": Card(
-        "claim_1",
-        "Alike in-task, unlike elsewhere",
-        "Sd over prompts of the mean impact on other tasks ÷ sd over prompts of the final in-task "
-        "result, per current task, geometric mean over tasks (a ratio). The claim predicts above "
-        "1: prompts that teach a task equally well differ in what they do elsewhere.",
-        {"outcome": "in_task"},
-    ),
-    "between": Card(
-        "claim_2",
-        "Good for one, good for others",
-        "Mean over pairs of other tasks of r(impact on one, impact on the other) over prompts, "
-        "within each current task, mean over tasks on Fisher's z. The claim predicts above 0.",
-        {"tab": "Between tasks"},
-    ),
+    "forgetting_past": Card("claim_3_forgetting_past", {"outcome": "forgetting_past"}),
+    "forgetting_retained": Card("claim_3_forgetting_retained", {"outcome": "forgetting_retained"}),
+    "generalization": Card("claim_3_generalization", {"outcome": "generalization"}),
+    "alike": Card("claim_1", {"outcome": "in_task"}),
+    "between": Card("claim_2", {"tab": "Between tasks"}),
 }
 
 
@@ -78,7 +42,8 @@ def show(card: Card, verdicts: list[Verdict], form: str, silent: str, missing: s
     """One card. `silent`: why there is no verdict; `missing`: why there is no number."""
     mine = [v for v in verdicts if v.claim == card.claim and v.form == form]
     with st.container(border=True, height="stretch", gap="xsmall", key=f"card-{card.claim}"):
-        st.markdown(f"**{card.title}**", help=card.help)
+        term = entry(card.claim)
+        st.markdown(f"**{term.label}**", help=term.help)
         if not mine:
             st.caption(missing or "This run holds no data for it.")
             return

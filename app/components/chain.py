@@ -7,6 +7,7 @@ import streamlit as st
 from sapo_analysis.analysis.sequences import candidates_along
 from sapo_analysis.app import sequences
 from sapo_analysis.app.components import charts
+from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import choices_along
@@ -41,29 +42,23 @@ def chain_tab(keys: sequences.Keys) -> None:
         charts.still(choices_along(table, strategy=str(strategy)), "choices")
     except InputError as error:
         st.info(md(str(error)))
+    shown = own.rename(columns={"loss": "chosen_loss", "lowest": "lowest_loss"})[
+        [
+            *("stage", "task", "prompt_id", "text", "chosen_loss", "lowest_loss", "regret"),
+            *("choice_seconds", "choice_examples"),
+        ]
+    ]
+    losses = dict.fromkeys(("chosen_loss", "lowest_loss", "regret"), "%.3f")
     st.dataframe(
-        own[
-            [
-                *("stage", "task", "prompt_id", "text", "loss", "lowest", "regret"),
-                *("choice_seconds", "choice_examples"),
-            ]
-        ],
+        shown,
         hide_index=True,
         placeholder=MISSING,
         alt="Chosen prompts by stage.",
-        column_config={
-            "prompt_id": "prompt",
-            "text": st.column_config.TextColumn("text", width="large"),
-            "loss": st.column_config.NumberColumn(
-                "loss", format="%.3f", help="Of the chosen prompt at this state (nats/token)."
-            ),
-            "lowest": st.column_config.NumberColumn(
-                "lowest", format="%.3f", help="Of all candidates at this state (nats/token)."
-            ),
-            "regret": st.column_config.NumberColumn("regret", format="%.3f", help="loss − lowest"),
-            "choice_seconds": st.column_config.NumberColumn("choosing (s)", format="%.2f"),
-            "choice_examples": st.column_config.NumberColumn("texts read"),
-        },
+        column_config=columns(
+            shown,
+            formats={**losses, "choice_seconds": "%.2f", "choice_examples": "%.0f"},
+            widths={"text": "large"},
+        ),
     )
     st.caption(
         "The picture: losses where the policy looks, of sapo-once at the base model. The table: at"

@@ -9,6 +9,7 @@ from sapo_analysis import analysis
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
+from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, diff, md
 from sapo_analysis.app.state import Choice, Pair
 from sapo_analysis.figures import task_bars
@@ -68,25 +69,20 @@ def _forgotten(key: estimates.Key, pair: Pair) -> None:
     st.markdown(
         "Worst-forgotten examples" if lost else "No kept example was forgotten; largest loss rises:"
     )
+    shown = table[["eval_task", "input", "gold", "before", "after", "forgotten", "loss_change"]]
     st.dataframe(
-        table[["eval_task", "input", "gold", "before", "after", "forgotten", "loss_change"]],
+        shown,
         hide_index=True,
         placeholder=MISSING,
         height=215,
         key=f"forgotten-{pair[0]}-{pair[1]}",
         alt="Test examples that training on this prompt hurt most.",
-        column_config={
-            "eval_task": st.column_config.TextColumn("task", width=80),
-            "input": st.column_config.TextColumn(width=95),
-            "gold": st.column_config.TextColumn(width=55),
-            "before": st.column_config.TextColumn(width=60),
-            "after": st.column_config.TextColumn(width=60),
-            "forgotten": st.column_config.TextColumn(width=150),
-            "loss_change": st.column_config.NumberColumn(
-                "Δ loss",
-                width=60,
-                help="Loss after − before, nats per target token.",
-                format="%+.2f",
-            ),
-        },
+        column_config=columns(
+            shown,
+            formats={"loss_change": "%+.2f"},
+            widths={
+                **{"eval_task": 80, "input": 95, "gold": 55, "before": 60, "after": 60},
+                **{"forgotten": 150, "loss_change": 60},
+            },
+        ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,6 +13,7 @@ from sapo_analysis.analysis.claims import CLAIM_NAMES
 from sapo_analysis.analysis.quantities import unit_of
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
+from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.matched import matched_table
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Choice
@@ -46,43 +48,27 @@ def _claims(key: estimates.Key, silent: str) -> None:
             "predicted": table["predicted"],
             "form": table["form"],
             "estimate": table["estimate"].map(signed),
-            "these tasks, 95 %": _intervals(table, "these_"),
-            "these tasks": table["these_verdict"].map(_word),
-            "new tasks, 95 %": _intervals(table, "new_"),
-            "new tasks": table["new_verdict"].map(_word),
+            "these_interval": _intervals(table, "these_"),
+            "these_verdict": table["these_verdict"].map(_word),
+            "new_interval": _intervals(table, "new_"),
+            "new_verdict": table["new_verdict"].map(_word),
             "n": table["n_tasks"].astype(str)
             + " × "
             + table["n_prompts"].astype(str)
             + " × "
             + table["n_seeds"].astype(str),
-            "noise floor": [
+            "noise_floor": [
                 floors.get((claim, form), MISSING)
                 for claim, form in zip(table["claim"], table["form"], strict=True)
             ],
         }
     )
     if silent:
-        shown = shown.drop(columns=["these tasks", "new tasks"])
-    st.dataframe(
+        shown = shown.drop(columns=["these_verdict", "new_verdict"])
+    _show(
         shown,
-        hide_index=True,
-        height="content",
-        placeholder=MISSING,
-        alt="Each claim with estimate, both intervals and both verdicts.",
-        column_config={
-            "claim": st.column_config.TextColumn("claim", pinned=True),
-            "estimate": st.column_config.TextColumn(
-                "estimate", help="Claim 1: natural log of a ratio of spreads; the others: r."
-            ),
-            "n": st.column_config.TextColumn("n", help="Tasks × prompts × seeds."),
-            "noise floor": st.column_config.TextColumn(
-                "noise floor",
-                help="σ of one trial's outcome from the seed alone, its upper 95 % limit and unit;"
-                " for claim 1 the ratio of spreads if prompts did nothing. Upper bound: with one"
-                " noise prompt a task, what the seed does to all prompts alike is in it."
-                " –: not measured.",
-            ),
-        },
+        "Each claim with estimate, both intervals and both verdicts.",
+        columns(shown, pinned="claim"),
     )
 
 
@@ -90,61 +76,35 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
     table = estimates.tasks_table(key, choice.outcome.name, choice.form)
     shown = pd.DataFrame(
         {
-            "task": table["current_task"],
-            "r": [
+            "current_task": table["current_task"],
+            "r_interval": [
                 f"{signed(row.r)} ({signed(row.lower)} to {signed(row.upper)})"
                 for row in table.itertuples()
             ],
-            "as predicted": table["holds"].map({True: "yes", False: "no"}).fillna(MISSING),
-            "mean": table["mean"],
-            "σ prompt": table["sigma_prompt"],
-            "σ seed": table["sigma_seed"],
-            "σ prompt ÷ σ seed": [
+            "holds": table["holds"].map({True: "yes", False: "no"}).fillna(MISSING),
+            **{name: table[name] for name in ("mean", "sigma_prompt", "sigma_seed")},
+            "ratio": [
                 _range(row.ratio, row.ratio_lower, row.ratio_upper) for row in table.itertuples()
             ],
-            "loss, highest ÷ lowest": table["loss_ratio"],
-            "in-task sd": table["in_task_sd"],
-            "least gain": table["least_gain"],
-            "misses": table["misses"],
+            **{name: table[name] for name in ("loss_ratio", "in_task_sd", "least_gain", "misses")},
         }
     )
     digits = "%.2f" if choice.form == "score" else "%.4f"
     units = ", ".join(sorted(set(table["unit"].dropna())))
     mean = unit_of(choice.outcome.column(choice.form))
     st.caption(f"Mean in {md(mean)}; σ prompt and σ seed in {md(units)}.")
-    st.dataframe(
+    _show(
         shown,
-        hide_index=True,
-        height="content",
-        placeholder=MISSING,
-        alt="Each current task's correlation, effect of the prompt and of the seed.",
-        column_config={
-            "task": st.column_config.TextColumn("task", pinned=True),
-            "r": st.column_config.TextColumn("r (95 % over prompts)"),
-            **{
-                name: st.column_config.NumberColumn(name, format=digits)
-                for name in ("mean", "σ prompt", "σ seed")
+        "Each current task's correlation, effect of the prompt and of the seed.",
+        columns(
+            shown,
+            pinned="current_task",
+            formats={
+                **dict.fromkeys(("mean", "sigma_prompt", "sigma_seed"), digits),
+                **{"loss_ratio": "%.1f", "in_task_sd": "%.2f", "least_gain": "%.1f"},
             },
-            "σ prompt ÷ σ seed": st.column_config.TextColumn(
-                "σ prompt ÷ σ seed",
-                help="How far the prompt moves the outcome against how far the seed does."
-                " 95 % interval; needs two seeds. (–): prompts differ even less than the seed"
-                " alone would make them.",
-            ),
-            "loss, highest ÷ lowest": st.column_config.NumberColumn(
-                format="%.1f", help="Pre-update loss of the worst prompt over that of the best."
-            ),
-            "in-task sd": st.column_config.NumberColumn(
-                format="%.2f",
-                help="Sd over prompts of the final in-task score, seed noise removed (points).",
-            ),
-            "least gain": st.column_config.NumberColumn(
-                format="%.1f", help="In-task points gained by the prompt that gained least."
-            ),
-            "misses": st.column_config.TextColumn(
-                "misses", width="large", help="Where training did not do what a study relies on."
-            ),
-        },
+            widths={"misses": "large"},
+        ),
     )
 
 
@@ -161,64 +121,54 @@ def _distinguishing(key: estimates.Key, choice: Choice) -> None:
     if found["rho"].isna().all():
         return
     st.markdown("**What goes with how well it holds** (exploratory)")
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "of the task": found["characteristic"].map(analysis.CHARACTERISTICS),
-                "ρ with r, as predicted": found["rho"],
-                "p": found["p"],
-                "mean where it holds": found["where_holds"],
-                "mean where it fails": found["where_fails"],
-                "tasks": found["n_tasks"],
-            }
+    shown = pd.DataFrame(
+        {
+            "characteristic": found["characteristic"].map(analysis.CHARACTERISTICS),
+            **{name: found[name] for name in ("rho", "p", "where_holds", "where_fails", "n_tasks")},
+        }
+    )
+    _show(
+        shown,
+        "What distinguishes tasks on which the claim holds from those on which it fails.",
+        columns(
+            shown,
+            formats={"rho": "%+.2f", "p": "%.2f", "where_holds": "%.3g", "where_fails": "%.3g"},
         ),
-        hide_index=True,
-        height="content",
-        placeholder=MISSING,
-        alt="What distinguishes tasks on which the claim holds from those on which it fails.",
-        column_config={
-            "ρ with r, as predicted": st.column_config.NumberColumn(
-                format="%+.2f",
-                help="Spearman over tasks between r, positive where as predicted, and the column.",
-            ),
-            "p": st.column_config.NumberColumn(
-                format="%.2f", help="Two-sided, not corrected for the number of rows."
-            ),
-            "mean where it holds": st.column_config.NumberColumn(format="%.3g"),
-            "mean where it fails": st.column_config.NumberColumn(format="%.3g"),
-        },
     )
 
 
 def _rivals(key: estimates.Key, choice: Choice) -> None:
     table = estimates.rivals(key, choice.outcome.name, choice.form)
+    shown = pd.DataFrame(
+        {
+            "indicator": table["indicator"].map(indicator_name),
+            "given": [
+                " and ".join(indicator_name(name) for name in given.split(" and ") if name)
+                for given in table["given"]
+            ],
+            "r": table["r"].map(signed),
+            "these_interval": _intervals(table, "these_"),
+            "new_interval": _intervals(table, ""),
+            "n": table["n_tasks"].astype(str) + " × " + table["n_prompts"].astype(str),
+        }
+    )
+    _show(
+        shown,
+        "Every indicator's correlation with the outcome, and pre-update loss given others.",
+        columns(shown, pinned="indicator"),
+    )
+    st.caption(f"{len(table)} rows are looked at here: the best of them looks better than it is.")
+
+
+def _show(table: pd.DataFrame, alt: str, config: dict[str, Any]) -> None:
     st.dataframe(
-        pd.DataFrame(
-            {
-                "indicator": table["indicator"].map(indicator_name),
-                "held fixed": [
-                    " and ".join(indicator_name(name) for name in given.split(" and ") if name)
-                    for given in table["given"]
-                ],
-                "r": table["r"].map(signed),
-                "these tasks, 95 %": _intervals(table, "these_"),
-                "new tasks, 95 %": _intervals(table, ""),
-                "n": table["n_tasks"].astype(str) + " × " + table["n_prompts"].astype(str),
-            }
-        ),
+        table,
         hide_index=True,
         height="content",
         placeholder=MISSING,
-        alt="Every indicator's correlation with the outcome, and pre-update loss given others.",
-        column_config={
-            "indicator": st.column_config.TextColumn("indicator", pinned=True),
-            "held fixed": st.column_config.TextColumn(
-                "held fixed", help="Partial correlation: what is left with these held fixed."
-            ),
-            "n": st.column_config.TextColumn("n", help="Tasks × prompts."),
-        },
+        alt=alt,
+        column_config=config,
     )
-    st.caption(f"{len(table)} rows are looked at here: the best of them looks better than it is.")
 
 
 def _past(key: estimates.Key) -> None:

@@ -11,6 +11,7 @@ from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.analysis.matched import MatchedComparison
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
+from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Choice
 
@@ -24,38 +25,30 @@ def matched_table(key: estimates.Key, choice: Choice) -> None:
     last = max(new.equal_steps)
     rows = [
         {
-            "compared at": f"step {step}" + (", the end" if step == last else ""),
+            "compared_at": f"step {step}" + (", the end" if step == last else ""),
             **_r(estimate, these.equal_steps[step]),
             "steps": str(step),
-            "size of the update": _span(new, "delta_norm_at_equal_steps")
-            if step == last
-            else MISSING,
+            "delta_norm": _span(new, "delta_norm_at_equal_steps") if step == last else MISSING,
         }
         for step, estimate in new.equal_steps.items()
     ]
     rows.append(
         {
-            "compared at": "equal dev loss",
+            "compared_at": "equal dev loss",
             **_r(new.equal_loss, these.equal_loss),
             "steps": _span(new, "steps_taken_at_equal_loss"),
-            "size of the update": _span(new, "delta_norm_at_equal_loss"),
+            "delta_norm": _span(new, "delta_norm_at_equal_loss"),
         }
     )
     st.markdown("**What is left once all prompts have learned equally much?**")
+    shown = pd.DataFrame(rows)
     st.dataframe(
-        pd.DataFrame(rows),
+        shown,
         hide_index=True,
         height="content",
         placeholder=MISSING,
         alt="The correlation by training step, and where all prompts reach the same dev loss.",
-        column_config={
-            "compared at": st.column_config.TextColumn("compared at", pinned=True),
-            "r": st.column_config.TextColumn("r", help="Pre-update loss with the outcome."),
-            "steps": st.column_config.TextColumn("steps", help="Mean over prompts, least to most."),
-            "size of the update": st.column_config.TextColumn(
-                "‖ΔW‖", help="Frobenius norm of the update: mean over prompts, least to most."
-            ),
-        },
+        column_config=columns(shown, pinned="compared_at"),
     )
     st.caption(md(new.note))
     for trial in new.left_out:
@@ -65,8 +58,8 @@ def matched_table(key: estimates.Key, choice: Choice) -> None:
 def _r(new: Estimate, these: Estimate) -> dict[str, str]:
     return {
         "r": signed(new.value),
-        "these tasks, 95 %": _interval(these),
-        "new tasks, 95 %": _interval(new),
+        "these_interval": _interval(these),
+        "new_interval": _interval(new),
         "n": f"{new.n_tasks} × {new.n_prompts}",
     }
 

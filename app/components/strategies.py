@@ -7,23 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.sequences import LEAST, SHORT, TASK_METRICS
+from sapo_analysis.analysis.sequences import LEAST, METRICS, SHORT
+from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING
 
 Report = dict[str, Any]
-
-
-def _task_columns(definitions: dict[str, str]) -> dict[str, Any]:
-    columns = {}
-    for name in TASK_METRICS:
-        word = name.replace("_", " ")
-        digits = "%.3f" if name == "loss_change" else "%.1f"
-        number = st.column_config.NumberColumn
-        columns[name] = number(word, format=digits, help=definitions[name])
-        columns[f"{name}_lower"] = number(f"{word}, from", format=digits, help="95 %")
-        columns[f"{name}_upper"] = number(f"{word}, to", format=digits, help="95 %")
-        columns[f"{name}_n"] = number(f"{word}, n", help="Orders, or seeds of the one order.")
-    return columns
 
 
 def contrasts_tab(found: Report, kind: str) -> None:
@@ -40,35 +28,24 @@ def contrasts_tab(found: Report, kind: str) -> None:
         default=None if "contrast-metric" in st.session_state else "ap",
         required=True,
         key="contrast-metric",
-        help="; ".join(
-            f"{SHORT[name]}: {found['definitions'][name]}" for name in dict.fromkeys(own["metric"])
-        ),
+        help="; ".join(f"{SHORT[name]}: {METRICS[name]}" for name in dict.fromkeys(own["metric"])),
     )
-    shown = own[own["metric"] == (metric or "ap")]
+    shown = own[own["metric"] == (metric or "ap")].rename(columns={"value": "difference"})
+    shown = shown[
+        [
+            *("strategy", "reference", "difference", "lower", "upper", "p", "p_holm"),
+            *("is_primary", "n_orders", "n_seeds"),
+        ]
+    ]
+    signed = dict.fromkeys(("difference", "lower", "upper"), "%+.2f")
     st.dataframe(
-        shown[
-            [
-                *("strategy", "reference", "value", "lower", "upper", "p", "p_holm"),
-                *("is_primary", "n_orders", "n_seeds"),
-            ]
-        ],
+        shown,
         hide_index=True,
         placeholder=MISSING,
         alt="Differences between strategies.",
-        column_config={
-            "value": st.column_config.NumberColumn(
-                "strategy − reference", format="%+.2f", help=found["definitions"]["difference"]
-            ),
-            "lower": st.column_config.NumberColumn("from", format="%+.2f", help="95 %"),
-            "upper": st.column_config.NumberColumn("to", format="%+.2f", help="95 %"),
-            "p": st.column_config.NumberColumn("p", format="%.4f", help=found["definitions"]["p"]),
-            "p_holm": st.column_config.NumberColumn(
-                "p, Holm", format="%.4f", help=found["definitions"]["p_holm"]
-            ),
-            "is_primary": st.column_config.CheckboxColumn("primary"),
-            "n_orders": "orders",
-            "n_seeds": "seeds",
-        },
+        column_config=columns(
+            shown, formats={**signed, "p": "%.4f", "p_holm": "%.4f"}, checks=["is_primary"]
+        ),
     )
     st.caption(
         "AP, BWT and FWT with original test prompts are tested, by p, Holm, from"
@@ -82,16 +59,27 @@ def tasks_tab(found: Report, kind: str) -> None:
     if table.empty:
         st.info("No chain has learned all its tasks yet.")
         return
+    of_chains = {
+        name: name.replace("loss_change", "chain_loss_change")
+        for name in table.columns
+        if name.startswith("loss_change")
+    }
+    shown = table[table["test_prompts"] == kind].drop(columns="test_prompts")
+    shown = shown.rename(columns=of_chains)
+    numbers = [name for name in shown if name not in ("strategy", "eval_task", "unit")]
     st.dataframe(
-        table[table["test_prompts"] == kind].drop(columns="test_prompts"),
+        shown,
         hide_index=True,
         placeholder=MISSING,
         alt="Tasks by strategy.",
-        column_config={
-            "eval_task": "task",
-            **_task_columns(found["definitions"]),
-        },
+        column_config=columns(shown, formats={name: _digits(str(name)) for name in numbers}),
     )
+
+
+def _digits(name: str) -> str:
+    if name.endswith("_n"):
+        return "%d"
+    return "%.3f" if name.startswith("chain_loss_change") else "%.1f"
 
 
 def cost_tab(found: Report) -> None:
@@ -99,30 +87,23 @@ def cost_tab(found: Report) -> None:
     if not found["cost"]:
         st.info("No chain has learned all its tasks yet.")
         return
+    names = ["strategy", "mean_regret", "largest_regret", "n_stages"]
     regret = pd.DataFrame(found["regret"], columns=["strategy", "mean", "largest", "n_stages"])
-    table = pd.DataFrame(found["cost"]).merge(regret, on="strategy", how="left")
+    table = pd.DataFrame(found["cost"]).merge(regret.set_axis(names, axis=1), how="left")
     st.dataframe(
         table,
         hide_index=True,
         placeholder=MISSING,
         alt="Cost of choosing by strategy.",
-        column_config={
-            "choice_seconds": st.column_config.NumberColumn("choosing (s)", format="%.1f"),
-            "choice_examples": st.column_config.NumberColumn("texts read", format="%.0f"),
-            "train_seconds": st.column_config.NumberColumn("training (s)", format="%.1f"),
-            "train_examples": st.column_config.NumberColumn("texts trained", format="%.0f"),
-            "share": st.column_config.NumberColumn(
-                "share", format="percent", help=found["definitions"]["share"]
-            ),
-            "share_of_texts": st.column_config.NumberColumn(
-                "share of texts", format="percent", help=found["definitions"]["share_of_texts"]
-            ),
-            "mean": st.column_config.NumberColumn(
-                "mean regret", format="%.3f", help=found["definitions"]["regret"]
-            ),
-            "largest": st.column_config.NumberColumn("largest", format="%.3f"),
-            "n_stages": st.column_config.NumberColumn("stages known"),
-        },
+        column_config=columns(
+            table,
+            formats={
+                **dict.fromkeys(("choice_seconds", "train_seconds"), "%.1f"),
+                **dict.fromkeys(("choice_examples", "train_examples"), "%.0f"),
+                **dict.fromkeys(("share", "share_of_texts"), "percent"),
+                **dict.fromkeys(("mean_regret", "largest_regret"), "%.3f"),
+            },
+        ),
     )
     st.caption(
         "Means over sequences; what chains shared is counted for each. Fine-tunes of a stack share"

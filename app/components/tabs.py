@@ -9,6 +9,7 @@ import streamlit as st
 
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
+from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Choice, Pair, select_points
 from sapo_analysis.errors import InputError
@@ -34,7 +35,6 @@ def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> 
     # A keyed table keeps its selected row numbers when its rows change; the hash makes it anew.
     stamp = hashlib.sha256(repr((pairs, choice.x, choice.y)).encode()).hexdigest()[:10]
     key = f"prompts-{stamp}"
-    better = "lower" if choice.outcome.lower_is_better(choice.form) else "higher"
     st.dataframe(
         shown,
         hide_index=True,
@@ -44,24 +44,13 @@ def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> 
         on_select=lambda: _choose_rows(key, pairs),
         selection_mode="multi-row",
         alt="Prompts with pre-update loss and outcome.",
-        column_config={
-            "current_task": st.column_config.TextColumn("task", pinned=True),
-            "prompt_id": "prompt",
-            "text": st.column_config.TextColumn("text", width="large"),
-            choice.x: st.column_config.NumberColumn(
-                choice.x.replace("_", " "), format="%.3f", help="Known before the update."
-            ),
-            choice.y: st.column_config.NumberColumn(
-                choice.y.replace("_", " "),
-                format="%.3f",
-                help=f"{table['unit'].iloc[0]}; {better} is better",
-            ),
-            "n_tokens": st.column_config.NumberColumn("tokens", help="Of the instruction alone."),
-            "frequency": st.column_config.NumberColumn(
-                "frequency", help="Pretraining examples with this text; empty: not known."
-            ),
-            "n_seeds": st.column_config.NumberColumn("seeds", help="Seeds averaged."),
-        },
+        column_config=columns(
+            shown,
+            pinned="current_task",
+            formats={choice.x: "%.3f", choice.y: "%.3f"},
+            widths={"text": "large"},
+            helps={choice.y: f"Here in {table['unit'].iloc[0]}."},
+        ),
     )
     st.caption("Select rows to see them in the evidence above.")
 

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.claims import CLAIMS, MIN_PROMPTS_THESE_TASKS, MIN_TASKS
+from sapo_analysis.analysis.glossary import SECTIONS, TERMS
 from sapo_analysis.analysis.noise import SOLID_FROM_SEEDS
 from sapo_analysis.analysis.quantities import QUANTITIES
-from sapo_analysis.analysis.sequences import LEAST, METRICS, SHORT
+from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY
 from sapo_analysis.analysis.sequences.verdicts import AS_WELL_WITHIN
+
+
+def terms(words: str) -> pd.DataFrame:
+    """The glossary as a table, the terms that hold every word."""
+    rows = [
+        {
+            "called": term.label,
+            "what it is": term.definition,
+            "unit": term.unit,
+            "good when": term.better,
+            "about": section,
+            "column": term.name,
+        }
+        for section, own in SECTIONS.items()
+        for term in own
+    ]
+    wanted = words.casefold().split()
+    kept = [row for row in rows if all(w in " ".join(row.values()).casefold() for w in wanted)]
+    return pd.DataFrame(kept, columns=list(rows[0]))
+
 
 st.header("Method: what every number means", anchor=False)
 st.markdown(
@@ -34,15 +56,6 @@ st.table(
     ]
 )
 st.markdown(
-    "**Pre-update loss** is the model's loss on the task's training examples under a prompt, "
-    "before any update, in nats per target token. The default averages as the released code of the "
-    "paper does: a mean of batch means.\n\n"
-    "**Further indicators** are known before the update too. *Gradient norm* is that of the loss "
-    "by the weights that adapters change. *Gradient alignment* is the mean cosine with the "
-    "gradients of a role's tasks; where it is positive, a small step that helps the current task "
-    "helps them. *Loss after step* is the loss after one small step of gradient descent. "
-    "*Perplexity* is of the prompt's own words, *similarity* the largest cosine with the prompts "
-    "of learned tasks.\n\n"
     "**Role** is how a fine-tune sees an evaluated task: *current* (being learned), *past* "
     "(learned before), *unseen* (never trained; can gain or lose), *retained* (mastered by the "
     "base model; can only lose). Roles are never pooled. An outcome is the unweighted mean over "
@@ -70,11 +83,7 @@ st.markdown(
 
 st.subheader("Claims and verdicts", anchor=False)
 st.markdown("\n".join(f"- `{name}`: {text}." for name, text in CLAIMS.items()))
-st.markdown(
-    "Claim 1 is the log of (sd over prompts of the mean impact on other tasks ÷ sd over prompts of "
-    "the final in-task result); its card shows the ratio. Claim 2 is the mean z of "
-    "r(impact on one task, impact on another) over all pairs of other tasks."
-)
+st.markdown("Claim 1 is judged by the log of its ratio; its card shows the ratio itself.")
 st.table(
     [
         {
@@ -119,7 +128,6 @@ st.markdown(
     "teaches the next task) and a *method* (how it is learned). After each stage every task is "
     "tested: R[i][j] is the score on task j after stage i, R[0][j] that of the base model."
 )
-st.table([{"number": SHORT[name], "what it is": text} for name, text in METRICS.items()])
 st.markdown(
     "- **AP** takes all examples of the last stage; differences between stages are taken on those "
     "that all stages share.\n"
@@ -137,9 +145,36 @@ st.markdown(
     "that went furthest; seeds averaged within an order.\n"
     "- **State-adaptive?** `sapo-once` chooses at the base model. It does *as well* where the "
     f"interval of its difference to `sapo` lies within ±{AS_WELL_WITHIN:g} points of AP.\n"
-    "- **Regret** is the pre-update loss of the chosen prompt − the lowest of all candidates at "
-    "that state, where it is known.\n"
     "- **Cost**: what chains shared is counted for each. Fine-tunes of a stack share its time "
     "evenly, so the *share* of choosing by time grows with the number of strategies: compare it "
     "within a run. By texts, one trained on counts like one read, and costs about two to three."
 )
+
+st.subheader("Glossary", anchor=False)
+found = st.text_input(
+    "Find",
+    key="find",
+    placeholder="a word of a name, a unit or a definition",
+    help="Shows the terms in which every word occurs.",
+    bind="query-params",
+    width=420,
+)
+glossary = terms(found or "")
+if glossary.empty:
+    st.info("No term holds all of these words.")
+else:
+    st.dataframe(
+        glossary,
+        hide_index=True,
+        height=560 if len(glossary) > 14 else "content",
+        alt="Every term with its unit, definition and good direction.",
+        column_config={
+            "called": st.column_config.TextColumn("called", pinned=True, help="On the pages."),
+            "what it is": st.column_config.TextColumn("what it is", width=560, help="Definition."),
+            "unit": st.column_config.TextColumn("unit", help="Empty: it has none."),
+            "good when": st.column_config.TextColumn("good when", help="Empty: neither way."),
+            "about": st.column_config.TextColumn("about", help="Where it belongs."),
+            "column": st.column_config.TextColumn("column", help="In tables and in Python."),
+        },
+    )
+st.caption(f"{len(glossary)} of {len(TERMS)} terms.")

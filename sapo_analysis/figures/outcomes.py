@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sapo_analysis.analysis.glossary import DIRECTIONS, SECTIONS, entry
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -18,10 +20,6 @@ class Outcome:
     role: str
     score: str  # column of the impacts table
     loss: str
-    score_words: str
-    loss_words: str
-    score_lower_is_better: bool
-    loss_lower_is_better: bool
     predicted: int
     claim: str | None
 
@@ -31,26 +29,21 @@ class Outcome:
 
     def lower_is_better(self, form: str) -> bool:
         """Whether a low value is good in this form."""
-        return self.score_lower_is_better if form == "score" else self.loss_lower_is_better
+        return entry(self.column(form)).better == "low"
 
     def axis(self, form: str, n_eval_tasks: int, eval_task: str | None, sd: bool = False) -> str:
         """Axis title: what is measured, on which tasks, its unit and its good direction."""
-        words = self.score_words if form == "score" else self.loss_words
+        term = entry(self.column(form))
         if eval_task is not None:
             on = f" of {eval_task}"
         elif self.role == "current":
             on = ""
         else:
             on = f", mean of {n_eval_tasks} {self.role} task{'s' if n_eval_tasks != 1 else ''}"
-        better = "lower" if self.lower_is_better(form) else "higher"
-        name, unit = words.split("|")
-        if sd:
-            unit = "sd over prompts, as metrics differ"
-        return f"{name}{on}\n({unit}, {better} is better)"
+        unit = "sd over prompts, as metrics differ" if sd else term.unit
+        return f"{term.label}{on}\n({unit}, {DIRECTIONS[term.better]})"
 
 
-_LOSS_UP = "loss rise|nats per target token"
-_LOSS_DOWN = "loss drop|nats per target token"
 OUTCOMES: dict[str, Outcome] = {
     outcome.name: outcome
     for outcome in (
@@ -60,10 +53,6 @@ OUTCOMES: dict[str, Outcome] = {
             role="past",
             score="forgetting",
             loss="forgetting_loss",
-            score_words="forgetting|points lost",
-            loss_words=_LOSS_UP,
-            score_lower_is_better=True,
-            loss_lower_is_better=True,
             predicted=1,
             claim="claim_3_forgetting_past",
         ),
@@ -73,10 +62,6 @@ OUTCOMES: dict[str, Outcome] = {
             role="retained",
             score="forgetting",
             loss="forgetting_loss",
-            score_words="forgetting|points lost",
-            loss_words=_LOSS_UP,
-            score_lower_is_better=True,
-            loss_lower_is_better=True,
             predicted=1,
             claim="claim_3_forgetting_retained",
         ),
@@ -86,10 +71,6 @@ OUTCOMES: dict[str, Outcome] = {
             role="unseen",
             score="generalization",
             loss="generalization_loss",
-            score_words="generalization|points gained",
-            loss_words=_LOSS_DOWN,
-            score_lower_is_better=False,
-            loss_lower_is_better=False,
             predicted=-1,
             claim="claim_3_generalization",
         ),
@@ -100,33 +81,14 @@ OUTCOMES: dict[str, Outcome] = {
             role="current",
             score="score_after",
             loss="loss_after",
-            score_words="final in-task score|points",
-            loss_words="final in-task loss|nats per target token",
-            score_lower_is_better=False,
-            loss_lower_is_better=True,
             predicted=0,
             claim=None,
         ),
     )
 }
 
-INDICATOR_WORDS = {
-    "pre_update_loss": "pre-update loss (nats per token)",
-    "pre_update_loss_token_mean": "pre-update loss, token mean (nats per token)",
-    "pre_update_loss_example_mean": "pre-update loss, example mean (nats per token)",
-    "pre_update_loss_content": "pre-update loss, answer text alone (nats per token)",
-    "prompt_length": "prompt length (tokens)",
-    "prompt_frequency": "pretraining examples with this prompt",
-    "log_prompt_frequency": "log(1 + pretraining examples with this prompt)",
-    "prompt_seen": "prompt met in pretraining (1 yes, 0 no)",
-    "prompt_perplexity": "prompt perplexity (1)",
-    "prompt_similarity": "similarity to learned tasks' prompts (cosine)",
-    "gradient_norm": "gradient norm (nats per token, per unit of weight)",
-    "gradient_alignment_past": "gradient alignment with past tasks (mean cosine)",
-    "gradient_alignment_unseen": "gradient alignment with unseen tasks (mean cosine)",
-    "gradient_alignment_retained": "gradient alignment with retained tasks (mean cosine)",
-    "loss_after_step": "loss after one small step (nats per token)",
-}
+INDICATOR_WORDS = {term.name: term.axis for term in SECTIONS["Known before the update"]}
+"""An indicator's axis title."""
 
 
 def indicator_words(column: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.glossary import DIRECTIONS
+from sapo_analysis.analysis.sequences import metric_term
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.spec import (
@@ -22,12 +24,13 @@ from sapo_analysis.figures.spec import (
 )
 
 TITLES = {
-    "ap": ("Average performance", "points, higher is better"),
-    "bwt": ("Backward transfer", "points, averaged over stages; negative: forgetting"),
-    "bwt_final": ("Backward transfer, last row", "points; negative: forgetting"),
-    "fwt": ("Forward transfer", "points over the base model, before learning"),
-    "forgetting_loss": ("Forgetting in loss", "nats per token, lower is better"),
+    "ap": "Average performance",
+    "bwt": "Backward transfer",
+    "bwt_final": "Backward transfer, last row",
+    "fwt": "Forward transfer",
+    "forgetting_loss": "Forgetting in loss",
 }
+"""A panel's title; the axis takes unit and good direction from the glossary."""
 
 SUMMARY = ("strategy", "policy", "test_prompts", "metric", "value", "lower", "upper", "unit")
 RACE = ("strategy", "test_prompts", "stage", "learned")
@@ -67,7 +70,7 @@ def strategy_intervals(
         ),
         table=own,
         caption={"test_prompts": test_prompts, "unit": str(own["unit"].iloc[0])},
-        alt=f"{len(strategies)} strategies: {', '.join(TITLES[m][0] for m in metrics)} with 95 %"
+        alt=f"{len(strategies)} strategies: {', '.join(TITLES[m] for m in metrics)} with 95 %"
         f" intervals, {test_prompts} test prompts.",
         columns=len(metrics),
         height=150 + 30 * len(strategies),
@@ -80,6 +83,7 @@ def _metric_panel(
     rows: pd.DataFrame, metric: str, heights: dict[str, float], hollow: bool
 ) -> Panel:
     layers: list[Layer] = []
+    term = metric_term(metric)
     for row in rows.to_dict("records"):
         color, marker = theme.POLICIES[row["policy"]]
         y = (heights[row["strategy"]],)
@@ -87,14 +91,14 @@ def _metric_panel(
         if not math.isnan(row["lower"]):
             layers.append(Intervals(y, (row["lower"],), (row["upper"],), color, 1.8))
             bounds = f" (95 % over {row['unit']}: {row['lower']:.2f} to {row['upper']:.2f})"
-        words = f"{row['strategy']}\n{TITLES[metric][0]} {row['value']:.2f}{bounds}"
+        words = f"{row['strategy']}\n{TITLES[metric]} {row['value']:.2f}{bounds}"
         layers.append(Points((row["value"],), y, color, marker, 10.0, hollow, hover=(words,)))
     places = tuple(heights.values())
     return Panel(
         layers=tuple(layers),
-        x_label=TITLES[metric][1],
+        x_label=f"{term.unit}, {DIRECTIONS[term.better]}",
         y_label="",
-        title=TITLES[metric][0],
+        title=TITLES[metric],
         x_range=_padded(rows),
         y_range=(-0.7, max(places) + 0.7),
         x_zero=metric != "ap",

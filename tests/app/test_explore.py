@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis import glossary
 from sapo_analysis.store import open_run
 from tests.app.conftest import MAIN
 from tests.synthetic import STEPS, write_run
@@ -163,7 +164,7 @@ def test_rounding_stands_beside_the_noise_floor(monkeypatch, runs):
 
 def test_findings_show_every_claim_and_each_task(monkeypatch, runs):
     app = explored(monkeypatch, runs, "many", form="loss", tab="Findings")
-    claims, tasks = frame_with(app, "claim"), frame_with(app, "as predicted")
+    claims, tasks = frame_with(app, "claim"), frame_with(app, "holds")
     df = analysis.impacts(open_run(runs["many"]))
     verdicts = analysis.claims(df, n_permutations=0)
     assert len(claims) == len(verdicts) / 2
@@ -172,24 +173,22 @@ def test_findings_show_every_claim_and_each_task(monkeypatch, runs):
     for row in claims.to_dict("records"):
         if (row["claim"][0], row["form"]) in by_key:
             mine = by_key[row["claim"][0], row["form"]]
-            assert row["new tasks"].endswith(mine.verdict)
+            assert row["new_verdict"].endswith(mine.verdict)
             assert row["estimate"] == analysis.wording.signed(mine.estimate.value)
-    assert (claims["noise floor"] == "–").all()  # this run has no noise trials and one seed
+    assert (claims["noise_floor"] == "–").all()  # this run has no noise trials and one seed
     found = analysis.task_correlations(df, y="forgetting_loss", role="past", n_permutations=0)
-    assert list(tasks["task"]) == [e.task for e in found]
-    assert tasks["r"][0].startswith(analysis.wording.signed(found[0].value))
+    assert list(tasks["current_task"]) == [e.task for e in found]
+    assert tasks["r_interval"][0].startswith(analysis.wording.signed(found[0].value))
     fails = [e.task for e in found if e.value < 0]
     assert f"the predicted sign on {5 - len(fails)} of 5 tasks" in text_of(app)
-    rivals = frame_with(app, "held fixed")
+    rivals = frame_with(app, "given")
     mine = analysis.rivals(df, "forgetting_loss", "past")
     assert list(rivals["r"]) == [analysis.wording.signed(r) for r in mine["r"]]
-    assert rivals["indicator"][0] == "pre-update loss" and rivals["held fixed"][0] == ""
-    hints = frame_with(app, "mean where it holds")
+    assert rivals["indicator"][0] == "pre-update loss" and rivals["given"][0] == ""
+    hints = frame_with(app, "where_holds")
     table = analysis.tasks_table(df, "forgetting_loss", "past", predicted=1)
     expected = analysis.distinguishing(table, predicted=1)
-    assert list(hints["mean where it fails"]) == pytest.approx(
-        list(expected["where_fails"]), nan_ok=True
-    )
+    assert list(hints["where_fails"]) == pytest.approx(list(expected["where_fails"]), nan_ok=True)
 
 
 def test_findings_of_a_run_with_checkpoints_compare_prompts_that_learned_equally_much(
@@ -201,11 +200,11 @@ def test_findings_of_a_run_with_checkpoints_compare_prompts_that_learned_equally
 
     path = write_watched_run(tmp_path, look, n_prompts=4, n_tasks=3)
     app = opened(monkeypatch, tmp_path, run=path.name, tab="Findings")
-    table = frame_with(app, "compared at")
+    table = frame_with(app, "compared_at")
     mine = analysis.matched_comparison(open_run(path), "forgetting", "past", n_permutations=0)
     found = [*mine.equal_steps.values(), mine.equal_loss]
     assert list(table["r"]) == [analysis.wording.signed(e.value) for e in found]
-    assert list(table["compared at"]) == [
+    assert list(table["compared_at"]) == [
         "step 10",
         "step 20",
         "step 50, the end",
@@ -219,9 +218,9 @@ def test_findings_of_a_run_with_checkpoints_compare_prompts_that_learned_equally
 def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
     app = explored(monkeypatch, runs, "random", tab="Findings")
     assert "random weights" in text_of(app)
-    assert "new tasks" not in frame_with(app, "claim")
+    assert "new_verdict" not in frame_with(app, "claim")
     app = explored(monkeypatch, runs, "few", tab="Findings")
-    floors = frame_with(app, "claim")["noise floor"]
+    floors = frame_with(app, "claim")["noise_floor"]
     band = analysis.noise_band(analysis.impacts(open_run(runs["few"])), "forgetting", "past")
     assert f"{band.pooled.sigma:.2g}, at most" in " ".join(floors)
 
@@ -229,15 +228,15 @@ def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
 def test_findings_of_a_run_that_is_not_done_say_so_and_show_what_there_is(monkeypatch, runs):
     app = explored(monkeypatch, runs, "partial", tab="Findings")
     assert "until it is done" in text_of(app)
-    assert not frame_with(app, "as predicted")["task"].duplicated().any()
-    assert frame_with(app, "held fixed")["indicator"][0] == "pre-update loss"
-    assert not [d for d in app.dataframe if "compared at" in d.value]  # it has no checkpoints
+    assert not frame_with(app, "holds")["current_task"].duplicated().any()
+    assert frame_with(app, "given")["indicator"][0] == "pre-update loss"
+    assert not [d for d in app.dataframe if "compared_at" in d.value]  # it has no checkpoints
 
 
 def test_findings_of_the_in_task_outcome_name_the_others(monkeypatch, runs):
     app = explored(monkeypatch, runs, "many", outcome="In-task", tab="Findings")
     assert "Choose forgetting or generalization" in text_of(app)
-    assert not [d for d in app.dataframe if "as predicted" in d.value]
+    assert not [d for d in app.dataframe if "holds" in d.value]
 
 
 def test_without_repeats_rounding_is_not_measured(monkeypatch, runs):
@@ -279,6 +278,17 @@ def test_the_method_page_defines_every_quantity(monkeypatch, runs):
     shown = app.table[0].value["quantity"].tolist()
     assert shown == ["forgetting", "generalization", "learning", "impact"]
     assert "**Rounding alone**" in text_of(app)
+    assert app.dataframe[0].value["column"].tolist() == list(glossary.TERMS)
+
+
+def test_the_glossary_is_searched_by_every_word(monkeypatch, runs):
+    app = opened(monkeypatch, runs["few"].parent)
+    app.switch_page("views/method.py").run()
+    app.text_input(key="find").input("Loss GRADIENT past").run()
+    assert app.dataframe[0].value["column"].tolist() == ["gradient_alignment_past"]
+    assert f"1 of {len(glossary.TERMS)} terms" in text_of(app)
+    app.text_input(key="find").input("no such words").run()
+    assert "No term holds" in text_of(app) and not app.dataframe
 
 
 def test_the_app_never_imports_torch(runs):

@@ -17,6 +17,7 @@ from sapo_analysis.analysis.sequences.metrics import (
     SUMMARY_COLUMNS,
     chain_metrics,
     furthest,
+    metric_term,
     stage_means,
     summary,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "contrasts",
     "families",
     "furthest",
+    "metric_term",
     "same_choices",
     "sequence_report",
     "sequence_scores",

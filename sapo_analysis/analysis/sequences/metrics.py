@@ -10,25 +10,24 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
+from sapo_analysis.analysis.glossary import Term, entry
 from sapo_analysis.analysis.intervals import NAN, Floats, differs, mean_interval
 
-METRICS = {
-    "ap": "average performance after the last stage (points)",
-    "bwt": "backward transfer, averaged over stages as released (points); negative: forgetting",
-    "bwt_final": "backward transfer of the last stage alone (points); negative: forgetting",
-    "fwt": "forward transfer to tasks not learned yet (points)",
-    "forgetting_loss": "loss after the last stage − loss when just learned, mean over all tasks but"
-    " the last (nats/token); positive: forgetting",
+_TERMS = {
+    **{name: name for name in ("ap", "bwt", "bwt_final", "fwt")},
+    "forgetting_loss": "chain_forgetting_loss",  # of a chain; a trial has a column of that name too
 }
+
+
+def metric_term(name: str) -> Term:
+    """What a metric of `METRICS` is, in which unit, and which way is good."""
+    return entry(_TERMS[name])
+
+
+METRICS = {name: metric_term(name).in_words for name in _TERMS}
 """Every metric of a chain and its unit; high is good, but for `forgetting_loss`."""
 
-SHORT = {
-    "ap": "AP",
-    "bwt": "BWT",
-    "bwt_final": "BWT, last row",
-    "fwt": "FWT",
-    "forgetting_loss": "forgetting in loss",
-}
+SHORT = {name: metric_term(name).label for name in _TERMS}
 """Each metric's name where there is little room."""
 
 LEAST = 3

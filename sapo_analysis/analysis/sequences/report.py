@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import plain
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.sequences.cautions import cautions
 from sapo_analysis.analysis.sequences.choices import (
@@ -97,20 +98,13 @@ def _definitions(method: MethodName) -> dict[str, str]:
         "chosen": "per strategy and task, how often each prompt was chosen over orders and"
         " seeds; original and paft choose nothing",
         "test_prompts": ", ".join(TEST_PROMPTS),
-        "difference": "strategy − reference, paired by order and seed; seeds averaged within"
-        " an order, Student t over orders",
+        "difference": entry("difference").in_words,
         "p": "Student t, two-sided, uncorrected; a test for the primary contrast alone"
         f" ({PRIMARY[0]} − {PRIMARY[1]} with {method}, {PRIMARY[2]}, {PRIMARY[3]} test"
         " prompts)",
         "p_holm": f"p corrected by Holm over the other contrasts in {', '.join(TESTED)} with"
         f" original test prompts; from {LEAST} orders on",
-        "share": "of choosing in choosing and training, by time; fine-tunes of a stack share"
-        " its time evenly, so it hangs on how many there were",
-        "share_of_texts": "the same by texts read; one is read forwards to choose, forwards and"
-        " backwards to train",
-        "regret": "pre-update loss of the chosen prompt − the lowest at that state"
-        " (nats/token), where it is known: at states that a policy had scored, and so for other"
-        " policies mostly at the first",
+        **{name: entry(name).in_words for name in ("share", "share_of_texts", "regret")},
     }
 
 

@@ -6,17 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.sequences.metrics import CHAIN, UNITS, interval_over, unit_of
 
-TASK_METRICS = {
-    "final": "score after the last stage, over all its examples (0 to 100)",
-    "just_learned": "score right after the task was learned (0 to 100)",
-    "change": "score after the last stage − just learned, chains that learn the task last left out"
-    " (points)",
-    "gain_before": "gain over the base model while the task is not learned yet, mean over those"
-    " stages (points)",
-    "loss_change": "loss after the last stage − just learned, as for `change` (nats per token)",
+_TERMS = {
+    **{name: name for name in ("final", "just_learned", "change", "gain_before")},
+    "loss_change": "chain_loss_change",  # of a chain; a trial has a column of that name too
 }
+TASK_METRICS = {name: entry(term).in_words for name, term in _TERMS.items()}
 """What a task comes to in one chain."""
 
 _NUMBERS = tuple(TASK_METRICS)
