@@ -14,23 +14,30 @@ from sapo_analysis.store.folder import (
     list_runs,
 )
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
-from sapo_analysis.store.writer import RunWriter, ask_to_end, mark_failed, tidy
+from sapo_analysis.store.requests import ask_to_end, ask_to_finish_group
+from sapo_analysis.store.settling import mark_cancelled, mark_failed, mark_queued, settle
+from sapo_analysis.store.writer import ENDED_AS_ASKED, RunWriter, tidy
 
 __all__ = [
     "CACHED_RUNS",
+    "ENDED_AS_ASKED",
     "Conditions",
     "DamagedRun",
     "ReusedRun",
     "Run",
     "RunWriter",
     "ask_to_end",
+    "ask_to_finish_group",
     "create_run",
     "discard_unstarted",
     "find_run",
     "is_read_only",
     "list_runs",
+    "mark_cancelled",
     "mark_failed",
+    "mark_queued",
     "open_run",
+    "settle",
     "refuse_if_read_only",
     "tidy",
 ]

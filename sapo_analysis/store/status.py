@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import os
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import psutil
 from pydantic import BaseModel, ConfigDict
 
 from sapo_analysis.store import layout
+from sapo_analysis.store.process import lives, start_of
 
 State = Literal["queued", "running", "stalled", "interrupted", "failed", "cancelled", "done"]
 STALLED_AFTER_SECONDS = 90
-CLOCK_SECONDS = 2.0
-"""A process's start time is told by a clock that may be set meanwhile."""
 
 
 class Status(BaseModel):
-    """`status.json`: replaced atomically by the worker. `done` and `total` count trials."""
+    """`status.json`: replaced atomically by the worker. `done` and `total` count trials.
+
+    `pid` and its start time name a process of the machine `host`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: State = "queued"
     pid: int | None = None
     pid_started: float | None = None
+    host: str | None = None
     heartbeat: str | None = None
     done: int = 0
     total: int = 0
@@ -38,11 +41,12 @@ class Status(BaseModel):
         """This status of the run in `folder` as it stands now.
 
         A `running` one whose process is gone is `interrupted`, or `cancelled` if that was asked
-        for; a silent one is `stalled`.
+        for; a silent one is `stalled`. Of a process on another machine only the silence is seen.
         """
         if self.state != "running":
             return self
-        if not self._process_lives():
+        elsewhere = self.host not in (None, socket.gethostname())
+        if not elsewhere and not lives(self.pid, self.pid_started):
             if (folder / layout.CANCEL).exists():
                 return self._as("cancelled", how_to_resume(folder))
             reason = "Its process is gone: killed, short of memory, or the machine went down."
@@ -50,25 +54,29 @@ class Status(BaseModel):
         if self.heartbeat is not None:
             silent = (datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)).total_seconds()
             if silent > STALLED_AFTER_SECONDS:
-                stop = f"No sign of life for {silent:.0f} s. Stop it with `sapo cancel {folder}`."
-                return self._as("stalled", f"{stop} {how_to_resume(folder)}")
+                stop = (
+                    f"It was begun on {self.host}: stop it there."
+                    if elsewhere
+                    else f"Stop it with `sapo cancel {folder}`."
+                )
+                said = f"No sign of life for {silent:.0f} s. {stop} {how_to_resume(folder)}"
+                return self._as("stalled", said)
         return self
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a process works on the run, silent or not."""
+        return self.state in ("running", "stalled")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About how long the rest takes at the speed so far; None before the first trial."""
+        if not 0 < self.done < self.total:
+            return None
+        return self.seconds / self.done * (self.total - self.done)
 
     def _as(self, state: State, next_step: str) -> Status:
         return self.model_copy(update={"state": state, "next_step": next_step})
-
-    def _process_lives(self) -> bool:
-        # A pid alone may have been given to another process since; its start time tells them apart.
-        if self.pid is None:
-            return False
-        try:
-            process = psutil.Process(self.pid)
-            return (
-                process.status() != psutil.STATUS_ZOMBIE
-                and abs(process.create_time() - (self.pid_started or 0)) < CLOCK_SECONDS
-            )
-        except psutil.Error:
-            return False
 
 
 def how_to_resume(folder: Path) -> str:
@@ -82,6 +90,10 @@ def how_to_resume(folder: Path) -> str:
 def running_here(**values: object) -> Status:
     """The status of a run that this process is working on."""
     pid = os.getpid()
-    process = {"pid": pid, "pid_started": psutil.Process(pid).create_time()}
+    process = {
+        "pid": pid,
+        "pid_started": start_of(pid),
+        "host": socket.gethostname(),
+    }
     beat = {"state": "running", "heartbeat": layout.now()}
     return Status.model_validate({**process, **beat, **values})

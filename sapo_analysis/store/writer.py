@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -26,11 +27,14 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.records import COSTS, TABLES, Table, tables_of
 from sapo_analysis.store import layout
 from sapo_analysis.store.reader import open_run
+from sapo_analysis.store.requests import forget_requests, is_asked_to_end
 from sapo_analysis.store.status import Status, how_to_resume, running_here
 
 Row = Mapping[str, Any]
 HEARTBEAT_SECONDS = 5.0
 _SPARE_BYTES = 32_768
+ENDED_AS_ASKED = 130
+"""Exit status of a worker that ended because its user wanted that, as of one stopped by Ctrl-C."""
 
 
 class RunWriter:
@@ -64,7 +68,7 @@ class RunWriter:
         if open_run(self.path).is_complete:  # it ended while this process was getting ready
             self._lock.release()
             raise InputError(f"Run {self.path.name} is done. See `sapo report {self.path.name}`.")
-        (self.path / layout.CANCEL).unlink(missing_ok=True)
+        forget_requests(self.path)
         (self.path / layout.SPARE).write_bytes(os.urandom(_SPARE_BYTES))
         self.update()
         self.event("started")
@@ -82,8 +86,9 @@ class RunWriter:
         if error is not None:
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             reason = None if stopped else _in_words(error)
-            asked = (self.path / layout.CANCEL).exists()
-            state = ("cancelled" if asked else "interrupted") if stopped else "failed"
+            state = "failed"
+            if stopped:
+                state = "cancelled" if is_asked_to_end(self.path) else "interrupted"
             with contextlib.suppress(OSError):  # the error itself goes on to the log
                 self.update(state=state, error=reason, next_step=how_to_resume(self.path))
                 self.event(state, error=reason)
@@ -117,6 +122,15 @@ class RunWriter:
     def finished_groups(self) -> set[str]:
         """Groups saved whole by this or an earlier worker."""
         return open_run(self.path).finished_groups
+
+    def begin_group(self) -> None:
+        """Say that everything so far is saved and another group is about to begin.
+
+        Raises:
+            SystemExit: the run was asked to end after a finished group.
+        """
+        if (self.path / layout.FINISH).exists():
+            sys.exit(ENDED_AS_ASKED)
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
         """Save all that one group measured; the costs part, written last, marks it as whole."""
@@ -163,19 +177,6 @@ def _in_words(error: BaseException) -> str:
     return f"the disk is full, free some space ({text})" if full in text else text
 
 
-def ask_to_end(path: Path) -> None:
-    """Say that a run is to be cancelled, before its worker is told."""
-    (path / layout.CANCEL).touch()
-
-
-def mark_failed(path: Path, reason: str) -> None:
-    """Write down why a run's worker is gone, which could not do so itself."""
-    status = open_run(path).status.model_copy(
-        update={"state": "failed", "error": reason, "next_step": how_to_resume(path)}
-    )
-    layout.write_model(path / layout.STATUS, status)
-
-
 def tidy(path: Path) -> None:
     """Remove what a done run no longer needs.
 
@@ -188,7 +189,7 @@ def tidy(path: Path) -> None:
         half.unlink()
     (path / layout.CONDITIONS).unlink(missing_ok=True)
     (path / layout.LIVE).unlink(missing_ok=True)
-    (path / layout.CANCEL).unlink(missing_ok=True)  # it was done before it could be stopped
+    forget_requests(path)  # it was done before it could be stopped
     shutil.rmtree(path / layout.REUSED, ignore_errors=True)
     shutil.rmtree(path / layout.STATES, ignore_errors=True)
 

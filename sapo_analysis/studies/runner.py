@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,25 @@ from sapo_analysis.plan import (
 )
 from sapo_analysis.provenance import MACHINE, environment
 from sapo_analysis.store import Conditions, Run, RunWriter, layout, open_run, tidy
+from sapo_analysis.store.device_lock import DeviceBusy, hold_device
 from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.studies.parent_states import StateLosses, check_states
 from sapo_analysis.studies.sequence import SequenceWork, work_on_chains
 from sapo_analysis.studies.taken_over import Rows, TakenOver, in_planned_order
 
 
-def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = False) -> None:
+def run_to_end(
+    path: Path,
+    engine: EngineName = "stacked",
+    allow_mixed: bool = False,
+    only_alone: bool = False,
+) -> None:
     """Work on a run folder until it is done. Trials already saved are not done again.
 
+    A GPU is never shared with another run, a CPU only without `only_alone`.
+
     Raises:
+        DeviceBusy: another run holds the device.
         InputError: the spec cannot be run here, or the run was begun with another model, data or
             version; or it was begun, or trials it takes over were made, on another device or by
             another engine, and `allow_mixed` is false.
@@ -39,10 +49,27 @@ def run_to_end(path: Path, engine: EngineName = "stacked", allow_mixed: bool = F
     if run.is_complete:
         tidy(path)  # a kill between the last mark and the tidying leaves files that nobody needs
         return
-    plan = plan_of(run.study, engine)
+    study = run.made_here("be run")
+    plan = plan_of(study, engine)
     if threads := run.provenance.get("threads", run.conditions.threads):
         torch.set_num_threads(threads)  # float32 sums depend on it
-    device = choose_device(run.study.device)
+    device = choose_device(study.device)
+    with _turn_on(device, path, only_alone):
+        _work(run, plan, device, allow_mixed)
+
+
+def _turn_on(device: Device, path: Path, only_alone: bool) -> AbstractContextManager[object]:
+    """Hold the device against other runs; two of them on one CPU only take longer."""
+    try:
+        return hold_device(device.name, path)
+    except DeviceBusy:
+        if only_alone or device.name != "cpu":
+            raise
+        return nullcontext()
+
+
+def _work(run: Run, plan: AnyPlan, device: Device, allow_mixed: bool) -> None:
+    path = run.path
     provenance = _provenance(plan, device)
     provenance["reused"] = [reused.model_dump() for reused in run.conditions.reused]
     if run.provenance:
@@ -87,6 +114,7 @@ def _work_on_trials(
         left = group.without(known) if group.kind == "trials" else group
         if left is None or left.group_id in finished:
             continue
+        writer.begin_group()
         if group.kind == "trials":
             rest = left.without(taken_over.trial_ids)
             made: Rows = work.run(rest) if rest is not None else {"costs": []}

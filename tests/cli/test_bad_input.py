@@ -11,8 +11,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sapo_analysis import jobs
 from sapo_analysis.cli import app
+from sapo_analysis.jobs import engine_process
 from sapo_analysis.spec import SCHEMA_VERSION
 from tests.synthetic import write_run
 
@@ -60,8 +60,8 @@ def no_worker(monkeypatch):
     def start(*_, **__):
         raise AssertionError("no worker is started for input that is wrong")
 
-    monkeypatch.setattr(jobs.subprocess, "Popen", start)
-    monkeypatch.setattr(jobs.subprocess, "run", start)
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(subprocess, "run", start)
 
 
 @pytest.mark.usefixtures("no_worker")
@@ -187,7 +187,7 @@ class TestRefusedBeforeAnyWork:
         assert "no model card" in result.stderr or "Unknown model" in result.stderr
 
     def test_training_without_torch(self, monkeypatch, refused):
-        monkeypatch.setattr(jobs, "ENGINE_PACKAGES", ("no_such_package",))
+        monkeypatch.setattr(engine_process, "ENGINE_PACKAGES", ("no_such_package",))
         assert "pip install" in refused()
 
     @pytest.mark.parametrize(

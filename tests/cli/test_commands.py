@@ -16,6 +16,7 @@ from sapo_analysis.cli import app, doctor
 from sapo_analysis.cli.options import read_study
 from sapo_analysis.cli.output import clean, duration, number, size
 from sapo_analysis.errors import WorkError
+from sapo_analysis.jobs import engine_process
 from sapo_analysis.model_files import POCKET
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import list_tasks
@@ -232,7 +233,7 @@ def test_doctor_names_device_and_reason(monkeypatch, tmp_path):
 
 
 def test_doctor_without_torch_says_how_to_get_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(jobs, "ENGINE_PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(engine_process, "ENGINE_PACKAGES", ("no_such_package",))
     (tmp_path / "file").touch()
     text = ok("doctor", "--runs", tmp_path / "file" / "runs")
     assert "no_such_package" in text and "sapo-analysis[train]" in text

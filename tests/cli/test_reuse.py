@@ -1,10 +1,11 @@
 """`sapo run --reuse`: what is said of trials taken over, and what is refused before any work."""
 
+import subprocess
+
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sapo_analysis import jobs
 from sapo_analysis.cli import app
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
@@ -66,8 +67,8 @@ class TestRefusedBeforeAnyWork:
         def start(*_, **__):
             raise AssertionError("no worker is started for input that is wrong")
 
-        monkeypatch.setattr(jobs.subprocess, "Popen", start)
-        monkeypatch.setattr(jobs.subprocess, "run", start)
+        monkeypatch.setattr(subprocess, "Popen", start)
+        monkeypatch.setattr(subprocess, "run", start)
 
     @pytest.fixture
     def refused(self, spec, tmp_path):

@@ -252,6 +252,7 @@ def work_on_chains(work: SequenceWork, writer: RunWriter) -> None:
         left = group.without(known) if group.kind == "stage" else group
         if left is None or left.group_id in finished:
             continue
+        writer.begin_group()
         writer.save_group(order, left.group_id, work.run(left))
         known.update(left.units)
         writer.update(done=len(known))

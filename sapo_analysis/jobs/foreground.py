@@ -1,54 +1,35 @@
-"""Starting work: a run's worker in its own process, and short questions to the engine.
-
-Never trains, never imports torch. The reading wing meets the engine here and nowhere else: it
-starts `python -m sapo_analysis.worker` and reads what that process wrote.
-"""
+"""A study run by whoever waits for it: its worker ends with the one who called."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.jobs.engine_process import WORKER, error_in, require_engine
+from sapo_analysis.jobs.queue import take_out
 from sapo_analysis.plan import EngineName, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import (
     Conditions,
-    ask_to_end,
     create_run,
     discard_unstarted,
     layout,
     mark_failed,
     open_run,
+    refuse_if_read_only,
 )
 from sapo_analysis.store.status import Status
 
 Progress = Callable[[Path, Status], None]
 """Told the run's folder and where it stands."""
 POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 10.0
-"""A worker saves what it has and ends within this, or is killed."""
-_LOOK_SECONDS = 0.1
-_AT_WORK = ("running", "stalled")
-ENGINE_PACKAGES = ("torch", "transformers", "peft", "accelerate", "datasets")
-INSTALL_ENGINE = (
-    "pip install 'sapo-analysis[train]'"
-    "  (in a clone: pip install -e '.[train]' --constraint constraints.txt)"
-)
-
-
-# -P: a folder of this package's name where a command is given is not this package.
-_WORKER = (sys.executable, "-P", "-m", "sapo_analysis.worker")
+KILLED = "its process was killed, as systems do that run out of memory"
 
 
 class StudyInterrupted(KeyboardInterrupt):
@@ -60,19 +41,6 @@ class StudyInterrupted(KeyboardInterrupt):
     def __init__(self, path: Path):
         super().__init__(str(path))
         self.path = path
-
-
-def missing_engine_packages() -> list[str]:
-    """Packages of the extra `train` that are not installed; found without importing any."""
-    return [name for name in ENGINE_PACKAGES if find_spec(name) is None]
-
-
-def _require_engine() -> None:
-    if missing := missing_engine_packages():
-        raise InputError(
-            f"This needs the training half, and {', '.join(missing)} cannot be found."
-            f" Install it with: {INSTALL_ENGINE}"
-        )
 
 
 def run_study(
@@ -94,7 +62,7 @@ def run_study(
             another device, or the folder cannot be written; nothing was written.
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
-    _require_engine()
+    require_engine()
     plan = plan_of(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
     conditions = reuse.conditions if reuse is not None else Conditions(threads=threads)
@@ -120,22 +88,24 @@ def continue_run(
 ) -> Path:
     """Work on a run folder until it is done; trials already saved are not done again.
 
-    Without `engine`, with the one it was begun with.
+    Without `engine`, with the one it was begun with. A run that waits in the queue is taken out.
 
     Raises:
         InputError: the run is damaged, is being worked on, or was begun on another device or model.
         WorkError: the worker failed; the log is named.
         StudyInterrupted: Ctrl-C; the worker has stopped and can be continued.
     """
-    _require_engine()
+    require_engine()
+    refuse_if_read_only("no run can be worked on here")
     run = open_run(path)
-    if run.status.state in _AT_WORK:
+    if run.status.is_at_work:
         raise InputError(
             f"Run {run.run_id} is being worked on by process {run.status.pid}."
             f" Wait for it, or stop it first: sapo cancel {path}"
         )
+    take_out(path)
     choice = engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
-    command = [*_WORKER, "study", str(path), choice]
+    command = [*WORKER, "study", str(path), choice]
     if allow_mixed:
         command.append("--allow-mixed")
     log = path / layout.LOG
@@ -155,44 +125,10 @@ def continue_run(
         assert worker.stdout is not None
         answer = worker.stdout.read()
     if worker.returncode == 2:
-        raise InputError(_error_in(answer) or f"The run cannot be continued. The log: {log}")
+        raise InputError(error_in(answer) or f"The run cannot be continued. The log: {log}")
     if worker.returncode != 0:
         raise _ended(path, worker.returncode)
     return path
-
-
-def cancel_run(path: Path, patience: float = PATIENCE_SECONDS) -> Status:
-    """Stop whoever works on a run; what is finished stays, and it can be resumed.
-
-    The run is marked, then the worker's processes are asked to end; those that have not after
-    `patience` seconds are killed. Returns where the run stands then.
-
-    Raises:
-        InputError: nobody works on the run.
-    """
-    run = open_run(path)
-    if run.status.state not in _AT_WORK:
-        raise InputError(
-            f"Run {run.run_id} is {run.status.state}: nobody works on it."
-            f" {run.status.next_step or 'There is nothing to cancel.'}"
-        )
-    assert run.status.pid is not None, "a run at work has a process"
-    ask_to_end(path)
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        _signal(run.status.pid, number)
-        deadline = time.monotonic() + patience
-        while open_run(path).status.state in _AT_WORK and time.monotonic() < deadline:
-            time.sleep(_LOOK_SECONDS)
-    return open_run(path).status
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    """Signal a worker and what it started: it leads a group of its own, if `jobs` started it."""
-    with contextlib.suppress(ProcessLookupError):
-        if os.getpgid(pid) == pid:
-            os.killpg(pid, number)
-        else:
-            os.kill(pid, number)
 
 
 def _ended(path: Path, returncode: int) -> StudyInterrupted | WorkError:
@@ -202,50 +138,13 @@ def _ended(path: Path, returncode: int) -> StudyInterrupted | WorkError:
         return StudyInterrupted(path)
     reason = status.error
     if reason is None and returncode == -signal.SIGKILL:
-        reason = "its process was killed, as systems do that run out of memory"
+        reason = KILLED
         mark_failed(path, reason)
     return WorkError(
         f"Run {path.name} stopped: {reason or 'its process ended without a word'}."
         f" Finished trials are safe. The log: {path / layout.LOG}."
         f" Continue with: sapo resume {path}"
     )
-
-
-def probe(
-    kind: str, payload: Mapping[str, Any], timeout: float = 600, echo: bool = False
-) -> dict[str, Any]:
-    """Ask the engine a question in a process of its own.
-
-    `kind` is one of those that `sapo_analysis.worker` lists. With `echo` its progress lines go to
-    this process's standard error as they come.
-
-    Raises:
-        InputError: the engine refused the payload.
-        WorkError: it failed or took longer than `timeout` seconds.
-    """
-    _require_engine()
-    command = [*_WORKER, kind]
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(payload),
-            stdout=subprocess.PIPE,
-            stderr=None if echo else subprocess.PIPE,
-            text=True,
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired:
-        raise WorkError(
-            f"The engine did not answer {kind!r} within {timeout:.0f} s."
-            " Ask for less, or try again."
-        ) from None
-    if done.returncode == 2:
-        raise InputError(_error_in(done.stdout) or "The engine refused the question.")
-    if done.returncode != 0:
-        last = (done.stderr or "").strip().splitlines()[-1:] or ["no message"]
-        raise WorkError(f"The engine failed at {kind!r}: {_error_in(done.stdout) or last[0]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
 
 
 def _wait_through_interrupts(worker: subprocess.Popen[str]) -> None:
@@ -265,11 +164,3 @@ def _follow(worker: subprocess.Popen[str], path: Path, progress: Progress | None
         time.sleep(POLL_SECONDS)
     if progress is not None:
         progress(path, open_run(path).status)
-
-
-def _error_in(output: str) -> str | None:
-    try:
-        message = json.loads(output.splitlines()[-1])["error"]
-    except (IndexError, ValueError, KeyError, TypeError):
-        return None
-    return str(message)

@@ -1,0 +1,97 @@
+"""Work that goes on by itself: a study is queued, and a dispatcher starts its worker in turn."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from sapo_analysis.errors import InputError, RunError, SapoError
+from sapo_analysis.jobs.engine_process import PYTHON, require_engine
+from sapo_analysis.jobs.queue import jobs_in, put_in, take_out
+from sapo_analysis.plan import EngineName, plan_of
+from sapo_analysis.reuse import Reuse
+from sapo_analysis.spec import AnyStudy
+from sapo_analysis.store import (
+    create_run,
+    discard_unstarted,
+    is_read_only,
+    list_runs,
+    mark_queued,
+    refuse_if_read_only,
+    settle,
+)
+
+DISPATCHER_LOG = ".dispatcher.log"
+
+
+def launch(
+    study: AnyStudy, runs_dir: Path, engine: EngineName = "stacked", reuse: Reuse | None = None
+) -> Path:
+    """Make a run folder for a study and queue it; returns the folder at once.
+
+    Raises:
+        InputError: the study cannot be run, or the folder cannot be written; nothing was written.
+        WorkError: the queue is held by another process, or damaged; nothing was written.
+    """
+    require_engine()
+    plan_of(study, engine)  # every name is resolved before anything is written
+    conditions, tables = (reuse.conditions, reuse.tables) if reuse is not None else (None, None)
+    path = create_run(runs_dir, study, conditions, tables)
+    try:
+        put_in(path, engine)
+    except SapoError:
+        discard_unstarted(path)
+        raise
+    start_dispatcher(runs_dir)
+    return path
+
+
+def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = False) -> None:
+    """Queue a run that was stopped, or that was made and never queued.
+
+    Without `engine`, it goes on with the one it was begun with.
+
+    Raises:
+        InputError: it is done, at work, or in the queue already.
+        WorkError: the queue is held by another process, or damaged.
+    """
+    require_engine()
+    refuse_if_read_only("no run can be continued here")
+    put_in(path, engine, allow_mixed)
+    try:
+        mark_queued(path)
+    except InputError:
+        take_out(path)
+        raise
+    start_dispatcher(path.parent)
+
+
+def set_going(folders: Sequence[Path]) -> None:
+    """What a server does at its start: write down which runs lost their worker, go on with queues.
+
+    Of a folder that cannot be written nothing is changed.
+    """
+    if is_read_only():
+        return
+    for folder in folders:
+        for run in list_runs([folder]):
+            with contextlib.suppress(RunError, OSError):
+                settle(run.path)
+        with contextlib.suppress(SapoError, OSError):
+            if jobs_in(folder):
+                start_dispatcher(folder)
+
+
+def start_dispatcher(runs_dir: Path) -> None:
+    """See that somebody works the queue off; a second dispatcher ends by itself."""
+    with (runs_dir / DISPATCHER_LOG).open("a", encoding="utf-8") as log:
+        subprocess.Popen(
+            [*PYTHON, "sapo_analysis.jobs.dispatcher", str(runs_dir.absolute())],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # In a session of its own: it outlives the page, the terminal and the server.
+            start_new_session=True,
+        )

@@ -1,0 +1,189 @@
+"""Works off the queue of a runs folder: `python -m sapo_analysis.jobs.dispatcher RUNS_DIR`.
+
+Started by `jobs.launch` and `jobs.resume`, in a session of its own; there is one per folder, and it
+ends when the queue is empty. It starts one worker per device and writes down how each one ended;
+a failure does not keep the next run from its turn. Workers have sessions of their own and outlive
+it: the next dispatcher finds them in the queue.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from sapo_analysis.errors import RunError, SapoError, WorkError
+from sapo_analysis.jobs.asking import probe
+from sapo_analysis.jobs.engine_process import WORKER
+from sapo_analysis.jobs.foreground import KILLED
+from sapo_analysis.jobs.queue import (
+    Job,
+    jobs_in,
+    mark_started,
+    mark_waiting,
+    take_out,
+)
+from sapo_analysis.store import layout, mark_failed, open_run
+from sapo_analysis.store.device_lock import BUSY_STATUS, DEVICES, is_free
+from sapo_analysis.store.process import lives
+
+LOCK = ".dispatcher.lock"
+LOOK_SECONDS = 0.5
+MOST_STARTS = 5
+"""A worker that ends so often before it has begun its run will not do better."""
+
+
+def main(runs_dir: Path) -> None:
+    """Work the queue off, unless somebody else is doing that."""
+    lock = FileLock(runs_dir / LOCK)
+    while True:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return
+        try:
+            Dispatcher(runs_dir).work_off()
+        finally:
+            lock.release()
+        # A run queued just then saw this process at work; it must not wait for the next start.
+        if not _left(runs_dir):
+            return
+
+
+def _left(runs_dir: Path) -> list[Job]:
+    while True:
+        try:
+            return jobs_in(runs_dir)
+        except WorkError as error:
+            _say(str(error))  # held by another process: that passes
+            time.sleep(LOOK_SECONDS)
+
+
+@dataclass
+class Dispatcher:
+    """One pass over a queue until it is empty."""
+
+    runs_dir: Path
+    _workers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    """Workers this process started, by run."""
+    _devices: dict[str, str] = field(default_factory=dict)
+    """What `auto` and `cuda` come to here."""
+
+    def work_off(self) -> None:
+        """Start, watch and write down, until nothing is left."""
+        while jobs := _left(self.runs_dir):
+            try:
+                self._look(jobs)
+            except WorkError as error:
+                _say(str(error))
+            time.sleep(LOOK_SECONDS)
+
+    def _look(self, jobs: list[Job]) -> None:
+        at_work = [job for job in jobs if job.pid is not None and self._goes_on(job)]
+        idle = [job for job in jobs if job.pid is None]
+        if idle and not at_work and all(map(is_free, DEVICES)):
+            self._start(idle[0])  # whatever device it wants: asking takes longer than starting
+            return
+        busy = {self._device(job) for job in at_work} if idle else set()
+        for job in idle:
+            if (device := self._device(job)) not in busy:
+                busy.add(device)  # those behind it wait, also where it cannot be started yet
+                if is_free(device):
+                    self._start(job)
+
+    def _goes_on(self, job: Job) -> bool:
+        """Whether a run's worker is at work; of one that ended, the queue is told."""
+        name = job.path.name
+        worker = self._workers.get(name)
+        if worker is None:  # an earlier dispatcher's
+            if lives(job.pid, job.pid_started):
+                return True
+            code = None
+        else:
+            code = worker.poll()
+            if code is None:
+                return True
+            del self._workers[name]
+        lost = code is None and _state(job) == "queued" and job.starts < MOST_STARTS
+        if lost or code == BUSY_STATUS:
+            mark_waiting(job.path)
+        else:
+            _write_down(job, code)
+            take_out(job.path)
+        return False
+
+    def _start(self, job: Job) -> None:
+        try:
+            run = open_run(job.path)
+        except RunError as error:
+            _say(f"{job.path.name} was left out: {error}")
+            take_out(job.path)
+            return
+        if run.is_complete or run.status.is_at_work:
+            take_out(job.path)
+            return
+        engine = job.engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
+        command = [*WORKER, "study", str(job.path), engine, "--queued"]
+        if job.allow_mixed:
+            command.append("--allow-mixed")
+        with (job.path / layout.LOG).open("a", encoding="utf-8") as log:
+            worker = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+        if mark_started(job.path, worker.pid):
+            self._workers[job.path.name] = worker
+            _say(f"{job.path.name} is worked on by process {worker.pid}")
+        else:  # cancelled just then
+            worker.kill()
+            worker.wait()
+
+    def _device(self, job: Job) -> str:
+        try:
+            asked = open_run(job.path).made_here("be run").device
+        except RunError:
+            return DEVICES[0]
+        if asked not in DEVICES and asked not in self._devices:
+            self._devices[asked] = self._best_device()
+        return self._devices.get(asked, asked)
+
+    def _best_device(self) -> str:
+        try:
+            return str(probe("devices", {})["device"])
+        except SapoError as error:
+            _say(str(error))
+            return DEVICES[0]
+
+
+def _state(job: Job) -> str:
+    try:
+        return open_run(job.path).status.state
+    except RunError:
+        return "damaged"
+
+
+def _write_down(job: Job, code: int | None) -> None:
+    """Say in a run's status why its worker is gone, where the worker could not."""
+    _say(f"{job.path.name} ended with {code}: {_state(job)}")
+    if code == -signal.SIGKILL and _state(job) in ("queued", "interrupted"):
+        mark_failed(job.path, KILLED)
+    elif _state(job) == "queued":
+        lines = (job.path / layout.LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "without a word")
+        mark_failed(job.path, f"its worker ended before it began: {last.strip()}")
+
+
+def _say(text: str) -> None:
+    print(f"{layout.now()} {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

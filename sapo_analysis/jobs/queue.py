@@ -1,0 +1,183 @@
+"""The queue of a runs folder: which runs wait for their turn, in which order.
+
+A SQLite file in the runs folder (write-ahead log: reading goes on while somebody writes). It holds
+order and nothing else: what a run is and where it stands is in its own folder, so a lost queue
+loses no run. A row is there from the moment a run is queued until its worker has ended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sapo_analysis.errors import InputError, WorkError, unknown
+from sapo_analysis.plan import EngineName, as_engine
+from sapo_analysis.store import layout, refuse_if_read_only
+from sapo_analysis.store.process import start_of
+
+FILE = ".queue.sqlite"
+_BUSY_SECONDS = 5.0
+_SCHEMA = """
+create table if not exists jobs (
+    run text primary key,        -- the run folder's name
+    place real not null,         -- lowest first
+    engine text,                 -- null: as the run was begun
+    allow_mixed integer not null,
+    pid integer,                 -- of the worker; null: it waits
+    pid_started real,
+    starts integer not null default 0,
+    added text not null
+)
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run in the queue; `pid` is its worker's, None while it waits. `starts`: workers so far."""
+
+    path: Path
+    engine: EngineName | None
+    allow_mixed: bool
+    pid: int | None
+    pid_started: float | None
+    starts: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run that waits, and how many runs of its queue come before it or are at work."""
+
+    path: Path
+    ahead: int
+
+
+def waiting(runs_dir: Path) -> list[Waiting]:
+    """The runs that wait in a runs folder, the next one first.
+
+    Raises:
+        WorkError: the queue is held by another process, or damaged.
+    """
+    jobs = jobs_in(runs_dir)
+    at_work = sum(job.pid is not None for job in jobs)
+    idle = [job for job in jobs if job.pid is None]
+    return [Waiting(job.path, at_work + i) for i, job in enumerate(idle)]
+
+
+def ahead_of(path: Path) -> int | None:
+    """How many runs come before a run that waits; None where it does not wait."""
+    found = (w.ahead for w in waiting(path.parent) if w.path.name == path.name)
+    return next(found, None)
+
+
+def move_first(path: Path) -> None:
+    """Let a run that waits be the next one.
+
+    Raises:
+        InputError: it does not wait; those that do are named.
+    """
+    refuse_if_read_only("no queue is changed here")
+    with _opened(path.parent) as db:
+        (first,) = db.execute("select min(place) from jobs").fetchone()
+        changed = db.execute(
+            "update jobs set place = ? where run = ? and pid is null",
+            ((first or 0) - 1, path.name),
+        ).rowcount
+    if not changed:
+        raise unknown("run in the queue", path.name, [w.path.name for w in waiting(path.parent)])
+
+
+def put_in(path: Path, engine: EngineName | None = None, allow_mixed: bool = False) -> None:
+    """Queue a run as the last one of its runs folder.
+
+    Raises:
+        InputError: it is in the queue already.
+    """
+    with _opened(path.parent) as db:
+        (last,) = db.execute("select max(place) from jobs").fetchone()
+        try:
+            db.execute(
+                "insert into jobs (run, place, engine, allow_mixed, added) values (?, ?, ?, ?, ?)",
+                (path.name, (last or 0) + 1, engine, allow_mixed, layout.now()),
+            )
+        except sqlite3.IntegrityError as error:
+            raise InputError(
+                f"Run {path.name} is in the queue already. `sapo queue` lists it."
+            ) from error
+
+
+def take_out(path: Path) -> bool:
+    """Take a run out of the queue of its folder; whether it was in it."""
+    if not _file(path.parent).is_file():
+        return False
+    with _opened(path.parent) as db:
+        return db.execute("delete from jobs where run = ?", (path.name,)).rowcount > 0
+
+
+def jobs_in(runs_dir: Path) -> list[Job]:
+    """Everything in the queue of a runs folder, in order.
+
+    Raises:
+        WorkError: the queue is held by another process, or damaged.
+    """
+    if not _file(runs_dir).is_file():
+        return []
+    with _opened(runs_dir) as db:
+        rows = db.execute(
+            "select run, engine, allow_mixed, pid, pid_started, starts from jobs order by place"
+        ).fetchall()
+    return [
+        Job(runs_dir / run, as_engine(engine) if engine else None, bool(mixed), *worker)
+        for run, engine, mixed, *worker in rows
+    ]
+
+
+def mark_started(path: Path, pid: int) -> bool:
+    """Write down that a worker has the run; false where it was taken out meanwhile."""
+    with _opened(path.parent) as db:
+        changed = db.execute(
+            "update jobs set pid = ?, pid_started = ?, starts = starts + 1 where run = ?",
+            (pid, start_of(pid), path.name),
+        ).rowcount
+    return changed > 0
+
+
+def mark_waiting(path: Path) -> None:
+    """Write down that no worker has the run."""
+    with _opened(path.parent) as db:
+        db.execute("update jobs set pid = null where run = ?", (path.name,))
+
+
+def _file(runs_dir: Path) -> Path:
+    return runs_dir / FILE
+
+
+@contextmanager
+def _opened(runs_dir: Path) -> Iterator[sqlite3.Connection]:
+    """The queue inside a transaction, which is undone on an error."""
+    file = _file(runs_dir)
+    try:
+        with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as db, db:
+            if db.execute("pragma user_version").fetchone() == (0,):
+                db.execute("pragma journal_mode = wal")
+                db.execute(_SCHEMA)
+                db.execute("pragma user_version = 1")
+            yield db
+    except sqlite3.DatabaseError as error:
+        raise WorkError(_in_words(file, error)) from error
+
+
+def _in_words(file: Path, error: sqlite3.DatabaseError) -> str:
+    if "locked" in str(error) or "busy" in str(error):
+        return (
+            f"The queue is held by another process (file {file}). No run is affected."
+            " Try again in a moment."
+        )
+    if isinstance(error, sqlite3.OperationalError):
+        return f"The queue cannot be opened (file {file}): {error}. Runs are unaffected."
+    return (
+        f"The queue is damaged (file {file}): {error}. Runs are unaffected: move the file away,"
+        " then queue what was waiting again with `sapo resume --detach`."
+    )
