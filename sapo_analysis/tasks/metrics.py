@@ -35,6 +35,17 @@ METRICS: dict[str, Callable[[str, Task, str], float]] = {
 }
 
 
+DEFINITIONS = {
+    "exact_match": "100 × the share of outputs that equal the target. White space at both ends is"
+    " dropped and runs of it count as one space; case and punctuation count. An empty output is"
+    " wrong.",
+    "label_accuracy": "100 × the share of outputs that name the target label. Case, surrounding"
+    " white space and surrounding punctuation do not count. An output that is empty or no label of"
+    " the task is wrong.",
+}
+"""Each metric's score (0 to 100) in words."""
+
+
 def score(task: Task, outputs: Sequence[str], targets: Sequence[str]) -> float:
     """The task's score: 100 times the mean of its per-example metric over all given examples."""
     if len(outputs) != len(targets) or not targets:
