@@ -22,6 +22,11 @@ def runs_folders() -> list[Path]:
     return list(dict.fromkeys(folder.resolve() for folder in (*folders, CACHED_RUNS)))
 
 
+def own_folder() -> Path:
+    """Where the user's new runs, prompts and drafts go: the first runs folder."""
+    return runs_folders()[0]
+
+
 def all_runs() -> dict[str, Run | DamagedRun]:
     """Every run by its id, the shipped default first; statuses are read anew each time."""
     found: dict[str, Run | DamagedRun] = {}
