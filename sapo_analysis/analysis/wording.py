@@ -25,6 +25,26 @@ def counted(n: int, one: str, several: str = "") -> str:
     return f"{n:,} {one if n == 1 else several or one + 's'}"
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: `8 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return "under 1 s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes in the largest decimal unit that keeps the number above one."""
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.0f} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.1f} GB"
+
+
 def noise_floor(sigma: float, sigma_upper: float, unit: str, label: str) -> str:
     """σ of one trial from the seed alone, its upper limit, and whether σ is an upper bound itself.
 

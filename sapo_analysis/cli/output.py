@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sapo_analysis.analysis.wording import duration as duration
+from sapo_analysis.analysis.wording import size as size
+
 MISSING = "–"
 
 
@@ -74,26 +77,6 @@ def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
         return MISSING
     text = f"{value:{'+' if sign else ''},.{digits}f}"
     return text.lstrip("+-") if set(text) <= set("+-0.") else text
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: `8 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 1:
-        return "under 1 s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def size(n_bytes: float) -> str:
-    """Bytes in the largest decimal unit that keeps the number above one."""
-    for unit in ("B", "kB", "MB"):
-        if n_bytes < 1000:
-            return f"{n_bytes:.0f} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:.1f} GB"
 
 
 def _cell(value: object) -> str:

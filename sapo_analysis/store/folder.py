@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,17 +49,30 @@ def create_run(
     Raises:
         InputError: the runs folder cannot be written, or this server is read-only.
     """
-    refuse_if_read_only("no run can be made here")
-    folder = runs_dir / f"{study.name}-{secrets.token_hex(4)}"
-    half = runs_dir / f".{folder.name}"
-    try:
-        half.mkdir(parents=True)
+
+    def fill(half: Path) -> None:
         write_atomically(half / SPEC, to_json(study).encode())
         write_model(half / STATUS, Status())
         if conditions not in (None, Conditions()):
             write_model(half / CONDITIONS, conditions)
         for name, table in (reused or {}).items():
             write_atomically(half / REUSED / f"{name}.parquet", parquet(table))
+
+    return new_folder(runs_dir, study.name, fill)
+
+
+def new_folder(runs_dir: Path, name: str, fill: Callable[[Path], None]) -> Path:
+    """A run folder of this name and eight hex digits, which appears when `fill` has filled it.
+
+    Raises:
+        InputError: the runs folder cannot be written, or this server is read-only.
+    """
+    refuse_if_read_only("no run can be made here")
+    folder = runs_dir / f"{name}-{secrets.token_hex(4)}"
+    half = runs_dir / f".{folder.name}"
+    try:
+        half.mkdir(parents=True)
+        fill(half)
         half.rename(folder)
     except OSError as error:
         raise InputError(
@@ -85,7 +98,7 @@ def find_run(name: str, folders: list[Path]) -> Path:
     Raises:
         InputError: no such run, or several begin so; the known ids, or those, are named.
     """
-    known = {path.name: path for path in _run_folders(folders)}
+    known = {path.name: path for path in run_folders(folders)}
     if (Path(name) / SPEC).is_file() or (name not in known and Path(name).is_dir()):
         return Path(name)
     if name in known:
@@ -103,7 +116,7 @@ def find_run(name: str, folders: list[Path]) -> Path:
 def list_runs(folders: list[Path]) -> list[Run | DamagedRun]:
     """Every run in these folders, a damaged one as `DamagedRun`, in order of folder and name."""
     found: list[Run | DamagedRun] = []
-    for path in _run_folders(folders):
+    for path in run_folders(folders):
         try:
             found.append(open_run(path))
         except RunError as error:
@@ -117,7 +130,8 @@ def default_run_id() -> str | None:
     return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
 
-def _run_folders(folders: list[Path]) -> list[Path]:
+def run_folders(folders: list[Path]) -> list[Path]:
+    """Every folder in these that is listed as a run, in order of folder and name."""
     return [
         path
         for folder in folders
