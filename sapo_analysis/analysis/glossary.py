@@ -291,6 +291,36 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
             "in how many seeds an example that was right before is wrong after",
         ),
     ),
+    "Tasks and their prompts": (
+        Term("split", "split", "", "train, dev or test; which one an input is in never changes"),
+        Term("rows", "rows", "", "examples of the split"),
+        Term("characters", "characters", "", "length of the inputs: median, shortest to longest"),
+        Term("words", "words", "", "as characters, in words parted by white space"),
+        Term("repeated", "repeated", "", "rows whose input stood before in the same split", "low"),
+        Term("shared", "in another split", "", "rows whose input stands in another split", "low"),
+        Term(
+            *("most_common", "always the same", "points"),
+            "score of always giving the split's most frequent answer, which is named",
+        ),
+        Term("target", "answer", "", "the text that answers an input"),
+        Term("train", "train", "share of rows", "training rows with this answer"),
+        Term("dev", "dev", "share of rows", "dev rows with this answer"),
+        Term("test", "test", "share of rows", "test rows with this answer"),
+        Term("use", "use", "", "offer it to studies; without it the prompt is only kept here"),
+        Term(
+            *("equivalent", "equivalent", ""),
+            "asks for the same as the original; without it no study is offered the prompt, and"
+            " Explore shows r with and without it",
+        ),
+        Term(
+            *("checks", "checks", ""),
+            "what to look at before using it: length, near-copies, other scripts, places to fill in",
+        ),
+        Term("note", "note", "", "yours; no study reads it"),
+        Term("place", "where", "", "line or entry of what was given"),
+        Term("check", "check", "", "whether it can be used, is worth a look, or is refused"),
+        Term("reasons", "why", "", "what speaks against it; empty where nothing does"),
+    ),
     "Sequences": (
         Term("ap", "AP", POINTS, "average performance after the last stage", "high"),
         Term(

@@ -6,6 +6,7 @@ name. Several windows may write; each change is made to what the file holds at t
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from sapo_analysis.prompts import check_prompts
 from sapo_analysis.prompts.checks import folded
 from sapo_analysis.store import layout
 from sapo_analysis.store.access import refuse_if_read_only
-from sapo_analysis.tasks import get_task
+from sapo_analysis.tasks import get_task, task_names
 
 FOLDER = ".prompts"
 MAX_PROMPTS = 1000
@@ -112,6 +113,19 @@ def read_own_prompts(runs_dir: Path, task: str) -> OwnPrompts:
     if found.task != task:
         raise _damaged(path, f"it is about task {found.task!r}")
     return found
+
+
+def read_marks(runs_dir: Path) -> dict[str, set[str]]:
+    """Per task with such marks, the texts marked as not equivalent; damaged files are passed over.
+
+    For those who count or leave out marked prompts; who shows a task's file says what is wrong.
+    """
+    marks = {}
+    for task in task_names():
+        with contextlib.suppress(InputError):
+            if excluded := read_own_prompts(runs_dir, task).excluded:
+                marks[task] = excluded
+    return marks
 
 
 def add_own_prompts(runs_dir: Path, task: str, texts: Sequence[str], source: str) -> OwnPrompts:

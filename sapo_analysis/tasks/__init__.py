@@ -8,7 +8,17 @@ from sapo_analysis.tasks.base import SPLITS, Example, Split, Task
 from sapo_analysis.tasks.metrics import correct, score
 from sapo_analysis.tasks.pocket import pocket_task, task_names
 
-__all__ = ["SPLITS", "Example", "Split", "Task", "correct", "get_task", "list_tasks", "score"]
+__all__ = [
+    "SPLITS",
+    "Example",
+    "Split",
+    "Task",
+    "correct",
+    "get_task",
+    "list_tasks",
+    "score",
+    "task_names",
+]
 
 
 def get_task(name: str, data_seed: int = 0) -> Task:

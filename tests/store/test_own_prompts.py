@@ -16,6 +16,7 @@ from sapo_analysis.store.own_prompts import (
     add_own_prompts,
     change_own_prompt,
     mark_bank_prompt,
+    read_marks,
     read_own_prompts,
     remove_own_prompts,
     set_aside,
@@ -59,6 +60,17 @@ def test_fields_change_one_by_one_and_marks_leave_the_offer(runs):
     mark_bank_prompt(runs, "sentiment", "Bank text", False)
     assert mark_bank_prompt(runs, "sentiment", "Bank text", True).not_equivalent == ()
     assert remove_own_prompts(runs, "sentiment", [TWO[1], "never there"]).excluded == set()
+
+
+def test_marks_of_all_tasks_are_read_at_once_and_damaged_files_passed_over(runs):
+    assert read_marks(runs) == {}
+    add_own_prompts(runs, "sentiment", TWO, "pasted")
+    assert read_marks(runs) == {}
+    change_own_prompt(runs, "sentiment", TWO[0], equivalent=False)
+    mark_bank_prompt(runs, "job", "Bank text", False)
+    (runs / ".prompts" / "add.json").write_text("{")
+    (runs / ".prompts" / "no-task.json").write_text("{")
+    assert read_marks(runs) == {"sentiment": {TWO[0]}, "job": {"Bank text"}}
 
 
 def test_a_change_to_what_another_window_removed_says_so(runs):
