@@ -38,21 +38,29 @@ def _only(kind: str, table: Table) -> Table:
     return replace(table, kinds=(kind,))
 
 
+def _also(kind: str, table: Table) -> Table:
+    return replace(table, kinds=(*table.kinds, kind))
+
+
 _text, _int, _float, _bool = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _OPTIONAL = "null allowed"
 
-PROMPTS = _table(
-    "prompts",
-    "a prompt",
-    "task prompt_id",
-    task=_text,
-    prompt_id=_text,
-    text=_text,
-    source=_text,
-    test_only=_bool,
-    # Pretraining examples with this text; null: not known for this model.
-    frequency=(_int, _OPTIONAL),
-    n_tokens=_int,  # of the instruction text alone
+# Of imported results it holds the prompts whose wording was given.
+PROMPTS = _also(
+    "imported",
+    _table(
+        "prompts",
+        "a prompt",
+        "task prompt_id",
+        task=_text,
+        prompt_id=_text,
+        text=_text,
+        source=_text,
+        test_only=_bool,
+        # Pretraining examples with this text; null: not known for this model.
+        frequency=(_int, _OPTIONAL),
+        n_tokens=(_int, _OPTIONAL),  # of the instruction text alone; null: of imported results
+    ),
 )
 EXAMPLES = _table(
     "examples",
@@ -211,6 +219,45 @@ COSTS = _table(
     peak_bytes=_int,  # process memory on a CPU, allocated device memory on a GPU
 )
 
+IMPACTS = _only(
+    "imported",
+    _table(
+        "impacts",
+        "what one fine-tune did to one evaluated task, as another tool measured it",
+        "trial_id eval_task",
+        trial_id=_text,
+        state_id=_text,
+        current_task=_text,
+        prompt_id=_text,
+        state_seed=(_int, _OPTIONAL),
+        seed=_int,
+        purpose=_text,  # main or noise
+        eval_task=_text,
+        role=_text,
+        test_prompt=_text,
+        metric=_text,
+        pre_update_loss=_float,
+        score_change=_float,  # points of 0 to 100
+        loss_change=_float,  # nats per target token
+        # Null where only the changes were given.
+        score_before=(_float, _OPTIONAL),
+        score_after=(_float, _OPTIONAL),
+        loss_before=(_float, _OPTIONAL),
+        loss_after=(_float, _OPTIONAL),
+    ),
+)
+IMPORTED_INDICATORS = _only(
+    "imported",
+    _table(
+        "imported_indicators",
+        "a further number of a fine-tune that was given beside its results",
+        "trial_id name",
+        trial_id=_text,
+        name=_text,
+        value=_float,
+    ),
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -225,6 +272,8 @@ TABLES: dict[str, Table] = {
         CURVES,
         PREDICTIONS,
         COSTS,
+        IMPACTS,
+        IMPORTED_INDICATORS,
     )
 }
 

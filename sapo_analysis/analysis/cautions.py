@@ -18,6 +18,11 @@ LOST = ("past", "retained")
 MASTERED = 90.0
 """θ_0 score (points) at or above which a task counts as mastered."""
 _UNEQUAL = -0.5
+NOT_CHECKED = (
+    "how they were made is not known; that prompts share examples, data order and seeds, and that"
+    " before and after are the same test rows, is not checked"
+)
+"""Of imported results."""
 
 
 def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate]) -> list[str]:
@@ -34,6 +39,8 @@ def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate])
             found.append(
                 f"{n} trial{'s' if n > 1 else ''} of {run.run_id} diverged and are in no table."
             )
+        if run.is_imported:
+            found.append(f"{run.run_id} holds imported results: {NOT_CHECKED}.")
         if run.has_random_weights:
             found.append(f"{run.run_id} has random weights: it is a control.")
     return found
@@ -77,7 +84,7 @@ def _role_warnings(runs: list[Run]) -> list[str]:
                     f"Task {task!r} is evaluated as unseen, but θ_0 scores {value[task]:.1f} on it:"
                     " it can only lose."
                 )
-        for task in run.paraphrase.retained:
+        for task in () if run.is_imported else run.paraphrase.retained:
             if task in value and value[task] < MASTERED:
                 found.append(
                     f"Task {task!r} is declared retained,"

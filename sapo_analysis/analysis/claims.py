@@ -143,9 +143,11 @@ def without_data(df: pd.DataFrame, claim: str) -> str:
             else "No current task has two other tasks to compare."
         )
     if claim == "claim_1":
-        return (
-            "" if (main["role"] == "current").any() else "No trial was evaluated on its own task."
-        )
+        own = main[main["role"] == "current"]
+        if own.empty:
+            return "No trial was evaluated on its own task."
+        known = [own[name].notna().any() for name in ("score_after", "loss_after") if name in own]
+        return "" if all(known) else "Final in-task results were not given in score and in loss."
     role = CLAIM_OUTCOMES[claim][1]
     return "" if (main["role"] == role).any() else f"The study has no {role} tasks."
 

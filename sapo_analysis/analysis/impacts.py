@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pandas as pd
 
@@ -12,6 +13,9 @@ from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.store import Run
 
 HEADLINE_INDICATOR = "pre_update_loss"
+CurrentTest = Literal["training", "original"]
+CURRENT_TESTS: tuple[CurrentTest, ...] = ("training", "original")
+"""Prompts that the current task can be tested with: that of the trial, or its original one."""
 COLUMNS = (
     *(
         "run_id",
@@ -43,7 +47,9 @@ _PURPOSES = ("main", "noise")
 """What an impacts table holds. Past tasks are no trial of the study; repeats measure rounding."""
 
 
-def impacts(runs: Run | Sequence[Run], step: int | None = None) -> pd.DataFrame:
+def impacts(
+    runs: Run | Sequence[Run], step: int | None = None, current_test: CurrentTest = "training"
+) -> pd.DataFrame:
     """One row per (trial, evaluated task) of finished main and noise trials.
 
     `before` is the trial's parent state under the same test prompt: the task's original prompt, for
@@ -52,12 +58,15 @@ def impacts(runs: Run | Sequence[Run], step: int | None = None) -> pd.DataFrame:
     `generalization`, `learning`, `impact` are in score form, `..._loss` in loss form
     (`quantities.QUANTITIES` has formulas and signs); NaN where a quantity is not defined for the
     role. `state_seed` is null where no past was learned. Diverged trials have no rows. Several runs
-    are joined; a trial that two of them share counts once.
+    are joined; a trial that two of them share counts once. Imported results are as they were given;
+    where only changes were, the columns before and after are NaN.
 
     Args:
         runs: One run, or several that differ in tasks, prompts and seeds only.
         step: "After" is after so many optimizer steps, a checkpoint of the runs; without it, at the
             end.
+        current_test: Which prompt the current task is tested with: the one it was trained with, or
+            its original one. Every other task is tested with its original prompt.
 
     Raises:
         RunError: a finished trial lacks a score before or after, or its pre-update loss.
@@ -66,8 +75,21 @@ def impacts(runs: Run | Sequence[Run], step: int | None = None) -> pd.DataFrame:
     """
     several = as_runs(runs)
     check_joinable(several)
-    table = pd.concat([_impacts(run, step) for run in several], ignore_index=True)
+    table = pd.concat([_impacts(run, step, current_test) for run in several], ignore_index=True)
     return table if len(several) == 1 else _each_trial_once(table)
+
+
+def current_tests(runs: Run | Sequence[Run]) -> tuple[CurrentTest, ...]:
+    """The prompts that all of these runs tested their current tasks with."""
+    for run in as_runs(runs):
+        if run.is_imported:
+            return ("training",)
+        trials = run.table("trials")[["trial_id", "current_task", "prompt_id"]]
+        own = run.table("scores").merge(trials, on="trial_id")
+        own = own[own["eval_task"] == own["current_task"]]
+        if _is_original(run, own).eq(own["test_prompt"] == own["prompt_id"]).all():
+            return ("training",)
+    return CURRENT_TESTS
 
 
 def n_diverged(run: Run) -> int:
@@ -76,13 +98,35 @@ def n_diverged(run: Run) -> int:
     return int((trials["purpose"].isin(_PURPOSES) & (trials["status"] == "diverged")).sum())
 
 
-def _impacts(run: Run, step: int | None) -> pd.DataFrame:
+def _impacts(run: Run, step: int | None, current_test: CurrentTest) -> pd.DataFrame:
+    if run.is_imported:
+        return _imported(run, step)
     trials = run.table("trials")
     wanted = trials["purpose"].isin(_PURPOSES) & (trials["status"] == "done")
-    return trial_impacts(run, trials[wanted], step)
+    return trial_impacts(run, trials[wanted], step, current_test)
 
 
-def trial_impacts(run: Run, trials: pd.DataFrame, step: int | None = None) -> pd.DataFrame:
+def _imported(run: Run, step: int | None) -> pd.DataFrame:
+    """The rows of imported results, which were checked when they came in."""
+    if step is not None:
+        raise InputError(
+            f"Run {run.run_id} holds imported results, which are those at the end of training."
+            " Leave step out."
+        )
+    table = with_quantities(run.table("impacts").astype({"state_seed": "Int64"}))
+    given = run.table("imported_indicators")
+    wide = given.pivot(index="trial_id", columns="name", values="value").rename_axis(columns=None)
+    table = table.merge(wide, left_on="trial_id", right_index=True, how="left")
+    table["run_id"] = run.run_id
+    return table[[*COLUMNS, *sorted(map(str, wide.columns))]]
+
+
+def trial_impacts(
+    run: Run,
+    trials: pd.DataFrame,
+    step: int | None = None,
+    current_test: CurrentTest = "training",
+) -> pd.DataFrame:
     """The rows and columns of `impacts` for some finished trials of one run, whatever they are for.
 
     Raises:
@@ -91,7 +135,8 @@ def trial_impacts(run: Run, trials: pd.DataFrame, step: int | None = None) -> pd
     """
     scores = run.table("scores")
     scores = scores[scores["n_shots"] == 0]
-    after = _after(run, trials, scores[scores["trial_id"].notna()], _measured_step(run, step))
+    measured = _measured_step(run, step)
+    after = _after(run, trials, scores[scores["trial_id"].notna()], measured, current_test)
     table = _with_before(run, after, scores[scores["trial_id"].isna() & (scores["step"] == 0)])
     table, indicators = _with_indicators(run, with_changes(table))
     table["run_id"] = run.run_id
@@ -100,9 +145,17 @@ def trial_impacts(run: Run, trials: pd.DataFrame, step: int | None = None) -> pd
 
 def with_changes(table: pd.DataFrame) -> pd.DataFrame:
     """A table of scores and losses before and after, with what follows from them filled in."""
+    return with_quantities(
+        table.assign(
+            score_change=table["score_after"] - table["score_before"],
+            loss_change=table["loss_after"] - table["loss_before"],
+        )
+    )
+
+
+def with_quantities(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of score_change, loss_change and role, with every quantity of the role filled in."""
     table = table.copy()
-    table["score_change"] = table["score_after"] - table["score_before"]
-    table["loss_change"] = table["loss_after"] - table["loss_before"]
     for quantity in QUANTITIES:
         defined = table["role"].isin(quantity.roles)
         table[quantity.name] = (quantity.score_sign * table["score_change"]).where(defined)
@@ -113,7 +166,8 @@ def with_changes(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measured_step(run: Run, step: int | None) -> int:
-    measured = (*run.paraphrase.evaluation.checkpoints, run.study.training.steps)
+    study = run.paraphrase
+    measured = (*study.evaluation.checkpoints, study.training.steps)
     if step is not None and step not in measured:
         listed = ", ".join(map(str, measured))
         raise InputError(
@@ -122,7 +176,9 @@ def _measured_step(run: Run, step: int | None) -> int:
     return measured[-1] if step is None else step
 
 
-def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame, step: int) -> pd.DataFrame:
+def _after(
+    run: Run, trials: pd.DataFrame, scores: pd.DataFrame, step: int, current_test: CurrentTest
+) -> pd.DataFrame:
     """The evaluation of every trial on every task of the study at a step, with the trial's keys."""
     states = run.table("states")[["state_id", "state_seed"]].astype({"state_seed": "Int64"})
     keys = trials[["trial_id", "state_id", "seed", "purpose", "current_task", "prompt_id"]]
@@ -130,8 +186,9 @@ def _after(run: Run, trials: pd.DataFrame, scores: pd.DataFrame, step: int) -> p
     then = scores["step"] == step
     wanted = ["trial_id", "eval_task", "test_prompt", "role", "metric", "value", "loss"]
     rows = keys.merge(scores.loc[then, wanted], on="trial_id", how="inner")
-    current = rows["eval_task"] == rows["current_task"]
-    rows = rows[(rows["test_prompt"] == rows["prompt_id"]).where(current, _is_original(run, rows))]
+    original = _is_original(run, rows)
+    current = (rows["eval_task"] == rows["current_task"]) & (current_test == "training")
+    rows = rows[(rows["test_prompt"] == rows["prompt_id"]).where(current, original)]
     study = run.paraphrase
     tasks = [*study.past, *study.current, *study.unseen, *study.retained]
     found = set(zip(rows["trial_id"], rows["eval_task"], strict=True))

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
@@ -57,6 +59,12 @@ def check_joinable(runs: Sequence[Run]) -> None:
         raise InputError("No run was given. Name at least one; `sapo runs` lists them.")
     if len(runs) == 1:
         return
+    if imported := [run.run_id for run in runs if run.is_imported]:
+        raise InputError(
+            f"Run {imported[0]} holds imported results and cannot be joined with others: whether"
+            " model, data and settings are the same is not known. Report it alone, or import one"
+            " table that has the rows of all."
+        )
     identities = [_identity(run) for run in runs]
     for i, j in itertools.combinations(range(len(runs)), 2):
         one, other = identities[i], identities[j]
@@ -71,6 +79,28 @@ def check_joinable(runs: Sequence[Run]) -> None:
                 f" {listed}. Joined runs may differ in {_MAY_DIFFER[runs[0].study.kind]} only."
                 " Report them one at a time."
             )
+
+
+def differing_keys(runs: Sequence[Run]) -> pd.DataFrame:
+    """What keeps runs from being joined: one row per key that two of them have and differ in.
+
+    Returns:
+        `key`, then a column per run id with its value as text, cut where it is long; empty where a
+        run does not have the key. No rows for imported results, of which no such key is known.
+    """
+    known = [run for run in runs if not run.is_imported]
+    identities = {run.run_id: _identity(run) for run in known}
+    keys = sorted({key for identity in identities.values() for key in identity})
+    rows = []
+    for key in keys:
+        values = {run.run_id: identities[run.run_id].get(key) for run in known}
+        if len({value for value in values.values() if value is not None}) > 1:
+            shown = {
+                run.run_id: "" if (value := values[run.run_id]) is None else _shown(key, value, run)
+                for run in known
+            }
+            rows.append({"key": key, **shown})
+    return pd.DataFrame(rows, columns=["key", *(run.run_id for run in known)])
 
 
 def _shown(key: str, value: str, run: Run) -> str:
@@ -90,9 +120,10 @@ def _identity(run: Run) -> dict[str, str]:
     texts = {
         f"prompt {row.task}/{row.prompt_id}": row.text for row in run.table("prompts").itertuples()
     }
+    study = run.made_here("be joined")
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
     pasts = _pasts(run) if run.study.kind == "paraphrase" else _pools(run)
-    settings = settings_that_count(run.study, _SETTINGS[run.study.kind])
+    settings = settings_that_count(study, _SETTINGS[run.study.kind])
     return {
         key: json.dumps(value, sort_keys=True)
         for key, value in {**settings, **known, **data, **texts, **pasts}.items()

@@ -39,7 +39,7 @@ from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.rivals import rivals
 from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.training_check import past_gains, training_check
-from sapo_analysis.analysis.trajectories import trajectories
+from sapo_analysis.analysis.trajectories import has_checkpoints, trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
 from sapo_analysis.store import Run
 
@@ -197,7 +197,7 @@ def _matched(
     runs: list[Run], found: list[tuple[str, str]], m: int, seed: int
 ) -> dict[str, dict[str, Any]]:
     """Each outcome at equal steps and at equal in-task dev loss; nothing without checkpoints."""
-    if not found or not all(run.paraphrase.evaluation.checkpoints for run in runs):
+    if not found or not all(has_checkpoints(run) for run in runs):
         return {}
     matched = Matched.of(trajectories(runs))
     outcomes = []

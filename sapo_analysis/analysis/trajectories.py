@@ -57,6 +57,11 @@ class Trajectories:
         return with_changes(table)
 
 
+def has_checkpoints(run: Run) -> bool:
+    """Whether trials were measured on the way too; of imported results only the ends are known."""
+    return not run.is_imported and bool(run.paraphrase.evaluation.checkpoints)
+
+
 def trajectories(runs: Run | Sequence[Run]) -> Trajectories:
     """The main trials of one or several joined runs, at every step.
 

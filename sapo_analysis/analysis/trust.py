@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.cautions import unequal_learning
+from sapo_analysis.analysis.cautions import NOT_CHECKED, unequal_learning
 from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.correlation import (
     MIN_PROMPTS,
@@ -19,6 +20,7 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.estimate import Z_95
 from sapo_analysis.analysis.impacts import n_diverged
 from sapo_analysis.analysis.intervals import fisher_z
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
 from sapo_analysis.analysis.prompt_means import prompts_table
@@ -43,7 +45,7 @@ class Check:
 
 
 def trust(
-    run: Run,
+    runs: Run | Sequence[Run],
     df: pd.DataFrame,
     score: str = "forgetting",
     loss: str = "forgetting_loss",
@@ -55,8 +57,8 @@ def trust(
     """The checks of one outcome.
 
     Args:
-        run: The run the table was made of.
-        df: Its impacts table.
+        runs: The run the table was made of, or several that were joined.
+        df: Their impacts table.
         score: The outcome's column in score form.
         loss: Its column in loss form.
         role: Role of the evaluated tasks.
@@ -67,16 +69,17 @@ def trust(
     Raises:
         InputError: a column, role or task is unknown.
     """
+    several = as_runs(runs)
     y = score if form == "score" else loss
     points = prompts_table(df, y, role, x, eval_task)
     return [
         _size(points),
-        _noise(run, df, points, y, role, eval_task),
+        _noise(several, df, points, y, role, eval_task),
         _forms(df, score, loss, role, x, eval_task),
         _shape(df, y, role, x, eval_task),
         _one_prompt(points, x, y),
         _pooled(df, y, role, x, eval_task),
-        _run(run),
+        _runs(several),
         *([_learning(df, role)] if score == "forgetting" else []),
     ]
 
@@ -124,10 +127,15 @@ def _size(points: pd.DataFrame) -> Check:
 
 
 def _noise(
-    run: Run, df: pd.DataFrame, points: pd.DataFrame, y: str, role: str, eval_task: str | None
+    runs: list[Run],
+    df: pd.DataFrame,
+    points: pd.DataFrame,
+    y: str,
+    role: str,
+    eval_task: str | None,
 ) -> Check:
     band = noise_band(df, y, role, eval_task).pooled
-    rounding = numerical_noise(df, repeat_differences(run), y, role, eval_task).in_words()
+    rounding = numerical_noise(df, repeat_differences(runs), y, role, eval_task).in_words()
     rounding = f" Rounding alone: {rounding}."
     if band is None:
         text = "Under two noise seeds: whether prompts differ by more than seeds do is not known."
@@ -209,14 +217,23 @@ def _pooled(df: pd.DataFrame, y: str, role: str, x: str, eval_task: str | None) 
     return Check("Within or pooled", True, text)
 
 
-def _run(run: Run) -> Check:
+def _runs(runs: list[Run]) -> Check:
     found = []
-    if not run.is_complete:
-        found.append(f"{run.status.done} of {run.status.total} trials are done.")
-    if run.has_random_weights:
-        found.append("The base model has random weights: this run is a control.")
-    if n := n_diverged(run):
-        found.append(f"{n} trial{'s' if n != 1 else ''} diverged and are in no table.")
+    if len(runs) > 1:
+        found.append(
+            f"{len(runs)} runs are joined: verdicts over them test something only if they were"
+            " planned as one study."
+        )
+    for run in runs:
+        which = f"{run.run_id}: " if len(runs) > 1 else ""
+        if not run.is_complete:
+            found.append(f"{which}{run.status.done} of {run.status.total} trials are done.")
+        if run.has_random_weights:
+            found.append(f"{which}The base model has random weights: this run is a control.")
+        if run.is_imported:
+            found.append(f"{which}Imported results: {NOT_CHECKED}.")
+        if n := n_diverged(run):
+            found.append(f"{which}{n} trial{'s' if n != 1 else ''} diverged and are in no table.")
     return Check("Run", not found, " ".join(found) or "Complete, trained weights, none diverged.")
 
 

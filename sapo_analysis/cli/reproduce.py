@@ -43,12 +43,14 @@ def reproduce(
     """
     where = folders([runs])
     first = open_run(find_run(run, where))
+    first.made_here("be reproduced")
     for table in tables_of(first.study.kind):  # what cannot be compared is known before hours pass
         first.table(table.name)
     if against is None:
         second = _make_again(first, runs)
     else:
         second = open_run(find_run(against, where))
+        second.made_here("be compared")
     found = analysis.compare_runs(first, second)
     if as_json:
         show_json(found.to_dict())
@@ -73,9 +75,9 @@ def _make_again(run: Run, runs: Path) -> Run:
             f"Run {run.run_id} is {run.status.state}, and only a run that is done can be"
             f" reproduced. Continue it with: sapo resume {run.path}"
         )
-    made = run.provenance
+    study, made = run.made_here("be reproduced"), run.provenance
     engine = as_engine(str(made.get("engine", "stacked")))
-    plan = plan_of(run.study, engine)
+    plan = plan_of(study, engine)
     differing = other_conditions(plan, run)
     trials = run.table("trials").query("purpose != 'past'")["trial_id"]
     # Which fine-tunes a sequence has is decided on the way.
@@ -92,8 +94,8 @@ def _make_again(run: Run, runs: Path) -> Run:
     took = duration(run.status.seconds)
     say(f"Making {run.run_id} again: {len(plan.units)} {what}. It took {took}.")
     try:
-        with progress_of(run.study) as progress:
-            path = jobs.run_study(run.study, runs, progress, engine, None, made.get("threads"))
+        with progress_of(study) as progress:
+            path = jobs.run_study(study, runs, progress, engine, None, made.get("threads"))
     except jobs.StudyInterrupted as stop:
         say(f"Once it is done, compare with: sapo reproduce {run.path} --against {stop.path}")
         raise

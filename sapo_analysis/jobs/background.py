@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sapo_analysis.store import (
     is_read_only,
     list_runs,
     mark_queued,
+    open_run,
     refuse_if_read_only,
     settle,
 )
@@ -59,6 +61,7 @@ def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = Fal
     """
     require_engine()
     refuse_if_read_only("no run can be continued here")
+    open_run(path).made_here("be resumed")
     put_in(path, engine, allow_mixed)
     try:
         mark_queued(path)
@@ -87,7 +90,7 @@ def set_going(folders: Sequence[Path]) -> None:
 def start_dispatcher(runs_dir: Path) -> None:
     """See that somebody works the queue off; a second dispatcher ends by itself."""
     with (runs_dir / DISPATCHER_LOG).open("a", encoding="utf-8") as log:
-        subprocess.Popen(
+        dispatcher = subprocess.Popen(
             [*PYTHON, "sapo_analysis.jobs.dispatcher", str(runs_dir.absolute())],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -95,3 +98,5 @@ def start_dispatcher(runs_dir: Path) -> None:
             # In a session of its own: it outlives the page, the terminal and the server.
             start_new_session=True,
         )
+    # Somebody has to take note of its end, or a server of weeks gathers dead processes.
+    threading.Thread(target=dispatcher.wait, daemon=True).start()

@@ -98,6 +98,7 @@ def continue_run(
     require_engine()
     refuse_if_read_only("no run can be worked on here")
     run = open_run(path)
+    run.made_here("be resumed")
     if run.status.is_at_work:
         raise InputError(
             f"Run {run.run_id} is being worked on by process {run.status.pid}."

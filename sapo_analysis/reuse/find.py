@@ -94,6 +94,7 @@ def find_reusable(plan: Plan, runs: Sequence[Run], allow_mixed: bool = False) ->
         RunError: a table is damaged.
     """
     for run in runs:
+        run.made_here("lend trials")
         if differing := other_conditions(plan, run):
             raise InputError(
                 f"Run {run.run_id} cannot lend trials, it was made under other conditions"

@@ -7,14 +7,17 @@ and models are resolved by `sapo_analysis.plan`; here only form and ranges are c
 
 from sapo_analysis.spec.files import (
     PRESETS,
+    AnySpec,
     AnyStudy,
     by_dotted_name,
     load_study,
+    parse_spec,
     parse_study,
     preset_names,
     read_spec_data,
     to_json,
 )
+from sapo_analysis.spec.imported import NOT_RECORDED, ImportedResults
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
 from sapo_analysis.spec.sequence import (
     METHODS,
@@ -26,6 +29,7 @@ from sapo_analysis.spec.sequence import (
     as_strategy,
 )
 from sapo_analysis.spec.settings import (
+    NAME_PATTERN,
     SCHEMA_VERSION,
     EvaluationSettings,
     LoraSettings,
@@ -38,11 +42,15 @@ from sapo_analysis.spec.settings import (
 
 __all__ = [
     "METHODS",
+    "NAME_PATTERN",
+    "NOT_RECORDED",
     "POLICIES",
     "PRESETS",
     "SCHEMA_VERSION",
+    "AnySpec",
     "AnyStudy",
     "EvaluationSettings",
+    "ImportedResults",
     "LoraSettings",
     "MethodName",
     "ParaphraseStudy",
@@ -57,6 +65,7 @@ __all__ = [
     "as_strategy",
     "by_dotted_name",
     "load_study",
+    "parse_spec",
     "parse_study",
     "preset_names",
     "read_spec_data",

@@ -8,12 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sapo_analysis.errors import InputError
+from sapo_analysis.explain import explain
+from sapo_analysis.spec.imported import ImportedResults
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
 from sapo_analysis.spec.sequence import SequenceStudy
 from sapo_analysis.spec.settings import SCHEMA_VERSION
 
 AnyStudy = ParaphraseStudy | SequenceStudy
+AnySpec = AnyStudy | ImportedResults
+"""What the `spec.json` of a run folder holds."""
 KINDS: dict[str, type[ParaphraseStudy] | type[SequenceStudy]] = {
     "paraphrase": ParaphraseStudy,
     "sequence": SequenceStudy,
@@ -35,13 +41,13 @@ def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
         )
     if odd := [key for key in data if not isinstance(key, str)]:
         raise InputError(f"{source} has settings that are no names: {odd}. Write name: value.")
-    version = data.get("schema_version", SCHEMA_VERSION)
-    if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise InputError(
-            f"{source} has schema_version {version}; this version reads up to {SCHEMA_VERSION}."
-            " It was written by a newer sapo-analysis: upgrade, then try again."
-        )
+    _refuse_newer(data, source)
     kind = data.get("kind", "paraphrase")
+    if kind == "imported":
+        raise InputError(
+            f"{source} stands for imported results, of which it is not known how they were made:"
+            " they cannot be run. Give the spec of a study."
+        )
     if "kind" not in data and "orders" in data:
         raise InputError(f"{source} has orders and no kind. Add the line `kind: sequence`.")
     if kind not in KINDS:
@@ -50,6 +56,30 @@ def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
         return KINDS[kind](**data)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
+
+
+def parse_spec(data: dict[str, Any], source: str) -> AnySpec:
+    """What the `spec.json` of a run says: its study, or that its results were imported.
+
+    Raises:
+        InputError: as `parse_study`.
+    """
+    if data.get("kind") != "imported":
+        return parse_study(data, source)
+    _refuse_newer(data, source)
+    try:
+        return ImportedResults.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{source}: {explain(error, ImportedResults)}") from error
+
+
+def _refuse_newer(data: Mapping[str, Any], source: str) -> None:
+    version = data.get("schema_version", SCHEMA_VERSION)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise InputError(
+            f"{source} has schema_version {version}; this version reads up to {SCHEMA_VERSION}."
+            " It was written by a newer sapo-analysis: upgrade, then try again."
+        )
 
 
 def load_study(path: Path) -> AnyStudy:
@@ -100,6 +130,6 @@ def by_dotted_name(settings: Mapping[str, Any], prefix: str = "") -> dict[str, A
     return found
 
 
-def to_json(study: AnyStudy) -> str:
-    """The spec as the text of `spec.json`; `parse_study(json.loads(...))` gives an equal spec."""
-    return json.dumps(study.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+def to_json(spec: AnySpec) -> str:
+    """The spec as the text of `spec.json`; `parse_spec(json.loads(...))` gives an equal spec."""
+    return json.dumps(spec.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"

@@ -25,6 +25,8 @@ from sapo_analysis.explain import explain
 SCHEMA_VERSION = 1
 """Version of the spec and of the run folder; a newer one is refused, never guessed at."""
 
+SchemaVersion = Annotated[StrictInt, Field(ge=1)]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,39}$"
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 
 
@@ -117,10 +119,10 @@ class EvaluationSettings(Settings):
 class Study(Settings):
     """What every kind of study has."""
 
-    schema_version: Annotated[StrictInt, Field(ge=1)] = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     name: str = Field(
         "study",
-        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        pattern=NAME_PATTERN,
         description="start of the run's id (a-z, 0-9, hyphen; at most 40)",
     )
     model: str = Field(

@@ -15,7 +15,14 @@ from pydantic import ValidationError
 
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.records import COSTS, TABLES, Table
-from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy, parse_study
+from sapo_analysis.spec import (
+    AnySpec,
+    AnyStudy,
+    ImportedResults,
+    ParaphraseStudy,
+    SequenceStudy,
+    parse_spec,
+)
 from sapo_analysis.store import layout
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.status import Status
@@ -39,7 +46,7 @@ class DamagedRun:
 class Run:
     """One run folder, opened for reading. Tables are read when first asked for."""
 
-    def __init__(self, path: Path, study: AnyStudy, status: Status):
+    def __init__(self, path: Path, study: AnySpec, status: Status):
         self.path = path
         self.study = study
         self.status = status
@@ -71,7 +78,34 @@ class Run:
             return self.study
         raise self._other_kind("sequence")
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether another tool measured it: then it is not known how it was made."""
+        return isinstance(self.study, ImportedResults)
+
+    def made_here(self, to_do: str) -> AnyStudy:
+        """The study that made this run.
+
+        Args:
+            to_do: What needs one, as in "be resumed".
+
+        Raises:
+            InputError: its results were imported.
+        """
+        if isinstance(self.study, ImportedResults):
+            raise InputError(
+                f"Run {self.run_id} cannot {to_do}: its results were imported"
+                f"{f' from {self.study.file}' if self.study.file else ''}, and how they were made"
+                " is not known. Make them again with the tool they came from, and import those."
+            )
+        return self.study
+
     def _other_kind(self, wanted: str) -> InputError:
+        if self.is_imported:
+            return InputError(
+                f"Run {self.run_id} holds imported results, and a run of a {wanted} study is"
+                f" needed. `sapo report {self.run_id}` reads it."
+            )
         return InputError(
             f"Run {self.run_id} is a {self.study.kind} study, and a {wanted} study is asked for."
             f" Read it by itself: `sapo report {self.run_id}`, in Python sapo.report for paraphrase"
@@ -142,7 +176,8 @@ class Run:
     def table(self, name: str) -> pd.DataFrame:
         """A tidy table; columns and meanings are declared in `sapo_analysis.records`.
 
-        While the run is not done it holds the groups finished so far.
+        While the run is not done it holds the groups finished so far. Of imported results, tables
+        that only a study makes are empty.
 
         Raises:
             RunError: the table is missing, damaged, or does not have the declared columns.
@@ -164,6 +199,8 @@ class Run:
         return {}
 
     def _read(self, table: Table) -> pa.Table:
+        if self.is_imported and self.study.kind not in table.kinds:
+            return table.schema.empty_table()
         folder = self.path / layout.TABLES / table.name
         files = self._files(folder)
         if not files and self.is_complete:
@@ -233,7 +270,7 @@ def open_run(path: Path | str) -> Run:
             " `sapo runs` lists the known runs."
         )
     try:
-        study = parse_study(
+        study = parse_spec(
             _read_json(path / layout.SPEC, path.name), f"Run {path.name}: {layout.SPEC}"
         )
     except RunError:
