@@ -14,6 +14,8 @@ EngineName = Literal["stacked", "plain"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 _STACK_SIZES = ((20_000_000, 16), (1_000_000_000, 8), (4_000_000_000, 4))
 _LARGEST_STACK = 2
+MOST_ADAPTERS = max(adapters for _, adapters in _STACK_SIZES)
+"""No stack of any model is larger."""
 
 
 def as_engine(name: str) -> EngineName:

@@ -7,24 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sapo_analysis.plan import Trial
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.plan.amounts import looks_of
 from sapo_analysis.studies import rows
 from sapo_analysis.studies.fine_tunes import Adapters
 from sapo_analysis.studies.meter import Meter
 
 if TYPE_CHECKING:
     from sapo_analysis.studies.paraphrase import ParaphraseWork
-
-
-def looks_of(study: ParaphraseStudy, trials: Sequence[Trial]) -> tuple[int, ...]:
-    """Steps after which a group's trials are looked at: 0, the checkpoints, the end; or none.
-
-    Repeats are never looked at, nor is anything where the study names no checkpoints.
-    """
-    checkpoints = study.evaluation.checkpoints
-    if not checkpoints or any(trial.purpose == "repeat" for trial in trials):
-        return ()
-    return (0, *checkpoints, study.training.steps)
 
 
 class Watch:

@@ -11,16 +11,20 @@ import torch
 
 from sapo_analysis.learning.members import Member
 from sapo_analysis.models.loading import choose_device
-from sapo_analysis.plan import EngineName, SequencePlan, make_sequence_plan
+from sapo_analysis.plan import (
+    Amounts,
+    EngineName,
+    SequencePlan,
+    amounts_of,
+    disk_bytes,
+    make_sequence_plan,
+)
+from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import SequenceStudy
-from sapo_analysis.studies.calibrate import MARGIN, timed
+from sapo_analysis.studies.calibrate import timed, timed_answer
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.sequence.work import SequenceWork
-
-_STEPS, _ROWS = 6, 48
-_BYTES_PER_FINE_TUNE = 4_000
-_BYTES_PER_SCORE = 24
 
 
 def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, Any]:
@@ -35,16 +39,14 @@ def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, An
     with tempfile.TemporaryDirectory() as folder:
         work = SequenceWork(plan, device, Path(folder))
         work.check()
-        counts = _counts(plan)
-        seconds = _seconds(work, counts)
+        amounts = amounts_of(plan)
+        counts = _counts(plan, amounts)
+        per_row = _per_row(work, counts["n_chains"])
     return {
         **counts,
-        "seconds": seconds,
-        "seconds_low": seconds * (1 - MARGIN),
-        "seconds_high": seconds * (1 + MARGIN),
+        **timed_answer(amounts, per_row),
         "memory_bytes": peak_bytes(),
-        "disk_bytes": counts["n_fine_tunes"] * _BYTES_PER_FINE_TUNE
-        + counts["n_evaluations"] * _BYTES_PER_SCORE,
+        "disk_bytes": disk_bytes(plan),
         "device": device.name,
         "engine": plan.engine,
         "chunk": plan.chunk,
@@ -52,62 +54,58 @@ def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, An
     }
 
 
-def _counts(plan: SequencePlan) -> dict[str, int]:
+def _counts(plan: SequencePlan, amounts: Amounts) -> dict[str, int]:
     study = plan.study
-    n_tasks, n_chains = len(study.tasks), len(plan.units) // len(study.tasks)
-    choosing = sum(
-        get_policy(strategy.policy).scores_at == "current state"
-        for strategy in study.chosen_strategies
-    )
-    at_base = sum(group.kind == "score" for group in plan.groups)
-    states = choosing * len(study.orders) * len(study.seeds) * (n_tasks - 1) + at_base
-    n_candidates = sum(map(len, plan.prompts.values())) / n_tasks
-    fixed = n_tasks * (1 + study.evaluation.test_only_prompts)
-    # After stage t: every task under its fixed prompts, and t learned ones under their own.
-    per_chain = [fixed + t for t in range(1, n_tasks + 1)]
-    batch = study.training.batch_size
-    replaying = sum(strategy.method == "replay" for strategy in study.chosen_strategies)
-    replayed = (
-        replaying * len(study.orders) * len(study.seeds) * (n_tasks - 1) * study.replayed_rows
-    )
+    n_chains = len(plan.units) // len(study.tasks)
     return {
         "n_chains": n_chains,
         "n_fine_tunes": len(plan.units),
-        "train_examples": (len(plan.units) * batch + replayed) * study.training.steps,
-        "n_states_scored": states,
-        "scored_examples": round(states * n_candidates * study.scoring.examples),
-        "n_evaluations": n_chains * sum(per_chain) + fixed,
-        "evaluated_examples": n_chains * sum(per_chain[:-1]) * study.evaluation.examples
-        + (n_chains * per_chain[-1] + fixed) * study.evaluation.at_the_end,
+        "train_examples": round(amounts.trained),
+        "n_states_scored": _states_scored(plan),
+        "scored_examples": round(amounts.scored),
+        "evaluated_examples": round(amounts.evaluated),
     }
 
 
-def _seconds(work: SequenceWork, counts: dict[str, int]) -> float:
+def _states_scored(plan: SequencePlan) -> int:
+    """Pairs of state and task whose candidates are scored: a group each at θ_0, a stage later."""
+    return sum(
+        group.kind == "score"
+        or sum(
+            group.stage > 1 and get_policy(chain.strategy.policy).scores_at == "current state"
+            for chain in group.chains
+        )
+        for group in plan.groups
+    )
+
+
+def _per_row(work: SequenceWork, n_chains: int) -> Amounts:
+    """Seconds per row of each kind of work."""
     study, engine = work.study, work.engine
     task = study.tasks[0]
     prompts = work.plan.prompts[task]
-    some = work.texts.scoring(task, prompts[0])[:_ROWS]
+    some = work.texts.scoring(task, prompts[0])[:MEASURED_ROWS]
     per_scored = timed(lambda: engine.losses(work.base, some)) / len(some)
-    short = study.training.model_copy(update={"steps": _STEPS, "warmup_steps": 0})
-    n = min(work.plan.chunk, counts["n_chains"])
+    short = study.training.model_copy(update={"steps": MEASURED_STEPS, "warmup_steps": 0})
+    n = min(work.plan.chunk, n_chains)
     members = [Member(work.texts.training(task, prompts[0]), short, seed=k) for k in range(n)]
     with engine.fine_tuned(work.base, members):
         pass  # the first time also pays for warming up
     began = time.perf_counter()
     with engine.fine_tuned(work.base, members) as tuned:
-        per_step = (time.perf_counter() - began) / _STEPS / n
+        per_step = (time.perf_counter() - began) / MEASURED_STEPS / n
         per_evaluated = 0.0
         for name in study.tasks:  # tasks differ in the length of their answers
             own = work.plan.tasks[name]
-            rows = work.texts.test(name, work.plan.originals[name])[:_ROWS]
+            rows = work.texts.test(name, work.plan.originals[name])[:MEASURED_ROWS]
             examples = own.examples("test", len(rows))
 
             def evaluate() -> None:
                 tuned.evaluate(own, examples, [rows] * n)  # noqa: B023
 
             per_evaluated += timed(evaluate) / len(rows) / n / len(study.tasks)
-    return (
-        counts["train_examples"] / study.training.batch_size * per_step
-        + counts["scored_examples"] * per_scored
-        + counts["evaluated_examples"] * per_evaluated
+    return Amounts(
+        trained=per_step / study.training.batch_size,
+        scored=per_scored,
+        evaluated=per_evaluated,
     )

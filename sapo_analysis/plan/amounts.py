@@ -1,0 +1,226 @@
+"""How much a plan comes to, in rows read, and from speeds the time that takes.
+
+Counts follow from the plan alone, so a form can count while someone types. Speeds are measured by
+the engine (`calibrate`) on a study in which everything that changes no speed is as small as it can
+be (`to_measure`): one measurement serves all studies that differ in counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from sapo_analysis.plan.engines import MOST_ADAPTERS
+from sapo_analysis.plan.sequence import ChainGroup, SequencePlan
+from sapo_analysis.plan.work import Group, Plan, Trial
+from sapo_analysis.policies import get_policy
+from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy
+
+MEASURED_ROWS = 48
+"""Rows that a speed is measured on, at most."""
+MEASURED_STEPS = 6
+_BYTES_PER_PREDICTION = 24
+_BYTES_PER_SCORE = 24
+_BYTES_PER_TRIAL = 12_000
+_BYTES_PER_FINE_TUNE = 4_000
+_BYTES_PER_ROW = 60
+"""Of a kept test example: input and target."""
+READABLE_PROMPTS = 4
+"""Main trials of one task from which a correlation can be drawn."""
+
+
+class Amounts(NamedTuple):
+    """Rows by what is done with them; also seconds per row, as measured."""
+
+    trained: float = 0
+    """Rows of optimizer steps: steps × batch size for each fine-tune."""
+    scored: float = 0
+    """Rows whose loss is read before an update."""
+    differentiated: float = 0
+    """Rows whose gradient is taken, for the gradient indicators."""
+    evaluated: float = 0
+    """Test rows that are answered and scored."""
+    watched: float = 0
+    """Dev rows whose loss is read at checkpoints."""
+
+    def seconds(self, per_row: Amounts) -> float:
+        """How long these rows take at so many seconds per row."""
+        return sum(n * each for n, each in zip(self, per_row, strict=True))
+
+
+def looks_of(study: ParaphraseStudy, trials: Sequence[Trial]) -> tuple[int, ...]:
+    """Steps after which a group's trials are looked at: 0, the checkpoints, the end; or none.
+
+    Repeats are never looked at, nor is anything where the study names no checkpoints.
+    """
+    checkpoints = study.evaluation.checkpoints
+    if not checkpoints or any(trial.purpose == "repeat" for trial in trials):
+        return ()
+    return (0, *checkpoints, study.training.steps)
+
+
+def amounts_of(plan: Plan | SequencePlan) -> Amounts:
+    """The rows that the groups of a plan read.
+
+    Of a sequence: of chains that share nothing and of scoring in full. What is shared, and where a
+    scoring stops, is not known beforehand.
+    """
+    if isinstance(plan, SequencePlan):
+        return _sum([_of_chains(plan, group) for group in plan.groups])
+    return _sum([*(_of_trials(plan, group) for group in plan.groups), _of_indicators(plan)])
+
+
+def first_result(plan: Plan | SequencePlan) -> Plan | SequencePlan:
+    """The plan up to the group after which there is something to read.
+
+    Of a paraphrase study: four prompts of one task, from which its first correlation is made. Of a
+    sequence: the first stage of the first chains.
+    """
+    n: dict[str, int] = {}
+    for i, group in enumerate(plan.groups):
+        if isinstance(group, ChainGroup):
+            readable = group.kind == "stage"
+        else:
+            for trial in group.trials:
+                n[trial.task] = n.get(trial.task, 0) + (trial.purpose == "main")
+            readable = max(n.values(), default=0) >= READABLE_PROMPTS
+        if readable:
+            return replace(plan, groups=plan.groups[: i + 1])
+    return plan
+
+
+def disk_bytes(plan: Plan | SequencePlan) -> int:
+    """About how much the run folder of a plan will take (bytes)."""
+    if isinstance(plan, SequencePlan):
+        n_evaluations = sum(_evaluations(plan, group) for group in plan.groups)
+        return len(plan.units) * _BYTES_PER_FINE_TUNE + n_evaluations * _BYTES_PER_SCORE
+    study = plan.study
+    texts = sum(len(t.examples("test")) for t in plan.tasks.values()) * _BYTES_PER_ROW
+    kept = min(study.evaluation.n_predictions_kept, study.evaluation.examples)
+    per_trial = _BYTES_PER_TRIAL + kept * len(plan.tasks) * _BYTES_PER_PREDICTION
+    watched = sum(len(looks_of(study, [trial])[1:-1]) for trial in plan.trials)
+    at_checkpoints = watched * (len(plan.tasks) + 1) * _BYTES_PER_SCORE
+    return texts + len(plan.trials) * per_trial + at_checkpoints
+
+
+def to_measure(study: AnyStudy) -> AnyStudy:
+    """The study with all that changes no speed put to a fixed value."""
+    training = study.training.model_copy(
+        update={
+            "examples": min(study.training.examples, MEASURED_STEPS * study.training.batch_size),
+            "steps": MEASURED_STEPS,
+            "schedule": "constant",
+            "warmup_steps": 0,
+        }
+    )
+    common = {"name": "measured", "seeds": (0,), "training": training}
+    if isinstance(study.prompts, int):
+        common["prompts"] = min(study.prompts, MOST_ADAPTERS - 1)
+    return study.model_copy(update={**common, **_smallest(study)})
+
+
+def _smallest(study: AnyStudy) -> Mapping[str, object]:
+    n_scored = min(study.scoring.examples, MEASURED_ROWS)
+    n_tested = min(study.evaluation.examples, MEASURED_ROWS)
+    if isinstance(study, SequenceStudy):
+        n_chains = min(len(study.orders) * len(study.seeds), MOST_ADAPTERS)
+        tested: dict[str, object] = {
+            "examples": n_tested,
+            "final_examples": None,
+            "test_only_prompts": 0,
+        }
+        return {
+            "orders": study.orders[:1],
+            "seeds": tuple(range(n_chains)),
+            "scoring": study.scoring.model_copy(update={"examples": n_scored}),
+            "evaluation": study.evaluation.model_copy(update=tested),
+        }
+    scored = {"examples": n_scored, "diagnostics": min(study.scoring.diagnostics, 1)}
+    tested = {
+        "examples": n_tested,
+        "n_predictions_kept": 0,
+        "checkpoints": study.evaluation.checkpoints and (1,),
+    }
+    return {
+        "state_seeds": None,
+        "noise_seeds": (),
+        "noise_prompts": None,
+        "scoring": study.scoring.model_copy(update=scored),
+        "evaluation": study.evaluation.model_copy(update=tested),
+    }
+
+
+def _sum(parts: Sequence[Amounts]) -> Amounts:
+    return Amounts(*(sum(column) for column in zip(*parts, strict=True)))
+
+
+def _of_trials(plan: Plan, group: Group) -> Amounts:
+    study = plan.study
+    n_tasks, n_rows = len(plan.tasks), study.evaluation.examples
+    per_fit = study.training.steps * study.training.batch_size
+    if group.kind == "base":
+        return Amounts(evaluated=n_tasks * n_rows)
+    if group.kind == "stage":
+        return Amounts(trained=per_fit, evaluated=n_tasks * n_rows)
+    if group.kind == "score":
+        # The original was measured with the state; each other candidate is tested under itself.
+        n = len(plan.candidates(str(group.task)))
+        return Amounts(scored=n * study.scoring.examples, evaluated=(n - 1) * n_rows)
+    looks = looks_of(study, group.trials)
+    also_own = any(t.prompt != plan.originals[t.task] for t in group.trials)
+    tests = len(group.trials) * (n_tasks + also_own) * (1 + len(looks[1:-1]))
+    dev = sum(len(plan.tasks[t.task].examples("dev")[:n_rows]) for t in group.trials)
+    return Amounts(
+        trained=len(group.trials) * per_fit, evaluated=tests * n_rows, watched=dev * len(looks)
+    )
+
+
+def _of_indicators(plan: Plan) -> Amounts:
+    """What `scoring.diagnostics` adds at each state at which candidates are scored."""
+    n = plan.study.scoring.diagnostics
+    scored: dict[str, list[str]] = {}
+    for group in plan.groups if n else ():
+        if group.kind == "score":
+            scored.setdefault(str(group.state_id), []).append(str(group.task))
+    read = differentiated = 0
+    for state_id, tasks in scored.items():
+        learned = plan.learned(state_id)
+        candidates = sum(len(plan.candidates(task)) for task in tasks)
+        compared = sum(tasks != [name] for name in plan.tasks)
+        differentiated += (candidates + compared) * n
+        read += candidates * (n + 1 + bool(learned)) + len(learned)
+    return Amounts(scored=read, differentiated=differentiated)
+
+
+def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
+    study = plan.study
+    tests = _evaluations(plan, group)
+    if group.kind == "base":
+        return Amounts(evaluated=tests * study.evaluation.at_the_end)
+    if group.kind == "score":
+        return Amounts(scored=len(plan.prompts[str(group.task)]) * study.scoring.examples)
+    later = group.stage > 1
+    choosing = [
+        chain
+        for chain in group.chains
+        if later and get_policy(chain.strategy.policy).scores_at == "current state"
+    ]
+    n_candidates = sum(len(plan.prompts[chain.order[group.stage - 1]]) for chain in choosing)
+    replaying = sum(later and chain.strategy.method == "replay" for chain in group.chains)
+    rows = len(group.chains) * study.training.batch_size + replaying * study.replayed_rows
+    is_last = group.stage == len(study.tasks)
+    n_rows = study.evaluation.at_the_end if is_last else study.evaluation.examples
+    return Amounts(
+        trained=rows * study.training.steps,
+        scored=n_candidates * study.scoring.examples,
+        evaluated=tests * n_rows,
+    )
+
+
+def _evaluations(plan: SequencePlan, group: ChainGroup) -> int:
+    """Tests of one task under one prompt: all under fixed prompts, learned ones under their own."""
+    fixed = len(plan.study.tasks) * (1 + plan.study.evaluation.test_only_prompts)
+    if group.kind == "base":
+        return fixed
+    return sum(fixed + group.stage for _ in group.chains)

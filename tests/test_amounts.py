@@ -1,0 +1,92 @@
+"""Rows of a plan, and the study that a speed is measured on."""
+
+import pytest
+
+from sapo_analysis.plan import Amounts, amounts_of, disk_bytes, first_result, plan_of, to_measure
+from sapo_analysis.spec import PRESETS, load_study, parse_study
+
+
+def preset(which, **changes):
+    study = load_study(PRESETS / f"{which}.yaml")
+    return parse_study({**study.model_dump(mode="json"), **changes}, "a study")
+
+
+def test_rows_of_a_study_that_is_small_enough_to_count_by_hand():
+    plan = plan_of(preset("smoke"))
+    # 4 tasks, 1 past; 4 candidates; 4 main, 2 noise and 2 repeated trials, of which one stack each.
+    found = amounts_of(plan)
+    assert len(plan.trials) == 8
+    assert found.trained == (8 + 1) * 10 * 16
+    assert found.scored == 4 * 40
+    # θ_0 and the stage on 4 tasks, 3 candidates under themselves; main and noise stacks and the
+    # repeat of a paraphrase also under the own prompt, the repeat of the original not.
+    assert found.evaluated == 20 * (4 + 4 + 3 + 4 * 5 + 2 * 5 + 5 + 4)
+    assert found.differentiated == found.watched == 0
+
+
+def test_rows_of_a_sequence_that_is_small_enough_to_count_by_hand():
+    plan = plan_of(preset("sequence-smoke"))
+    found = amounts_of(plan)
+    assert found.trained == 3 * 2 * 10 * 16
+    # sapo: four candidates of the first task at θ_0, four of the second at its own state.
+    assert found.scored == 2 * 4 * 40
+    # θ_0 under two fixed prompts of two tasks; after stage t also t own prompts.
+    assert found.evaluated == 20 * (4 + 3 * (4 + 1) + 3 * (4 + 2))
+
+
+def test_checkpoints_and_diagnostics_add_rows():
+    plain = amounts_of(plan_of(preset("smoke")))
+    data = preset("smoke").model_dump(mode="json")
+    data["scoring"]["diagnostics"] = 5
+    data["evaluation"]["checkpoints"] = [4]
+    found = amounts_of(plan_of(parse_study(data, "a study")))
+    assert found.differentiated == 5 * (4 + 3)
+    assert found.scored == plain.scored + 4 * (5 + 1 + 1) + 1
+    assert found.watched == (4 + 2) * 3 * 20
+    assert found.evaluated == plain.evaluated + 20 * (4 + 2) * 5
+    assert found.trained == plain.trained
+
+
+def test_seconds_are_rows_times_seconds_per_row():
+    assert Amounts(10, 20, 0, 30, 0).seconds(Amounts(0.1, 0.01, 5, 0.001, 5)) == pytest.approx(1.23)
+
+
+def test_the_first_result_comes_with_four_prompts_or_with_the_first_stage():
+    plan = plan_of(preset("quick"))
+    first = first_result(plan)
+    assert [group.kind for group in first.groups].count("trials") == 1
+    assert amounts_of(first).trained < amounts_of(plan).trained
+    assert first.groups[-1].trials[0].purpose == "main"
+    race = first_result(plan_of(preset("sequence-smoke")))
+    assert [group.kind for group in race.groups] == ["base", "score", "stage"]
+    few = plan_of(preset("smoke", prompts=1))
+    assert first_result(few) is few
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other"},
+        {"seeds": [1, 2, 3]},
+        {"noise_seeds": [7, 8, 9]},
+        {"training": {"examples": 480, "steps": 200, "warmup_steps": 20}},
+        {"evaluation": {"examples": 200, "n_predictions_kept": 3}},
+    ],
+)
+def test_what_changes_no_speed_asks_for_no_new_measurement(changes):
+    assert to_measure(preset("quick", **changes)) == to_measure(preset("quick"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"model": "pocket-1"}, {"lora": {"r": 4}}, {"training": {"batch_size": 8}}]
+)
+def test_what_changes_a_speed_asks_for_one(changes):
+    assert to_measure(preset("quick", **changes)) != to_measure(preset("quick"))
+
+
+@pytest.mark.parametrize("name", ["pilot", "demo", "sequence", "sequence-smoke"])
+def test_the_measured_study_can_be_planned_and_is_smaller(name):
+    study = preset(name)
+    small = parse_study(to_measure(study).model_dump(mode="json"), "the measured study")
+    assert amounts_of(plan_of(small)).trained < amounts_of(plan_of(study)).trained
+    assert disk_bytes(plan_of(small)) < disk_bytes(plan_of(study))
