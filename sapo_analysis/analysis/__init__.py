@@ -8,7 +8,7 @@ from sapo_analysis.analysis.correlation import (
     task_correlations,
     within_task_correlation,
 )
-from sapo_analysis.analysis.cross_task import impact_correlation
+from sapo_analysis.analysis.cross_task import impact_correlation, impact_pairs
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
 from sapo_analysis.analysis.findings import (
@@ -17,7 +17,8 @@ from sapo_analysis.analysis.findings import (
     distinguishing,
     tasks_table,
 )
-from sapo_analysis.analysis.impacts import impacts
+from sapo_analysis.analysis.impacts import current_tests, impacts
+from sapo_analysis.analysis.joining import differing_keys
 from sapo_analysis.analysis.matched import MatchedComparison, matched_comparison
 from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet, noise_band
 from sapo_analysis.analysis.numerical_noise import (
@@ -28,7 +29,7 @@ from sapo_analysis.analysis.numerical_noise import (
 from sapo_analysis.analysis.partial import partial_correlation
 from sapo_analysis.analysis.power import smallest_detectable, tasks_needed
 from sapo_analysis.analysis.prompt_effects import prompt_effects
-from sapo_analysis.analysis.prompt_means import prompts_table
+from sapo_analysis.analysis.prompt_means import prompts_table, seeds_table
 from sapo_analysis.analysis.report import report
 from sapo_analysis.analysis.reproduction import Reproduction, compare_runs
 from sapo_analysis.analysis.rivals import rivals
@@ -53,9 +54,12 @@ __all__ = [
     "claims_without_data",
     "compare_runs",
     "continual_metrics",
+    "current_tests",
+    "differing_keys",
     "disattenuated",
     "distinguishing",
     "impact_correlation",
+    "impact_pairs",
     "impacts",
     "matched_comparison",
     "no_verdict",
@@ -69,6 +73,7 @@ __all__ = [
     "repeat_differences",
     "report",
     "rivals",
+    "seeds_table",
     "sentence",
     "sequence_report",
     "sequence_scores",

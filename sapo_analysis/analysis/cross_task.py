@@ -14,9 +14,11 @@ from sapo_analysis.analysis.intervals import NAN, differs, fisher_z, perfect_lim
 from sapo_analysis.analysis.prompt_means import cells_of, select
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.variance import Component, same_prompt, two_way
-from sapo_analysis.errors import unknown
+from sapo_analysis.errors import InputError, unknown
 
 COLUMNS = ["task_i", "task_j", "r", "lower", "upper", "n_prompts", "n_current_tasks", "below_noise"]
+
+PAIR_COLUMNS = ["current_task", "prompt_id", "impact_i", "impact_j", "n_seeds"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,59 @@ def impact_correlation(
             rows.append((a, b, r, lower, upper, min(pair.n for pair in found), k, below))
     table = pd.DataFrame(rows, columns=COLUMNS).astype({"below_noise": "boolean"})
     return table.sort_values(["task_i", "task_j"], ignore_index=True)
+
+
+def impact_pairs(
+    df: pd.DataFrame,
+    task_i: str,
+    task_j: str,
+    current_task: str | None = None,
+    form: Form = "score",
+) -> pd.DataFrame:
+    """The points behind one pair of `impact_correlation`: a row per prompt of each current task.
+
+    Args:
+        df: An impacts table.
+        task_i: One other task.
+        task_j: Another one.
+        current_task: One current task, or None for all in which both were evaluated.
+        form: `score` or `loss`.
+
+    Returns:
+        `current_task`, `prompt_id`, `impact_i`, `impact_j` (seed-averaged; points, or nats per
+        target token), `n_seeds`.
+
+    Raises:
+        InputError: the form or a task is unknown, or the two are one.
+    """
+    check_form(form)
+    others = sorted(df.loc[df["role"] != "current", "eval_task"].unique())
+    for name in (task_i, task_j):
+        if name not in others:
+            raise unknown("other task", name, others)
+    if task_i == task_j:
+        raise InputError(f"Task {task_i!r} was given twice. Name two other tasks.")
+    if current_task is not None:
+        if current_task not in set(df["current_task"]):
+            raise unknown("current task", current_task, sorted(df["current_task"].unique()))
+        df = df[df["current_task"] == current_task]
+    df = df[df["eval_task"].isin([task_i, task_j])]
+    parts = [
+        pd.DataFrame(
+            {
+                "current_task": current,
+                "prompt_id": cell.y.index,
+                "impact_i": cell.y[task_i].to_numpy(),
+                "impact_j": cell.y[task_j].to_numpy(),
+                "n_seeds": cell.n_seeds,
+            }
+        )
+        for current, cell in cells_of(df, in_form("impact", form), any_role=True).tasks.items()
+        if {task_i, task_j} <= set(cell.y.columns)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=PAIR_COLUMNS)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _pairs(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], list[_Pair]]:

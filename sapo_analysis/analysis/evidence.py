@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from sapo_analysis.analysis.impacts import impacts
+from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.errors import RunError, unknown
 from sapo_analysis.store import Run
 
@@ -84,12 +85,13 @@ def task_changes(df: pd.DataFrame, current_task: str, prompt_id: str) -> pd.Data
 
 
 def worst_forgotten(
-    run: Run,
+    runs: Run | Sequence[Run],
     current_task: str,
     prompt_id: str,
     n: int = 10,
     roles: Sequence[str] = ("past", "retained"),
     eval_task: str | None = None,
+    table: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """The kept test examples that training on one prompt hurt most.
 
@@ -98,12 +100,13 @@ def worst_forgotten(
     forgotten the greatest rises stand.
 
     Args:
-        run: The run.
+        runs: One run, or several that may be joined.
         current_task: The task learned.
         prompt_id: The prompt it was learned with.
         n: Rows at most.
         roles: Roles of the evaluated tasks.
         eval_task: Only this evaluated task.
+        table: Their impacts table, where it is at hand already.
 
     Returns:
         eval_task, role, example, input, gold, before and after (outputs of the first seed that
@@ -115,16 +118,19 @@ def worst_forgotten(
         InputError: the task or the prompt is unknown.
         RunError: a kept output has no output of the parent state, or no example, to stand beside.
     """
-    table = impacts(run)
+    several = as_runs(runs)
+    table = impacts(several) if table is None else table
     trials = _of_prompt(table, current_task, prompt_id)
     trials = trials[trials["role"].isin(list(roles))]
     if eval_task is not None:
         if eval_task not in set(trials["eval_task"]):
             raise unknown("evaluated task", eval_task, sorted(trials["eval_task"].unique()))
         trials = trials[trials["eval_task"] == eval_task]
-    outputs = _outputs(run, trials)
-    if outputs.empty:
+    found = [_outputs(run, trials[trials["run_id"] == run.run_id]) for run in several]
+    parts = [part for part in found if len(part)]
+    if not parts:
         return pd.DataFrame(columns=FORGOTTEN_COLUMNS)
+    outputs = pd.concat(parts, ignore_index=True)
     outputs["lost"] = outputs["correct_before"] & ~outputs["correct"]
     outputs["loss_change"] = outputs["loss"] - outputs["loss_before"]
     outputs = outputs.sort_values(

@@ -89,6 +89,57 @@ def prompts_table(
     return prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task).table
 
 
+def seeds_table(
+    df: pd.DataFrame,
+    y: str,
+    role: str | None = None,
+    x: str = "pre_update_loss",
+    eval_task: str | None = None,
+    task: str = "current_task",
+) -> pd.DataFrame:
+    """`prompts_table` before the mean over seeds: one row per (current task, prompt, shared seed).
+
+    A seed whose value some prompt lacks is left out, as it is there. For looking at: no
+    correlation is taken over these rows, as seeds of one prompt are no new prompts.
+
+    Args:
+        df: As there.
+        y: As there.
+        role: As there.
+        x: As there.
+        eval_task: As there.
+        task: As there.
+
+    Returns:
+        `task` column, `prompt_id`, `seed` (state seed and seed, as text), `x`, `y`, `n_seeds`
+        (always 1), `n_eval_tasks`, `unit`.
+
+    Raises:
+        InputError: as there.
+    """
+    means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
+    columns = [task, "prompt_id", "seed", x, y, "n_seeds", "n_eval_tasks", "unit"]
+    columns = list(dict.fromkeys(columns))
+    if means.table.empty:
+        return pd.DataFrame(columns=columns)
+    rows = select(df, y, role=role, x=x, eval_task=eval_task, task=task)
+    weights = pd.concat(means.weights, names=["task", "eval_task"]).rename("weight")
+    rows = rows.merge(weights.reset_index(), on=["task", "eval_task"])
+    rows["y"] = rows["y"] * rows["weight"]
+    found = rows.groupby(["task", "prompt_id", "seed"], sort=True).agg(
+        x=("x", "mean"), y=("y", "mean"), n_eval_tasks=("y", "size")
+    )
+    found = found.reset_index()
+    sizes = {name: len(weight) for name, weight in means.weights.items()}
+    found = found[found["n_eval_tasks"] == found["task"].map(sizes)]
+    n_prompts = means.table.groupby(task).size()
+    complete = found.groupby(["task", "seed"])["prompt_id"].transform("size")
+    found = found[complete == found["task"].map(n_prompts)]
+    found = found.assign(n_seeds=1, unit=str(means.table["unit"].iloc[0]))
+    found[task], found[x], found[y] = found["task"], found["x"], found["y"]
+    return found[columns].reset_index(drop=True)
+
+
 def prompt_means(
     df: pd.DataFrame,
     y: str,

@@ -35,12 +35,20 @@ class SlopeBand:
     n: int
 
 
-def centred(points: pd.DataFrame, columns: list[str], by: list[str]) -> pd.DataFrame:
-    """The points with each of these columns minus its mean within the groups."""
-    result = points.copy()
-    for column in columns:
-        result[column] = points[column] - points.groupby(by)[column].transform("mean")
-    return result
+def centred(
+    points: pd.DataFrame, columns: list[str], by: str, of: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The points with each of these columns minus its mean within the groups.
+
+    Args:
+        points: A row per point.
+        columns: Columns to centre.
+        by: Column that names the group.
+        of: The rows whose means are taken off; without them, those of the points themselves.
+    """
+    middle = (points if of is None else of).groupby(by)[columns].mean()
+    moved = {column: points[column] - points[by].map(middle[column]) for column in columns}
+    return points.assign(**moved)
 
 
 def slope_band(points: pd.DataFrame, x: str, y: str, groups: int = 0) -> SlopeBand | None:

@@ -2,6 +2,7 @@
 
 from sapo_analysis.figures.choices import choices_along
 from sapo_analysis.figures.impact_heatmap import impact_heatmap
+from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
 from sapo_analysis.figures.spec import FigureSpec
@@ -16,6 +17,7 @@ __all__ = [
     "Outcome",
     "choices_along",
     "impact_heatmap",
+    "impact_pair",
     "impact_scatter",
     "stage_matrix",
     "strategy_intervals",

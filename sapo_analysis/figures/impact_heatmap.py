@@ -8,16 +8,26 @@ import pandas as pd
 
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures.spec import Cells, FigureSpec, Panel, Ticks, require_columns
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.spec import (
+    Cells,
+    FigureSpec,
+    Layer,
+    Panel,
+    Points,
+    Ticks,
+    require_columns,
+)
 
 COLUMNS = ("task_i", "task_j", "r", "lower", "upper", "n_prompts", "n_current_tasks", "below_noise")
 
 
-def impact_heatmap(table: pd.DataFrame) -> FigureSpec:
+def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -> FigureSpec:
     """The correlation over prompts of the impacts on two other tasks, for every pair.
 
     Args:
         table: `impact_correlation(df)`.
+        chosen: The pair (task_i, task_j) whose cell gets a frame.
 
     Raises:
         InputError: another table, or one without pairs.
@@ -53,10 +63,25 @@ def impact_heatmap(table: pd.DataFrame) -> FigureSpec:
         unit="r over prompts",
         faint=tuple(tuple(c[2] for c in row) for row in grid),
         texts=tuple(tuple(c[1] for c in row) for row in grid),
-        hover=tuple(tuple(c[3] for c in row) for row in grid),
     )
+    # A click on a heat map selects nothing, one on a point does: each cell carries an unseen one.
+    known = [(i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if (a, b) in rows]
+    targets = Points(
+        x=tuple(float(j) for _, j in known),
+        y=tuple(float(i) for i, _ in known),
+        color=theme.GREY,
+        marker="square",
+        size=24.0,
+        opacity=0.0,
+        keys=tuple((tasks[i], tasks[j]) for i, j in known),
+        hover=tuple(grid[i][j][3] for i, j in known),
+    )
+    layers: list[Layer] = [layer, targets]
+    if chosen is not None and chosen in rows:
+        place = (float(tasks.index(chosen[1])),), (float(tasks.index(chosen[0])),)
+        layers.append(Points(*place, theme.VERMILION, "square", 34.0, True))
     panel = Panel(
-        layers=(layer,),
+        layers=tuple(layers),
         x_label="",
         y_label="",
         x_range=(-0.5, len(tasks) - 0.5),

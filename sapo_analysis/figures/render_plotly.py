@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -46,6 +47,9 @@ SYMBOLS = {
     "arrow-left": "arrow-left",
     "arrow-right": "arrow-right",
 }
+GL_FROM = 5_000
+"""Points beyond which WebGL draws them: as SVG so many are slow to draw and to drag."""
+
 GRID = "rgba(138,143,152,0.18)"
 
 
@@ -60,10 +64,13 @@ def render(spec: FigureSpec) -> go.Figure:
         vertical_spacing=0.42 / rows if rows > 1 else 0.1,
     )
     listed: set[str] = set()
+    many = sum(len(p.x) for q in spec.panels for p in q.layers if isinstance(p, Points)) > GL_FROM
     for index, panel in enumerate(spec.panels):
         row, column = index // spec.columns + 1, index % spec.columns + 1
         for layer in panel.layers:
-            _draw(figure, layer, row, column, listed)
+            if isinstance(layer, Note) and panel.x_log:
+                layer = replace(layer, x=math.log10(layer.x))  # of annotations plotly wants the log
+            _draw(figure, layer, row, column, listed, many)
         _axes(figure, panel, row, column)
     titled = any(panel.title for panel in spec.panels)
     # Above the plot, where it covers no point, and above the panels' titles where there are any.
@@ -102,13 +109,14 @@ def _legend(label: str | None, listed: set[str]) -> dict[str, Any]:
     return {"name": text(label), "legendgroup": label, "showlegend": first}
 
 
-def _points(layer: Points, listed: set[str]) -> go.Scatter:
+def _points(layer: Points, listed: set[str], many: bool = False) -> go.Scatter | go.Scattergl:
     symbol = SYMBOLS[layer.marker] + ("-open" if layer.hollow else "")
     if layer.hollow:
         edge = {"width": 1.6, "color": layer.color}
     else:
         edge = {"width": 0.6, "color": "rgba(255,255,255,0.8)"}
-    return go.Scatter(
+    kind = go.Scattergl if many else go.Scatter
+    return kind(
         x=layer.x,
         y=layer.y,
         mode="markers",
@@ -209,7 +217,6 @@ def _cells(layer: Cells) -> go.Heatmap:
 
 
 TRACES: dict[type, Callable[[Any, set[str]], Any]] = {
-    Points: _points,
     Line: _line,
     Band: _band,
     Intervals: _intervals,
@@ -217,8 +224,13 @@ TRACES: dict[type, Callable[[Any, set[str]], Any]] = {
 }
 
 
-def _draw(figure: go.Figure, layer: Layer, row: int, column: int, listed: set[str]) -> None:
+def _draw(
+    figure: go.Figure, layer: Layer, row: int, column: int, listed: set[str], many: bool
+) -> None:
     place = {"row": row, "col": column}
+    if isinstance(layer, Points):
+        figure.add_trace(_points(layer, listed, many), **place)
+        return
     if isinstance(layer, Cells):
         figure.add_trace(_cells(layer), **place)
         _cell_marks(figure, layer, place)

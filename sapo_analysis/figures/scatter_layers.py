@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Any
+import textwrap
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import pandas as pd
 
-from sapo_analysis.analysis.noise import NoiseFacet
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.outcomes import Outcome, indicator_words
-from sapo_analysis.figures.spec import Layer, Note, Points
+from sapo_analysis.figures.spec import FigureSpec, Layer, Note, Panel, Points
 
 MARKS = {
     "original": (theme.MARK_ORIGINAL, "original prompt", 17.0, True),
@@ -35,36 +36,54 @@ class Scene:
     shapes: dict[str, str]  # task -> marker
     by: str
     hollow: bool
-    selected: frozenset[tuple[str, str]]
     highlight: str | None
+    size: float = 9.0  # of a dot (points)
+    opacity: float = 0.9
+    brief: bool = False  # hovers without the prompt's text: there are too many
 
 
-def draw_points(points: pd.DataFrame, scene: Scene, listed: bool = True) -> list[Layer]:
-    """Points by task and colour group, then marks, then rings around the selected ones."""
-    layers: list[Layer] = []
-    ordered = sorted(
-        points.groupby(["_group", "current_task"], sort=True),
-        key=lambda item: item[0][1] == scene.highlight,  # the highlighted task is drawn on top
+def draw_points(
+    points: pd.DataFrame, scene: Scene, marked: pd.DataFrame, listed: bool = True
+) -> list[Layer]:
+    """Points by colour and shape, then the marks.
+
+    Args:
+        points: A row per dot, with `_group` and `_mark`.
+        scene: Columns, colours and shapes.
+        marked: A row per prompt: where the marks stand.
+        listed: Whether groups are named in the legend.
+    """
+    points = points.assign(
+        _color=points["_group"].map(scene.groups), _shape=points["current_task"].map(scene.shapes)
     )
     # More than eight groups are all grey: a legend of equal entries would say nothing.
     named = listed and (len(scene.groups) <= theme.MAX_COLOURED_GROUPS)
-    for (group, task), part in ordered:
-        label = str(group) if named or group == scene.highlight else None
-        layers.append(_layer(part, scene, str(group), str(task), label))
-    return [*layers, *_marks(points, scene), *_rings(points, scene)]
+    points["_label"] = points["_group"] if named else ""
+    if scene.highlight is not None and scene.by == "current_task":
+        lit = points["current_task"] == scene.highlight
+        points.loc[lit, "_label"] = points.loc[lit, "_group"]
+    layers: list[Layer] = []
+    parts = points.groupby(["_label", "_color", "_shape"], sort=True)
+    ordered = sorted(  # the highlighted task is drawn on top
+        parts, key=lambda part: (part[1]["current_task"] == scene.highlight).any()
+    )
+    for (label, color, shape), part in ordered:
+        layers.append(_layer(part, scene, str(color), str(shape), str(label) or None))
+    return [*layers, *_marks(marked, scene)]
 
 
-def _layer(part: pd.DataFrame, scene: Scene, group: str, task: str, label: str | None) -> Points:
+def _layer(part: pd.DataFrame, scene: Scene, color: str, shape: str, label: str | None) -> Points:
     return Points(
         x=floats(part[scene.x]),
         y=floats(part[scene.y]),
-        color=scene.groups[group],
-        marker=scene.shapes[task],
+        color=color,
+        marker=shape,
+        size=scene.size,
         hollow=scene.hollow,
-        opacity=0.9,
+        opacity=scene.opacity,
         label=label,
         keys=_keys(part),
-        hover=tuple(_hover(row, scene) for row in part.to_dict("records")),
+        hover=_hovers(part, scene),
     )
 
 
@@ -77,18 +96,27 @@ def clipped_points(
     points: pd.DataFrame,
     scene: Scene,
     frame: tuple[Range, Range],
+    marked: pd.DataFrame,
 ) -> list[Layer]:
     """`draw_points` inside the frame; one outside becomes an arrow on it with its name.
 
     Args:
-        points: A row per prompt.
-        scene: Columns, colours and shapes.
+        points: As there.
+        scene: As there.
         frame: The ranges of the x and the y axis.
+        marked: As there.
     """
     x, y = points[scene.x], points[scene.y]
     x_limits, y_limits = _inset(frame[0]), _inset(frame[1])
     inside = x.between(*x_limits) & y.between(*y_limits)
-    layers = draw_points(points[inside], scene)
+    # A mark outside stands on the frame, over the arrow of its point.
+    marked = marked.assign(
+        **{
+            scene.x: marked[scene.x].clip(*x_limits),
+            scene.y: marked[scene.y].clip(*y_limits),
+        }
+    )
+    layers = draw_points(points[inside], scene, marked)
     # In a corner several points share one place: their names then share one line.
     names: dict[tuple[float, float], list[str]] = {}
     for position in points.index[~inside]:
@@ -99,8 +127,8 @@ def clipped_points(
             arrow = "arrow-up" if row[scene.y] > at_y else "arrow-down"
         else:
             arrow = "arrow-right" if row[scene.x] > at_x else "arrow-left"
-        one = points.loc[[position]].assign(**{scene.x: at_x, scene.y: at_y})
-        hover = _hover(row.to_dict(), scene) + "\noutside the shown range"
+        one = points.loc[[position]]
+        hover = _hovers(one, scene)[0] + "\noutside the shown range"
         layers.append(
             Points(
                 x=(float(at_x),),
@@ -114,7 +142,6 @@ def clipped_points(
             )
         )
         names.setdefault((float(at_x), float(at_y)), []).append(str(row["prompt_id"]))
-        layers += _marks(one, scene) + _rings(one, scene)
     middle = points[scene.x].mean()
     for (at_x, at_y), listed in names.items():
         side = "right" if at_x > middle else "left"
@@ -133,17 +160,17 @@ def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
     for mark, (shape, label, size, hollow) in MARKS.items():
         part = points[[mark in marks for marks in points["_mark"]]]
         hollow = hollow or scene.hollow
-        for (group, _), rows in part.groupby(["_group", "current_task"], sort=True):
+        for color, rows in part.groupby(part["_group"].map(scene.groups), sort=True):
             layers.append(
                 Points(
                     x=floats(rows[scene.x]),
                     y=floats(rows[scene.y]),
-                    color=scene.groups[str(group)],
+                    color=str(color),
                     marker=shape,
                     size=size,
                     hollow=hollow,
                     keys=_keys(rows),
-                    hover=tuple(_hover(row, scene) for row in rows.to_dict("records")),
+                    hover=_hovers(rows, scene),
                 )
             )
         if len(part):
@@ -153,28 +180,39 @@ def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
     return layers
 
 
-def _rings(points: pd.DataFrame, scene: Scene) -> list[Layer]:
-    keys = zip(points["current_task"], points["prompt_id"], strict=True)
-    part = points[[key in scene.selected for key in keys]]
-    if part.empty:
-        return []
-    x, y = floats(part[scene.x]), floats(part[scene.y])
-    return [Points(x, y, theme.VERMILION, "circle", 26.0, True)]
+def ringed(spec: FigureSpec, selected: Collection[tuple[str, str]]) -> FigureSpec:
+    """The figure with a ring around every dot of these (task, prompt_id)."""
+    wanted = set(selected)
+    return replace(spec, panels=tuple(_with_rings(panel, wanted) for panel in spec.panels))
+
+
+def _with_rings(panel: Panel, wanted: set[tuple[str, str]]) -> Panel:
+    places: dict[tuple[float, float], None] = {}  # a mark stands where its point does
+    for layer in panel.layers:
+        if isinstance(layer, Points) and wanted.intersection(layer.keys):
+            for key, x, y in zip(layer.keys, layer.x, layer.y, strict=True):
+                if key in wanted:
+                    places[x, y] = None
+    if not places:
+        return panel
+    at_x, at_y = tuple(x for x, _ in places), tuple(y for _, y in places)
+    rings = Points(at_x, at_y, theme.VERMILION, "circle", 26.0, True)
+    return replace(panel, layers=(*panel.layers, rings))
 
 
 def padded(
     values: pd.Series[float],
     limits: tuple[float, float],
-    facet: NoiseFacet | None = None,
+    band: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[float, float]:
     """The axis range: the points inside the limits and the noise band, with a margin.
 
     A band several times wider than the points is cut, or the points would be a heap in the middle.
     """
     low, high = max(values.min(), limits[0]), min(values.max(), limits[1])
-    if facet is not None:
+    if band[1] > band[0]:
         reach = 1.6 * max(high - low, 1e-12)
-        low, high = min(low, max(facet.lower, -reach)), max(high, min(facet.upper, reach))
+        low, high = min(low, max(band[0], -reach)), max(high, min(band[1], reach))
     margin = 0.08 * (high - low) or 1.0
     return float(low - margin), float(high + margin)
 
@@ -189,16 +227,26 @@ def _keys(points: pd.DataFrame) -> tuple[tuple[str, str], ...]:
     return tuple((str(task), str(prompt)) for task, prompt in keys)
 
 
-def _hover(row: dict[Hashable, Any], scene: Scene) -> str:
-    import textwrap
+def _hovers(points: pd.DataFrame, scene: Scene) -> tuple[str, ...]:
+    """What is said of each point: values as measured, not as moved for the view."""
+    x_name, unit = indicator_words(scene.x), points.get("unit", pd.Series("", points.index))
+    y_name = entry(scene.y).label
+    columns = [points[c] for c in ("prompt_id", "current_task", "_x", "_y", "n_seeds", "_mark")]
+    texts = points["text"] if "text" in points and not scene.brief else [None] * len(points)
+    hovers = []
+    for prompt, task, x, y, n, marks, u, text in zip(*columns, unit, texts, strict=True):
+        lines = [f"{prompt} · {task}"]
+        if marks:
+            lines.append(", ".join(MARKS[mark][1] for mark in marks))
+        if isinstance(text, str):
+            lines += _wrapped(text)
+        lines.append(f"{x_name}: {x:.4g}")
+        lines.append(f"{y_name}: {y:.4g} {u}".rstrip())
+        lines.append(f"mean of {n} seeds" if n != 1 else "1 seed")
+        hovers.append("\n".join(lines))
+    return tuple(hovers)
 
-    lines = [f"{row['prompt_id']} · {row['current_task']}"]
-    marks = [MARKS[mark][1] for mark in row["_mark"]]
-    if marks:
-        lines.append(", ".join(marks))
-    if isinstance(row.get("text"), str):
-        lines += textwrap.wrap(str(row["text"]), TEXT_WIDTH)[:4]
-    lines.append(f"{indicator_words(scene.x)}: {row[scene.x]:.4g}")
-    lines.append(f"{scene.y.replace('_', ' ')}: {row[scene.y]:.4g} {row.get('unit', '')}".rstrip())
-    lines.append(f"mean of {row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}")
-    return "\n".join(lines)
+
+@lru_cache(maxsize=20_000)
+def _wrapped(text: str) -> tuple[str, ...]:
+    return tuple(textwrap.wrap(text, TEXT_WIDTH)[:4])

@@ -31,7 +31,7 @@ def test_the_pooled_band_is_that_of_statsmodels(points):
 
 
 def test_the_within_task_slope_is_that_of_a_model_with_task_intercepts(points):
-    moved = centred(points, ["pre_update_loss", "y"], ["current_task"])
+    moved = centred(points, ["pre_update_loss", "y"], "current_task")
     band = slope_band(moved, "pre_update_loss", "y", groups=3)
     design = pd.get_dummies(points["current_task"], dtype=float)
     fit = sm.OLS(points["y"], design.assign(x=points["pre_update_loss"])).fit()

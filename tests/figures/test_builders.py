@@ -1,11 +1,22 @@
 """What the builders draw, and which tables they refuse."""
 
+import importlib
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from sapo_analysis import analysis
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures import impact_heatmap, impact_scatter, task_bars, task_forest
-from sapo_analysis.figures.spec import Note, Points, Span
+from sapo_analysis.figures import (
+    impact_heatmap,
+    impact_pair,
+    impact_scatter,
+    task_bars,
+    task_forest,
+)
+from sapo_analysis.figures.scatter_layers import ringed
+from sapo_analysis.figures.spec import Band, Line, Note, Points, Span
 
 
 def layers(spec, kind, panel=0):
@@ -128,3 +139,142 @@ def open_shipped():
     from sapo_analysis.store.folder import default_run_id
 
     return impacts(open_run(CACHED_RUNS / default_run_id()))
+
+
+def dots(spec, panel=0):
+    """(x, y) of every drawn prompt by its key; marks and arrows are left out."""
+    found = {}
+    for layer in layers(spec, Points, panel):
+        if layer.keys and layer.marker not in ("star", "diamond", "triangle-up"):
+            for key, x, y in zip(layer.keys, layer.x, layer.y, strict=True):
+                found.setdefault(key, []).append((x, y))
+    return found
+
+
+def test_each_seed_is_a_dot_and_slope_and_marks_stay_with_the_means(df, prompts):
+    table = analysis.prompts_table(df, "forgetting", "past")
+    seeds = analysis.seeds_table(df, "forgetting", "past")
+    band = analysis.noise_band(df, "forgetting", "past")
+    mean = impact_scatter(table, prompts=prompts, view="raw", noise=band)
+    each = impact_scatter(table, prompts=prompts, view="raw", noise=band, seeds=seeds)
+    assert {key: len(at) for key, at in dots(each).items()} == dict.fromkeys(dots(mean), 2)
+    for key, at in dots(each).items():
+        assert sum(y for _, y in at) / 2 == pytest.approx(dots(mean)[key][0][1])
+    for shown in (Line, Band):
+        assert layers(each, shown) == layers(mean, shown)
+    stars = [
+        [(p.x, p.y) for p in layers(spec, Points) if p.marker == "star" and p.keys]
+        for spec in (mean, each)
+    ]
+    assert stars[0] == stars[1] != []
+    assert each.table is seeds
+    one_trial = layers(impact_scatter(table, noise=band, seeds=seeds), Span)[0]
+    assert one_trial.upper == pytest.approx(band.pooled.half_width * 2**0.5)
+    assert "of one trial" in one_trial.label
+
+
+def test_a_filter_hides_points_and_moves_nothing(df, prompts):
+    whole = impact_scatter(df, prompts=prompts)
+    kept = [("current-0", "original"), ("current-2", "para-05")]
+    some = impact_scatter(df, prompts=prompts, only=kept)
+    assert dots(some) == {key: dots(whole)[key] for key in kept}
+    assert some.panels[0].x_range == whole.panels[0].x_range
+    assert layers(some, Line) == layers(whole, Line)
+
+
+def test_a_log_scale_shows_the_ratio_to_the_tasks_geometric_mean(df):
+    spec = impact_scatter(df, x_scale="log")
+    assert spec.panels[0].x_log and "geometric mean (log)" in spec.panels[0].x_label
+    table = analysis.prompts_table(df, "forgetting", "past").set_index("prompt_id")
+    own = table[table["current_task"] == "current-1"]["pre_update_loss"]
+    ratio = own["para-02"] / np.exp(np.log(own).mean())
+    assert dots(spec)["current-1", "para-02"][0][0] == pytest.approx(ratio)
+    assert impact_scatter(df, view="raw", x_scale="log").panels[0].x_log
+    assert all(panel.x_log for panel in impact_scatter(df, view="panels", x_scale="log").panels)
+    assert not any(p.x_log for p in impact_scatter(df, view="panels", x_scale="linear").panels)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"x_scale": "cubic"}, "Unknown scale 'cubic'"),
+        ({"seeds": pd.DataFrame()}, "seeds_table"),
+    ],
+)
+def test_settings_that_cannot_be_drawn_are_refused(df, settings, says):
+    with pytest.raises(InputError, match=says):
+        impact_scatter(df, **settings)
+
+
+def test_x_at_or_below_zero_has_no_log_scale(df):
+    table = analysis.prompts_table(df, "forgetting", "past")
+    table["pre_update_loss"] -= table["pre_update_loss"].max()
+    with pytest.raises(InputError, match="no log scale"):
+        impact_scatter(table, x_scale="log")
+
+
+def test_chosen_points_get_a_ring_where_they_stand(df):
+    plain = impact_scatter(df)
+    chosen = ("current-0", "para-03")
+    spec = impact_scatter(df, selected=[chosen])
+    assert spec.panels == ringed(plain, [chosen]).panels
+    (ring,) = [p for p in layers(spec, Points) if p.size == 26.0]
+    assert (ring.x[0], ring.y[0]) in dots(plain)[chosen]
+    assert ringed(plain, [("no such", "prompt")]).panels == plain.panels
+
+
+def test_every_cell_of_the_heat_map_can_be_chosen(df):
+    table = analysis.impact_correlation(df)
+    spec = impact_heatmap(table, chosen=("past-0", "unseen-1"))
+    targets, frame = layers(spec, Points)
+    pairs = set(zip(table["task_i"], table["task_j"], strict=True))
+    assert set(targets.keys) == pairs
+    assert targets.opacity == 0.0
+    names = spec.panels[0].x_ticks.labels
+    assert (names[int(frame.y[0])], names[int(frame.x[0])]) == ("past-0", "unseen-1")
+    at = dict(zip(targets.keys, zip(targets.x, targets.y, strict=True), strict=True))
+    assert at["past-0", "unseen-1"] == (frame.x[0], frame.y[0])
+
+
+def test_a_pair_of_tasks_is_a_point_per_prompt(df):
+    table = analysis.impact_pairs(df, "past-0", "unseen-1")
+    spec = impact_pair(table, "past-0", "unseen-1", selected=[("current-1", "original")])
+    assert len(table) == len(dots(spec))
+    assert "impact on past-0 minus the task's mean" in spec.panels[0].x_label
+    one = analysis.impact_pairs(df, "past-0", "unseen-1", "current-1")
+    alone = impact_pair(one, "past-0", "unseen-1")
+    own = one.set_index("prompt_id")
+    assert dots(alone)["current-1", "para-02"] == [
+        (own.loc["para-02", "impact_i"], own.loc["para-02", "impact_j"])
+    ]
+    with pytest.raises(InputError, match="impact_pairs"):
+        impact_pair(df, "past-0", "unseen-1")
+    with pytest.raises(InputError, match="No prompt was measured"):
+        impact_pair(table.iloc[:0], "past-0", "unseen-1")
+
+
+def test_many_points_are_drawn_by_webgl_without_texts_and_more_are_thinned(df, monkeypatch):
+    table = analysis.prompts_table(df, "forgetting", "past")
+    few = {type(trace).__name__ for trace in impact_scatter(table).to_plotly().data}
+    assert "Scattergl" not in few
+    from sapo_analysis.figures import render_plotly
+
+    module = importlib.import_module("sapo_analysis.figures.impact_scatter")
+    monkeypatch.setattr(module, "BRIEF_FROM", 3)
+    monkeypatch.setattr(module, "MOST_DOTS", 12)
+    monkeypatch.setattr(render_plotly, "GL_FROM", 3)
+    prompts = pd.DataFrame(
+        {
+            **{
+                "task": table["current_task"],
+                "prompt_id": table["prompt_id"],
+                "text": "some words",
+            },
+            **{"source": "novel", "n_tokens": 2, "frequency": 1.0},
+        }
+    )
+    spec = impact_scatter(table, prompts=prompts, view="raw")
+    assert 6 <= len(dots(spec)) <= 12 < len(table)
+    assert f"of {len(table)} dots drawn" in spec.alt
+    assert not any("some words" in text for p in layers(spec, Points) for text in p.hover)
+    assert "Scattergl" in {type(trace).__name__ for trace in spec.to_plotly().data}
