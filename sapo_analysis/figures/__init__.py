@@ -1,27 +1,37 @@
 """Finished tables → `FigureSpec` → plotly on the screen, matplotlib on paper."""
 
+from sapo_analysis.figures.candidate_strip import candidate_strip
 from sapo_analysis.figures.choices import choices_along
 from sapo_analysis.figures.impact_heatmap import impact_heatmap
 from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
+from sapo_analysis.figures.live_choice import live_choice
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
+from sapo_analysis.figures.runs_forest import runs_forest
 from sapo_analysis.figures.spec import FigureSpec
 from sapo_analysis.figures.stage_matrix import stage_matrix
 from sapo_analysis.figures.strategies import strategy_intervals, strategy_race
 from sapo_analysis.figures.task_bars import task_bars
 from sapo_analysis.figures.task_forest import task_forest
+from sapo_analysis.figures.training_curves import training_curves
+from sapo_analysis.figures.trials_grid import trials_grid
 
 __all__ = [
     "OUTCOMES",
     "FigureSpec",
     "Outcome",
+    "candidate_strip",
     "choices_along",
     "impact_heatmap",
     "impact_pair",
     "impact_scatter",
+    "live_choice",
+    "runs_forest",
     "stage_matrix",
     "strategy_intervals",
     "strategy_race",
     "task_bars",
     "task_forest",
+    "training_curves",
+    "trials_grid",
 ]

@@ -17,6 +17,7 @@ from sapo_analysis.figures.spec import (
     Intervals,
     Layer,
     Line,
+    Note,
     Panel,
     Points,
     Ticks,
@@ -115,7 +116,12 @@ def _padded(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def strategy_race(
-    table: pd.DataFrame, *, test_prompts: str = "original", method: str = "lora"
+    table: pd.DataFrame,
+    *,
+    test_prompts: str = "original",
+    method: str = "lora",
+    n_stages: int = 0,
+    named: bool = False,
 ) -> FigureSpec:
     """Mean score over the tasks learned so far, by stage, a line per policy of one method.
 
@@ -123,6 +129,8 @@ def strategy_race(
         table: `stage_means(sequence_scores(runs))`.
         test_prompts: which of the three kinds.
         method: whose strategies to draw.
+        n_stages: stages that are planned; the axis has room for all.
+        named: name each line at its end instead of in a legend.
 
     Raises:
         InputError: another table, or one without a finished stage of this method.
@@ -141,12 +149,14 @@ def strategy_race(
         hover = tuple(f"{strategy}\nstage {int(a)}: {b:.1f}" for a, b in zip(x, y, strict=True))
         layers.append(Line(x, y, color, 1.8, dash=theme.DASHES[policy]))
         layers.append(Points(x, y, color, marker, 9.0, label=policy, hover=hover))
-    n = int(own["stage"].max())
+    n = max(int(own["stage"].max()), n_stages)
+    if named:
+        layers += _names_at_ends(own)
     panel = Panel(
         layers=tuple(layers),
         x_label="stage (tasks learned)",
         y_label="mean score on learned tasks (0 to 100)",
-        x_range=(0.7, n + 0.3),
+        x_range=(0.7, n + (0.3 + 0.16 * n if named else 0.3)),
         x_ticks=Ticks(tuple(map(float, range(1, n + 1))), tuple(map(str, range(1, n + 1)))),
     )
     return FigureSpec(
@@ -156,4 +166,18 @@ def strategy_race(
         caption={"method": method, "test_prompts": test_prompts},
         alt=f"Mean score on learned tasks by stage for {own['strategy'].nunique()} strategies.",
         height=380,
+        legend=not named,
     )
+
+
+def _names_at_ends(rows: pd.DataFrame) -> list[Note]:
+    """A policy's name beside its last point, moved up where names would cover each other."""
+    last = rows.sort_values("stage").groupby("strategy", sort=False).tail(1).sort_values("learned")
+    apart = max(1.0, float(rows["learned"].max() - rows["learned"].min())) * 0.07
+    names: list[Note] = []
+    for strategy, stage, value in zip(
+        last["strategy"], last["stage"], last["learned"], strict=True
+    ):
+        y = max(float(value), names[-1].y + apart) if names else float(value)
+        names.append(Note(float(stage) + 0.07, y, str(strategy).split("+")[0]))
+    return names

@@ -61,7 +61,7 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for key, own in scores.groupby(CHAIN, sort=False):
         n = int(own["n_stages"].iloc[0])
         shared = own[~own["is_final"]]
-        values, losses = _matrix(shared, "value"), _matrix(shared, "loss")
+        values, losses = score_matrix(shared, "value"), score_matrix(shared, "loss")
         if len(values) < n + 1:
             continue  # under way, or diverged
         found: ContinualMetrics = continual_metrics(values[1:].tolist(), values[0].tolist())
@@ -74,7 +74,7 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
         }
 
 
-def _matrix(shared: pd.DataFrame, value: str) -> Floats:
+def score_matrix(shared: pd.DataFrame, value: str) -> Floats:
     """Stages (θ_0 first) × positions in the order."""
     table = shared.pivot(index="stage", columns="position", values=value)
     return table.sort_index().to_numpy(dtype=np.float64)
