@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sapo_analysis.analysis import sequence_scores as sequence_scores
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
     from sapo_analysis.api import Run as Run
+    from sapo_analysis.api import import_results as import_results
     from sapo_analysis.api import open_run as open_run
     from sapo_analysis.api import run as run
     from sapo_analysis.errors import InputError as InputError
@@ -38,6 +39,7 @@ __all__ = [
     "WorkError",
     "continual_metrics",
     "figures",
+    "import_results",
     "matched_comparison",
     "open_run",
     "partial_correlation",
@@ -57,6 +59,7 @@ _HOMES = {
     "SequenceStudy": "sapo_analysis.spec",
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",
+    "import_results": "sapo_analysis.api",
     "matched_comparison": "sapo_analysis.analysis",
     "open_run": "sapo_analysis.api",
     "partial_correlation": "sapo_analysis.analysis",

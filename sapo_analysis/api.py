@@ -66,6 +66,32 @@ def run(
     return open_run(jobs.run_study(study, Path(runs_dir), None, as_engine(engine), found))
 
 
+def import_results(
+    source: pd.DataFrame | Path | str,
+    runs_dir: Path | str = "runs",
+    name: str | None = None,
+    model: str = "",
+    note: str = "",
+) -> Run:
+    """Make a run of results that another tool measured and open it.
+
+    Args:
+        source: A table, a CSV or a parquet file with the columns of `Run.impacts`: one row per
+            (trial, evaluated task). `sapo_analysis.analysis.importing` says which are needed.
+        runs_dir: Folder that the run is written into.
+        name: Start of the run's id, made to fit. Default: the file's name.
+        model: The model, in your words.
+        note: What readers of the run should be told.
+
+    Raises:
+        InputError: the table cannot be used; every problem is named with its rows, and nothing was
+            written.
+    """
+    from sapo_analysis.analysis.importing import import_results
+
+    return open_run(import_results(source, runs_dir, name, model, note).path)
+
+
 def open_run(path: Path | str) -> Run:
     """Open a run folder.
 

@@ -42,9 +42,12 @@ def _wording(pair: Pair, points: pd.DataFrame, prompts: pd.DataFrame, choice: Ch
     task, prompt_id = pair
     own = prompts[prompts["task"] == task].set_index("prompt_id")
     originals = own.loc[own["source"] == "original", "text"]
-    text = str(own.loc[prompt_id, "text"]) if prompt_id in own.index else prompt_id
     st.markdown(f"**{md(prompt_id)}** · {md(task)}")
-    diff(analysis.word_diff(str(originals.iloc[0]) if len(originals) else text, text))
+    if prompt_id in own.index:
+        text = str(own.loc[prompt_id, "text"])
+        diff(analysis.word_diff(str(originals.iloc[0]) if len(originals) else text, text))
+    else:
+        st.caption("Its wording was not imported.")
     row = points[(points["current_task"] == task) & (points["prompt_id"] == prompt_id)]
     if row.empty:
         return

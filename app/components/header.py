@@ -8,8 +8,10 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.cautions import NOT_CHECKED
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.components.text import md
+from sapo_analysis.spec import ImportedResults
 from sapo_analysis.store import DamagedRun, Run
 from sapo_analysis.store.layout import LOG
 
@@ -57,6 +59,13 @@ def badges(run: Run, df: pd.DataFrame) -> None:
     n = f"{prompts.min()}" if prompts.min() == prompts.max() else f"{prompts.min()}–{prompts.max()}"
     size = f"{counted(tasks, 'task')} · {n} prompts · {counted(seeds, 'seed')}"
     st.badge(size, color="gray", help="Current tasks · prompts per task · main seeds.")
+    if run.is_imported:
+        st.badge(
+            "no provenance",
+            icon=":material/upload_file:",
+            color="orange",
+            help=f"Imported results: {NOT_CHECKED}.",
+        )
     if run.has_random_weights:
         st.badge(
             "random weights",
@@ -66,6 +75,15 @@ def badges(run: Run, df: pd.DataFrame) -> None:
         )
     if not run.is_complete:
         st.badge(run.status.state, icon=":material/hourglass_top:", color="orange")
+
+
+def made_with(run: Run) -> str:
+    """Model and method, of imported results where they are from; as Markdown."""
+    if isinstance(run.study, ImportedResults):
+        source = md(run.study.file) or "a table in memory"
+        return f"Imported from {source}; model: {md(run.study.model)}."
+    model = run.provenance.get("model", {}).get("name", run.study.model)
+    return f"{md(str(model))}, {md(run.paraphrase.method)}."
 
 
 def about(run: Run) -> None:

@@ -17,7 +17,7 @@ from sapo_analysis.analysis.estimate import FORMS, Verdict
 from sapo_analysis.analysis.intervals import Floats
 from sapo_analysis.analysis.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompt_means
-from sapo_analysis.analysis.training_check import training_check
+from sapo_analysis.analysis.training_check import NOT_MEASURED, training_check
 
 CHARACTERISTICS = {
     "ratio": "σ prompt ÷ σ seed of the outcome",
@@ -102,7 +102,8 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
         assert e.task is not None
         own = main[(main["current_task"] == e.task) & (main["role"] == role)]
         losses = own.groupby("prompt_id")["pre_update_loss"].mean()
-        effect, check = effects.reindex([e.task]).iloc[0], training.loc[e.task]
+        effect = effects.reindex([e.task]).iloc[0]
+        check = training.reindex([e.task]).iloc[0]  # imported results may lack the task itself
         rows.append(
             {
                 "current_task": e.task,
@@ -120,7 +121,7 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
                 "loss_ratio": losses.max() / losses.min(),
                 "in_task_sd": check["in_task_sd"],
                 "least_gain": check["least_gain"],
-                "misses": check["misses"],
+                "misses": check["misses"] if e.task in training.index else NOT_MEASURED,
             }
         )
     return pd.DataFrame(rows, columns=list(_TASK_COLUMNS))

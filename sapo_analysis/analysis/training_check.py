@@ -21,6 +21,8 @@ LARGEST_SD = 1.5
 """Points of in-task standard deviation over prompts, seed noise removed, at most."""
 LARGEST_SCORE = 97.0
 """Mean final in-task score at most: above it nothing could tell two prompts apart."""
+NOT_MEASURED = "not measured on the task it teaches"
+"""What imported results miss that have no row of the current task."""
 LEAST_PAST_GAIN = 10.0
 """Points that a past task should have gained by being learned."""
 
@@ -121,7 +123,9 @@ def _misses(row: dict[str, float], worst: str) -> list[str]:
     found = []
     if row["least_gain"] < LEAST_GAIN:
         found.append(f"{worst} gains {row['least_gain']:.1f} of at least {LEAST_GAIN:g} points")
-    if math.isnan(row["in_task_sd"]):
+    if math.isnan(row["score_after"]):
+        found.append("final in-task score not given")
+    elif math.isnan(row["in_task_sd"]):
         found.append("in-task sd not measured: no two seeds that all prompts share")
     if row["in_task_sd"] > LARGEST_SD:
         found.append(f"in-task sd {row['in_task_sd']:.1f}, at most {LARGEST_SD:g}")

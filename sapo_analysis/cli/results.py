@@ -14,7 +14,7 @@ from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
 from sapo_analysis.cli.output import show, show_json, show_table
 from sapo_analysis.cli.sequences import sequences_markdown, show_sequences
 from sapo_analysis.errors import InputError
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.spec import ImportedResults, ParaphraseStudy
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, find_run, list_runs, open_run
 
 
@@ -66,12 +66,19 @@ def _describe(run: Run | DamagedRun) -> dict[str, Any]:
         "tasks": list(_trained(run)),
         "done": run.status.done,
         "total": run.status.total,
-        "note": run.status.error or run.status.next_step,
+        "note": run.status.error or run.status.next_step or _came_from(run),
     }
 
 
+def _came_from(run: Run) -> str | None:
+    """Of imported results, that they are, and from which file."""
+    if not isinstance(run.study, ImportedResults):
+        return None
+    return f"no provenance: imported from {run.study.file or 'a table in memory'}"
+
+
 def _trained(run: Run) -> tuple[str, ...]:
-    """The tasks a run is about: of a paraphrase study its current ones."""
+    """The tasks a run is about: its current ones, of a sequence study all."""
     study = run.study
     return study.current if isinstance(study, ParaphraseStudy) else study.tasks
 

@@ -43,13 +43,18 @@ class DamagedRun:
         return self.path.name
 
 
+Parts = dict[tuple[Path, int], pa.Table]
+"""Parts of a run under way, by file and time of writing: once its group is saved none changes."""
+
+
 class Run:
     """One run folder, opened for reading. Tables are read when first asked for."""
 
-    def __init__(self, path: Path, study: AnySpec, status: Status):
+    def __init__(self, path: Path, study: AnySpec, status: Status, parts: Parts | None = None):
         self.path = path
         self.study = study
         self.status = status
+        self._parts = parts
 
     @property
     def run_id(self) -> str:
@@ -159,11 +164,12 @@ class Run:
     def about(self) -> str:
         """What somebody wrote into its folder for whoever reads its results; "" if nothing.
 
-        In one line, cut after `LONGEST_ABOUT` characters.
+        In one line, cut after `LONGEST_ABOUT` characters. Of imported results, else, the note that
+        came with them.
         """
         path = self.path / layout.ABOUT
         if not path.is_file():
-            return ""
+            return self.study.note if isinstance(self.study, ImportedResults) else ""
         with path.open(encoding="utf-8", errors="replace") as file:
             text = " ".join(file.read(4 * LONGEST_ABOUT).split())
         return text if len(text) <= LONGEST_ABOUT else f"{text[:LONGEST_ABOUT]} …"
@@ -236,6 +242,17 @@ class Run:
         return {layout.group_of_part(path) for path in folder.glob("part-*.parquet")}
 
     def _read_part(self, table: Table, file: Path) -> pa.Table:
+        if self._parts is None or file.name == layout.JOINED:
+            return self._checked_part(table, file)
+        try:
+            key = (file, file.stat().st_mtime_ns)
+        except OSError as error:
+            raise self._unreadable(table, file, str(error)) from error
+        if key not in self._parts:
+            self._parts[key] = self._checked_part(table, file)
+        return self._parts[key]
+
+    def _checked_part(self, table: Table, file: Path) -> pa.Table:
         try:
             part = pq.read_table(file, partitioning=None)
         except (OSError, pa.ArrowException) as error:
@@ -257,8 +274,11 @@ class Run:
         )
 
 
-def open_run(path: Path | str) -> Run:
+def open_run(path: Path | str, parts: Parts | None = None) -> Run:
     """Open a run folder.
+
+    Whoever opens a run again and again while it grows keeps its `parts`: of those that are in it
+    none is read again.
 
     Raises:
         RunError: the folder, its spec or its status is missing or damaged, or of a newer schema.
@@ -283,7 +303,7 @@ def open_run(path: Path | str) -> Run:
         raise RunError(
             f"Run {path.name}: {layout.STATUS} is damaged: {error.errors()[0]['msg']}."
         ) from error
-    return Run(path, study, status)
+    return Run(path, study, status, parts)
 
 
 def _read_json(path: Path, run_id: str) -> dict[str, Any]:

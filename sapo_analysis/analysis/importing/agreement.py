@@ -59,7 +59,10 @@ def check_ranges(rows: pd.DataFrame, problems: Problems) -> None:
     problems.add(
         "Column score_change is not between -100 and 100", rows["score_change"].abs() > 100
     )
-    for name in (HEADLINE_INDICATOR, *FORMS["loss"]):
+    problems.add(
+        f"Column {HEADLINE_INDICATOR} is not above 0, as a loss is", rows[HEADLINE_INDICATOR] <= 0
+    )
+    for name in FORMS["loss"]:
         problems.add(f"Column {name} is negative, and a loss is not", rows[name] < 0)
     scores = rows[list(FORMS["score"])].to_numpy(float)
     if len(known := scores[~np.isnan(scores)]) and known.max() <= 1 and (known % 1 > 0).any():
