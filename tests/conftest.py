@@ -1,5 +1,7 @@
 """What many tests share: the shipped model, its encoder, a study of seconds."""
 
+import os
+
 import pytest
 from hypothesis import settings
 
@@ -15,6 +17,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests first, so that two processes end at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_locks(tmp_path_factory):
+    """Two test processes at once, and a study beside them, do not wait for each other's device."""
+    os.environ["SAPO_LOCKS"] = str(tmp_path_factory.mktemp("locks"))
 
 
 @pytest.fixture(scope="session")

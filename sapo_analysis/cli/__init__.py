@@ -14,9 +14,12 @@ from typer.core import TyperGroup
 
 from sapo_analysis.cli import (
     bench,
+    demo,
     doctor,
     engine,
+    importing,
     pretraining,
+    queue,
     reproduce,
     results,
     serve,
@@ -64,14 +67,16 @@ def _add(name: str, function: Any) -> None:
     app.command(name)(function)
 
 
-_add("demo", studies.demo)
+_add("demo", demo.demo)
 _add("app", serve.app)
 _add("run", studies.run)
 _add("resume", studies.resume)
-_add("cancel", studies.cancel)
+_add("cancel", queue.cancel)
+_add("queue", queue.queue)
 _add("runs", results.runs)
 _add("report", results.report)
 _add("reproduce", reproduce.reproduce)
+_add("import", importing.import_)
 _add("tasks", world.tasks)
 _add("prompts", world.prompts)
 _add("models", world.models)

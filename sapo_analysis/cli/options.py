@@ -23,6 +23,12 @@ RunsFoldersOption = Annotated[
         help="Folder with runs, beside the shipped ones; may be repeated. [default: runs]",
     ),
 ]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's folder or id; `sapo runs` lists them.")
+]
+DetachOption = Annotated[
+    bool, typer.Option("--detach", help="Queue it and return; it goes on by itself.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
 ]

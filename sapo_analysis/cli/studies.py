@@ -1,18 +1,18 @@
-"""Running studies: `sapo demo`, `sapo run`, `sapo resume`."""
+"""Running studies: `sapo run`, `sapo resume`."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sapo_analysis import analysis, jobs
+from sapo_analysis import jobs
 from sapo_analysis.cli.dry_run import show_plan
-from sapo_analysis.cli.findings import show_findings
 from sapo_analysis.cli.options import (
     DEFAULT_RUNS,
+    DetachOption,
+    RunArgument,
     RunsFoldersOption,
     RunsOption,
     folders,
@@ -20,41 +20,18 @@ from sapo_analysis.cli.options import (
 )
 from sapo_analysis.cli.output import duration, say, show
 from sapo_analysis.cli.race import progress_of
-from sapo_analysis.cli.serve import DEFAULT_PORT, check_port, serve
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import PARITY_SETTINGS, EngineName, as_engine, paper_parity
 from sapo_analysis.reuse import Reuse, find_reusable, plan_to_fill
 from sapo_analysis.spec import AnyStudy, by_dotted_name
 from sapo_analysis.store import find_run, open_run
+from sapo_analysis.store.device_lock import holder_of, is_free
 
 _DEVICES = ("auto", "cpu", "cuda")
 MixedOption = Annotated[
     bool,
     typer.Option("--allow-mixed", help="Let one run hold trials from several devices or engines."),
 ]
-
-
-def demo(
-    serve_app: Annotated[
-        bool, typer.Option("--serve/--no-serve", help="Open the dashboard at the end.")
-    ] = True,
-    runs: RunsOption = DEFAULT_RUNS,
-    port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Port of the dashboard.")
-    ] = DEFAULT_PORT,
-) -> None:
-    """Run the embedded study, print its findings, open the dashboard."""
-    if serve_app:
-        check_port(port)  # better now than after minutes of work
-    study = read_study("demo", [])
-    began = time.monotonic()
-    path = _with_progress(study, runs)
-    seconds = time.monotonic() - began
-    show_findings(analysis.report(open_run(path)))
-    show(f"Study: {duration(seconds)}. The run is in {path}")
-    if serve_app:
-        serve([runs], port, read_only=False)
-    say("See it in the browser with: sapo app")
 
 
 def run(
@@ -99,6 +76,7 @@ def run(
         bool,
         typer.Option("--dry-run", help="Print the plan and what it would cost; write nothing."),
     ] = False,
+    detach: DetachOption = False,
     allow_mixed: MixedOption = False,
 ) -> None:
     """Run a study to its end. Ctrl-C stops it; `sapo resume` continues it."""
@@ -112,44 +90,38 @@ def run(
     if dry_run:
         show_plan(study, choice, found)
         return
+    if detach:
+        _say_queued(jobs.launch(study, runs, choice, found))
+        return
     path = _with_progress(study, runs, choice, found)
     _say_done(path)
 
 
 def resume(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's folder or id; `sapo runs` lists them.")
-    ],
+    run: RunArgument,
     runs: RunsFoldersOption = None,
     engine: Annotated[
         str | None,
         typer.Option(metavar="stacked|plain", help="How to train. [default: as it was begun]"),
     ] = None,
+    detach: DetachOption = False,
     allow_mixed: MixedOption = False,
 ) -> None:
     """Continue a run that was stopped; finished trials are never run again."""
     choice = None if engine is None else as_engine(engine)
     path = find_run(run, folders(runs))
+    study = open_run(path).made_here("be resumed")
     if open_run(path).is_complete:
         say(f"Run {path.name} is already done.")
+    elif detach:
+        jobs.resume(path, choice, allow_mixed)
+        _say_queued(path)
+        return
     else:
-        with progress_of(open_run(path).study) as progress:
+        _say_if_shared(study)
+        with progress_of(study) as progress:
             jobs.continue_run(path, progress, choice, allow_mixed)
     _say_done(path)
-
-
-def cancel(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="A run's folder or id; `sapo runs` lists them.")
-    ],
-    runs: RunsFoldersOption = None,
-) -> None:
-    """Stop a run that is being worked on; what is finished stays."""
-    path = find_run(run, folders(runs))
-    status = jobs.cancel_run(path)
-    say(f"Run {path.name} is {status.state}: {status.done} of {status.total} are finished.")
-    if status.state != "done":  # it may have ended by itself just then
-        say(f"Continue it with: sapo resume {path}")
 
 
 def _under_parity(study: AnyStudy, settings: list[str]) -> AnyStudy:
@@ -193,8 +165,22 @@ def _with_progress(
     engine: EngineName = "stacked",
     reuse: Reuse | None = None,
 ) -> Path:
+    _say_if_shared(study)
     with progress_of(study) as progress:
         return jobs.run_study(study, runs, progress, engine, reuse)
+
+
+def _say_if_shared(study: AnyStudy) -> None:
+    if study.device != "cuda" and not is_free("cpu"):
+        other = holder_of("cpu")
+        say(f"The CPU is at work on {other or 'another run'} as well: both take longer.")
+
+
+def _say_queued(path: Path) -> None:
+    ahead = jobs.ahead_of(path)
+    before = f" {ahead} before it." if ahead else ""
+    say(f"Run {path.name} is queued.{before} It goes on by itself: see `sapo queue`, `sapo app`.")
+    show(str(path))
 
 
 def _say_done(path: Path) -> None:

@@ -13,9 +13,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sapo_analysis.errors import InputError, WorkError, unknown
+from sapo_analysis.errors import InputError, RunError, WorkError, unknown
 from sapo_analysis.plan import EngineName, as_engine
-from sapo_analysis.store import layout, refuse_if_read_only
+from sapo_analysis.store import layout, open_run, refuse_if_read_only
 from sapo_analysis.store.process import start_of
 
 FILE = ".queue.sqlite"
@@ -48,10 +48,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A run that waits, and how many runs of its queue come before it or are at work."""
+    """A run that waits; `ahead` counts the runs of its queue that come before it or are at work.
+
+    One that `is_starting` has a worker that is getting ready.
+    """
 
     path: Path
     ahead: int
+    is_starting: bool
 
 
 def waiting(runs_dir: Path) -> list[Waiting]:
@@ -61,9 +65,17 @@ def waiting(runs_dir: Path) -> list[Waiting]:
         WorkError: the queue is held by another process, or damaged.
     """
     jobs = jobs_in(runs_dir)
-    at_work = sum(job.pid is not None for job in jobs)
-    idle = [job for job in jobs if job.pid is None]
-    return [Waiting(job.path, at_work + i) for i, job in enumerate(idle)]
+    at_work = {job.path for job in jobs if job.pid is not None and not _is_queued(job.path)}
+    idle = [job for job in jobs if job.path not in at_work]
+    idle.sort(key=lambda job: job.pid is None)
+    return [Waiting(job.path, len(at_work) + i, job.pid is not None) for i, job in enumerate(idle)]
+
+
+def _is_queued(path: Path) -> bool:
+    try:
+        return open_run(path).status.state == "queued"
+    except RunError:
+        return False
 
 
 def ahead_of(path: Path) -> int | None:

@@ -28,6 +28,7 @@ COMMANDS = [
     "run",
     "resume",
     "cancel",
+    "queue",
     "runs",
     "report",
     "reproduce",
