@@ -99,8 +99,7 @@ def _headline(
     st.subheader(QUESTIONS.get(choice.outcome.name, FORGETTING_QUESTION), anchor=False)
     lead = _lead(choice, found, verdicts)
     st.markdown(f"##### {md(analysis.sentence(*lead))}")
-    model = run.provenance.get("model", {}).get("name", run.study.model)
-    st.caption(f"{md(str(model))}, {md(run.paraphrase.method)}. Not causation, not other models.")
+    st.caption(f"{header.made_with(run)} Not causation, not other models.")
 
 
 def _lead(
