@@ -16,7 +16,8 @@ COMMANDS = get_command(app).commands
 
 
 def options_of(command):
-    return {option for parameter in COMMANDS[command].params for option in parameter.opts}
+    parameters = COMMANDS[command].params
+    return {option for p in parameters for option in (*p.opts, *p.secondary_opts)}
 
 
 def test_the_two_first_commands_stand_at_the_top():
