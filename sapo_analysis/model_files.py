@@ -2,8 +2,8 @@
 
 A model is known by name (`pocket`, shipped, and its further seeds `pocket-1` and `pocket-2`, which
 lie in the repository but not in the wheel; `pocket-random`, the untrained control), by a folder
-that holds a Hugging Face causal language model, or by the id of one in the local Hugging Face
-cache. Nothing is fetched.
+that holds a Hugging Face causal language model, by its name in the folder that `sapo app
+--models-dir` names, or by the id of one in the local Hugging Face cache. Nothing is fetched.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sapo_analysis.errors import InputError, unknown
 
 _DATA = Path(__file__).parent / "data"
 POCKET = _DATA / "pocket"
 RANDOM = "pocket-random"
+MODELS_DIR = "SAPO_MODELS_DIR"
+"""Environment variable with a folder of models, each known by its folder's name."""
 CHECKPOINT = "checkpoint"
 """Folder in a pocket model's own that is there until its pretraining is done, card included."""
 
@@ -60,6 +63,31 @@ class ModelFiles:
         """Number of stored weights, read from the safetensors headers."""
         return sum(_parameters_in(path) for path in self.folder.glob("*.safetensors"))
 
+    @property
+    def n_bytes(self) -> int:
+        """Size of the weight files on disk (bytes)."""
+        return sum(path.stat().st_size for path in self.folder.glob("*.safetensors"))
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether its tokenizer lays messages out; else prompts are in the plain layout."""
+        if (self.folder / "chat_template.jinja").is_file():
+            return True
+        return bool(_json_object(self.folder / "tokenizer_config.json").get("chat_template"))
+
+    @property
+    def base_scores(self) -> dict[str, float]:
+        """Score of each task under its original prompt at θ_0 (0 to 100), as its card has them.
+
+        Only a model that was pretrained here has a card; the untrained control has none.
+        """
+        folder = self.pretrained_folder
+        card = _json_object(folder / "pretraining.json").get("card") if folder else None
+        try:
+            return {row["task"]: float(row["original"]["score"]) for row in card or ()}
+        except (KeyError, TypeError, ValueError):  # another tool's file of that name
+            return {}
+
 
 _IDENTITY = {"config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 
@@ -75,8 +103,7 @@ def find_model(name: str) -> ModelFiles:
         return ModelFiles(name, _DATA / name, "trained")
     if name == RANDOM:
         return ModelFiles(name, POCKET, "random")
-    cached = _cached_models()
-    folder = cached.get(name) or Path(name)
+    folder = _named_models().get(name) or Path(name)
     if not folder.is_dir():
         raise unknown(
             "model",
@@ -101,8 +128,8 @@ def find_model(name: str) -> ModelFiles:
 
 
 def list_names() -> list[str]:
-    """Every model known by name here: the shipped ones first, then the local Hugging Face cache."""
-    return [*_shipped(), RANDOM, *sorted(_cached_models())]
+    """Every model known by name here: the shipped ones first, then those found on this machine."""
+    return [*_shipped(), RANDOM, *sorted(_named_models())]
 
 
 def list_models() -> list[ModelFiles]:
@@ -112,6 +139,27 @@ def list_models() -> list[ModelFiles]:
 
 def _shipped() -> list[str]:
     return sorted(folder.parent.name for folder in _DATA.glob("pocket*/config.json"))
+
+
+def _named_models() -> dict[str, Path]:
+    """Models of the models folder and of the local Hugging Face cache, by name or id."""
+    return {**_cached_models(), **_in_models_dir()}
+
+
+def _in_models_dir() -> dict[str, Path]:
+    """Models in the folder that the environment names; a shipped name stays the shipped model's."""
+    given = os.environ.get(MODELS_DIR)
+    folder = Path(given) if given else None
+    if folder is None or not folder.is_dir():
+        return {}
+    taken = {*_shipped(), RANDOM}
+    return {
+        path.name: path
+        for path in sorted(folder.iterdir())
+        if (path / "config.json").is_file()
+        and any(path.glob("*.safetensors"))
+        and path.name not in taken
+    }
 
 
 def _cached_models() -> dict[str, Path]:
@@ -128,6 +176,15 @@ def _cached_models() -> dict[str, Path]:
         if snapshots:
             found[repository.name.removeprefix("models--").replace("--", "/", 1)] = snapshots[-1]
     return found
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    """A JSON file's content; nothing where there is no such file or it holds no object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _parameters_in(path: Path) -> int:

@@ -14,8 +14,11 @@ import typer
 from sapo_analysis.cli.options import DEFAULT_RUNS, RunsFoldersOption
 from sapo_analysis.cli.output import say
 from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.model_files import MODELS_DIR
 
 DEFAULT_PORT = 8501
+UPLOAD_MEGABYTES = 200
+"""The largest file that a page takes; a larger one is refused before it is sent."""
 _HOST = "127.0.0.1"  # never reachable from another machine; over SSH the port is forwarded
 
 
@@ -26,12 +29,24 @@ def app(
     ] = DEFAULT_PORT,
     read_only: Annotated[
         bool,
-        typer.Option(
-            "--read-only", help="Forbid launching. The pages of this version launch nothing anyway."
-        ),
+        typer.Option("--read-only", help="Show everything, write nothing: for a shared server."),
     ] = False,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            "--models-dir",
+            metavar="DIR",
+            help="Folder whose models can be chosen on the page, beside those known by name.",
+        ),
+    ] = None,
 ) -> None:
     """Open the dashboard over the shipped runs and your own."""
+    if models is not None:
+        if not models.is_dir():
+            raise InputError(
+                f"--models-dir {str(models)!r} is no folder. Give one that holds model folders."
+            )
+        os.environ[MODELS_DIR] = str(models.absolute())
     serve(runs or [DEFAULT_RUNS], port, read_only)
 
 
@@ -67,6 +82,8 @@ def serve(runs: list[Path], port: int, read_only: bool) -> NoReturn:
     command = [sys.executable, "-m", "streamlit", "run", str(main)]
     command += [f"--server.port={port}", f"--server.address={_HOST}", "--server.headless=true"]
     command += ["--browser.gatherUsageStats=false", "--logger.hideWelcomeMessage=true"]
+    # Pages do not change while they are served; watching their files costs time at every start.
+    command += ["--server.fileWatcherType=none", f"--server.maxUploadSize={UPLOAD_MEGABYTES}"]
     sys.stdout.flush()
     # The server takes this process's place, so that signals and the exit status are its own.
     os.execv(sys.executable, command)

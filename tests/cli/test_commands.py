@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sapo_analysis import analysis, jobs
-from sapo_analysis.cli import app, doctor
+from sapo_analysis.cli import app
 from sapo_analysis.cli.options import read_study
 from sapo_analysis.cli.output import clean, duration, number, size
 from sapo_analysis.errors import WorkError
@@ -224,11 +224,13 @@ def test_doctor_names_device_and_reason(monkeypatch, tmp_path):
         "cuda_build": False,
         "gpus": [],
         "threads": 2,
+        "unused_gpus": ["GPU 0: Fast One"],
+        "mend": "Mend it with: pip install --force-reinstall torch==2.13.0",
     }
     monkeypatch.setattr(jobs, "probe", lambda *_: answer)
-    monkeypatch.setattr(doctor, "_gpus", lambda: ["GPU 0: Fast One"])
     text = ok("doctor", "--runs", tmp_path / "new")
     assert "cpu: no GPU" in text and "can be written" in text
+    assert "Fast One: torch is a CPU build" in text
     assert "pip install --force-reinstall torch==2.13.0" in text
     assert not (tmp_path / "new").exists()
 
@@ -306,7 +308,7 @@ class TestApp:
             found.update(command=command, environment=dict(os.environ))
             raise SystemExit(0)
 
-        for name in ("SAPO_RUNS", "SAPO_READ_ONLY", "SSH_CONNECTION"):
+        for name in ("SAPO_RUNS", "SAPO_READ_ONLY", "SAPO_MODELS_DIR", "SSH_CONNECTION"):
             monkeypatch.setenv(name, "")  # so that what the command sets is undone
             monkeypatch.delenv(name)
         monkeypatch.setattr(os, "execv", become)
@@ -320,6 +322,13 @@ class TestApp:
         folders = started["environment"]["SAPO_RUNS"].split(os.pathsep)
         assert folders == [str(tmp_path), os.path.abspath("two")]
         assert started["environment"]["SAPO_READ_ONLY"] == "1"
+        assert "--server.maxUploadSize=200" in started["command"]
+
+    def test_further_models_come_from_one_folder(self, started, tmp_path):
+        assert sapo("app", "--models-dir", tmp_path, "--port", 18765).exit_code == 0
+        assert started["environment"]["SAPO_MODELS_DIR"] == str(tmp_path)
+        result = sapo("app", "--models-dir", tmp_path / "none", "--port", 18765)
+        assert result.exit_code == 2 and "is no folder" in result.stderr
 
     def test_over_ssh_it_prints_the_line_that_forwards_the_port(self, started, monkeypatch):
         monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 50000 10.0.0.2 22")
