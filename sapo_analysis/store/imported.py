@@ -102,16 +102,16 @@ def table_in_memory(table: pd.DataFrame, name: str = "") -> ResultsFile:
     """
     shown = repr(name) if name else "The table"
     _refuse_many(shown, *table.shape)
-    try:
-        named = table.set_axis([str(column) for column in table.columns], axis=1)
-        columns = [pa.array(named.iloc[:, i], from_pandas=True) for i in range(named.shape[1])]
-        plain = pa.table(columns, names=list(named.columns))
-    except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
-        raise InputError(
-            f"{shown} cannot be read: {str(error).splitlines()[0]}. Give every column values of"
-            " one kind, text or numbers."
-        ) from error
-    return ResultsFile(name, _plain_texts(plain, shown), "")
+    names, columns = [str(column) for column in table.columns], []
+    for i, column in enumerate(names):
+        try:
+            columns.append(pa.array(table.iloc[:, i], from_pandas=True))
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            raise InputError(
+                f"Column {column!r} holds values of several kinds, or such as are neither text nor"
+                f" numbers: {str(error).splitlines()[0]}. Give it text or numbers."
+            ) from error
+    return ResultsFile(name, _plain_texts(pa.table(columns, names=names), shown), "")
 
 
 def create_imported_run(

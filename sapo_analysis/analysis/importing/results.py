@@ -125,6 +125,7 @@ class _Checked:
         further = check_columns(table.column_names, numeric_columns(table), problems)
         problems.refuse()
         given = values_of(table, further, problems)
+        problems.refuse()
         check_values(given, problems)
         problems.refuse()
         rows = filled(given)
