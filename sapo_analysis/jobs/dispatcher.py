@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,7 +80,7 @@ class Dispatcher:
         while jobs := _left(self.runs_dir):
             try:
                 self._look(jobs)
-            except WorkError as error:
+            except (WorkError, OSError) as error:  # the file is held, the disk is full: that passes
                 _say(str(error))
             time.sleep(LOOK_SECONDS)
 
@@ -139,12 +140,16 @@ class Dispatcher:
                 stderr=log,
                 start_new_session=True,
             )
-        if mark_started(job.path, worker.pid):
+        known = False
+        try:
+            known = mark_started(job.path, worker.pid)
+        finally:
+            if not known:  # cancelled just then, or it cannot be written down
+                worker.kill()
+                worker.wait()
+        if known:
             self._workers[job.path.name] = worker
             _say(f"{job.path.name} is worked on by process {worker.pid}")
-        else:  # cancelled just then
-            worker.kill()
-            worker.wait()
 
     def _device(self, job: Job) -> str:
         try:
@@ -182,7 +187,8 @@ def _write_down(job: Job, code: int | None) -> None:
 
 
 def _say(text: str) -> None:
-    print(f"{layout.now()} {text}", flush=True)
+    with suppress(OSError):  # a full disk takes no log either
+        print(f"{layout.now()} {text}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Detached work with real workers: in turn, one per device, and what kills leave behind."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -165,6 +166,22 @@ def test_a_queue_held_by_another_process_goes_on_when_it_is_free(small, runs):
     wait_until(lambda: state(path) == "done")
     wait_until(lambda: queue.jobs_in(runs) == [])
     assert dispatcher_of(runs) is None or wait_until(lambda: dispatcher_of(runs) is None)
+
+
+def test_on_a_full_disk_a_queued_run_fails_with_the_reason_and_is_not_lost(small, small_disk, runs):
+    folder = small_disk / "runs"
+    folder.mkdir()
+    with hold_device("cpu", runs / "other"):
+        path = jobs.launch(small, folder)
+        filler = small_disk / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 50_000))
+    wait_until(lambda: state(path) == "failed")
+    assert "disk is full" in open_run(path).status.error
+    filler.unlink()
+    wait_until(lambda: queue.jobs_in(folder) == [], TRUTH_SECONDS)
+    jobs.resume(path)
+    wait_until(lambda: state(path) == "done")
+    wait_until(lambda: dispatcher_of(folder) is None)
 
 
 def test_a_refusal_of_the_worker_is_the_runs_reason(small, runs):

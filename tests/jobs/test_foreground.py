@@ -194,18 +194,6 @@ def test_a_worker_that_is_killed_ends_as_failed_with_the_reason(followed):
     assert list(path.glob("tables/costs/part-*"))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of a megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("a small disk cannot be mounted here: no root, or no right to mount")
-    yield disk
-    subprocess.run(["umount", disk], check=True)
-
-
 @pytest.mark.parametrize("left", [50_000, 80_000])
 def test_a_full_disk_ends_as_failed_with_the_reason(small_disk, small, left):
     path = create_run(small_disk / "runs", small)
