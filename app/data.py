@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
 
-from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, list_runs, open_run
+from sapo_analysis.errors import RunError
+from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, open_run
+from sapo_analysis.store.catalog import Catalog
 from sapo_analysis.store.folder import default_run_id
 from sapo_analysis.store.layout import STATUS
+from sapo_analysis.store.reader import Parts
 
 RUNS_VARIABLE = "SAPO_RUNS"
 """Environment variable with the user's runs folders, separated like PATH; `sapo app` sets it."""
@@ -27,10 +31,16 @@ def own_folder() -> Path:
     return runs_folders()[0]
 
 
+@st.cache_resource
+def catalog() -> Catalog:
+    """One listing for all sessions: what has not changed on the disk is not read again."""
+    return Catalog()
+
+
 def all_runs() -> dict[str, Run | DamagedRun]:
     """Every run by its id, the shipped default first; statuses are read anew each time."""
     found: dict[str, Run | DamagedRun] = {}
-    for run in list_runs(runs_folders()):
+    for run in catalog().runs(runs_folders()):
         found.setdefault(run.run_id, run)
     first = default_run_id()
     return dict(sorted(found.items(), key=lambda item: (item[0] != first, _rank(item[1]))))
@@ -55,7 +65,38 @@ def version(run: Run) -> str:
     return f"{run.path}|{run.status.state}|{stamp}"
 
 
+Key = tuple[str, str]
+"""(path, version) of a run."""
+
+Keys = tuple[Key, ...]
+"""Of each chosen run: what a cached answer about all of them hangs on."""
+
+_READ_BY_PAGES = (
+    *("prompts", "examples", "states", "trials", "scores", "indicators", "predictions"),
+    *("curves", "chains"),
+)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _parts(path: str) -> Parts:
+    """What is read already of a run under way: a long one is not read anew with every group."""
+    return {}
+
+
 @st.cache_resource(max_entries=24, show_spinner="Reading the run …")
 def loaded(path: str, run_version: str) -> Run:
-    """The run with its tables, shared by all sessions; tables are handed out as copies."""
-    return open_run(path)
+    """The run with its tables, shared by all sessions; tables are handed out as copies.
+
+    One that is worked on is read at once, so that all of its tables are of the same moment.
+    """
+    run = open_run(path, _parts(path))
+    if not run.is_complete:
+        for name in _READ_BY_PAGES:
+            with suppress(RunError):  # a damaged table is an error for whoever asks for it
+                run.table(name)
+    return run
+
+
+def opened(keys: Keys) -> list[Run]:
+    """The runs behind the keys."""
+    return [loaded(*key) for key in keys]

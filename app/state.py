@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.impacts import CurrentTest
+from sapo_analysis.app.data import Keys
 from sapo_analysis.figures import Outcome
+from sapo_analysis.store import Run
 
 POINT = "point"
 """Query parameter of the prompts in the evidence: `task|prompt_id`, repeated."""
 
 MAX_SHOWN = 4
 Pair = tuple[str, str]
+
+_IGNORED = "ignored-by-the-link"
+
+
+class Asked(NamedTuple):
+    """What is put on the two axes; every estimate of the view is of exactly this."""
+
+    y: str
+    role: str
+    x: str = "pre_update_loss"
+    eval_task: str | None = None
+    test_prompt: CurrentTest = "training"
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,11 @@ class Choice:
     color_by: str
     statistic: str
     highlight: str | None
+    test_prompt: CurrentTest = "training"
+    x_scale: str = "auto"
+    by_seed: bool = False
+    words: str = ""
+    sources: tuple[str, ...] = ()
 
     @property
     def y(self) -> str:
@@ -35,10 +57,63 @@ class Choice:
         return self.outcome.column(self.form)
 
     @property
+    def asked(self) -> Asked:
+        """What is on the axes."""
+        return self.asked_in(self.form)
+
+    def asked_in(self, form: str) -> Asked:
+        """The same in a form."""
+        y = self.outcome.column(form)
+        return Asked(y, self.outcome.role, self.x, self.eval_task, self.test_prompt)
+
+    @property
     def is_headline(self) -> bool:
         """Whether the claims were judged on exactly this choice."""
         plain = self.x == "pre_update_loss" and self.eval_task is None
         return plain and self.statistic == "pearson" and self.outcome.claim is not None
+
+    def lets_through(self, prompts: pd.DataFrame) -> set[Pair] | None:
+        """(task, prompt_id) of the prompts that the filter shows; None without one."""
+        if not self.words and not self.sources:
+            return None
+        text = (prompts["prompt_id"] + " " + prompts["text"]).str.casefold()
+        kept = pd.Series(True, index=prompts.index)
+        for word in self.words.casefold().split():
+            kept &= text.str.contains(word, regex=False)
+        if self.sources:
+            kept &= prompts["source"].isin(self.sources)
+        found = prompts[kept]
+        return set(zip(found["task"], found["prompt_id"], strict=True))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the page looks at, for its parts: the runs, the choice, and the points of the scatter.
+
+    Attributes:
+        keys: Of the runs, for `estimates`.
+        runs: The runs, of the moment the page was drawn.
+        choice: The row of controls.
+        points: A row per prompt, as `prompts_table`.
+        prompts: Every prompt of the runs.
+        shown: (task, prompt_id) that the filter lets through; None without a filter.
+        tasks: Current tasks.
+        silent: Why there are no verdicts; "" where there are.
+    """
+
+    keys: Keys
+    runs: tuple[Run, ...]
+    choice: Choice
+    points: pd.DataFrame
+    prompts: pd.DataFrame
+    shown: set[Pair] | None
+    tasks: tuple[str, ...]
+    silent: str
+
+    @property
+    def hollow(self) -> bool:
+        """Whether numbers will move."""
+        return not all(run.is_complete for run in self.runs)
 
 
 def selected_points() -> list[Pair]:
@@ -54,3 +129,35 @@ def select_points(pairs: Sequence[Pair]) -> None:
         st.query_params[POINT] = [f"{task}|{prompt}" for task, prompt in chosen]
     else:
         st.query_params.pop(POINT, None)
+
+
+def begin_link() -> None:
+    """Forget what was ignored before: call once at the top of a page."""
+    st.session_state[_IGNORED] = []
+
+
+def check_link(name: str, allowed: Collection[str]) -> None:
+    """Note values of a query parameter that this page does not know; their widget ignores them.
+
+    Args:
+        name: The parameter, which is a widget's key.
+        allowed: Its options as the URL has them, which is as they are shown.
+    """
+    for value in st.query_params.get_all(name):
+        if value not in allowed:
+            st.session_state[_IGNORED].append(f"{name}={value}")
+
+
+def check_points(known: Collection[Pair]) -> None:
+    """The same for the chosen prompts."""
+    values = st.query_params.get_all(POINT)
+    for value in values:
+        if tuple(value.split("|", 1)) not in known:
+            st.session_state[_IGNORED].append(f"{POINT}={value}")
+    if len(values) > MAX_SHOWN:
+        st.session_state[_IGNORED].append(f"{POINT}: all but the first {MAX_SHOWN}")
+
+
+def ignored() -> list[str]:
+    """What the link asked for and did not get."""
+    return list(dict.fromkeys(st.session_state.get(_IGNORED, [])))

@@ -27,6 +27,11 @@ def forest(spec: FigureSpec, key: str) -> None:
     _chart(spec, key, _choose_task, ("points",))
 
 
+def cells(spec: FigureSpec, key: str) -> None:
+    """A heat map between tasks: a click on a cell opens its scatter."""
+    _chart(spec, key, _choose_cell, ("points",))
+
+
 def still(spec: FigureSpec, key: str) -> None:
     """A chart to look at."""
     st.plotly_chart(spec.to_plotly(), key=key, config=CONFIG, alt=spec.alt)
@@ -75,6 +80,12 @@ def _choose_task(key: str) -> None:
     if tasks:
         before = st.session_state.get("task")
         st.session_state["task"] = ALL_TASKS if before == tasks[0] else tasks[0]
+
+
+def _choose_cell(key: str) -> None:
+    pairs = [c for c in _picked(key) if len(c) == 2]
+    if pairs:
+        st.session_state["on_i"], st.session_state["on_j"] = pairs[0]
 
 
 def export(spec: FigureSpec) -> None:

@@ -1,12 +1,17 @@
-"""The row of controls: only what this run can answer is offered; each choice is in the URL."""
+"""The row of controls: only what these runs can answer is offered; each choice is in the URL."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.impacts import COLUMNS
-from sapo_analysis.app.state import Choice
+from sapo_analysis.analysis.impacts import CurrentTest
+from sapo_analysis.app import estimates
+from sapo_analysis.app.components.text import md
+from sapo_analysis.app.data import Keys
+from sapo_analysis.app.state import Choice, check_link
 from sapo_analysis.figures import OUTCOMES, Outcome
 from sapo_analysis.figures.outcomes import indicator_words
 
@@ -22,27 +27,75 @@ COLORS = {
     "length": "prompt length",
     "frequency": "familiarity",
 }
+SCALES = {"auto": "Automatic", "linear": "Linear", "log": "Log"}
+SEEDS = {"mean": "Mean", "each": "Each"}
+TESTS: dict[CurrentTest, str] = {
+    "training": "the one it was trained with",
+    "original": "its original prompt",
+}
 EVERY = "mean of all"
 ALL_TASKS = "all tasks"
 
 
-def controls(df: pd.DataFrame, prompts: pd.DataFrame, n_tasks: int) -> Choice:
+def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choice:
     """Draw the row and return what is chosen."""
-    roles = set(df["role"])
-    outcomes = [name for name, outcome in OUTCOMES.items() if outcome.role in roles]
+    outcomes = [name for name, outcome in OUTCOMES.items() if outcome.role in facts.evaluated]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        outcome = OUTCOMES[_segmented("Outcome", outcomes, _outcome_label, "outcome", _OUTCOME)]
-        form = _segmented("Form", list(FORMS), FORMS.__getitem__, "form", _FORM)
-        view = _segmented("View", list(VIEWS), VIEWS.__getitem__, "view", _VIEW)
-        with st.popover("More", icon=":material/tune:", help="Axis, tasks, colour, statistic."):
-            x = _indicator(df)
-            eval_task = _eval_task(df, outcome)
-            highlight = _highlight(df) if n_tasks > 1 else None
-            color_by = _color(prompts)
-            statistic = _segmented(
-                "Correlation", ["pearson", "spearman"], str.capitalize, "statistic", _STATISTIC
-            )
-    return Choice(outcome, form, view, x, eval_task, color_by, statistic, highlight)
+        labels = {name: OUTCOMES[name].label for name in outcomes}
+        outcome = OUTCOMES[_segmented("Outcome", labels, "outcome", _OUTCOME)]
+        form = _segmented("Form", FORMS, "form", _FORM)
+        view = _segmented("View", VIEWS, "view", _VIEW)
+        with st.popover("More", icon=":material/tune:", help="Axis, tasks, seeds, filter."):
+            left, right = st.columns(2, gap="medium")
+            with left:
+                x = _indicator(facts)
+                x_scale = _segmented("Scale of x", SCALES, "x_scale", _SCALE)
+                eval_task = _eval_task(facts, outcome)
+                test_prompt = _test_prompt(keys, outcome)
+                by_seed = _by_seed(facts)
+            with right:
+                highlight = _highlight(facts) if len(facts.tasks) > 1 else None
+                color_by = _color(prompts)
+                statistics = {name: name.capitalize() for name in ("pearson", "spearman")}
+                statistic = _segmented("Correlation", statistics, "statistic", _STATISTIC)
+                words = _words()
+                sources = _sources(prompts)
+    return Choice(
+        outcome=outcome,
+        form=form,
+        view=view,
+        x=x,
+        eval_task=eval_task,
+        color_by=color_by,
+        statistic=statistic,
+        highlight=highlight,
+        test_prompt=test_prompt,
+        x_scale=x_scale,
+        by_seed=by_seed,
+        words=words,
+        sources=sources,
+    )
+
+
+def changed(choice: Choice, shown: int, of: int) -> None:
+    """What was chosen under *More*, in a line: it is out of sight there."""
+    found = [
+        (choice.x != "pre_update_loss", f"x: {indicator_words(choice.x)}"),
+        (choice.x_scale != "auto", f"{choice.x_scale} scale of x"),
+        (choice.eval_task is not None, f"on {choice.eval_task} alone"),
+        (choice.test_prompt != "training", "tested with the original prompt"),
+        (choice.by_seed, "a dot per seed"),
+        (choice.statistic != "pearson", "Spearman"),
+    ]
+    said = [words for chosen, words in found if chosen]
+    if choice.words or choice.sources:
+        by = [f"“{choice.words}”"] if choice.words else []
+        said.append(
+            f"{shown} of {of} points shown ({', '.join([*by, *choice.sources])});"
+            " numbers, slopes and bands are those of all"
+        )
+    if said:
+        st.caption("Chosen under More: " + md(" · ".join(said)) + ".")
 
 
 _OUTCOME = (
@@ -55,72 +108,86 @@ _VIEW = (
     "own axes. Raw: everything at once, which mixes tasks with prompts."
 )
 _STATISTIC = "Pearson: on a line. Spearman: on ranks, so one far point cannot decide."
+_SCALE = (
+    "Of the picture alone: r is always of the values themselves. Automatic: logarithmic in the "
+    "panels of tasks with far points. Centred and logarithmic: the ratio to the task's geometric "
+    "mean."
+)
+_SEEDS = (
+    "Mean: a point is a prompt, the mean over its seeds. Each: a small dot per seed, to see how "
+    "far the seed alone moves it; r, slope and marks stay with the means."
+)
 
 
-def _outcome_label(name: str) -> str:
-    return OUTCOMES[name].label
-
-
-def _segmented(label: str, options: list[str], format_func, key: str, help: str) -> str:  # type: ignore[no-untyped-def]
+def _segmented(label: str, options: dict[str, str], key: str, help: str) -> str:
+    first = next(iter(options))
     # A card's button sets the value itself; a default beside it would be a contradiction.
-    default = None if key in st.session_state else options[0]
+    default = None if key in st.session_state else first
+    check_link(key, options.values())
     chosen = st.segmented_control(
         label,
-        options,
+        list(options),
         default=default,
         required=True,
-        format_func=format_func,
+        format_func=options.__getitem__,
         key=key,
         help=help,
         bind="query-params",
     )
-    return str(chosen or options[0])
+    return chosen if chosen in options else first
 
 
-def _indicator(df: pd.DataFrame) -> str:
-    own = ["pre_update_loss", *[c for c in df.columns if c not in COLUMNS]]
-    varied = [c for c in own if c == "pre_update_loss" or _answers(df, c)]
+def _select(
+    label: str, options: Sequence[str], format_func: Callable[[str], str], key: str, help: str
+) -> str:
+    check_link(key, [format_func(option) for option in options])
     chosen = st.selectbox(
-        "Indicator on x",
-        varied,
-        format_func=indicator_words,
-        key="x",
-        help="Known before the update. The first is pre-update loss in the released averaging "
-        "(mean of batch means); others average it differently or measure the prompt.",
-        bind="query-params",
+        label, options, format_func=format_func, key=key, help=help, bind="query-params"
     )
-    return str(chosen or varied[0])
+    return chosen if chosen in options else options[0]
 
 
-def _answers(df: pd.DataFrame, column: str) -> bool:
-    numeric = pd.api.types.is_numeric_dtype(df[column])
-    return numeric and df[column].nunique() > 1
+def _indicator(facts: estimates.Facts) -> str:
+    return _select(
+        "Indicator on x",
+        facts.indicators,
+        indicator_words,
+        "x",
+        "Known before the update. The first is pre-update loss in the released averaging (mean of"
+        " batch means); others average it differently or measure the prompt.",
+    )
 
 
-def _eval_task(df: pd.DataFrame, outcome: Outcome) -> str | None:
-    tasks = sorted(df.loc[df["role"] == outcome.role, "eval_task"].unique())
+def _eval_task(facts: estimates.Facts, outcome: Outcome) -> str | None:
+    tasks = facts.evaluated[outcome.role]
     if outcome.role == "current" or len(tasks) < 2:
         return None
-    chosen = st.selectbox(
-        "Evaluated task",
-        [EVERY, *tasks],
-        key="eval_task",
-        help="The outcome is the unweighted mean over the role's tasks, or one of them.",
-        bind="query-params",
-    )
-    return None if chosen in (None, EVERY) else str(chosen)
+    help = "The outcome is the unweighted mean over the role's tasks, or one of them."
+    chosen = _select("Evaluated task", [EVERY, *tasks], str, "eval_task", help)
+    return None if chosen == EVERY else chosen
 
 
-def _highlight(df: pd.DataFrame) -> str | None:
-    tasks = sorted(df["current_task"].unique())
-    chosen = st.selectbox(
-        "Highlight task",
-        [ALL_TASKS, *tasks],
-        key="task",
-        help="Colours one task and greys the others; a click in the forest does the same.",
-        bind="query-params",
-    )
-    return None if chosen in (None, ALL_TASKS) else str(chosen)
+def _test_prompt(keys: Keys, outcome: Outcome) -> CurrentTest:
+    """Other tasks are always tested with their original prompt."""
+    known = estimates.test_prompts(keys) if outcome.role == "current" else ()
+    if len(known) < 2:
+        return "training"
+    options = {name: TESTS[name] for name in known}
+    help = "The prompt that the current task is tested with after the fine-tune."
+    chosen = _select("Test prompt", list(options), lambda n: options[n], "test_prompt", help)  # type: ignore[index]
+    return "original" if chosen == "original" else "training"
+
+
+def _by_seed(facts: estimates.Facts) -> bool:
+    if facts.n_seeds < 2:
+        return False
+    return _segmented("Seeds", SEEDS, "seeds", _SEEDS) == "each"
+
+
+def _highlight(facts: estimates.Facts) -> str | None:
+    help = "Colours one task and greys the others; a click in the forest does the same."
+    chosen = _select("Highlight task", [ALL_TASKS, *facts.tasks], str, "task", help)
+    return None if chosen == ALL_TASKS else chosen
 
 
 def _color(prompts: pd.DataFrame) -> str:
@@ -131,12 +198,33 @@ def _color(prompts: pd.DataFrame) -> str:
         known.append("length")
     if prompts["frequency"].nunique() > 2:
         known.append("frequency")
-    chosen = st.selectbox(
-        "Colour by",
-        known,
-        format_func=COLORS.__getitem__,
-        key="color",
-        help="What the colour of a point stands for. Shapes always stand for tasks.",
+    help = "What the colour of a point stands for. Shapes always stand for tasks."
+    return _select("Colour by", known, COLORS.__getitem__, "color", help)
+
+
+def _words() -> str:
+    found = st.text_input(
+        "Prompts with",
+        key="words",
+        max_chars=200,
+        placeholder="words of the text or the id",
+        help="Shows prompts whose text or id holds every word. It hides points; it moves none.",
         bind="query-params",
     )
-    return str(chosen or known[0])
+    return (found or "").strip()
+
+
+def _sources(prompts: pd.DataFrame) -> tuple[str, ...]:
+    known = [str(source) for source in prompts["source"].dropna().unique()]
+    if len(known) < 2:
+        return ()
+    check_link("source", known)
+    chosen = st.pills(
+        "From",
+        known,
+        selection_mode="multi",
+        key="source",
+        help="Where the wording comes from. None chosen: all.",
+        bind="query-params",
+    )
+    return tuple(source for source in known if source in (chosen or ()))

@@ -6,24 +6,21 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.glossary import entry
+from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, diff, md
-from sapo_analysis.app.state import Choice, Pair
+from sapo_analysis.app.data import Keys
+from sapo_analysis.app.state import Pair, Sight
 from sapo_analysis.figures import task_bars
 
 
-def evidence(
-    key: estimates.Key,
-    pairs: list[Pair],
-    points: pd.DataFrame,
-    prompts: pd.DataFrame,
-    choice: Choice,
-) -> None:
+def evidence(sight: Sight, pairs: list[Pair]) -> None:
     """One column per prompt, two beside each other, all bars on one scale."""
-    changes = {pair: estimates.changes(key, *pair) for pair in pairs}
+    choice = sight.choice
+    changes = {pair: estimates.changes(sight.keys, *pair) for pair in pairs}
     column = "score_change" if choice.form == "score" else "loss_change"
     ends = pd.concat([table[column] for table in changes.values()])
     low, high = min(float(ends.min()), 0.0), max(float(ends.max()), 0.0)
@@ -32,14 +29,15 @@ def evidence(
         columns = st.columns(2, gap="medium")
         for place, pair in zip(columns, pairs[i : i + 2], strict=False):
             with place, st.container(border=True):
-                _wording(pair, points, prompts, choice)
+                _wording(pair, sight, changes[pair])
                 spec = task_bars(changes[pair], choice.form, (low - margin, high + margin))
                 charts.still(spec, f"bars-{pair[0]}-{pair[1]}")
-                _forgotten(key, pair)
+                _forgotten(sight.keys, pair)
 
 
-def _wording(pair: Pair, points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> None:
+def _wording(pair: Pair, sight: Sight, changes: pd.DataFrame) -> None:
     task, prompt_id = pair
+    points, prompts, choice = sight.points, sight.prompts, sight.choice
     own = prompts[prompts["task"] == task].set_index("prompt_id")
     originals = own.loc[own["source"] == "original", "text"]
     st.markdown(f"**{md(prompt_id)}** · {md(task)}")
@@ -54,17 +52,21 @@ def _wording(pair: Pair, points: pd.DataFrame, prompts: pd.DataFrame, choice: Ch
     y = choice.y
     unit = str(row["unit"].iloc[0]).removesuffix(" (0 to 100)")
     digits = 1 if unit == "points" else 3
-    name = y.removesuffix("_loss").replace("_", " ").replace("after", "after training")
     facts = [
-        f"pre-update loss {row['pre_update_loss'].iloc[0]:.3f} nats per token",
-        f"{name} {signed(row[y].iloc[0], digits)} {unit}",
-        f"mean of {row['n_seeds'].iloc[0]} seed{'s' if row['n_seeds'].iloc[0] != 1 else ''}",
+        f"{entry('pre_update_loss').label} {row['pre_update_loss'].iloc[0]:.3f} nats per token",
+        f"{entry(y).label} {signed(row[y].iloc[0], digits)} {unit}",
     ]
-    st.caption(" · ".join(facts))
+    own = changes[changes["role"] == "current"]
+    if choice.outcome.role != "current" and len(own):
+        before, after = own["score_before"].iloc[0], own["score_after"].iloc[0]
+        facts.append(f"in-task {before:.1f} → {after:.1f} points")
+    n = row["n_seeds"].iloc[0]
+    facts.append(f"mean of {counted(n, 'seed')}")
+    st.caption(md(" · ".join(facts)))
 
 
-def _forgotten(key: estimates.Key, pair: Pair) -> None:
-    table = estimates.forgotten(key, *pair)
+def _forgotten(keys: Keys, pair: Pair) -> None:
+    table = estimates.forgotten(keys, *pair)
     if table.empty:
         st.caption("No outputs of past or retained tasks were kept for this prompt.")
         return

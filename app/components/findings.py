@@ -16,32 +16,33 @@ from sapo_analysis.app import estimates
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.matched import matched_table
 from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.theme import VERDICT_ICONS
 
 
-def findings_tab(key: estimates.Key, choice: Choice, silent: str) -> None:
+def findings_tab(keys: Keys, choice: Choice, silent: str) -> None:
     """Claims, noise floor and tasks; `silent` says why there are no verdicts, if so."""
     if silent:
         st.info(md(silent))
     st.markdown("**Every claim, in score and in loss**")
-    _claims(key, silent)
+    _claims(keys, silent)
     if choice.outcome.role == "current":
         st.caption("Choose forgetting or generalization above to see it task by task.")
         return
     st.markdown(f"**{md(choice.outcome.label)}, task by task** ({choice.form})")
-    _tasks(key, choice)
-    _distinguishing(key, choice)
+    _tasks(keys, choice)
+    _distinguishing(keys, choice)
     st.markdown("**Does pre-update loss say more than its rivals?**")
-    _rivals(key, choice)
-    matched_table(key, choice)
-    _past(key)
+    _rivals(keys, choice)
+    matched_table(keys, choice)
+    _past(keys)
 
 
-def _claims(key: estimates.Key, silent: str) -> None:
-    table = estimates.claims_table(key)
-    floors = estimates.noise_floors(key)
+def _claims(keys: Keys, silent: str) -> None:
+    table = estimates.claims_table(keys)
+    floors = estimates.noise_floors(keys)
     shown = pd.DataFrame(
         {
             "claim": table["claim"].map(CLAIM_NAMES),
@@ -72,8 +73,8 @@ def _claims(key: estimates.Key, silent: str) -> None:
     )
 
 
-def _tasks(key: estimates.Key, choice: Choice) -> None:
-    table = estimates.tasks_table(key, choice.outcome.name, choice.form)
+def _tasks(keys: Keys, choice: Choice) -> None:
+    table = estimates.tasks_table(keys, choice.outcome.name, choice.form)
     shown = pd.DataFrame(
         {
             "current_task": table["current_task"],
@@ -108,16 +109,16 @@ def _tasks(key: estimates.Key, choice: Choice) -> None:
     )
 
 
-def _distinguishing(key: estimates.Key, choice: Choice) -> None:
+def _distinguishing(keys: Keys, choice: Choice) -> None:
     """Where the claim holds and where it fails, in one sentence and a table of hints."""
-    table = estimates.tasks_table(key, choice.outcome.name, choice.form)
+    table = estimates.tasks_table(keys, choice.outcome.name, choice.form)
     holds = [md(task) for task in table.loc[table["holds"].eq(True), "current_task"]]
     fails = [md(task) for task in table.loc[table["holds"].eq(False), "current_task"]]
     st.caption(
         f"r has the predicted sign on {len(holds)} of {len(holds) + len(fails)} tasks"
         + (f"; not on {', '.join(fails)}." if fails else ".")
     )
-    found = estimates.distinguishing(key, choice.outcome.name, choice.form)
+    found = estimates.distinguishing(keys, choice.outcome.name, choice.form)
     if found["rho"].isna().all():
         return
     st.markdown("**What goes with how well it holds** (exploratory)")
@@ -137,8 +138,8 @@ def _distinguishing(key: estimates.Key, choice: Choice) -> None:
     )
 
 
-def _rivals(key: estimates.Key, choice: Choice) -> None:
-    table = estimates.rivals(key, choice.outcome.name, choice.form)
+def _rivals(keys: Keys, choice: Choice) -> None:
+    table = estimates.rivals(keys, choice.outcome.name, choice.form)
     shown = pd.DataFrame(
         {
             "indicator": table["indicator"].map(indicator_name),
@@ -171,8 +172,8 @@ def _show(table: pd.DataFrame, alt: str, config: dict[str, Any]) -> None:
     )
 
 
-def _past(key: estimates.Key) -> None:
-    table = estimates.past_gains(key)
+def _past(keys: Keys) -> None:
+    table = estimates.past_gains(keys)
     if table.empty:
         return
     gains = [

@@ -5,30 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.cautions import NOT_CHECKED
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.components.text import md
+from sapo_analysis.app.estimates import Facts
 from sapo_analysis.spec import ImportedResults
 from sapo_analysis.store import DamagedRun, Run
 from sapo_analysis.store.layout import LOG
 
+LONGEST_SHOWN = 80
+"""Of a value from a link this much is repeated (characters)."""
 
-def run_picker(runs: dict[str, Run | DamagedRun]) -> Run | DamagedRun:
-    """Choose one of the known runs; the shipped default stands first."""
-    chosen = st.selectbox(
-        "Run",
+MOST_RUNS = 12
+"""Chosen at once, at most."""
+
+
+def runs_picker(runs: dict[str, Run | DamagedRun]) -> list[Run | DamagedRun]:
+    """Choose among the known runs; the shipped default stands first."""
+    chosen = st.multiselect(
+        "Runs",
         list(runs),
-        format_func=str,
+        default=None if "run" in st.session_state else [next(iter(runs))],
         key="run",
-        help="Shipped runs and those in your runs folder.",
+        help="Shipped runs and those in your runs folder. Several are read as one where they are"
+        " equal in model, data and settings, else shown beside each other.",
+        placeholder="Choose a run",
         label_visibility="collapsed",
         bind="query-params",
-        width=360,
+        max_selections=MOST_RUNS,
+        width=430,
     )
-    return runs.get(str(chosen)) or next(iter(runs.values()))
+    return [runs[run_id] for run_id in chosen if run_id in runs]
 
 
 def absent_runs(wanted: Sequence[str], runs: Mapping[str, Run | DamagedRun]) -> None:
@@ -50,31 +59,35 @@ def elsewhere(run_id: str) -> None:
     )
 
 
-def badges(run: Run, df: pd.DataFrame) -> None:
-    """Size and state of the run in a glance."""
-    main = df[df["purpose"] == "main"]
-    tasks = main["current_task"].nunique()
-    seeds = main[["state_seed", "seed"]].drop_duplicates().shape[0]
-    prompts = main.groupby("current_task")["prompt_id"].nunique()
-    n = f"{prompts.min()}" if prompts.min() == prompts.max() else f"{prompts.min()}–{prompts.max()}"
-    size = f"{counted(tasks, 'task')} · {n} prompts · {counted(seeds, 'seed')}"
+def badges(runs: Sequence[Run], facts: Facts) -> None:
+    """Size and state of the runs in a glance."""
+    low, high = facts.n_prompts
+    n = f"{low}" if low == high else f"{low}–{high}"
+    size = f"{counted(len(facts.tasks), 'task')} · {n} prompts · {counted(facts.n_seeds, 'seed')}"
     st.badge(size, color="gray", help="Current tasks · prompts per task · main seeds.")
-    if run.is_imported:
+    if len(runs) > 1:
+        st.badge(
+            f"{len(runs)} runs joined",
+            icon=":material/join:",
+            color="gray",
+            help="Equal in model, data and settings; they differ in tasks, prompts or seeds.",
+        )
+    if any(run.is_imported for run in runs):
         st.badge(
             "no provenance",
             icon=":material/upload_file:",
             color="orange",
             help=f"Imported results: {NOT_CHECKED}.",
         )
-    if run.has_random_weights:
+    if any(run.has_random_weights for run in runs):
         st.badge(
             "random weights",
             icon=":material/casino:",
             color="orange",
             help="The base model was never trained: this run is a control and gets no verdict.",
         )
-    if not run.is_complete:
-        st.badge(run.status.state, icon=":material/hourglass_top:", color="orange")
+    for state in dict.fromkeys(run.status.state for run in runs if not run.is_complete):
+        st.badge(state, icon=":material/hourglass_top:", color="orange")
 
 
 def made_with(run: Run) -> str:
@@ -92,17 +105,28 @@ def about(run: Run) -> None:
         st.info(md(run.about), icon=":material/sticky_note_2:")
 
 
-def partial_note(run: Run) -> None:
-    """What an unfinished run can and cannot say."""
+def partial_note(run: Run, named: bool = False) -> None:
+    """What an unfinished run can and cannot say; `named`: which it is has to be said."""
     if run.is_complete:
         return
-    text = (
+    which = f"{md(run.run_id)}: " if named else ""
+    text = which + (
         f"{run.status.done} of {run.status.total} trials. Numbers will move; no verdict until done."
     )
     if run.status.next_step:
         step = run.status.next_step.replace("`", "")
         text += f" {md(step)}"
     st.warning(text, icon=":material/hourglass_top:")
+
+
+def ignored(values: Sequence[str]) -> None:
+    """Say what of the link could not be followed."""
+    if values:
+        shown = ", ".join(md(value[:LONGEST_SHOWN]) for value in values)
+        st.warning(
+            f"The link asks for what these runs do not have: {shown}. It was left out.",
+            icon=":material/link_off:",
+        )
 
 
 def copy_link() -> None:
@@ -126,11 +150,3 @@ def damaged(run: DamagedRun | Run, reason: str) -> None:
     if log.is_file():
         with st.expander("Log"):
             st.code(log.read_text(encoding="utf-8", errors="replace")[-6000:], language=None)
-
-
-def empty(folders: list[str]) -> None:
-    """No run at all: what to do first."""
-    st.subheader("No runs yet.", anchor=False)
-    st.markdown("Make one in a terminal, then reload this page:")
-    st.code("sapo run smoke", language="bash")
-    st.caption("Looked in: " + ", ".join(md(folder) for folder in folders))

@@ -13,12 +13,13 @@ from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice
 
 
-def matched_table(key: estimates.Key, choice: Choice) -> None:
+def matched_table(keys: Keys, choice: Choice) -> None:
     """Correlation by step, and where all prompts learned equally much; needs checkpoints."""
-    found = estimates.matched(key, choice.outcome.name, choice.form)
+    found = estimates.matched(keys, choice.outcome.name, choice.form)
     if not found:
         return
     new, these = found["new_tasks"], found["these_tasks"]

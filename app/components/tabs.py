@@ -1,25 +1,33 @@
-"""The tabs below the evidence: prompts, between tasks, and what could mislead."""
+"""The tabs below the evidence: findings, prompts, between tasks, and what could mislead."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
-import pandas as pd
 import streamlit as st
 
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.columns import columns
+from sapo_analysis.app.components.findings import findings_tab
 from sapo_analysis.app.components.text import MISSING, md
-from sapo_analysis.app.state import Choice, Pair, select_points
+from sapo_analysis.app.state import Pair, Sight, check_link, select_points, selected_points
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures import impact_heatmap
+from sapo_analysis.figures import impact_heatmap, impact_pair
 
-NAMES = ["Findings", "Prompts", "Between tasks", "Can I trust it?"]
+EVERY_TASK = "mean over current tasks"
+NO_TASK = "none"
 
 
-def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> None:
+def findings(sight: Sight) -> None:
+    """Every claim, then task by task."""
+    findings_tab(sight.keys, sight.choice, sight.silent)
+
+
+def prompts_tab(sight: Sight) -> None:
     """Every prompt with its text, indicator and outcome; selecting rows shows them above."""
+    points, prompts, choice = sight.points, sight.prompts, sight.choice
     facts = prompts.rename(columns={"task": "current_task"}).drop(columns=["test_only"])
     table = points.merge(facts, on=["current_task", "prompt_id"], how="left")
     shown = table[
@@ -31,6 +39,12 @@ def prompts_tab(points: pd.DataFrame, prompts: pd.DataFrame, choice: Choice) -> 
     shown = shown.loc[:, ~shown.columns.duplicated()].sort_values(
         ["current_task", choice.x], ignore_index=True
     )
+    if sight.shown is not None:
+        keys = zip(shown["current_task"], shown["prompt_id"], strict=True)
+        shown = shown[[key in sight.shown for key in keys]].reset_index(drop=True)
+    if shown.empty:
+        st.info("No prompt passes the filter under More.")
+        return
     pairs = list(zip(shown["current_task"], shown["prompt_id"], strict=True))
     # A keyed table keeps its selected row numbers when its rows change; the hash makes it anew.
     stamp = hashlib.sha256(repr((pairs, choice.x, choice.y)).encode()).hexdigest()[:10]
@@ -62,35 +76,95 @@ def _choose_rows(key: str, pairs: list[Pair]) -> None:
         select_points([pairs[row] for row in rows])
 
 
-def between_tab(key: estimates.Key, choice: Choice, tasks: list[str]) -> None:
+def between_tab(sight: Sight) -> None:
     """Whether a prompt that is good for one other task is good for the others."""
-    every = "mean over current tasks"
-    chosen = st.selectbox(
-        "Current task",
-        [every, *tasks],
-        key="between",
-        help="The task that was being learned; its prompts are what r is over.",
-        bind="query-params",
-        width=320,
-    )
-    current = None if chosen in (None, every) else str(chosen)
+    every = [EVERY_TASK, *sight.tasks]
+    check_link("between", every)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "Current task",
+            every,
+            key="between",
+            help="The task that was being learned; its prompts are what r is over.",
+            bind="query-params",
+            width=300,
+        )
+        current = None if chosen in (None, EVERY_TASK) else str(chosen)
+        try:
+            table = estimates.between_tasks(sight.keys, sight.choice.form, current)
+            spec = impact_heatmap(table)
+        except InputError as error:
+            st.info(md(str(error)))
+            return
+        others = [NO_TASK, *sorted(table["task_i"].unique())]
+        picked = [
+            _other("Impact on", others, "on_i", "The horizontal axis of the scatter."),
+            _other("against that on", others, "on_j", "The vertical axis of the scatter."),
+        ]
+    pair = (picked[0], picked[1])
+    open_pair = NO_TASK not in pair and pair[0] != pair[1]
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        charts.cells(impact_heatmap(table, pair) if open_pair else spec, "between-tasks")
+        st.caption(
+            "r over prompts of the impact on one task and the impact on another. Hatched: prompts "
+            "differ no more than seeds do, so r may be noise. Without noise trials nothing is"
+            " hatched."
+        )
+    with right:
+        if open_pair:
+            _pair(sight, pair, current)
+        else:
+            st.info(
+                "Click a cell, or choose two tasks, to see the prompts behind it.",
+                icon=":material/ads_click:",
+            )
+
+
+def _other(label: str, options: list[str], key: str, help: str) -> str:
+    check_link(key, options)
+    chosen = st.selectbox(label, options, key=key, help=help, bind="query-params", width=220)
+    return chosen if chosen in options else NO_TASK
+
+
+def _pair(sight: Sight, pair: Pair, current: str | None) -> None:
+    """The scatter behind one cell; what is selected there is shown in the evidence."""
+    form = sight.choice.form
     try:
-        spec = impact_heatmap(estimates.between_tasks(key, choice.form, current))
+        table = estimates.pair(sight.keys, form, *pair, current)
+        spec = impact_pair(table, *pair, form, selected_points(), sight.hollow)
     except InputError as error:
         st.info(md(str(error)))
         return
-    charts.still(spec, "between-tasks")
-    st.caption(
-        "r over prompts of the impact on one task and the impact on another. Hatched: prompts "
-        "differ no more than seeds do, so r may be noise. Without noise trials nothing is hatched."
-    )
+    charts.scatter(spec, "pair")
+    st.caption("A point per prompt. Select some to see them in the evidence above.")
 
 
-def trust_tab(key: estimates.Key, choice: Choice) -> None:
+def trust_tab(sight: Sight) -> None:
     """At most eight rows, each OK or a sentence."""
-    found = estimates.trust(key, choice.outcome.name, choice.form, choice.x, choice.eval_task)
+    choice = sight.choice
+    found = estimates.trust(sight.keys, choice.outcome.name, choice.form, choice.asked)
     for check in found:
         icon, word = (":material/check:", "OK") if check.ok else (":material/warning:", "look")
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(word, icon=icon, color="blue" if check.ok else "orange", width=90)
             st.markdown(f"**{check.name}.** {md(check.text)}")
+
+
+TABS: dict[str, Callable[[Sight], None]] = {
+    "Findings": findings,
+    "Prompts": prompts_tab,
+    "Between tasks": between_tab,
+    "Can I trust it?": trust_tab,
+}
+"""What each tab draws, in order; only the open one is drawn."""
+
+
+def tabs(sight: Sight) -> None:
+    """All tabs."""
+    check_link("tab", list(TABS))
+    places = st.tabs(list(TABS), key="tab", bind="query-params")
+    for place, draw in zip(places, TABS.values(), strict=True):
+        if place.open:
+            with place:
+                draw(sight)

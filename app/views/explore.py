@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from sapo_analysis import analysis
 from sapo_analysis.analysis.cautions import LOST
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.scatter import extremes
-from sapo_analysis.app import estimates
-from sapo_analysis.app.components import cards, charts, header, tabs
-from sapo_analysis.app.components.controls import controls
+from sapo_analysis.app import estimates, pictures
+from sapo_analysis.app.components import cards, charts, header
+from sapo_analysis.app.components.beside import beside, differing
+from sapo_analysis.app.components.controls import changed, controls
+from sapo_analysis.app.components.empty import empty
 from sapo_analysis.app.components.evidence import evidence
-from sapo_analysis.app.components.findings import findings_tab
+from sapo_analysis.app.components.freshness import new_points, shown_keys
+from sapo_analysis.app.components.tabs import tabs
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.data import all_runs, is_sequence, loaded, runs_folders, version
-from sapo_analysis.app.state import Choice, Pair, select_points, selected_points
+from sapo_analysis.app.data import Keys, all_runs, is_sequence, opened, runs_folders
+from sapo_analysis.app.state import (
+    Choice,
+    Pair,
+    Sight,
+    begin_link,
+    check_points,
+    ignored,
+    select_points,
+    selected_points,
+)
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures import impact_scatter, task_forest
+from sapo_analysis.figures import task_forest
 from sapo_analysis.store import DamagedRun, Run
 
 QUESTIONS = {
@@ -30,76 +44,105 @@ FORGETTING_QUESTION = "Does a prompt the model already finds easy make it forget
 
 def page() -> None:
     """The whole page, in the order it is read."""
+    begin_link()
     everything = all_runs()
     runs = {run_id: run for run_id, run in everything.items() if not is_sequence(run)}
     if not runs:
-        header.empty([str(folder) for folder in runs_folders()])
+        empty([str(folder) for folder in runs_folders()])
         return
-    wanted = everything.get(st.query_params.get("run", ""))
-    if wanted is not None and is_sequence(wanted):
-        header.elsewhere(wanted.run_id)
-    else:
-        header.absent_runs(st.query_params.get_all("run"), runs)
+    _other_runs(everything, runs)
     with st.container(horizontal=True, vertical_alignment="center"):
-        run = header.run_picker(runs)
-        beside = st.container(horizontal=True, vertical_alignment="center", width="content")
+        chosen = header.runs_picker(runs)
+        beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
         st.space("stretch")
         actions = st.container(horizontal=True, width="content")
-    if isinstance(run, DamagedRun):
-        header.damaged(run, run.reason)
+    if not chosen:
+        st.info("Choose at least one run above.")
         return
+    notes = st.container()
+    good: list[Run] = []
+    for run in chosen:
+        if isinstance(run, DamagedRun):
+            header.damaged(run, run.reason)
+        else:
+            good.append(run)
+    if not good:
+        return
+    keys = shown_keys(good)
     try:
-        _explore(run, beside, actions)
+        _explore(keys, beside_it, actions)
     except InputError as error:
-        header.damaged(run, str(error))
+        _damaged(good, error)
+    with notes:
+        header.ignored(ignored())
 
 
-def _explore(
-    run: Run, beside: st.delta_generator.DeltaGenerator, actions: st.delta_generator.DeltaGenerator
-) -> None:
-    key = (str(run.path), version(run))
-    df = estimates.impacts(key)
-    header.partial_note(run)
-    if df[df["purpose"] == "main"].empty:
+def _other_runs(everything: dict[str, Run | DamagedRun], runs: dict[str, Run | DamagedRun]) -> None:
+    """Say which runs of the link are not shown here, and why."""
+    wanted = st.query_params.get_all("run")
+    for run_id in wanted:
+        if (run := everything.get(run_id)) is not None and is_sequence(run):
+            header.elsewhere(run_id)
+    header.absent_runs([run_id for run_id in wanted if run_id not in everything], runs)
+
+
+def _damaged(runs: Sequence[Run], error: InputError) -> None:
+    """Several runs were read: which one is damaged is in the message."""
+    named = [run for run in runs if run.run_id in str(error)]
+    header.damaged((named or list(runs))[0], str(error))
+
+
+def _explore(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> None:
+    runs = opened(keys)
+    with beside_it:
+        new_points(keys)
+    for run in runs:
+        header.partial_note(run, named=len(runs) > 1)
+    refused, differences = estimates.refusal(keys)
+    if refused:
+        differing(refused, differences)
+        choice = controls(keys, estimates.facts_of_each(keys), estimates.prompts(keys))
+        with actions:
+            header.copy_link()
+        beside(keys, choice)
+        return
+    facts = estimates.facts(keys)
+    if not facts.tasks:
         st.info("No trial has finished yet. The first points appear when the first group ends.")
         return
-    prompts = loaded(*key).table("prompts")
-    with beside:
-        header.badges(run, df)
-    silent = analysis.no_verdict([run])
-    tasks = sorted(df["current_task"].unique())
+    prompts = estimates.prompts(keys)
+    with beside_it:
+        header.badges(runs, facts)
+    check_points(facts.points)
+    silent = analysis.no_verdict(runs)
     top = st.container()
-    choice = controls(df, prompts, len(tasks))
-    points = estimates.points(key, choice.y, choice.outcome.role, choice.x, choice.eval_task)
+    choice = controls(keys, facts, prompts)
+    points = estimates.points(keys, choice.asked)
     if points.empty:
         st.info("No seed and evaluated task that all prompts share yet. Choose another outcome.")
         return
-    verdicts = [] if silent else estimates.verdicts(key)
-    found = _correlations(key, choice, choice.form)
+    shown = choice.lets_through(prompts)
+    known = set(zip(points["current_task"], points["prompt_id"], strict=True))
+    changed(choice, len(known if shown is None else known & shown), len(known))
+    sight = Sight(keys, tuple(runs), choice, points, prompts, shown, facts.tasks, silent)
+    verdicts = [] if silent else estimates.verdicts(keys)
+    found = estimates.correlations(keys, choice.asked, choice.statistic)
     with top:
-        _headline(run, choice, found, verdicts)
-        header.about(run)
-        _cards(df, choice, verdicts, silent, key)
-    _notes(key, choice, found)
-    _charts(key, run, choice, points, prompts, found, actions)
-    _evidence(key, choice, points, prompts)
-    _tabs(key, choice, points, prompts, tasks, silent)
+        _headline(sight, found, verdicts)
+        for run in runs:
+            header.about(run)
+        _cards(sight, facts, verdicts)
+    _notes(sight, found)
+    _charts(sight, found, actions)
+    _evidence(sight)
+    tabs(sight)
 
 
-def _correlations(key: estimates.Key, choice: Choice, form: str) -> estimates.Correlations:
-    y = choice.outcome.column(form)
-    return estimates.correlations(
-        key, y, choice.outcome.role, choice.x, choice.eval_task, choice.statistic
-    )
-
-
-def _headline(
-    run: Run, choice: Choice, found: estimates.Correlations, verdicts: list[Verdict]
-) -> None:
-    st.subheader(QUESTIONS.get(choice.outcome.name, FORGETTING_QUESTION), anchor=False)
-    lead = _lead(choice, found, verdicts)
+def _headline(sight: Sight, found: estimates.Correlations, verdicts: list[Verdict]) -> None:
+    st.subheader(QUESTIONS.get(sight.choice.outcome.name, FORGETTING_QUESTION), anchor=False)
+    lead = _lead(sight.choice, found, verdicts)
     st.markdown(f"##### {md(analysis.sentence(*lead))}")
-    st.caption(f"{header.made_with(run)} Not causation, not other models.")
+    st.caption(f"{header.made_with(sight.runs[0])} Not causation, not other models.")
 
 
 def _lead(
@@ -118,23 +161,21 @@ def _lead(
     return found.new_tasks, new
 
 
-def _cards(
-    df: pd.DataFrame, choice: Choice, verdicts: list[Verdict], silent: str, key: estimates.Key
-) -> None:
-    missing = analysis.claims_without_data(df)
+def _cards(sight: Sight, facts: estimates.Facts, verdicts: list[Verdict]) -> None:
     # A run without verdicts still shows its numbers, without chips.
-    numbers = verdicts or estimates.verdicts(key)
-    has_past = "past" in set(df["role"])
-    for place, card in zip(
-        st.columns(4, gap="small"), cards.four(choice.outcome.name, has_past), strict=True
-    ):
+    numbers = verdicts or estimates.verdicts(sight.keys)
+    choice = sight.choice
+    four = cards.four(choice.outcome.name, "past" in facts.evaluated)
+    for place, card in zip(st.columns(4, gap="small"), four, strict=True):
         with place:
-            cards.show(card, numbers, choice.form, silent, missing.get(card.claim, ""))
+            missing = facts.missing.get(card.claim, "")
+            cards.show(card, numbers, choice.form, sight.silent, missing)
 
 
-def _notes(key: estimates.Key, choice: Choice, found: estimates.Correlations) -> None:
+def _notes(sight: Sight, found: estimates.Correlations) -> None:
+    choice = sight.choice
     other = "loss" if choice.form == "score" else "score"
-    theirs = _correlations(key, choice, other)
+    theirs = estimates.correlations(sight.keys, choice.asked_in(other), choice.statistic)
     same = choice.outcome.lower_is_better("score") == choice.outcome.lower_is_better("loss")
     product = found.new_tasks.value * theirs.new_tasks.value * (1 if same else -1)
     if product < 0:
@@ -149,51 +190,47 @@ def _notes(key: estimates.Key, choice: Choice, found: estimates.Correlations) ->
         )
     if choice.outcome.role not in LOST or choice.view == "panels":
         return
-    if unequal := estimates.unequal_learning(key, choice.outcome.role):
-        st.warning(f"{md(unequal.text)} Look at one panel per task.", icon=":material/balance:")
+    if unequal := estimates.unequal_learning(sight.keys, choice.outcome.role):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.warning(md(unequal.text), icon=":material/balance:")
+            st.button(
+                "One panel per task",
+                key="panels",
+                help="Each task on its own axes, where learning can be compared.",
+                icon=":material/grid_view:",
+                on_click=_show_panels,
+            )
 
 
-def _shown(points: pd.DataFrame) -> list[Pair]:
-    """What the evidence shows: the selection as far as this run has it, else two extremes."""
+def _show_panels() -> None:
+    st.session_state["view"] = "panels"
+
+
+def _looked_at(sight: Sight) -> list[Pair]:
+    """What the evidence shows: the selection as far as these runs have it, else two extremes."""
+    points = sight.points
     known = set(zip(points["current_task"], points["prompt_id"], strict=True))
     chosen = [pair for pair in selected_points() if pair in known]
-    return chosen or extremes(points)
+    own = points[points["current_task"] == sight.choice.highlight]
+    return chosen or extremes(own if len(own) else points)
 
 
-def _charts(
-    key: estimates.Key,
-    run: Run,
-    choice: Choice,
-    points: pd.DataFrame,
-    prompts: pd.DataFrame,
-    found: estimates.Correlations,
-    actions: st.delta_generator.DeltaGenerator,
-) -> None:
-    outcome = choice.y, choice.outcome.role, choice.eval_task
-    noise = estimates.noise(key, *outcome)
-    spec = impact_scatter(
-        points,
-        outcome=choice.outcome.name,
-        form=choice.form,
-        x=choice.x,
-        view=choice.view,
-        eval_task=choice.eval_task,
-        prompts=prompts,
-        noise=noise,
-        estimates=found.tasks,
-        color_by=choice.color_by,
-        selected=_shown(points),
-        highlight=choice.highlight,
-        hollow=not run.is_complete,
-    )
+def _charts(sight: Sight, found: estimates.Correlations, actions: DeltaGenerator) -> None:
+    choice = sight.choice
+    try:
+        spec = pictures.scatter(sight, _looked_at(sight))
+    except InputError as error:  # a scale or a colour that these values do not have
+        st.info(md(str(error)))
+        return
     with actions:
         header.copy_link()
         charts.export(spec)
     left, right = st.columns([2, 1], gap="medium")
     with left:
         charts.scatter(spec, "scatter")
+        noise = estimates.noise(sight.keys, choice.asked)
         if noise.pooled is not None:
-            rounding = estimates.numerical_noise(key, *outcome).in_words()
+            rounding = estimates.numerical_noise(sight.keys, choice.asked).in_words()
             st.caption(
                 f"One trial: noise floor σ {noise.pooled.sigma:.2g}"
                 f" · rounding alone: {md(rounding)}"
@@ -202,21 +239,18 @@ def _charts(
         if not found.tasks:
             st.info("No task has four prompts that differ: no correlation can be given.")
             return
-        means = [found.new_tasks, found.these_tasks]
         forest = task_forest(
             found.tasks,
-            means,
+            [found.new_tasks, found.these_tasks],
             predicted=choice.outcome.predicted,
             highlight=choice.highlight,
-            hollow=not run.is_complete,
+            hollow=sight.hollow,
         )
         charts.forest(forest, "forest")
 
 
-def _evidence(
-    key: estimates.Key, choice: Choice, points: pd.DataFrame, prompts: pd.DataFrame
-) -> None:
-    pairs = _shown(points)
+def _evidence(sight: Sight) -> None:
+    pairs = _looked_at(sight)
     chosen = bool(set(selected_points()) & set(pairs))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Evidence")
@@ -234,30 +268,7 @@ def _evidence(
                 f"Lowest- and highest-loss prompt of {md(pairs[0][0])}."
                 " Click points above to choose."
             )
-    evidence(key, pairs, points, prompts, choice)
-
-
-def _tabs(
-    key: estimates.Key,
-    choice: Choice,
-    points: pd.DataFrame,
-    prompts: pd.DataFrame,
-    tasks: list[str],
-    silent: str,
-) -> None:
-    shows, texts, between, trust = st.tabs(tabs.NAMES, key="tab", bind="query-params")
-    with shows:
-        if shows.open:
-            findings_tab(key, choice, silent)
-    with texts:
-        if texts.open:
-            tabs.prompts_tab(points, prompts, choice)
-    with between:
-        if between.open:
-            tabs.between_tab(key, choice, tasks)
-    with trust:
-        if trust.open:
-            tabs.trust_tab(key, choice)
+    evidence(sight, pairs)
 
 
 page()

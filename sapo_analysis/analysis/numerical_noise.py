@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import plain
-from sapo_analysis.analysis.impacts import trial_impacts
+from sapo_analysis.analysis.impacts import CurrentTest, trial_impacts
 from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.noise import noise_band
@@ -74,7 +74,9 @@ class NumericalNoise:
         return {key: plain(value) for key, value in asdict(self).items()}
 
 
-def repeat_differences(runs: Run | Sequence[Run]) -> pd.DataFrame:
+def repeat_differences(
+    runs: Run | Sequence[Run], current_test: CurrentTest = "training"
+) -> pd.DataFrame:
     """Repeat - main of every outcome: one row per (repeat, evaluated task).
 
     Columns are named as in the impacts table. A pair is taken within one run, so runs of other
@@ -84,12 +86,13 @@ def repeat_differences(runs: Run | Sequence[Run]) -> pd.DataFrame:
 
     Args:
         runs: One run, or several that may be joined.
+        current_test: As in `impacts`.
 
     Raises:
         RunError: a finished trial of a pair lacks a score.
     """
     several = as_runs(runs)
-    parts = [part for part in map(_differences, several) if len(part)]
+    parts = [part for run in several if len(part := _differences(run, current_test))]
     if not parts:
         return pd.DataFrame(columns=[*_NAMES, *_NUMBERS])
     table = pd.concat(parts, ignore_index=True)
@@ -132,13 +135,14 @@ def numerical_noise(
     return NumericalNoise(sd, d.size, sd / floor.sigma if floor and floor.sigma > 0 else NAN)
 
 
-def _differences(run: Run) -> pd.DataFrame:
+def _differences(run: Run, current_test: CurrentTest) -> pd.DataFrame:
     trials = run.table("trials")
     pairs = _pairs(trials[trials["status"] == "done"])
     if pairs.empty:
         return pd.DataFrame(columns=[*_NAMES, *_NUMBERS])
     paired = trials["trial_id"].isin([*pairs["trial_id"], *pairs["trial_id_main"]])
-    table = trial_impacts(run, trials[paired]).set_index([*_FINE_TUNE, "eval_task"])
+    table = trial_impacts(run, trials[paired], current_test=current_test)
+    table = table.set_index([*_FINE_TUNE, "eval_task"])
     repeats = table[table["purpose"] == "repeat"].copy()
     main = table.loc[table["purpose"] == "main", _NUMBERS]
     repeats[_NUMBERS] = repeats[_NUMBERS] - main.loc[repeats.index]

@@ -18,7 +18,7 @@ from sapo_analysis.analysis.correlation import (
     within_task_correlation,
 )
 from sapo_analysis.analysis.estimate import Z_95
-from sapo_analysis.analysis.impacts import n_diverged
+from sapo_analysis.analysis.impacts import CurrentTest, n_diverged
 from sapo_analysis.analysis.intervals import fisher_z
 from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.noise import noise_band
@@ -53,6 +53,7 @@ def trust(
     form: str = "score",
     x: str = "pre_update_loss",
     eval_task: str | None = None,
+    current_test: CurrentTest = "training",
 ) -> list[Check]:
     """The checks of one outcome.
 
@@ -65,6 +66,7 @@ def trust(
         form: The form that is looked at, `score` or `loss`.
         x: Column of the indicator.
         eval_task: Only this evaluated task.
+        current_test: As the table was made with.
 
     Raises:
         InputError: a column, role or task is unknown.
@@ -74,7 +76,7 @@ def trust(
     points = prompts_table(df, y, role, x, eval_task)
     return [
         _size(points),
-        _noise(several, df, points, y, role, eval_task),
+        _noise(repeat_differences(several, current_test), df, points, y, role, eval_task),
         _forms(df, score, loss, role, x, eval_task),
         _shape(df, y, role, x, eval_task),
         _one_prompt(points, x, y),
@@ -127,7 +129,7 @@ def _size(points: pd.DataFrame) -> Check:
 
 
 def _noise(
-    runs: list[Run],
+    differences: pd.DataFrame,
     df: pd.DataFrame,
     points: pd.DataFrame,
     y: str,
@@ -135,7 +137,7 @@ def _noise(
     eval_task: str | None,
 ) -> Check:
     band = noise_band(df, y, role, eval_task).pooled
-    rounding = numerical_noise(df, repeat_differences(runs), y, role, eval_task).in_words()
+    rounding = numerical_noise(df, differences, y, role, eval_task).in_words()
     rounding = f" Rounding alone: {rounding}."
     if band is None:
         text = "Under two noise seeds: whether prompts differ by more than seeds do is not known."

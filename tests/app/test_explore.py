@@ -103,7 +103,7 @@ def test_a_damaged_run_says_what_is_wrong_and_spares_the_others(monkeypatch, run
     app = explored(monkeypatch, runs, name)
     assert says in text_of(app)
     assert "Other runs are unaffected" in text_of(app)
-    app.selectbox(key="run").select(runs["many"].name).run()
+    app.multiselect(key="run").set_value([runs["many"].name]).run()
     assert "95 % for new tasks" in text_of(app)
 
 
@@ -135,7 +135,7 @@ def test_the_outcome_changes_axis_and_sentence(monkeypatch, runs):
 
 def test_every_widget_has_a_key_and_a_help(monkeypatch, runs):
     app = explored(monkeypatch, runs, "few")
-    widgets = [*app.selectbox, *app.button, *app.get("button_group")]
+    widgets = [*app.selectbox, *app.multiselect, *app.text_input, *app.button, *app.get("button_group")]
     assert len(widgets) >= 10
     for widget in widgets:
         assert widget.key, widget

@@ -1,0 +1,40 @@
+"""Cached figures: drawn once per choice, whatever is selected on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from sapo_analysis.app import estimates
+from sapo_analysis.app.data import Keys
+from sapo_analysis.app.state import Choice, Pair, Sight
+from sapo_analysis.figures import FigureSpec, impact_scatter
+from sapo_analysis.figures.scatter_layers import ringed
+
+
+def scatter(sight: Sight, selected: Sequence[Pair]) -> FigureSpec:
+    """The scatter of the page, with a ring around what is selected."""
+    return ringed(_scatter(sight.keys, sight.choice, sight.hollow), selected)
+
+
+@st.cache_resource(max_entries=24, show_spinner="Drawing …")
+def _scatter(keys: Keys, choice: Choice, hollow: bool) -> FigureSpec:
+    prompts = estimates.prompts(keys)
+    return impact_scatter(
+        estimates.points(keys, choice.asked),
+        outcome=choice.outcome.name,
+        form=choice.form,
+        x=choice.x,
+        view=choice.view,
+        eval_task=choice.eval_task,
+        prompts=prompts,
+        noise=estimates.noise(keys, choice.asked),
+        estimates=estimates.correlations(keys, choice.asked, choice.statistic).tasks,
+        color_by=choice.color_by,
+        highlight=choice.highlight,
+        hollow=hollow,
+        seeds=estimates.seeds(keys, choice.asked) if choice.by_seed else None,
+        only=choice.lets_through(prompts),
+        x_scale=choice.x_scale,
+    )
