@@ -297,15 +297,15 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("characters", "characters", "", "length of the inputs: median, shortest to longest"),
         Term("words", "words", "", "as characters, in words parted by white space"),
         Term("repeated", "repeated", "", "rows whose input stood before in the same split", "low"),
-        Term("shared", "in another split", "", "rows whose input stands in another split", "low"),
+        Term("shared", "shared", "", "rows whose input stands in another split", "low"),
         Term(
-            *("most_common", "always the same", "points"),
-            "score of always giving the split's most frequent answer, which is named",
+            *("most_common", "always one answer", "points"),
+            "score of always giving the most frequent answer, which is named",
         ),
         Term("target", "answer", "", "the text that answers an input"),
-        Term("train", "train", "share of rows", "training rows with this answer"),
-        Term("dev", "dev", "share of rows", "dev rows with this answer"),
-        Term("test", "test", "share of rows", "test rows with this answer"),
+        Term("train", "train", "% of rows", "training rows with this answer"),
+        Term("dev", "dev", "% of rows", "dev rows with this answer"),
+        Term("test", "test", "% of rows", "test rows with this answer"),
         Term("use", "use", "", "offer it to studies; without it the prompt is only kept here"),
         Term(
             *("equivalent", "equivalent", ""),
@@ -314,7 +314,7 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         ),
         Term(
             *("checks", "checks", ""),
-            "what to look at before using it: length, near-copies, other scripts, places to fill in",
+            "what to look at before using it: length, near-copies, other scripts, gaps to fill",
         ),
         Term("note", "note", "", "yours; no study reads it"),
         Term("place", "where", "", "line or entry of what was given"),
@@ -409,6 +409,49 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("stage", "stage", "", "how many tasks have been learned by then"),
         Term("chosen_loss", "loss", "nats/token", "of the chosen prompt at this state", "low"),
         Term("lowest_loss", "lowest", "nats/token", "of all candidates at this state", "low"),
+    ),
+    "Launching": (
+        Term(
+            *("role", "role", ""),
+            "what the study does with the task: current is learned with each prompt, past is"
+            " learned before, unseen and retained are only measured, off leaves it out",
+        ),
+        Term("position", "position", "", "when the task is learned, lowest first; empty: left out"),
+        Term(
+            *("base_score", "base score", "points"),
+            "score of the base model under the task's original prompt, from the card that came with"
+            " the model; empty: not known",
+            "high",
+        ),
+        Term("train_rows", "rows", "training examples", "what a study can train on"),
+        Term(
+            *("usable", "prompts", "paraphrases"),
+            "paraphrases that can be trained with, test-only ones and those marked as not"
+            " equivalent left out; yours are with them",
+        ),
+        Term("taken", "trained with", "prompts", "the original and the paraphrases of this study"),
+        Term(
+            *("n_words", "words", "words"),
+            "length of the prompts of this study, shortest to longest",
+        ),
+    ),
+    "Runs": (
+        Term("run", "run", "", "one execution of a study, by its name and eight hex digits"),
+        Term("state", "state", "", "where the run stands: queued, running, … done, or damaged"),
+        Term("progress", "progress", "", "finished trials ÷ planned ones; of a sequence, stages"),
+        Term("finished", "trials", "", "finished and planned trials; of a sequence, stages"),
+        Term("kind", "kind", "", "paraphrase study, sequence study, or imported results"),
+        Term("model", "model", "", "the base model that the study fine-tunes"),
+        Term("tasks", "tasks", "", "tasks that are learned; of a paraphrase study the current ones"),
+        Term("started", "started", "UTC", "when a worker first began on the run"),
+        Term("took", "took", "", "time that workers have spent on the run"),
+        Term("device", "device", "", "what it was begun on"),
+        Term("tags", "tags", "", "words of yours; they are beside the run, which stays as it is"),
+        Term("where", "folder", "", "shipped with the package, or the runs folder that it lies in"),
+        Term("remark", "remark", "", "why it stopped, or what is wrong with it"),
+        Term("key", "key", "", "a setting of the study, or a condition it was made under"),
+        Term("chains", "chains", "", "chains (an order under a seed) that have finished a stage"),
+        Term("stages_done", "stages", "", "finished stages of all these chains"),
     ),
 }
 """All terms, in the sections of the Method page."""
