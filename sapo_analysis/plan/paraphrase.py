@@ -42,7 +42,7 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
             more examples are asked for than a task has.
     """
     model = find_model(study.model)
-    legs = _legs(study)
+    legs = legs_of(study)
     names = [*study.past, *study.current, *study.unseen, *study.retained]
     tasks = {name: get_task(name, study.data_seed) for name in names}
     for task in tasks.values():
@@ -63,7 +63,7 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)
 
 
-def _legs(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:
+def legs_of(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:
     """(past tasks, current task) pairs; rotating, the tasks before it in the ring are its past."""
     if not study.rotate:
         return [(study.past, task) for task in study.current]

@@ -186,12 +186,20 @@ def _training_rows(study: SequenceStudy) -> int:
 
 def _check_candidates(study: SequenceStudy, prompts: dict[str, list[Prompt]]) -> None:
     choosing = [s for s in study.chosen_strategies if s.policy != "original"]
+    named = study.prompts if isinstance(study.prompts, tuple) else ()
     for name, candidates in prompts.items():
-        if choosing and len(candidates) < 2:
+        alone = candidates[0].prompt_id in named  # said in so many words, not left out by mistake
+        if choosing and len(candidates) < 2 and not alone:
             raise InputError(
                 f"Task {name!r} has no candidates beside the original prompt, and {choosing[0]} has"
-                " to choose. Raise `prompts`, name ids of this task, or add `own_prompts`."
+                " to choose. Raise `prompts`, name ids of this task, or add `own_prompts`; to have"
+                f" it learned with the original alone, name {candidates[0].prompt_id!r}."
             )
+    if choosing and all(len(candidates) < 2 for candidates in prompts.values()):
+        raise InputError(
+            f"Every task has its original prompt alone, and {choosing[0]} has to choose. Name"
+            " further prompt ids of at least one task, or leave strategies but `original` out."
+        )
 
 
 def _test_only(study: SequenceStudy, task: str, bank: Sequence[Prompt]) -> list[Prompt]:
