@@ -138,7 +138,7 @@ def _results(task: Task) -> None:
         height="content" if len(found) <= MOST_ROWS else MOST_ROWS * WRAPPED,
         alt="What was given, line by line, with what becomes of it and why.",
         column_config=columns(
-            shown.columns, widths={"check": 90, "place": 100, "text": 340, "reasons": 340}
+            shown.columns, widths={"check": 90, "place": 85, "text": 220, "reasons": 240}
         ),
     )
     _add(task, found)

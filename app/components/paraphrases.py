@@ -93,12 +93,12 @@ def _own_table(
     shown = pd.DataFrame(
         {
             "use": prompt.use,
-            "text": prompt.text,
-            "source": prompt.source,
-            "n_tokens": n,
-            "checks": _said(checker, prompt.text),
             "equivalent": prompt.equivalent,
+            "text": prompt.text,
+            "checks": _said(checker, prompt.text),
+            "n_tokens": n,
             "note": prompt.note,
+            "source": prompt.source,
         }
         for prompt, n in zip(own.prompts, _counted(model, own), strict=True)
     ).astype({"n_tokens": "Int64"})
@@ -115,7 +115,7 @@ def _own_table(
         column_config=columns(
             shown.columns,
             formats={"n_tokens": "%d"},
-            widths={"text": 280, "checks": 160, "note": 110},
+            widths={"text": 250, "checks": 130, "note": 100},
             checks=["use", "equivalent"],
         ),
     )
@@ -162,8 +162,8 @@ def _bank_table(
             "source": f"{prompt.source}, test-only" if prompt.test_only else prompt.source,
             "n_tokens": n,
             "frequency": prompt.frequency,
-            "checks": _said(checker, prompt.text),
             "equivalent": prompt.text not in marked,
+            "checks": _said(checker, prompt.text),
         }
         for prompt, n in zip(bank, tokens.counts(model, [p.text for p in bank]), strict=True)
     ).astype({"n_tokens": "Int64", "frequency": "Int64"})
@@ -173,14 +173,15 @@ def _bank_table(
         shown,
         hide_index=True,
         key=key,
-        height=390,
+        height=565,
+        row_height=WRAPPED,
         placeholder=MISSING,
         disabled=True if fixed else [name for name in shown.columns if name != "equivalent"],
         alt="The prompts that come with this task.",
         column_config=columns(
             shown.columns,
             formats={"n_tokens": "%d", "frequency": "%d"},
-            widths={"text": 400, "checks": 90},
+            widths={"text": 240},
             checks=["equivalent"],
         ),
     )
