@@ -12,13 +12,15 @@ TRAIN := .venv/.installed-train
 DEV := .venv/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app test check reproduce
+.PHONY: help demo app test check reproduce screenshots chromium
 
 help:
 	@echo "make demo    set up, run the embedded study, print its findings, open the app (SERVE=0: end instead)"
 	@echo "make app     set up and open the app over the shipped runs and ./runs"
 	@echo "make test    set up and run all tests"
 	@echo "make check   set up, then lint, formatting and types"
+	@echo "make screenshots"
+	@echo "             set up and photograph every page into screenshots/; SHOTS='explore live' takes some"
 	@echo "make reproduce RUN=id-or-folder"
 	@echo "             set up, make a run again and compare the two; fails if they differ"
 	@echo
@@ -33,14 +35,19 @@ app: $(TRAIN)
 	$(BIN)/sapo app --port $(PORT)
 
 # On two cores two processes with one thread each get a third more done than one with two threads.
-test: $(DEV)
+test: $(DEV) chromium
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+screenshots: $(DEV) chromium
+	$(BIN)/python -m tests.app.screenshots $(SHOTS)
+
+chromium:
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 		echo "Installing chromium for the browser tests"; \
 		apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null \
 			|| echo "*** chromium could not be installed: BROWSER TESTS WILL BE SKIPPED ***"; \
 	else echo "*** No chromium, and no root with apt-get to install it: BROWSER TESTS WILL BE SKIPPED ***"; fi
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -1,10 +1,7 @@
-from pathlib import Path
-
 import pytest
 
+from tests.app.browsing import MAIN as MAIN
 from tests.synthetic import Truth, write_run
-
-MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 
 
 @pytest.fixture(scope="session")

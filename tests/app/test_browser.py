@@ -1,26 +1,14 @@
 """One real browser: a click on a point changes the evidence and the address."""
 
 import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from urllib.parse import parse_qs, urlparse
-from urllib.request import urlopen
 
 import pytest
 
 from tests.analysis.sequences.test_metrics import noisy
-from tests.app.conftest import MAIN
+from tests.app.browsing import CHROMIUM, browser, page_of, served
 from tests.synthetic_sequence import write_sequence_run
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
@@ -31,38 +19,10 @@ pytestmark = [
 ]
 
 
-@contextmanager
-def served(folder):
-    """The address of an app over a folder with runs."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless=true"]
-    command += [f"--server.port={port}", "--server.address=127.0.0.1"]
-    env = {**os.environ, "SAPO_RUNS": str(folder)}
-    server = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    try:
-        _wait(port)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
 @pytest.fixture
 def address(runs):
-    with served(runs["few"].parent) as found:
-        yield f"{found}/?run={runs['few'].name}"
-
-
-def _wait(port):
-    for _ in range(240):
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError("Streamlit did not start within two minutes")
+    with served(runs["few"].parent) as server:
+        yield f"{server.address}/?run={runs['few'].name}"
 
 
 def _click_until_chosen(page, points):
@@ -84,12 +44,8 @@ def _click_until_chosen(page, points):
 
 
 def test_a_click_on_a_point_changes_the_evidence(address):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        page = browser.new_page(viewport={"width": 1366, "height": 1500})
-        page.set_default_timeout(300_000)
+    with browser() as opened:
+        page = page_of(opened, 1366)
         page.goto(address, wait_until="commit")
         page.get_by_text("Lowest- and highest-loss prompt").wait_for()
         points = page.locator(".st-key-scatter .scatterlayer path.point")
@@ -106,12 +62,9 @@ def test_a_click_on_a_point_changes_the_evidence(address):
         # The address alone brings the same evidence back.
         page.goto(page.url, wait_until="commit")
         evidence.first.wait_for()
-        browser.close()
 
 
 def test_the_sequences_page_draws_and_the_link_keeps_what_was_chosen(tmp_path):
-    from playwright.sync_api import sync_playwright
-
     for i, order in enumerate((["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]), start=1):
         write_sequence_run(
             tmp_path,
@@ -122,11 +75,9 @@ def test_the_sequences_page_draws_and_the_link_keeps_what_was_chosen(tmp_path):
             losses={"00": 1.5, "01": 1.0, "02": 4.0},
         )
     wanted = "&".join(f"runs=order-{i}-00000000" for i in (1, 2, 3))
-    with served(tmp_path) as found, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        page = browser.new_page(viewport={"width": 1366, "height": 1900})
-        page.set_default_timeout(300_000)
-        page.goto(f"{found}/sequences?{wanted}", wait_until="commit")
+    with served(tmp_path) as server, browser() as opened:
+        page = page_of(opened, 1366, 1900)
+        page.goto(f"{server.address}/sequences?{wanted}", wait_until="commit")
         page.get_by_text("95 % over 3 orders").first.wait_for()
         for chart in ("metrics", "race", "matrices", "choices"):
             page.locator(f".st-key-{chart} svg.main-svg").first.wait_for(state="attached")
@@ -135,4 +86,3 @@ def test_the_sequences_page_draws_and_the_link_keeps_what_was_chosen(tmp_path):
         page.wait_for_function("location.search.includes('kind=test-only')")
         page.get_by_role("tab", name="Contrasts").click()
         page.wait_for_function("location.search.includes('tab=Contrasts')")
-        browser.close()
