@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from sapo_analysis import model_files
@@ -13,7 +11,6 @@ from sapo_analysis.app.components.paraphrases import paraphrases_tab
 from sapo_analysis.app.components.task_data import data_tab
 from sapo_analysis.prompts import original
 
-LAUNCH = Path(__file__).with_name("launch.py")
 TABS = ["Data", "Instruction", "Paraphrases"]
 
 
@@ -27,14 +24,13 @@ def page() -> None:
             with st.container(width="stretch"):
                 task_list.heading(task)
             model = _model()
-            if LAUNCH.exists():
-                st.page_link(
-                    LAUNCH,
-                    label="Use these in a study",
-                    icon=":material/rocket_launch:",
-                    help="Opens Launch with this task and the prompts that are offered here.",
-                    query_params={task_list.TASK: task.name},
-                )
+            st.page_link(
+                "views/launch.py",
+                label="Use these in a study",
+                icon=":material/rocket_launch:",
+                help="Opens Launch with this task and the prompts that are offered here.",
+                query_params={task_list.TASK: task.name},
+            )
         data, instruction, paraphrases = st.tabs(TABS, key="tab", bind="query-params")
         with data:
             if data.open:

@@ -95,6 +95,12 @@ def test_the_list_has_every_task_by_family_and_the_address_names_one(monkeypatch
     assert "Use it as an unseen task. Shares its facts with add." in text_of(app)
 
 
+def test_the_way_to_a_study_takes_the_task_along(monkeypatch, tmp_path):
+    (link,) = tasks(monkeypatch, tmp_path, task="job").get("page_link")
+    assert link.proto.label == "Use these in a study"
+    assert (link.proto.page, link.proto.query_string) == ("launch", "task=job")
+
+
 def test_the_list_is_searched_by_any_word(monkeypatch, tmp_path):
     app = tasks(monkeypatch, tmp_path)
 
