@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
@@ -16,7 +18,7 @@ from sapo_analysis.app.state import Choice, Sight
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
-ACROSS = 3
+ACROSS = 2
 """Runs in a row."""
 
 
@@ -65,7 +67,7 @@ def beside(keys: Keys, choice: Choice) -> None:
                 "these_interval": _interval(found.these_tasks),
                 "new_interval": _interval(found.new_tasks),
                 "n": f"{found.new_tasks.n_tasks} × {found.new_tasks.n_prompts}",
-                "remark": analysis.no_verdict([run]),
+                "remark": analysis.no_verdict([run]) or None,
             }
         )
     names = ["run", "r", "these_interval", "new_interval", "n", "remark"]
@@ -78,6 +80,11 @@ def beside(keys: Keys, choice: Choice) -> None:
         alt="Correlation within tasks of each run.",
         column_config=columns(table, pinned="run", widths={"remark": "large"}),
     )
+    if sights:
+        st.caption(
+            "★ SAPO's pick (lowest loss) · ◇ original prompt · △ best in hindsight · grey: noise"
+            " band and slope, 95 %"
+        )
     for i in range(0, len(sights), ACROSS):
         for place, (run, sight, found) in zip(
             st.columns(ACROSS), sights[i : i + ACROSS], strict=False
@@ -85,7 +92,8 @@ def beside(keys: Keys, choice: Choice) -> None:
             with place, st.container(border=True):
                 st.markdown(f"**{md(run.run_id)}**")
                 st.caption(f"{header.made_with(run)} {md(analysis.sentence(found.these_tasks))}")
-                charts.still(pictures.scatter(sight, ()), f"beside-{run.run_id}")
+                spec = replace(pictures.scatter(sight, ()), legend=False)
+                charts.still(spec, f"beside-{run.run_id}")
                 st.button(
                     "Open alone",
                     key=f"alone-{run.run_id}",

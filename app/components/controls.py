@@ -40,7 +40,7 @@ ALL_TASKS = "all tasks"
 def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choice:
     """Draw the row and return what is chosen."""
     outcomes = [name for name, outcome in OUTCOMES.items() if outcome.role in facts.evaluated]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         labels = {name: OUTCOMES[name].label for name in outcomes}
         outcome = OUTCOMES[_segmented("Outcome", labels, "outcome", _OUTCOME)]
         form = _segmented("Form", FORMS, "form", _FORM)

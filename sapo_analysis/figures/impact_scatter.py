@@ -141,7 +141,7 @@ def impact_scatter(
     y_label = chosen.axis(form, int(points["n_eval_tasks"].max()), eval_task, sd)
     x_label = indicator_words(x)
     if view == "panels":
-        panels = _task_panels(parts, scene, noise, estimates, x_label, y_label, x_scale)
+        panels = _task_panels(parts, scene, noise, estimates, x_scale)
     elif view == "raw":
         panels = [_raw_panel(parts, scene, x_label, y_label, x_scale == "log")]
     else:
@@ -166,6 +166,8 @@ def impact_scatter(
         columns=columns,
         height=470 if view != "panels" else max(400, 90 + 260 * rows),
         aspect=0.62 if view != "panels" else 0.32 * rows + 0.1,
+        x_title=x_label if view == "panels" else "",
+        y_title=y_label if view == "panels" else "",
     )
     return ringed(spec, selected)
 
@@ -330,16 +332,13 @@ def _task_panels(
     scene: Scene,
     noise: NoiseBand | None,
     estimates: Sequence[Estimate],
-    x_label: str,
-    y_label: str,
     x_scale: str,
 ) -> list[Panel]:
     r = {estimate.task: estimate.value for estimate in estimates}
     facets = {facet.current_task: facet for facet in noise.facets} if noise is not None else {}
     panels = []
     tasks = sorted(parts.means["current_task"].unique())
-    columns = min(3, len(tasks))
-    for i, task in enumerate(map(str, tasks)):
+    for task in map(str, tasks):
         own = parts.of(task)
         dots, marked = own.shown()
         band = slope_band(own.means, scene.x, scene.y)
@@ -350,10 +349,8 @@ def _task_panels(
             layers += _slope(band.x, band.y, band.lower, band.upper, "slope, 95 %")
         layers += draw_points(dots, replace(scene, highlight=None), marked, listed=False)
         title = f"{task} · r = {signed(r[task])}" if task in r else f"{task} · r undefined"
-        first = i % columns == 0
         log = x_scale == "log" or (x_scale == "auto" and needs_log(own.means[scene.x]))
-        label = _on_log_scale(x_label) if log else x_label
-        panels.append(Panel(tuple(layers), label, y_label if first else "", title, x_log=log))
+        panels.append(Panel(tuple(layers), "log scale" if log else "", "", title, x_log=log))
     return panels
 
 
@@ -385,5 +382,5 @@ def _slope(
 
 
 def _on_log_scale(label: str) -> str:
-    """Short, as panels stand side by side: "loss (nats)" becomes "loss (nats, log)"."""
+    """`loss (nats)` becomes `loss (nats, log)`."""
     return f"{label[:-1]}, log)" if label.endswith(")") else f"{label} (log)"

@@ -77,6 +77,10 @@ def render(spec: FigureSpec, width: float) -> Figure:
             for layer in panel.layers:
                 DRAW[type(layer)](axes, layer)
             _axes(axes, panel)
+        if spec.x_title:
+            figure.supxlabel(text(spec.x_title), fontsize=8)
+        if spec.y_title:
+            figure.supylabel(text(spec.y_title), fontsize=8, multialignment="center")
         for axes in grid.flat[len(spec.panels) :]:
             axes.set_visible(False)
         if spec.legend:

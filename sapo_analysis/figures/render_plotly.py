@@ -50,6 +50,10 @@ SYMBOLS = {
 GL_FROM = 5_000
 """Points beyond which WebGL draws them: as SVG so many are slow to draw and to drag."""
 
+X_TITLE: dict[str, Any] = {"x": 0.5, "y": 0, "yanchor": "top", "yshift": -28}
+Y_TITLE: dict[str, Any] = {"x": 0, "y": 0.5, "xanchor": "right", "xshift": -26, "textangle": -90}
+"""Where the titles of all panels stand: beside the panels, in pixels."""
+
 GRID = "rgba(138,143,152,0.18)"
 
 
@@ -75,6 +79,11 @@ def render(spec: FigureSpec) -> go.Figure:
     titled = any(panel.title for panel in spec.panels)
     # Above the plot, where it covers no point, and above the panels' titles where there are any.
     legend_y = 1 + 34 / max(spec.height - 130, 100) if titled else 1.01
+    for title, place in ((spec.x_title, X_TITLE), (spec.y_title, Y_TITLE)):
+        if title:
+            figure.add_annotation(
+                text=text(title), xref="paper", yref="paper", showarrow=False, **place
+            )
     figure.update_layout(
         height=spec.height,
         showlegend=spec.legend,
@@ -85,7 +94,12 @@ def render(spec: FigureSpec) -> go.Figure:
             "x": 0,
             "font": {"size": 12},
         },
-        margin={"l": 10, "r": 14, "t": 34 if titled else 10, "b": 10},
+        margin={
+            "l": 62 if spec.y_title else 10,
+            "r": 14,
+            "t": 34 if titled else 10,
+            "b": 52 if spec.x_title else 10,
+        },
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         hoverlabel={"align": "left", "namelength": 0},
@@ -211,6 +225,9 @@ def _cells(layer: Cells) -> go.Heatmap:
         hovertext=[[text(t) for t in row] for row in layer.hover] if layer.hover else None,
         hoverinfo="text" if layer.hover else "skip",
         customdata=[[list(k) for k in row] for row in layer.keys] if layer.keys else None,
+        text=[[text(t) for t in row] for row in layer.texts],
+        texttemplate="%{text}",
+        textfont={"size": 11, "color": "#1F2328"},
         xgap=2,
         ygap=2,
     )
@@ -233,7 +250,8 @@ def _draw(
         return
     if isinstance(layer, Cells):
         figure.add_trace(_cells(layer), **place)
-        _cell_marks(figure, layer, place)
+        if (hatching := _hatching(layer)) is not None:
+            figure.add_trace(hatching, **place)
     elif isinstance(layer, Span):
         _span(figure, layer, place, listed)
     elif isinstance(layer, Note):
@@ -250,36 +268,20 @@ def _draw(
         figure.add_trace(TRACES[type(layer)](layer, listed), **place)
 
 
-def _cell_marks(figure: go.Figure, layer: Cells, place: dict[str, int]) -> None:
-    for i, (values, texts, faint) in enumerate(
-        zip(layer.values, layer.texts, layer.faint, strict=True)
-    ):
-        for j, (value, label, crossed) in enumerate(zip(values, texts, faint, strict=True)):
-            if not math.isnan(value):
-                figure.add_annotation(
-                    x=j,
-                    y=i,
-                    text=text(label),
-                    showarrow=False,
-                    font={"size": 11, "color": "#1F2328"},
-                    **place,
-                )
-            if crossed:
-                for k in (
-                    -0.46,
-                    0.0,
-                    0.46,
-                ):  # plotly cannot hatch a heat map cell; three strokes stand for it
-                    low, high = max(-0.46, k - 0.46), min(0.46, k + 0.46)
-                    figure.add_shape(
-                        type="line",
-                        x0=j + low,
-                        x1=j + high,
-                        y0=i + k - low,
-                        y1=i + k - high,
-                        line={"color": "rgba(80,80,80,0.45)", "width": 1},
-                        **place,
-                    )
+def _hatching(layer: Cells) -> go.Scatter | None:
+    """Three strokes through each faint cell, as plotly cannot hatch one: all in one trace."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for i, row in enumerate(layer.faint):
+        for j, crossed in enumerate(row):
+            for k in (-0.46, 0.0, 0.46) if crossed else ():
+                low, high = max(-0.46, k - 0.46), min(0.46, k + 0.46)
+                x += [j + low, j + high, None]
+                y += [i + k - low, i + k - high, None]
+    if not x:
+        return None
+    line = {"color": "rgba(80,80,80,0.45)", "width": 1}
+    return go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
 
 
 def _span(figure: go.Figure, layer: Span, place: dict[str, int], listed: set[str]) -> None:

@@ -90,6 +90,8 @@ def _layer(part: pd.DataFrame, scene: Scene, color: str, shape: str, label: str 
 Range = tuple[float, float]
 GAP = "\u00a0" * 5
 """Keeps a name clear of its arrow."""
+WIDE, TALL = 0.22, 0.05
+"""Room that the name of an arrow needs, as a share of the panel."""
 
 
 def clipped_points(
@@ -117,8 +119,7 @@ def clipped_points(
         }
     )
     layers = draw_points(points[inside], scene, marked)
-    # In a corner several points share one place: their names then share one line.
-    names: dict[tuple[float, float], list[str]] = {}
+    named: list[_Named] = []
     for position in points.index[~inside]:
         row = points.loc[position]
         at_x = min(max(row[scene.x], x_limits[0]), x_limits[1])
@@ -141,12 +142,42 @@ def clipped_points(
                 hover=(hover,),
             )
         )
-        names.setdefault((float(at_x), float(at_y)), []).append(str(row["prompt_id"]))
-    middle = points[scene.x].mean()
-    for (at_x, at_y), listed in names.items():
-        side = "right" if at_x > middle else "left"
-        layers.append(Note(at_x, at_y, f"{GAP}{', '.join(listed)}{GAP}", side))
-    return layers
+        named.append(_Named(float(at_x), float(at_y), arrow, str(row["prompt_id"])))
+    return layers + _names(named, frame, float(points[scene.x].mean()))
+
+
+@dataclass(frozen=True)
+class _Named:
+    """An arrow at the frame and the prompt it stands for."""
+
+    x: float
+    y: float
+    arrow: str
+    name: str
+
+
+def _names(arrows: list[_Named], frame: tuple[Range, Range], middle: float) -> list[Layer]:
+    """Names of arrows; of those too close to be read apart the first, and how many more."""
+    width, height = frame[0][1] - frame[0][0], frame[1][1] - frame[1][0]
+
+    def covers(a: _Named, b: _Named) -> bool:
+        starts = [one.x - (WIDE * width if one.x > middle else 0) for one in (a, b)]
+        return abs(starts[0] - starts[1]) < WIDE * width and abs(a.y - b.y) < TALL * height
+
+    groups: list[list[_Named]] = []
+    for one in sorted(arrows, key=lambda a: (a.arrow, a.x, a.y)):
+        near = next((group for group in groups if covers(group[0], one)), None)
+        if near is None:
+            groups.append([one])
+        else:
+            near.append(one)
+    notes: list[Layer] = []
+    for group in groups:
+        first, more = group[0], len(group) - 1
+        said = f"{first.name} +{more}" if more else first.name
+        side = "right" if first.x > middle else "left"
+        notes.append(Note(first.x, first.y, f"{GAP}{said}{GAP}", side))
+    return notes
 
 
 def _inset(frame: Range) -> Range:

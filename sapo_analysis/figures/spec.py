@@ -165,6 +165,8 @@ class FigureSpec:
     height: int = 430  # pixels on the screen
     aspect: float = 0.62  # height by width on paper
     legend: bool = True
+    x_title: str = ""  # of all panels together, which then have no labels of their own
+    y_title: str = ""
 
     def to_plotly(self) -> go.Figure:
         """The figure for the screen; transparent, so it follows the page's theme."""

@@ -278,3 +278,27 @@ def test_many_points_are_drawn_by_webgl_without_texts_and_more_are_thinned(df, m
     assert f"of {len(table)} dots drawn" in spec.alt
     assert not any("some words" in text for p in layers(spec, Points) for text in p.hover)
     assert "Scattergl" in {type(trace).__name__ for trace in spec.to_plotly().data}
+
+
+def test_names_of_far_points_do_not_cover_each_other():
+    panel = impact_scatter(open_shipped()).panels[0]
+    width, height = (high - low for low, high in (panel.x_range, panel.y_range))
+    notes = [layer for layer in panel.layers if isinstance(layer, Note)]
+    arrows = [p for p in panel.layers if isinstance(p, Points) and p.marker.startswith("arrow")]
+    said = [note.text.split("+") for note in notes]
+    assert sum(1 + int(words[1]) if words[1:] else 1 for words in said) == len(arrows)
+    for i, one in enumerate(notes):
+        for other in notes[:i]:
+            if one.anchor == other.anchor:
+                far = abs(one.x - other.x) > 0.15 * width, abs(one.y - other.y) > 0.04 * height
+                assert any(far), (one.text, other.text)
+
+
+def test_panels_share_their_titles(df):
+    spec = impact_scatter(df, view="panels")
+    assert "points lost, lower is better" in spec.y_title
+    assert "nats per token" in spec.x_title
+    assert {panel.y_label for panel in spec.panels} == {""}
+    shown = [a.text for a in spec.to_plotly().layout.annotations]
+    assert spec.x_title in shown
+    assert spec.to_matplotlib().get_supylabel().startswith("forgetting")
