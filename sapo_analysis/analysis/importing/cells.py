@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from sapo_analysis.analysis.importing.columns import FORMS, NUMBERS, REQUIRED, WHOLE, WORDING
-from sapo_analysis.analysis.importing.problems import Problems
+from sapo_analysis.analysis.importing.problems import Problems, short
 
 ROLES = ("current", "past", "unseen", "retained")
 PURPOSES = ("main", "noise")
@@ -37,8 +37,7 @@ def numeric_columns(table: pa.Table) -> set[str]:
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _texts(column: pa.ChunkedArray) -> pd.Series[str]:
@@ -73,7 +72,7 @@ def _as_numbers(name: str, column: pa.ChunkedArray, problems: Problems) -> pd.Se
         if wrong.any():
             value = texts[wrong].iloc[0]
             comma = ". Write decimals with a point" if re.fullmatch(r"[+-]?\d+,\d+", value) else ""
-            problems.add(f"Column {name} holds {_short(value)}, which is no number{comma}", wrong)
+            problems.add(f"Column {name} holds {short(value)}, which is no number{comma}", wrong)
         texts = texts.str.removeprefix("+").where(is_number)
         exact = pa.array(texts, pa.string(), from_pandas=True).cast(pa.float64())
         numbers = pd.Series(exact.to_pandas(), index=texts.index)
@@ -112,9 +111,11 @@ def _as_text(name: str, column: pa.ChunkedArray, problems: Problems) -> pd.Serie
     return texts
 
 
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]} …"
+def _of_what(row: pd.Series[Any]) -> str:
+    where = [row[name] for name in ("current_task", "prompt_id", "seed", "eval_task")]
+    if pd.isna(where).any():
+        return ""
+    return " (the first: {}, {}, seed {}, on {})".format(*where)
 
 
 def check_values(given: pd.DataFrame, problems: Problems) -> None:
@@ -126,18 +127,16 @@ def check_values(given: pd.DataFrame, problems: Problems) -> None:
         for name in needed:
             absent = given[name].isna()
             if absent.any():
-                where = given[absent].iloc[0]
                 problems.add(
                     f"Column {name} has no value, and a missing {form} never becomes a zero"
-                    f" (the first: {where['current_task']}, {where['prompt_id']}, seed"
-                    f" {where['seed']}, on {where['eval_task']})",
+                    f"{_of_what(given[absent].iloc[0])}",
                     absent,
                 )
     for name, allowed in (("role", ROLES), ("purpose", PURPOSES)):
         if name in given:
             wrong = given[name].notna() & ~given[name].isin(allowed)
             if wrong.any():
-                value = _short(given.loc[wrong, name].iloc[0])
+                value = short(given.loc[wrong, name].iloc[0])
                 problems.add(f"Column {name} holds {value}, not {' or '.join(allowed)}", wrong)
     for name in ("trial_id", "state_id", "purpose", "metric", "test_prompt"):
         if name in given:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from sapo_analysis.analysis.impacts import COLUMNS, HEADLINE_INDICATOR
-from sapo_analysis.analysis.importing.problems import Problems
+from sapo_analysis.analysis.importing.problems import Problems, short
 from sapo_analysis.analysis.quantities import QUANTITIES
 
 REQUIRED = ("current_task", "prompt_id", "seed", "eval_task", "role", HEADLINE_INDICATOR)
@@ -46,10 +46,12 @@ def check_columns(names: Sequence[str], numeric: set[str], problems: Problems) -
         problems: Gathers what is wrong with the others.
     """
     for name in dict.fromkeys(n for n in names if list(names).count(n) > 1):
-        problems.add(f"Column {name!r} is there twice. Leave one out")
+        problems.add(f"Column {short(name)} is there twice. Leave one out")
     for i, name in enumerate(names, 1):
         if not name.strip():
             problems.add(f"Column {i} has no name in the header")
+    if len(names) == 1:
+        problems.add("There is only one column. Part columns by commas, semicolons or tabs")
     missing = [name for name in REQUIRED if name not in names]
     for form, ends in FORMS.items():
         if f"{form}_change" not in names:
@@ -69,15 +71,17 @@ def check_columns(names: Sequence[str], numeric: set[str], problems: Problems) -
         hint = f" Did you mean {near[0]!r}?" if near else ""
         if name not in numeric:
             problems.add(
-                f"Unknown column {name!r}, which holds text.{hint} Further columns have to hold"
-                " numbers. Leave it out"
+                f"Unknown column {short(name)}, which does not hold numbers alone.{hint} Leave it"
+                " out"
             )
         elif slip and slip[0] not in names:
-            problems.add(f"Unknown column {name!r}.{hint} For an indicator choose another name")
+            problems.add(
+                f"Unknown column {short(name)}.{hint} For an indicator choose another name"
+            )
         elif not _INDICATOR.fullmatch(name) or name.lower() in _TAKEN:
             problems.add(
-                f"Column {name!r} cannot be an indicator by that name. Use letters, digits and _,"
-                f" at most 60, and none of: {', '.join(sorted(_TAKEN))}"
+                f"Column {short(name)} cannot be an indicator by that name. Use letters, digits and"
+                f" _, at most 60, and none of: {', '.join(sorted(_TAKEN))}"
             )
         else:
             further.append(name)

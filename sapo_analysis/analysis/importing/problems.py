@@ -10,6 +10,12 @@ from sapo_analysis.errors import InputError
 SHOWN_ROWS = 20
 
 
+def short(value: object) -> str:
+    """A value as text, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]} …"
+
+
 class Problems:
     """What is wrong with a table, gathered so that all of one kind is said at once."""
 

@@ -47,14 +47,17 @@ HEADERS = {
     ),
     "nearest known": (
         renamed(prompt_id="promt_id"),
-        r"Unknown column 'promt_id', which holds text\. Did you mean 'prompt_id'",
+        r"Unknown column 'promt_id', which does not hold numbers alone\. Did you mean 'prompt_id'",
     ),
     "case": (renamed(role="Role"), r"Unknown column 'Role'.* Did you mean 'role'"),
     "a slip in numbers": (
         lambda t: t.drop(columns="score_change").rename(columns={"score_after": "score_aftr"}),
         r"Unknown column 'score_aftr'\. Did you mean 'score_after'\? For an indicator choose",
     ),
-    "unknown text": (lambda t: t.assign(comment="fine"), r"Unknown column 'comment', which holds"),
+    "unknown text": (
+        lambda t: t.assign(comment="fine"),
+        r"Unknown column 'comment', which does not hold",
+    ),
     "an odd indicator": (lambda t: t.assign(**{"p(x)": 1.0}), r"'p\(x\)' cannot be an indicator"),
     "a taken name": (lambda t: t.assign(unit=1.0), r"Column 'unit' cannot be an indicator"),
     "source alone": (lambda t: t.assign(source="mine"), r"'source' needs 'prompt_text'"),
@@ -66,6 +69,10 @@ HEADERS = {
     "header only": (lambda t: t.head(0), r"has no rows below its header"),
 }
 CELLS = {
+    "a truth for a number": (
+        lambda t: t.assign(score_after=True),
+        r"score_after holds ('True', which is no number|bool, not numbers)",
+    ),
     "a missing score": (
         at([3, 5], "score_after", np.nan),
         r"Column score_after has no value, and a missing score never becomes a zero \(the first:"
@@ -190,9 +197,21 @@ def test_a_spoiled_table_is_refused_with_its_rows(table, tmp_path, name, kind):
         said = refusal(table.to_csv(index=False).encode(), tmp_path, file="mine.csv")
         assert said.startswith("'mine.csv' is not imported, nothing was written.\n  - ")
     else:
-        texts = table.columns[table.dtypes == object]
+        texts = table.columns[table.dtypes == "object"]
         said = refusal(table.astype(dict.fromkeys(texts, "str")), tmp_path)
     assert re.search(says.replace("Column 33", r"Column \d+"), said), said
+
+
+def test_a_delimiter_that_is_not_known(table, tmp_path):
+    said = refusal(table.to_csv(sep="|", index=False).encode(), tmp_path)
+    assert "only one column. Part columns by commas, semicolons or tabs" in said
+    assert max(map(len, said.splitlines())) < 300
+
+
+def test_a_blank_row(table, tmp_path):
+    lines = table.to_csv(index=False).splitlines()
+    said = refusal("\n".join([*lines[:3], "", *lines[3:]]).encode(), tmp_path)
+    assert "Column role has no value: row 4." in said and "nan" not in said
 
 
 def test_all_problems_of_a_kind_are_said_at_once(table, tmp_path):
