@@ -278,16 +278,16 @@ class _Maker:
                 rows["examples"].append({**row, "target": "yes" if example % 2 else "no"})
         rows["states"].append(_state(BASE_STATE, None, None, []))
         self._measure_state(rows, BASE_STATE)
-        rows["costs"] = [_cost("base", "evaluate")]
+        rows["costs"] = [cost("base", "evaluate")]
         return rows
 
     def _stage(self, parent: str, state: str, task: str, i: int, state_seed: int) -> Rows:
         rows: Rows = {"scores": [], "predictions": []}
         rows["states"] = [_state(state, parent, state_seed, list(self.study.past[: i + 1]))]
-        trial = _trial_row(f"past-{state}", parent, task, "original", state_seed, "past")
+        trial = trial_row(f"past-{state}", parent, task, "original", state_seed, "past")
         rows["trials"] = [{**trial, "result_state_id": state}]
         self._measure_state(rows, state)
-        rows["costs"] = [_cost(f"stage-{state}", "train")]
+        rows["costs"] = [cost(f"stage-{state}", "train")]
         return rows
 
     def _score(self, state: str, task: str) -> Rows:
@@ -318,15 +318,15 @@ class _Maker:
                 self._measure(
                     rows, state, None, task, prompt, 0, None, self._before(state, task) - i / 10
                 )
-        rows["costs"] = [_cost(f"score-{state}-{task}", "score")]
+        rows["costs"] = [cost(f"score-{state}-{task}", "score")]
         return rows
 
     def _trial(self, state: str, task: str, prompt: str, seed: int, purpose: str) -> Rows:
         repeat = purpose == "repeat"
         trial_id = f"t-{task}-{prompt}-{seed}{'-repeat' * repeat}"
         rows: Rows = {"scores": [], "predictions": [], "curves": []}
-        rows["trials"] = [_trial_row(trial_id, state, task, prompt, seed, purpose)]
-        rows["costs"] = [_cost(f"trial-{trial_id}", "train")]
+        rows["trials"] = [trial_row(trial_id, state, task, prompt, seed, purpose)]
+        rows["costs"] = [cost(f"trial-{trial_id}", "train")]
         if trial_id in self.diverged:
             rows["trials"][0]["status"] = "diverged"
             return rows
@@ -440,7 +440,7 @@ def _state(
     return {"state_id": state_id, "parent_id": parent, "state_seed": state_seed, "learned": learned}
 
 
-def _trial_row(
+def trial_row(
     trial_id: str, state: str, task: str, prompt: str, seed: int, purpose: str
 ) -> dict[str, Any]:
     return {
@@ -460,7 +460,7 @@ def _trial_row(
     }
 
 
-def _cost(group: str, phase: str) -> dict[str, Any]:
+def cost(group: str, phase: str) -> dict[str, Any]:
     amounts = {
         "seconds": 1.0,
         "examples": 100,

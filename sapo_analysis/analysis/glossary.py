@@ -451,6 +451,12 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("remark", "remark", "", "why it stopped, or what is wrong with it"),
         Term("key", "key", "", "a setting of the study, or a condition it was made under"),
         Term("chains", "chains", "", "chains (an order under a seed) that have finished a stage"),
+        Term(
+            *("over_original", "Δ AP to original", POINTS),
+            "AP so far − that of original with the same method, paired by order and seed, each pair"
+            " at the last stage that both have",
+            "high",
+        ),
         Term("stages_done", "stages", "", "finished stages of all these chains"),
     ),
 }

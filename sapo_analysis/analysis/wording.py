@@ -36,6 +36,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def about(seconds: float) -> str:
+    """A time to come, no finer than it is known: `8 s`, `3 min`, `2 h 5 min`."""
+    if seconds < 90:
+        return duration(seconds)
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
 def size(n_bytes: float) -> str:
     """Bytes in the largest decimal unit that keeps the number above one."""
     for unit in ("B", "kB", "MB"):

@@ -24,6 +24,7 @@ LOOKS = {
     "failed": (theme.VERMILION, "x", False),
 }
 """Colour, marker and whether hollow: a mark is known by its shape and letter too."""
+PURPOSES = ("main", "noise", "repeat")
 MOST_LETTERS = 120
 """Beyond, letters would cover each other; colour, shape and legend stay."""
 
@@ -47,7 +48,8 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
     own["row"] = own["task"] + seeds.where(of_main, " · " + own["purpose"])
     # Noise trials repeat few prompts under many seeds: they stand side by side.
     own["column"] = own["place"].where(of_main, own.groupby("row").cumcount()).astype(float)
-    own = own.sort_values(["task"], kind="stable")
+    own["order"] = own["purpose"].map(list(PURPOSES).index)
+    own = own.sort_values(["task", "order", "seed"], kind="stable")
     heights = {row: -float(i) for i, row in enumerate(dict.fromkeys(own["row"]))}
     size = 13.0 if own["column"].max() < 30 else 9.0
     counts = own["mark"].value_counts()
@@ -62,9 +64,9 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
             for column, row, mark in zip(own["column"], own["row"], own["mark"], strict=True)
         ]
     columns = int(own["column"].max()) + 1
-    main = own[of_main].drop_duplicates("column")
-    names = {float(r["column"]): str(r["prompt_id"]) for r in main.to_dict("records")}
-    alike = own[of_main].groupby("column")["prompt_id"].nunique().max() == 1
+    main = own[own["purpose"] == "main"]
+    names = dict(zip(main["column"], main["prompt_id"], strict=True))
+    alike = main.groupby("column")["prompt_id"].nunique().max() == 1
     ticks = (
         Ticks(tuple(names), tuple(names.values()))
         if alike and columns <= 8
@@ -83,7 +85,7 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
     return FigureSpec(
         name="trials_grid",
         panels=(panel,),
-        table=own.drop(columns=["row", "column"]),
+        table=own.drop(columns=["row", "column", "order"]),
         caption={"n_trials": len(own)},
         alt=f"{len(own)} trials: {said}.",
         height=130 + 25 * len(heights),

@@ -14,7 +14,7 @@ from sapo_analysis.analysis.sequences.metrics import interval_over, score_matrix
 
 COLUMNS = [
     *("strategy", "chains", "stages_done", "ap", "bwt", "fwt", "share"),
-    *("difference", "lower", "upper"),
+    *("over_original", "lower", "upper"),
 ]
 _CHAIN = ["order", "strategy", "seed"]
 Chains = dict[tuple[str, str, int], tuple[Floats, int]]
@@ -27,8 +27,8 @@ def standings(scores: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
     Columns: `chains` that have a stage; `stages_done` over all of them; `ap`: mean score on the
     tasks learned so far; `bwt` and `fwt` over the stages so far, nan where no stage has any yet;
     means over chains, on the examples that all stages share. `share`: of choosing in choosing and
-    training, by time. `difference`: `ap` − that of `original` with the same method, paired by order
-    and seed, each pair at the last stage that both have; `lower` and `upper` as in `contrasts`.
+    training, by time. `over_original`: `ap` − that of `original` with the same method, paired by
+    order and seed, each pair at the last stage that both have; `lower` and `upper` as in `contrasts`.
 
     Args:
         scores: as `sequence_scores` gives them.
@@ -70,9 +70,9 @@ def _metrics(matrix: Floats, n: int) -> dict[str, float]:
 def _difference(strategy: str, chains: Chains) -> dict[str, float]:
     rows = pd.DataFrame(_pairs(strategy, chains), columns=["order", "seed", "difference"])
     if rows.empty:
-        return {"difference": NAN, "lower": NAN, "upper": NAN}
+        return {"over_original": NAN, "lower": NAN, "upper": NAN}
     mean, lower, upper, _ = interval_over(rows, "difference")
-    return {"difference": mean, "lower": lower, "upper": upper}
+    return {"over_original": mean, "lower": lower, "upper": upper}
 
 
 def _pairs(strategy: str, chains: Chains) -> Iterator[tuple[str, int, float]]:

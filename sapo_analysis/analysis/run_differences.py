@@ -1,0 +1,49 @@
+"""What several runs do not have in common: of their studies and of how they were made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from sapo_analysis.spec import by_dotted_name
+from sapo_analysis.store import Run
+
+_OF_ONE_RUN = ("cost", "started", "sessions", "reused", "seeds", "noise_seeds")
+"""Keys of a provenance that differ between any two runs, or that the study says already."""
+NOT_THERE = "–"
+_LONGEST = 200
+
+
+def only_what_differs(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per setting or condition that is not the same in all runs, one column per run.
+
+    Columns: `key` (dotted; `made with` stands before what is not of the study) and each run's id;
+    `NOT_THERE` where a run does not have it. Long values are cut.
+
+    Args:
+        runs: at least one. A run that no worker has begun has no conditions yet.
+    """
+    found = {run.run_id: dict(_facts(run)) for run in runs}
+    keys = dict.fromkeys(key for facts in found.values() for key in facts)
+    rows = []
+    for key in keys:
+        values = {run_id: facts.get(key, NOT_THERE) for run_id, facts in found.items()}
+        if len(set(values.values())) > 1:
+            rows.append({"key": key, **values})
+    return pd.DataFrame(rows, columns=["key", *found])
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    for key, value in by_dotted_name(run.study.model_dump(mode="json")).items():
+        yield key, _text(value)
+    conditions = {k: v for k, v in run.provenance.items() if k not in _OF_ONE_RUN}
+    for key, value in by_dotted_name(conditions).items():
+        yield f"made with {key}", _text(value)
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
