@@ -90,10 +90,8 @@ def _orders(study: ParaphraseStudy) -> tuple[set[str], tuple[tuple[str, ...], ..
         turned = [_turned(ring, i - len(study.past)) for i in firsts]
         raced = {ring[i] for i in firsts}
         return raced, tuple(turned[:MOST_ORDERS])
-    if study.past:
-        current, last = study.current[:MOST_ORDERS], ()
-    else:
-        current, last = study.current, (*study.unseen, *study.retained)
+    current = study.current[:MOST_ORDERS] if study.past else study.current
+    last = () if study.past else (*study.unseen, *study.retained)
     orders = [
         (*study.past, *_turned(current, i), *last) for i in range(min(MOST_ORDERS, len(current)))
     ]
