@@ -22,15 +22,15 @@ def _card(name: str) -> DataCard:
 def data_tab(task: Task) -> None:
     """Sizes, lengths, balance and duplicates, then the rows of a split."""
     card = _card(task.name)
-    left, right = st.columns([5, 3], gap="medium")
+    st.markdown("**Splits**")
+    _splits(card)
+    left, right = st.columns(2, gap="medium")
     with left:
-        st.markdown("**Splits**")
-        _splits(card)
-    with right:
         st.markdown("**Answers**")
         _answers(card)
-    metric = md(task.metric.replace("_", " "))
-    st.markdown(f"**Metric: {metric}** (0 to 100). {md(DEFINITIONS[task.metric])}")
+    with right:
+        st.markdown(f"**Metric: {md(task.metric.replace('_', ' '))}** (0 to 100)")
+        st.markdown(md(DEFINITIONS[task.metric]))
     _rows(task)
 
 
@@ -82,7 +82,7 @@ def _answers(card: DataCard) -> None:
 
 def _rows(task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        split: Split = st.segmented_control(
+        chosen = st.segmented_control(
             "Rows of",
             SPLITS,
             default=None if "split" in st.session_state else "train",
@@ -91,6 +91,7 @@ def _rows(task: Task) -> None:
             help="train: what a fine-tune reads. dev: along training. test: what scores are of.",
             bind="query-params",
         )
+        split: Split = chosen or "train"
         last = task.sizes[split] - ROWS
         start = st.number_input(
             "from row",
