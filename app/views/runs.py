@@ -30,7 +30,8 @@ def page() -> None:
         st.warning(md(reason), icon=":material/sell:")
     runs = all_runs()
     if not runs:
-        header.empty([str(folder) for folder in folders])
+        st.markdown("No runs yet. Launch a study, import results, or copy a run folder in.")
+        st.caption("Looked in: " + ", ".join(md(str(folder)) for folder in folders))
     else:
         table = run_tables.rows(list(runs.values()), tags)
         shown = _filtered(table)

@@ -12,7 +12,16 @@ from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Panel, Points, Span, Ticks
+from sapo_analysis.figures.spec import (
+    FigureSpec,
+    Intervals,
+    Layer,
+    Note,
+    Panel,
+    Points,
+    Span,
+    Ticks,
+)
 
 Pair = tuple[Estimate, Estimate]
 """The mean over one run's tasks, with the interval for new tasks and with that for these tasks."""
@@ -48,7 +57,9 @@ def runs_forest(
                 layers.append(
                     Intervals((y + shift,), (e.lower,), (e.upper,), color, width, label=label)
                 )
-        if not math.isnan(new.value):
+        if math.isnan(new.value):
+            layers.append(Note(0.02, y, "no correlation: too few prompts so far"))
+        else:
             hollow = name in unfinished
             words = f"{name}\n{_words(new)}\n{_words(these)}\n{new.n_tasks} tasks"
             layers.append(

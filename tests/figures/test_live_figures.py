@@ -151,6 +151,15 @@ def test_a_row_per_run_with_both_intervals(df):
     assert not layers(runs_forest({"a": one}), Span)
 
 
+def test_a_run_without_a_correlation_keeps_its_row_and_says_so(df):
+    nothing = tuple(
+        dataclasses.replace(e, value=float("nan"), lower=float("nan")) for e in pair(df)
+    )
+    spec = runs_forest({"a": nothing, "b": pair(df)})
+    assert [note.text for note in layers(spec, Note)] == ["no correlation: too few prompts so far"]
+    assert spec.panels[0].y_ticks.labels == ("a", "b") and "a –" in spec.alt
+
+
 def test_only_means_over_one_runs_tasks_make_a_row(df):
     one = pair(df)
     per_task = task_correlations(df, x="pre_update_loss", y="forgetting", role="past")[0]
