@@ -22,7 +22,7 @@ Change = Callable[[str, int, str, str, str], float]
 
 
 def made_race(study_path: Path, **changes: Any) -> SequenceStudy:
-    """The race of a made-up run. Made-up ids name no task, so `prompts` are not as `race_of` says."""
+    """The race of a made-up run; the ids are not `race_of`'s, as made-up ones name no task."""
     run = open_run(study_path)
     made = race_of(run.paraphrase, run).model_dump(mode="json")
     return SequenceStudy.model_validate({**made, "prompts": 2, **changes})

@@ -7,6 +7,7 @@ from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
 from sapo_analysis.figures.live_choice import live_choice
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
+from sapo_analysis.figures.race_overlay import Race, with_race
 from sapo_analysis.figures.runs_forest import runs_forest
 from sapo_analysis.figures.spec import FigureSpec
 from sapo_analysis.figures.stage_matrix import stage_matrix
@@ -20,6 +21,7 @@ __all__ = [
     "OUTCOMES",
     "FigureSpec",
     "Outcome",
+    "Race",
     "candidate_strip",
     "choices_along",
     "impact_heatmap",
@@ -34,4 +36,5 @@ __all__ = [
     "task_forest",
     "training_curves",
     "trials_grid",
+    "with_race",
 ]
