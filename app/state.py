@@ -148,6 +148,12 @@ def check_link(name: str, allowed: Collection[str]) -> None:
             st.session_state[_IGNORED].append(f"{name}={value}")
 
 
+def not_offered(name: str) -> None:
+    """Note any value for a control that is not there, unless it was until just now."""
+    if name not in st.session_state:
+        check_link(name, ())
+
+
 def check_points(known: Collection[Pair]) -> None:
     """The same for the chosen prompts."""
     values = st.query_params.get_all(POINT)

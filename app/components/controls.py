@@ -11,7 +11,7 @@ from sapo_analysis.analysis.impacts import CurrentTest
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import Keys
-from sapo_analysis.app.state import Choice, check_link
+from sapo_analysis.app.state import Choice, check_link, not_offered
 from sapo_analysis.figures import OUTCOMES, Outcome
 from sapo_analysis.figures.outcomes import indicator_words
 
@@ -54,7 +54,7 @@ def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choic
                 test_prompt = _test_prompt(keys, outcome)
                 by_seed = _by_seed(facts)
             with right:
-                highlight = _highlight(facts) if len(facts.tasks) > 1 else None
+                highlight = _highlight(facts)
                 color_by = _color(prompts)
                 statistics = {name: name.capitalize() for name in ("pearson", "spearman")}
                 statistic = _segmented("Correlation", statistics, "statistic", _STATISTIC)
@@ -161,6 +161,7 @@ def _indicator(facts: estimates.Facts) -> str:
 def _eval_task(facts: estimates.Facts, outcome: Outcome) -> str | None:
     tasks = facts.evaluated[outcome.role]
     if outcome.role == "current" or len(tasks) < 2:
+        not_offered("eval_task")
         return None
     help = "The outcome is the unweighted mean over the role's tasks, or one of them."
     chosen = _select("Evaluated task", [EVERY, *tasks], str, "eval_task", help)
@@ -171,6 +172,7 @@ def _test_prompt(keys: Keys, outcome: Outcome) -> CurrentTest:
     """Other tasks are always tested with their original prompt."""
     known = estimates.test_prompts(keys) if outcome.role == "current" else ()
     if len(known) < 2:
+        not_offered("test_prompt")
         return "training"
     options = {name: TESTS[name] for name in known}
     help = "The prompt that the current task is tested with after the fine-tune."
@@ -180,11 +182,15 @@ def _test_prompt(keys: Keys, outcome: Outcome) -> CurrentTest:
 
 def _by_seed(facts: estimates.Facts) -> bool:
     if facts.n_seeds < 2:
+        not_offered("seeds")
         return False
     return _segmented("Seeds", SEEDS, "seeds", _SEEDS) == "each"
 
 
 def _highlight(facts: estimates.Facts) -> str | None:
+    if len(facts.tasks) < 2:
+        not_offered("task")
+        return None
     help = "Colours one task and greys the others; a click in the forest does the same."
     chosen = _select("Highlight task", [ALL_TASKS, *facts.tasks], str, "task", help)
     return None if chosen == ALL_TASKS else chosen
@@ -217,6 +223,7 @@ def _words() -> str:
 def _sources(prompts: pd.DataFrame) -> tuple[str, ...]:
     known = [str(source) for source in prompts["source"].dropna().unique()]
     if len(known) < 2:
+        not_offered("source")
         return ()
     check_link("source", known)
     chosen = st.pills(

@@ -20,6 +20,8 @@ from sapo_analysis.figures.spec import (
 )
 
 COLUMNS = ("task_i", "task_j", "r", "lower", "upper", "n_prompts", "n_current_tasks", "below_noise")
+MOST_NUMBERED = 12
+"""Tasks up to which every cell has its number written in it; of more a hover says it."""
 
 
 def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -> FigureSpec:
@@ -36,6 +38,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
     if table.empty:
         raise InputError("There is no pair of other tasks to compare. Add past or unseen tasks.")
     tasks = sorted(set(table["task_i"]) | set(table["task_j"]))
+    roomy = len(tasks) <= MOST_NUMBERED
     rows = {(row["task_i"], row["task_j"]): row for row in table.to_dict("records")}
 
     def cell(i: str, j: str) -> tuple[float, str, bool, str]:
@@ -62,7 +65,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         limit=1.0,
         unit="r over prompts",
         faint=tuple(tuple(c[2] for c in row) for row in grid),
-        texts=tuple(tuple(c[1] for c in row) for row in grid),
+        texts=tuple(tuple(c[1] if roomy else "" for c in row) for row in grid),
     )
     # A click on a heat map selects nothing, one on a point does: each cell carries an unseen one.
     known = [(i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if (a, b) in rows]
@@ -71,7 +74,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         y=tuple(float(i) for i, _ in known),
         color=theme.GREY,
         marker="square",
-        size=24.0,
+        size=24.0 if roomy else 16.0,
         opacity=0.0,
         keys=tuple((tasks[i], tasks[j]) for i, j in known),
         hover=tuple(grid[i][j][3] for i, j in known),
@@ -79,7 +82,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
     layers: list[Layer] = [layer, targets]
     if chosen is not None and chosen in rows:
         place = (float(tasks.index(chosen[1])),), (float(tasks.index(chosen[0])),)
-        layers.append(Points(*place, theme.VERMILION, "square", 34.0, True))
+        layers.append(Points(*place, theme.VERMILION, "square", 34.0 if roomy else 22.0, True))
     panel = Panel(
         layers=tuple(layers),
         x_label="",
@@ -95,7 +98,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         table=table,
         caption={"n_tasks": len(tasks), "n_prompts": int(table["n_prompts"].min())},
         alt=f"Heat map of the correlation of impacts between {len(tasks)} tasks.",
-        height=120 + 44 * len(tasks),
+        height=120 + (44 if roomy else 28) * len(tasks),
         aspect=0.85,
         legend=False,
     )

@@ -213,7 +213,7 @@ class _Parts:
 
 def _among(rows: pd.DataFrame, wanted: set[tuple[str, str]]) -> pd.DataFrame:
     keys = zip(rows["current_task"], rows["prompt_id"], strict=True)
-    return rows[[key in wanted for key in keys]]
+    return rows[np.array([key in wanted for key in keys], dtype=bool)]
 
 
 def _dots(points: pd.DataFrame, seeds: pd.DataFrame | None, scene: Scene) -> pd.DataFrame:

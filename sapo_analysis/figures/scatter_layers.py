@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.glossary import entry
@@ -189,7 +190,7 @@ def _inset(frame: Range) -> Range:
 def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
     layers: list[Layer] = []
     for mark, (shape, label, size, hollow) in MARKS.items():
-        part = points[[mark in marks for marks in points["_mark"]]]
+        part = points[np.array([mark in marks for marks in points["_mark"]], dtype=bool)]
         hollow = hollow or scene.hollow
         for color, rows in part.groupby(part["_group"].map(scene.groups), sort=True):
             layers.append(
