@@ -9,6 +9,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from sapo_analysis import jobs
+from sapo_analysis.app.components.sidebar import job_line
+from sapo_analysis.app.data import runs_folders
+
 HERE = Path(__file__).resolve().parent
 VIEWS = HERE / "views"
 
@@ -17,8 +21,16 @@ st.set_page_config(
     # A file of our own: for a named icon the browser would ask a server elsewhere.
     page_icon=HERE / "static" / "icon.png",
     layout="wide",
-    initial_sidebar_state="collapsed",
+    initial_sidebar_state="auto",
 )
+
+
+@st.cache_resource(show_spinner=False)
+def _set_going(folders: tuple[Path, ...]) -> None:
+    """Once per server: orphans are written down as interrupted, queues go on."""
+    jobs.set_going(folders)
+
+
 page = st.navigation(
     {
         "Results": [
@@ -36,6 +48,24 @@ page = st.navigation(
                 url_path="sequences",
             ),
         ],
+        "Work": [
+            st.Page(
+                VIEWS / "tasks.py",
+                title="Tasks & prompts",
+                icon=":material/edit_note:",
+                url_path="tasks",
+            ),
+            st.Page(
+                VIEWS / "launch.py",
+                title="Launch",
+                icon=":material/rocket_launch:",
+                url_path="launch",
+            ),
+            st.Page(
+                VIEWS / "live.py", title="Live", icon=":material/play_circle:", url_path="live"
+            ),
+            st.Page(VIEWS / "runs.py", title="Runs", icon=":material/table_rows:", url_path="runs"),
+        ],
         "Help": [
             st.Page(
                 VIEWS / "method.py", title="Method", icon=":material/function:", url_path="method"
@@ -43,4 +73,6 @@ page = st.navigation(
         ],
     }
 )
+_set_going(tuple(runs_folders()))
+job_line()
 page.run()

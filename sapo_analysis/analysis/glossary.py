@@ -410,6 +410,17 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("chosen_loss", "loss", "nats/token", "of the chosen prompt at this state", "low"),
         Term("lowest_loss", "lowest", "nats/token", "of all candidates at this state", "low"),
     ),
+    "Races over a study": (
+        Term("study_x", "loss in the study", TOKEN, "pre-update loss of this prompt's own point"),
+        Term("study_y", "in the study", "", "the outcome of this prompt's own point"),
+        Term(
+            *("parent", "parent state", ""),
+            "how near the state that the race learned the task from is to the study's: the same"
+            " weights, or the same tasks learned before by another fine-tune",
+        ),
+        Term("study_value", "study", "", "the key's value in the study on this page"),
+        Term("race_value", "that run", "", "the key's value in the sequence run"),
+    ),
     "Launching": (
         Term(
             *("role", "role", ""),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from sapo_analysis.analysis.estimate import CONFIDENCE
+from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95
 from sapo_analysis.errors import InputError
 
 MAX_TASKS = 1000
@@ -71,6 +72,47 @@ def smallest_detectable(sd: float, n_tasks: int, power: float = 0.8) -> float:
         return power_of(effect, sd, n_tasks) - power
 
     return float(brentq(missing, 0.0, sd * 100.0))
+
+
+def precision_of(n_prompts: Sequence[int]) -> float | None:
+    """How far the 95 % interval for these tasks reaches around a correlation of zero.
+
+    tanh(1.96 · √(Σ 1/(n - 3)) / k) over the k tasks that have four prompts or more. Other
+    correlations are known a little better; what seeds add to the spread is not in it.
+
+    Args:
+        n_prompts: Prompts of each current task, the original among them.
+
+    Returns:
+        The half-width as a correlation; None where no task has four prompts.
+    """
+    usable = [n for n in n_prompts if n > 3]
+    if not usable:
+        return None
+    return math.tanh(Z_95 * math.sqrt(sum(1 / (n - 3) for n in usable)) / len(usable))
+
+
+def detectable_correlation(n_tasks: int, n_prompts: Sequence[int], power: float = 0.8) -> float:
+    """The smallest mean correlation that a study of so many tasks tells from zero, at best.
+
+    At best: r differs between tasks by chance alone, with the errors 1/√(n - 3) that so many
+    prompts leave it. Where tasks do differ, it takes a larger one.
+
+    Args:
+        n_tasks: Current tasks, at least two.
+        n_prompts: Prompts of the tasks at hand, the original among them; their mean error is taken.
+        power: As in `tasks_needed`.
+
+    Raises:
+        InputError: no task has four prompts, or as `smallest_detectable`.
+    """
+    usable = [n for n in n_prompts if n > 3]
+    if not usable:
+        raise InputError(
+            f"n_prompts is {list(n_prompts)}; a task's correlation needs at least 4 prompts."
+        )
+    sd = math.sqrt(sum(1 / (n - 3) for n in usable) / len(usable))
+    return math.tanh(smallest_detectable(sd, n_tasks, power))
 
 
 def _check(sd: float, power: float) -> None:

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -95,28 +94,11 @@ def _engine() -> list[Finding]:
         ("device", True, f"{answer['device']}: {answer['why']}"),
         *(("gpu", True, gpu) for gpu in answer["gpus"]),
     ]
-    if not answer["cuda_build"] and (gpus := _gpus()):
-        rows.append(("gpu", False, f"{gpus[0]}: torch is a CPU build. {_mend(answer['torch'])}"))
+    rows += [
+        ("gpu", False, f"{gpu}: torch is a CPU build. {answer['mend']}")
+        for gpu in answer["unused_gpus"][:1]
+    ]
     return rows
-
-
-def _gpus() -> list[str]:
-    """GPUs that the driver lists, whatever torch was built for."""
-    driver = shutil.which("nvidia-smi")
-    if driver is None:
-        return []
-    try:
-        listed = subprocess.run([driver, "-L"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-
-
-def _mend(torch: str) -> str:
-    version = torch.partition("+")[0]
-    if sys.platform == "linux":
-        return f"Mend it with: {sys.executable} -m pip install --force-reinstall torch=={version}"
-    return f"Mend it with the command that pytorch.org names for torch {version} with CUDA."
 
 
 def _browser() -> Finding:

@@ -31,9 +31,9 @@ Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and a misspelt name is an error, not a default."""
+    """Base of all settings: frozen, numbers are finite, a misspelt name is no default but wrong."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class LoraSettings(Settings):

@@ -44,6 +44,7 @@ class Draft(BaseModel):
     """`from=RUN`, `race=RUN`; empty: a size."""
     extend: bool = False
     smaller: bool = False
+    engine: Literal["stacked", "plain"] = "stacked"
     changes: dict[str, Any] = {}
     saved: str = Field(default_factory=layout.now)
 

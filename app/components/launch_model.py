@@ -1,0 +1,105 @@
+"""Part 1 of the launch form: the model, and where it is trained."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from sapo_analysis import model_files
+from sapo_analysis.analysis.wording import size
+from sapo_analysis.app.asking import Reply, ask, forget
+from sapo_analysis.app.components.launch_form import Form
+from sapo_analysis.app.components.launch_parts import heading
+from sapo_analysis.app.components.text import md
+from sapo_analysis.errors import InputError
+
+DEVICES = {"auto": "Best there is", "cpu": "CPU", "cuda": "GPU"}
+PATIENCE_SECONDS = 120.0
+
+
+def model_part(made: Form, models: list[str]) -> None:
+    """Draw the part."""
+    heading("1", "Model", "model")
+    left, right = st.columns([1, 1], gap="large")
+    with left:
+        _model(made, models)
+    with right:
+        _device(made)
+
+
+def _model(made: Form, models: list[str]) -> None:
+    # One that is not known here is shown as it is: what the study asks for is not changed silently.
+    now = str(made.value("model"))
+    options = models if now in models else [now, *models]
+    chosen = st.selectbox(
+        "Model",
+        options,
+        key=made.show("model"),
+        format_func=lambda name: name if name in models else f"{name[:80]} (not known here)",
+        help="Shipped models and those found on this machine. Nothing is fetched. A folder is given"
+        " on the command line alone: `sapo run --set model=FOLDER`, or `sapo app --models-dir`.",
+    )
+    made.put("model", chosen)
+    if chosen in models:
+        st.caption(md(_about(str(chosen))))
+
+
+def _about(name: str) -> str:
+    try:
+        files = model_files.find_model(name)
+    except InputError as error:
+        return str(error)
+    layout = "chat template" if files.has_chat_template else "plain layout"
+    shown = f"{files.n_parameters:,} parameters · {size(files.n_bytes)} on disk · {layout}"
+    return shown + (" · never trained: a control" if files.weights == "random" else "")
+
+
+def _device(made: Form) -> None:
+    reply = ask("devices", {}, PATIENCE_SECONDS)
+    chosen = st.selectbox(
+        "Device",
+        list(DEVICES),
+        key=made.show("device"),
+        format_func=lambda name: _named(name, reply),
+        help="Where it is trained. One run at a time works on a device; the others wait.",
+    )
+    made.put("device", chosen)
+    if reply.is_pending:
+        st.caption(":material/hourglass_top: Asking torch which devices it can use …")
+    elif reply.answer is None:
+        st.warning(md(reply.error), icon=":material/error:")
+        st.button(
+            "Ask again",
+            key="ask-devices",
+            help="Ask torch once more.",
+            on_click=forget,
+            args=("devices", {}),
+        )
+    else:
+        for gpu in reply.answer["unused_gpus"][:1]:
+            st.warning(
+                f"{md(gpu)}: torch is a CPU build. {md(reply.answer['mend'])}",
+                icon=":material/memory_alt:",
+            )
+        if chosen == "cuda" and not reply.answer["gpus"]:
+            st.warning(
+                "torch sees no GPU here: the run would fail at its start. Choose another device.",
+                icon=":material/memory_alt:",
+            )
+
+
+def _named(name: str, reply: Reply) -> str:
+    if reply.answer is None:
+        return DEVICES[name]
+    gpus = [
+        f"GPU {i}, {gpu}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
+        for i, (gpu, (free, total)) in enumerate(
+            zip(reply.answer["gpus"], reply.answer["gpu_memory"], strict=True)
+        )
+    ]
+    cpu = f"CPU, {reply.answer['threads']} threads"
+    best = gpus[0] if gpus and reply.answer["device"] == "cuda" else cpu
+    return {
+        "auto": f"Best there is: {best}",
+        "cpu": cpu,
+        "cuda": gpus[0] if gpus else "GPU: none that torch can use",
+    }[name]

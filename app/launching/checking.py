@@ -1,0 +1,162 @@
+"""From a form's settings to the study, or to the problems that keep it from being one."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sapo_analysis.app.launching.start import Start, nested
+from sapo_analysis.errors import InputError
+from sapo_analysis.plan import AnyPlan, EngineName, plan_of
+from sapo_analysis.spec import AnyStudy, parse_study
+
+_PARTS = {
+    "model": "model",
+    "device": "model",
+    **dict.fromkeys(("past", "current", "unseen", "retained", "rotate", "orders"), "tasks"),
+    **dict.fromkeys(("prompts", "own_prompts", "strategies"), "prompts"),
+    "name": "plan",
+}
+_LINE = re.compile(r"^  ([a-z_]+(?:\.[^\s:]+)*): (.*)$")
+_BY_WORDS = (
+    (r"Unknown model|Model folder", "model"),
+    (r"Unknown task", "current"),
+    (r"^task .* is (both|twice)|at least one task beside|^order ", "current"),
+    (r"strateg(y|ies)", "strategies"),
+    (r"prompt|paraphrase|candidate", "prompts"),
+    (r"test examples", "evaluation.examples"),
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What keeps the form from being a study: the setting, and in words what to do about it."""
+
+    field: str
+    text: str
+
+    @property
+    def part(self) -> str:
+        """The part of the form that shows the setting."""
+        return _PARTS.get(self.field.split(".")[0], "advanced" if self.field else "plan")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a form comes to: a plan of its study, or problems."""
+
+    problems: tuple[Problem, ...]
+    plan: AnyPlan | None = None
+
+    @property
+    def study(self) -> AnyStudy | None:
+        """The study; none while there are problems."""
+        return self.plan.study if self.plan is not None else None
+
+
+def check(
+    start: Start,
+    changes: Mapping[str, Any],
+    engine: EngineName,
+    models: Collection[str],
+) -> Checked:
+    """The plan of what a form holds, with every name resolved, or all problems that can be seen.
+
+    Args:
+        start: What the form was opened with.
+        changes: Settings that differ from it.
+        engine: Which is to carry the plan out.
+        models: Names of the models that may be launched from a page.
+    """
+    data = nested({**start.settings, **changes})
+    problems = []
+    model = data.get("model")
+    if model not in models:
+        problems.append(
+            Problem(
+                "model",
+                f"{str(model)[:200]!r} is not among the models known here: {', '.join(models)}."
+                " A folder is launched from the command line alone: download the YAML and use"
+                " `sapo run`.",
+            )
+        )
+    try:
+        study = parse_study(data, "The form")
+    except InputError as error:
+        return Checked((*problems, *_problems(str(error), data)))
+    if problems:
+        return Checked(tuple(problems))
+    try:
+        return Checked((), plan_of(study, engine))
+    except InputError as error:
+        return Checked(tuple(_problems(str(error), data)))
+
+
+def _problems(text: str, data: Mapping[str, Any]) -> list[Problem]:
+    """The lines of a refusal, each with the setting that it is about."""
+    lines = [line for line in text.splitlines() if line.startswith("  ")]
+    found = []
+    for line in lines or [text.removeprefix("The form: ")]:
+        if named := _LINE.match(line):
+            found.append(Problem(*named.groups()))
+        else:
+            found.append(Problem(_field_in(line.strip(), data), line.strip()))
+    return found
+
+
+def _field_in(text: str, data: Mapping[str, Any]) -> str:
+    """The setting that a sentence without a place is about."""
+    known = {
+        *data,
+        *(f"{k}.{inner}" for k, v in data.items() if isinstance(v, dict) for inner in v),
+    }
+    first = text.split(" ", 1)[0].strip("`")
+    if first in known and first != "task":
+        return first
+    asked = re.search(r"(\d+) were asked for", text)
+    if asked and "train examples" in text:
+        n = int(asked.group(1))
+        sections = ("training", "scoring", "ewc")
+        return next((f"{s}.examples" for s in sections if _inside(data, s, n)), "training.examples")
+    rules = ((rule, field) for rule, field in _BY_WORDS if re.search(rule, text))
+    field = next((field for _, field in rules), "")
+    return "orders" if field == "current" and "orders" in data else field
+
+
+def _inside(data: Mapping[str, Any], section: str, examples: int) -> bool:
+    settings = data.get(section)
+    return isinstance(settings, dict) and settings.get("examples") == examples
+
+
+def same_study(one: AnyStudy, other: object) -> bool:
+    """Whether two studies do the same work, whatever they are called."""
+    return type(one) is type(other) and one == other.model_copy(  # type: ignore[attr-defined]
+        update={"name": one.name}
+    )
+
+
+def to_yaml(study: AnyStudy) -> str:
+    """The study as a spec file: `sapo run` of it is the same study."""
+    import yaml
+
+    data = study.model_dump(mode="json")
+    first = {key: data.pop(key) for key in ("kind", "name", "model")}
+    text: str = yaml.safe_dump(
+        {**first, **data}, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
+    return text
+
+
+def run_command(study: AnyStudy, engine: str, lender: str = "", mixed: bool = False) -> str:
+    """What runs the downloaded YAML in a terminal."""
+    command = ["sapo", "run", f"{study.name}.yaml"]
+    if engine != "stacked":
+        command += ["--engine", engine]
+    if lender:
+        command += ["--reuse", lender]
+    if mixed:
+        command.append("--allow-mixed")
+    return shlex.join(command)
