@@ -9,13 +9,18 @@ import streamlit as st
 from sapo_analysis.app import estimates
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice, Pair, Sight
-from sapo_analysis.figures import FigureSpec, impact_scatter
+from sapo_analysis.figures import FigureSpec, Race, impact_scatter, with_race
 from sapo_analysis.figures.scatter_layers import ringed
 
 
-def scatter(sight: Sight, selected: Sequence[Pair]) -> FigureSpec:
-    """The scatter of the page, with a ring around what is selected."""
-    return ringed(_scatter(sight.keys, sight.choice, sight.hollow), selected)
+def scatter(sight: Sight, selected: Sequence[Pair], race: Race | None = None) -> FigureSpec:
+    """The scatter of the page, a race over it, and a ring around what is selected."""
+    spec = _scatter(sight.keys, sight.choice, sight.hollow)
+    if race is not None:
+        points = estimates.points(sight.keys, sight.choice.asked)
+        view, only = sight.choice.view, sight.shown
+        spec = with_race(spec, race, points, view=view, only=only, prompts=sight.prompts)
+    return ringed(spec, selected)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Drawing …")

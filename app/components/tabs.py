@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
+import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.columns import columns
+from sapo_analysis.app.components.compare import NAME as RACE_TAB
+from sapo_analysis.app.components.compare import compare_tab
 from sapo_analysis.app.components.findings import findings_tab
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import Pair, Sight, check_link, select_points, selected_points
@@ -113,7 +117,7 @@ def between_tab(sight: Sight) -> None:
         )
     with right:
         if open_pair:
-            _pair(sight, pair, current)
+            _pair(sight, pair, current, table)
         else:
             st.info(
                 "Click a cell, or choose two tasks, to see the prompts behind it.",
@@ -127,7 +131,7 @@ def _other(label: str, options: list[str], key: str, help: str) -> str:
     return chosen if chosen in options else NO_TASK
 
 
-def _pair(sight: Sight, pair: Pair, current: str | None) -> None:
+def _pair(sight: Sight, pair: Pair, current: str | None, known: pd.DataFrame) -> None:
     """The scatter behind one cell; what is selected there is shown in the evidence."""
     form = sight.choice.form
     try:
@@ -136,6 +140,11 @@ def _pair(sight: Sight, pair: Pair, current: str | None) -> None:
     except InputError as error:
         st.info(md(str(error)))
         return
+    for row in known[(known["task_i"] == pair[0]) & (known["task_j"] == pair[1])].itertuples():
+        st.markdown(
+            f"**{md(pair[0])} and {md(pair[1])}**: r = {signed(row.r)} (95 % for these tasks:"
+            f" {signed(row.lower)} to {signed(row.upper)})"
+        )
     charts.scatter(spec, "pair")
     st.caption("A point per prompt. Select some to see them in the evidence above.")
 
@@ -156,6 +165,7 @@ TABS: dict[str, Callable[[Sight], None]] = {
     "Prompts": prompts_tab,
     "Between tasks": between_tab,
     "Can I trust it?": trust_tab,
+    RACE_TAB: compare_tab,
 }
 """What each tab draws, in order; only the open one is drawn."""
 

@@ -14,6 +14,7 @@ from sapo_analysis.analysis.scatter import extremes
 from sapo_analysis.app import estimates, pictures
 from sapo_analysis.app.components import cards, charts, header
 from sapo_analysis.app.components.beside import beside, differing
+from sapo_analysis.app.components.compare import over, strip
 from sapo_analysis.app.components.controls import changed, controls
 from sapo_analysis.app.components.empty import empty
 from sapo_analysis.app.components.evidence import evidence
@@ -216,9 +217,9 @@ def _looked_at(sight: Sight) -> list[Pair]:
 
 
 def _charts(sight: Sight, found: estimates.Correlations, actions: DeltaGenerator) -> None:
-    choice = sight.choice
+    choice, race = sight.choice, over(sight)
     try:
-        spec = pictures.scatter(sight, _looked_at(sight))
+        spec = pictures.scatter(sight, _looked_at(sight), race.race)
     except InputError as error:  # a scale or a colour that these values do not have
         st.info(md(str(error)))
         return
@@ -235,6 +236,7 @@ def _charts(sight: Sight, found: estimates.Correlations, actions: DeltaGenerator
                 f"One trial: noise floor σ {noise.pooled.sigma:.2g}"
                 f" · rounding alone: {md(rounding)}"
             )
+        strip(sight, race)
     with right:
         if not found.tasks:
             st.info("No task has four prompts that differ: no correlation can be given.")
