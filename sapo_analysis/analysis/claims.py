@@ -29,8 +29,9 @@ from sapo_analysis.analysis.intervals import (
 )
 from sapo_analysis.analysis.permutation import two_sided_p
 from sapo_analysis.analysis.power import tasks_needed
-from sapo_analysis.analysis.prompt_means import cells_of, check_columns, prompt_means
+from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
 from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.selection import check_columns
 from sapo_analysis.store import Run
 
 CLAIMS: dict[str, str] = {
@@ -178,7 +179,7 @@ def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int)
         return mean_pair_correlations(df, form)
     outcome, role = CLAIM_OUTCOMES[claim]
     y = in_form(outcome, form)
-    points = points_of(prompt_means(df, y, role=role, x=x), x, y, "current_task", "pearson")
+    points = points_of(prompt_means(df, y, role=role, x=x), "pearson")
     null = None
     if points.tasks and m:
         null = np.mean([t.null_z(m, seed, i) for i, t in enumerate(points.tasks)], axis=0)
@@ -197,14 +198,11 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
     result = "score_after" if form == "score" else "loss_after"
     impact = prompt_means(df, in_form("impact", form), x=None, any_role=True, rescale=False)
     in_task = prompt_means(df, result, x=None, role="current", rescale=False)
-    impact_name = in_form("impact", form)
 
     def statistic(name: str) -> tuple[float, float, int] | str:
-        left = impact.table[impact.table["current_task"] == name].set_index("prompt_id")[
-            impact_name
-        ]
-        right = in_task.table[in_task.table["current_task"] == name].set_index("prompt_id")[result]
-        both = pd.concat([left, right], axis=1, join="inner").to_numpy(dtype=float)
+        own = [means.tasks[name] for means in (impact, in_task)]
+        series = [pd.Series(means.y, means.prompts) for means in own]
+        both = pd.concat(series, axis=1, join="inner").to_numpy(dtype=float)
         if len(both) < MIN_PROMPTS:
             return f"{len(both)} prompts, at least {MIN_PROMPTS} are needed"
         spread, in_task_spread = both.std(axis=0, ddof=1)
@@ -214,10 +212,9 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
             return f"the mean impact ({form}) is the same for every prompt"
         return math.log(spread / in_task_spread), math.sqrt(1 / (len(both) - 1)), len(both)
 
-    names = sorted(set(impact.table["current_task"]) & set(in_task.table["current_task"]))
-    n_seeds = (
-        int(min(impact.table["n_seeds"].min(), in_task.table["n_seeds"].min())) if names else 0
-    )
+    names = sorted(impact.tasks.keys() & in_task.tasks.keys())
+    all_means = (*impact.tasks.values(), *in_task.tasks.values())
+    n_seeds = min(means.n_seeds for means in all_means) if names else 0
     return _collect(names, statistic, n_seeds, {**impact.excluded, **in_task.excluded})
 
 
@@ -229,7 +226,7 @@ def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
     cells = cells_of(df, in_form("impact", form), any_role=True)
 
     def statistic(name: str) -> tuple[float, float, int] | str:
-        table = cells.tasks[name].y.to_numpy(dtype=float)
+        table = cells.tasks[name].y.T
         n = len(table)
         if n < MIN_PROMPTS:
             return f"{n} prompts, at least {MIN_PROMPTS} are needed"

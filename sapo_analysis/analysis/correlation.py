@@ -251,7 +251,7 @@ def _points(
 ) -> Points:
     check_settings(statistic, n_permutations, seed)
     means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
-    return points_of(means, x, y, task, statistic, min_prompts)
+    return points_of(means, statistic, min_prompts)
 
 
 def check_settings(statistic: str, n_permutations: int, seed: int) -> None:
@@ -267,26 +267,20 @@ def check_settings(statistic: str, n_permutations: int, seed: int) -> None:
             raise InputError(f"{name} is {number!r}; it must be a whole number of at least 0.")
 
 
-def points_of(
-    means: PromptMeans,
-    x: str,
-    y: str,
-    task: str,
-    statistic: Statistic,
-    min_prompts: int = MIN_PROMPTS,
-) -> Points:
+def points_of(means: PromptMeans, statistic: Statistic, min_prompts: int = MIN_PROMPTS) -> Points:
     """The points of each task that a correlation can be made of."""
     usable, excluded = [], dict(means.excluded)
-    for name, part in means.table.groupby(task, sort=True):
-        xs, ys = part[x].to_numpy(dtype=float), part[y].to_numpy(dtype=float)
-        if len(part) < min_prompts:
-            excluded[str(name)] = f"{len(part)} prompts, at least {min_prompts} are needed"
+    _, x, y = means.columns
+    for name, own in means.tasks.items():
+        xs, ys = own.x, own.y
+        if len(xs) < min_prompts:
+            excluded[name] = f"{len(xs)} prompts, at least {min_prompts} are needed"
         elif min_prompts > 1 and (constant(xs) or constant(ys)):
-            excluded[str(name)] = f"{x if constant(xs) else y} is the same for every prompt"
+            excluded[name] = f"{x if constant(xs) else y} is the same for every prompt"
         else:
             if statistic == "spearman":
                 xs, ys = ranks(xs), ranks(ys)
-            usable.append(TaskPoints(str(name), xs, ys, int(part["n_seeds"].iloc[0]), statistic))
+            usable.append(TaskPoints(name, xs, ys, own.n_seeds, statistic))
     return Points(usable, excluded, means.role, means.incomplete)
 
 
@@ -348,11 +342,11 @@ def disattenuated(
     noise = spread = 0.0
     for name, cells in seed_cells(df, estimate.y, means, role=estimate.role, task=task).items():
         component = two_way(cells)
-        part = means.table[means.table[task] == name]
-        if component is None or len(part) < MIN_PROMPTS:
+        values = means.tasks[name].y
+        if component is None or len(values) < MIN_PROMPTS:
             continue
         noise += component.sigma**2 / component.n_seeds
-        spread += float(part[estimate.y].var(ddof=1))
+        spread += float(values.var(ddof=1))
     reliability = 1 - noise / spread if spread > 0 else NAN
     if not reliability > 0:
         return NAN, NAN

@@ -10,9 +10,10 @@ import pandas as pd
 
 from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.estimate import Z_95, Form, check_form
-from sapo_analysis.analysis.intervals import NAN, differs, fisher_z, perfect_limit
-from sapo_analysis.analysis.prompt_means import cells_of, select
+from sapo_analysis.analysis.intervals import NAN, Floats, differs, fisher_z, perfect_limit
+from sapo_analysis.analysis.prompt_means import TaskCells, cells_of
 from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.selection import select
 from sapo_analysis.analysis.variance import Component, same_prompt, two_way
 from sapo_analysis.errors import InputError, unknown
 
@@ -116,14 +117,14 @@ def impact_pairs(
         pd.DataFrame(
             {
                 "current_task": current,
-                "prompt_id": cell.y.index,
-                "impact_i": cell.y[task_i].to_numpy(),
-                "impact_j": cell.y[task_j].to_numpy(),
+                "prompt_id": cell.prompts,
+                "impact_i": cell.y[list(cell.eval_tasks).index(task_i)],
+                "impact_j": cell.y[list(cell.eval_tasks).index(task_j)],
                 "n_seeds": cell.n_seeds,
             }
         )
         for current, cell in cells_of(df, in_form("impact", form), any_role=True).tasks.items()
-        if {task_i, task_j} <= set(cell.y.columns)
+        if {task_i, task_j} <= set(cell.eval_tasks)
     ]
     if not parts:
         return pd.DataFrame(columns=PAIR_COLUMNS)
@@ -134,26 +135,38 @@ def _pairs(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], list[_Pair]]:
     pairs: dict[tuple[str, str], list[_Pair]] = {}
     noise = _noise(df, impact)
     for current, cell in cells_of(df, impact, any_role=True).tasks.items():
-        n = len(cell.y)
-        spread = cell.y.var(ddof=1)
-        below = {
-            t: _below(spread[t], n, noise.get((current, t)), cell.n_seeds) for t in cell.y.columns
-        }
-        for i, j in itertools.combinations(sorted(cell.y.columns), 2):
+        n = len(cell.prompts)
+        spread = _variance(cell.y)
+        below = [
+            _below(variance, n, noise.get((current, name)), cell.n_seeds)
+            for name, variance in zip(cell.eval_tasks, spread, strict=True)
+        ]
+        z = _pair_z(cell)
+        for i, j in itertools.combinations(range(len(cell.eval_tasks)), 2):
             flags = [flag for flag in (below[i], below[j]) if flag is not None]
-            pairs.setdefault((i, j), []).append(
-                _Pair(_z(cell.y[i], cell.y[j]), n, any(flags) if flags else None)
+            pair = str(cell.eval_tasks[i]), str(cell.eval_tasks[j])
+            pairs.setdefault(pair, []).append(
+                _Pair(float(z[i, j]), n, any(flags) if flags else None)
             )
     return pairs
 
 
-def _z(a: pd.Series[float], b: pd.Series[float]) -> float:
+def _variance(y: Floats) -> Floats:
+    """Of each row; nan where there is but one value."""
+    return y.var(axis=1, ddof=1) if y.shape[1] > 1 else np.full(len(y), NAN)
+
+
+def _pair_z(cell: TaskCells) -> Floats:
+    """Fisher's z of every pair of evaluated tasks; nan where one differs in too few prompts."""
+    n = len(cell.prompts)
+    found = np.full((len(cell.y), len(cell.y)), NAN)
+    if n < MIN_PROMPTS:
+        return found
     # One prompt that moves both tasks alone would make r = ±1.
-    if len(a) < MIN_PROMPTS or not all(
-        differs(np.asarray(v, np.float64), at_least=2) for v in (a, b)
-    ):
-        return NAN
-    return float(fisher_z(np.corrcoef(a, b)[0, 1], perfect_limit(len(a))))
+    usable = np.flatnonzero([differs(values, at_least=2) for values in cell.y])
+    if len(usable) > 1:
+        found[np.ix_(usable, usable)] = fisher_z(np.corrcoef(cell.y[usable]), perfect_limit(n))
+    return found
 
 
 def _noise(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], Component]:
@@ -161,12 +174,12 @@ def _noise(df: pd.DataFrame, impact: str) -> dict[tuple[str, str], Component]:
     found: dict[tuple[str, str], Component] = {}
     if "purpose" not in df or not (df["purpose"] == "noise").any():
         return found
-    rows = select(df, impact, any_role=True, purpose="noise")
-    for (current, other), part in rows.groupby(["task", "eval_task"]):
-        cells = part.pivot(index="prompt_id", columns="seed", values="y")
-        component = two_way(cells) or same_prompt(cells)
-        if component is not None:
-            found[str(current), str(other)] = component
+    for current, grid in select(df, impact, any_role=True, purpose="noise").by_task():
+        for i, other in enumerate(grid.eval_tasks):
+            cells = pd.DataFrame(grid.y[:, :, i])
+            component = two_way(cells) or same_prompt(cells)
+            if component is not None:
+                found[current, str(other)] = component
     return found
 
 

@@ -93,7 +93,7 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
         `misses` as `training_check`.
     """
     main = df[df["purpose"] == "main"]
-    points = prompt_means(df, y, role=role, rescale=False).table
+    points = prompt_means(df, y, role=role, rescale=False).tasks
     estimates = task_correlations(df, y=y, role=role, n_permutations=0)
     effects = prompt_effects(df, y, role=role).set_index("current_task")
     training = training_check(df).set_index("current_task")
@@ -111,7 +111,7 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
                 "lower": e.lower,
                 "upper": e.upper,
                 "holds": bool(predicted * e.value > 0) if not math.isnan(e.value) else None,
-                "mean": points.loc[points["current_task"] == e.task, y].mean(),
+                "mean": float(points[e.task].y.mean()),
                 **{
                     name: effect[name]
                     for name in ("sigma_prompt", "sigma_seed", "ratio", "ratio_lower")

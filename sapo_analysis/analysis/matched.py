@@ -186,7 +186,7 @@ class Matched:
 
         def points(df: pd.DataFrame) -> Points:
             means = prompt_means(df, y, role=role, x=x, eval_task=eval_task)
-            return points_of(means, x, y, "current_task", statistic)
+            return points_of(means, statistic)
 
         def estimate(found: Points, scope: Scope, where: str) -> Estimate:
             what = f"{where}: {statistic} r"

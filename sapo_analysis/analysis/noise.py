@@ -103,7 +103,7 @@ def noise_band(
         InputError: as `prompts_table`.
     """
     means = prompt_means(df, y, role=role, x=None, eval_task=eval_task, task=task)
-    unit = str(means.table["unit"].iloc[0]) if len(means.table) else ""
+    unit = means.unit if means.tasks else ""
     if "purpose" not in df or not (df["purpose"] == "noise").any():
         return NoiseBand(y, means.role, unit, (), None)
     cells = seed_cells(df, y, means, role=role, purpose="noise", eval_task=eval_task, task=task)
@@ -112,11 +112,9 @@ def noise_band(
         component = two_way(table) or same_prompt(table)
         if component is None:
             continue
-        points = means.table[means.table[task] == name]
+        points = means.tasks[name]
         components.append(component)
-        facets.append(
-            _facet(name, float(points[y].mean()), component, int(points["n_seeds"].iloc[0]))
-        )
+        facets.append(_facet(name, float(points.y.mean()), component, points.n_seeds))
     return NoiseBand(y, means.role, unit, tuple(facets), _pooled(facets, components))
 
 

@@ -22,8 +22,9 @@ from sapo_analysis.analysis.correlation import (
 from sapo_analysis.analysis.estimate import Estimate, Scope, check_scope
 from sapo_analysis.analysis.intervals import Floats, fisher_z, perfect_limit
 from sapo_analysis.analysis.permutation import shuffled
-from sapo_analysis.analysis.prompt_means import check_columns, prompt_means, without_value
+from sapo_analysis.analysis.prompt_means import PromptMeans, prompt_means, without_value
 from sapo_analysis.analysis.quantities import QUANTITIES
+from sapo_analysis.analysis.selection import check_columns
 from sapo_analysis.errors import InputError
 
 IN_TASK = {"in_task_score": "score_after", "in_task_loss": "loss_after"}
@@ -93,15 +94,13 @@ def partial_correlation(
 
 @dataclass(frozen=True)
 class HeldFixed:
-    """Values of x, y and the controls per current task and prompt; what was left out and why."""
+    """Points of x and y, and of each control and y, all over the same rows.
 
-    table: pd.DataFrame
-    x: str
-    y: str
-    controls: tuple[str, ...]
-    task: str
-    role: str | None
-    excluded: dict[str, str]
+    `incomplete` names the prompts left out for lack of a value.
+    """
+
+    of_x: PromptMeans
+    of_controls: dict[str, PromptMeans]
     incomplete: str
 
     @classmethod
@@ -125,38 +124,40 @@ class HeldFixed:
             name: prompt_means(df, y, role=role, x=name, eval_task=eval_task, task=task)
             for name in (x, *controls)
         }
-        # All are averages over the same rows, so their tables name the same prompts in one order.
-        table = found[x].table.assign(**{name: found[name].table[name] for name in controls})
-        own = found[x]
-        return cls(table, x, y, tuple(controls), task, own.role, own.excluded, incomplete)
+        return cls(found.pop(x), found, incomplete)
 
     def estimate(
         self, scope: Scope, statistic: Statistic, n_permutations: int, seed: int
     ) -> Estimate:
         """The partial correlation over tasks."""
         points = self._points(statistic)
-        what = f"partial {statistic} r given {', '.join(self.controls)}"
-        if results := [name for name in self.controls if name in _RESULTS]:
+        _, x, y = self.of_x.columns
+        what = f"partial {statistic} r given {', '.join(self.of_controls)}"
+        if results := [name for name in self.of_controls if name in _RESULTS]:
             what = f"descriptive, as {', '.join(results)} came out of training: {what}"
         name = f"partial_{statistic}"
-        return over_tasks(points, self.x, self.y, scope, name, what, n_permutations, seed)
+        return over_tasks(points, str(x), y, scope, name, what, n_permutations, seed)
 
     def _points(self, statistic: Statistic) -> Points:
-        usable, excluded = [], dict(self.excluded)
-        for name, part in self.table.groupby(self.task, sort=True):
-            columns = (self.x, self.y, *self.controls)
-            values = {c: part[c].to_numpy(dtype=float) for c in columns}
+        usable, excluded = [], dict(self.of_x.excluded)
+        controls = list(self.of_controls)
+        _, x, y = self.of_x.columns
+        assert x is not None
+        for name, means in self.of_x.tasks.items():
+            values = {x: means.x, y: means.y}
+            # Averages over the same rows: they are of the same prompts in one order.
+            values |= {c: own.tasks[name].x for c, own in self.of_controls.items()}
             if statistic == "spearman":
                 values = {c: ranks(own) for c, own in values.items()}
-            reason = _unusable(values, self.x, self.y, self.controls)
+            reason = _unusable(values, x, y, controls)
             if reason:
-                excluded[str(name)] = reason
+                excluded[name] = reason
                 continue
-            basis = _basis([values[c] for c in self.controls])
-            n_seeds = int(part["n_seeds"].iloc[0])
-            x, y = values[self.x], values[self.y]
-            usable.append(PartialPoints(str(name), x, y, n_seeds, statistic, basis))
-        return Points(usable, excluded, self.role, self.incomplete)
+            basis = _basis([values[c] for c in controls])
+            usable.append(
+                PartialPoints(name, values[x], values[y], means.n_seeds, statistic, basis)
+            )
+        return Points(usable, excluded, self.of_x.role, self.incomplete)
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,10 @@ def _with_prompts(df: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
 
 def _known(df: pd.DataFrame, columns: list[str], y: str, task: str) -> tuple[pd.DataFrame, str]:
     """Rows with a value of every column, and which prompts have none (for `method`)."""
-    known = df[df[columns].notna().all(axis=1)]
+    complete = df[columns].notna().all(axis=1)
+    if complete.all():
+        return df, ""
+    known = df[complete]
     incomplete = without_value(df, columns, y, task)
     asked = known if "purpose" not in known else known[known["purpose"] == "main"]
     if incomplete and not asked[y].notna().any():

@@ -22,7 +22,7 @@ import pandas as pd
 from sapo_analysis.analysis.estimate import CONFIDENCE
 from sapo_analysis.analysis.intervals import NAN, differs
 from sapo_analysis.analysis.prompt_means import prompt_means
-from sapo_analysis.analysis.variance import rounding_of, seed_cells
+from sapo_analysis.analysis.variance import rounding_of, seed_cells, shared_cells
 
 COLUMNS = (
     "current_task",
@@ -67,23 +67,21 @@ def prompt_effects(
         InputError: a column, role or task is unknown, or several roles have values.
     """
     means = prompt_means(df, y, role=role, x=None, eval_task=eval_task, task=task)
-    unit_of_task = dict(zip(means.table[task], means.table["unit"], strict=True))
     cells = seed_cells(df, y, means, role=means.role, eval_task=eval_task, task=task)
     rows = [
-        {"current_task": name, **_components(table), "unit": unit_of_task[name]}
+        {"current_task": name, **_components(table), "unit": means.unit}
         for name, table in cells.items()
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _components(cells: pd.DataFrame) -> dict[str, float]:
-    cells = cells.dropna(axis="index", how="all").dropna(axis="columns")
-    n_prompts, n_seeds = cells.shape
+    values = shared_cells(cells)
+    n_prompts, n_seeds = values.shape
     if n_prompts < 2 or n_seeds < 2:
         return {**dict.fromkeys(COLUMNS[1:8], NAN), "n_prompts": n_prompts, "n_seeds": n_seeds}
     from scipy.stats import chi2, f
 
-    values = cells.to_numpy(dtype=float)
     df_p, df_e = n_prompts - 1, (n_prompts - 1) * (n_seeds - 1)
     residual = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
     ss_p = n_seeds * float(np.sum((values.mean(1) - values.mean()) ** 2))

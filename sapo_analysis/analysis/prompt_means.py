@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.intervals import Floats
 from sapo_analysis.analysis.quantities import SCORE_UNIT, unit_of
-from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.analysis.selection import Bools, Grid, Names, asked_for, select
 
 SD_UNIT = "standard deviations over prompts"
 
@@ -17,12 +20,14 @@ SD_UNIT = "standard deviations over prompts"
 class TaskCells:
     """Seed-averaged values of one current task.
 
-    `y` is prompts x evaluated tasks, `x` one value per prompt; both are means over the `n_seeds`
-    seeds that all prompts share.
+    `y` is evaluated tasks x prompts, `x` one value per prompt; both are means over the `n_seeds`
+    seeds that all prompts share. Tasks and prompts are in order of name.
     """
 
-    x: pd.Series[float]
-    y: pd.DataFrame
+    prompts: Names
+    eval_tasks: Names
+    x: Floats
+    y: Floats
     n_seeds: int
 
 
@@ -37,22 +42,66 @@ class Cells:
 
 
 @dataclass(frozen=True)
+class TaskMeans:
+    """The points of one current task: x and y by prompt, in order of name.
+
+    `weights` has the factor of each evaluated task's value, whose mean y is.
+    """
+
+    prompts: Names
+    x: Floats
+    y: Floats
+    n_seeds: int
+    weights: dict[str, float]
+
+
+@dataclass(frozen=True)
 class PromptMeans:
-    """`table` as `prompts_table`, and what it does not hold.
+    """The points of every usable current task, and what is not among them.
 
     Attributes:
-        table: The points.
-        weights: The factor of each evaluated task's value.
+        tasks: The points by current task, in order of name.
+        columns: What the table calls the current task, x and y; x None where none was asked for.
+        unit: Unit of y.
         excluded: Current tasks left out, and why.
         role: Role of the evaluated tasks; None where there are several or none.
         incomplete: Prompts left out for lack of a value of x, as `without_value` words it.
     """
 
-    table: pd.DataFrame
-    weights: dict[str, pd.Series[float]]
+    tasks: dict[str, TaskMeans]
+    columns: tuple[str, str | None, str]
+    unit: str
     excluded: dict[str, str]
     role: str | None
     incomplete: str = ""
+
+    @property
+    def weights(self) -> dict[str, pd.Series[float]]:
+        """The factor of each evaluated task's value, by current task."""
+        return {name: pd.Series(own.weights) for name, own in self.tasks.items()}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The points as `prompts_table`."""
+        task, x, y = self.columns
+        names = list(dict.fromkeys((task, "prompt_id", *([x] if x else []), y, *_ABOUT)))
+        if not self.tasks:
+            return pd.DataFrame(columns=names)
+        means = self.tasks.values()
+        n = [len(own.prompts) for own in means]
+        columns = {
+            task: np.repeat(np.array(list(self.tasks), dtype=object), n),
+            "prompt_id": np.concatenate([own.prompts for own in means]),
+            **({x: np.concatenate([own.x for own in means])} if x else {}),
+            y: np.concatenate([own.y for own in means]),
+            "n_seeds": np.repeat([own.n_seeds for own in means], n),
+            "n_eval_tasks": np.repeat([len(own.weights) for own in means], n),
+            "unit": self.unit,
+        }
+        return pd.DataFrame(columns)[names]
+
+
+_ABOUT = ("n_seeds", "n_eval_tasks", "unit")
 
 
 def prompts_table(
@@ -118,26 +167,33 @@ def seeds_table(
         InputError: as there.
     """
     means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
-    columns = [task, "prompt_id", "seed", x, y, "n_seeds", "n_eval_tasks", "unit"]
-    columns = list(dict.fromkeys(columns))
-    if means.table.empty:
+    columns = list(dict.fromkeys((task, "prompt_id", "seed", x, y, *_ABOUT)))
+    parts = [
+        pd.DataFrame(_each_seed(name, grid, means)).assign(unit=means.unit)
+        for name, grid in select(df, y, role=role, x=x, eval_task=eval_task, task=task).by_task()
+        if name in means.tasks
+    ]
+    if not parts:
         return pd.DataFrame(columns=columns)
-    rows = select(df, y, role=role, x=x, eval_task=eval_task, task=task)
-    weights = pd.concat(means.weights, names=["task", "eval_task"]).rename("weight")
-    rows = rows.merge(weights.reset_index(), on=["task", "eval_task"])
-    rows["y"] = rows["y"] * rows["weight"]
-    found = rows.groupby(["task", "prompt_id", "seed"], sort=True).agg(
-        x=("x", "mean"), y=("y", "mean"), n_eval_tasks=("y", "size")
-    )
-    found = found.reset_index()
-    sizes = {name: len(weight) for name, weight in means.weights.items()}
-    found = found[found["n_eval_tasks"] == found["task"].map(sizes)]
-    n_prompts = means.table.groupby(task).size()
-    complete = found.groupby(["task", "seed"])["prompt_id"].transform("size")
-    found = found[complete == found["task"].map(n_prompts)]
-    found = found.assign(n_seeds=1, unit=str(means.table["unit"].iloc[0]))
-    found[task], found[x], found[y] = found["task"], found["x"], found["y"]
-    return found[columns].reset_index(drop=True)
+    return pd.concat(parts, ignore_index=True)[columns]
+
+
+def _each_seed(name: str, grid: Grid, means: PromptMeans) -> dict[str, Any]:
+    """The columns of `seeds_table` for one current task, prompt by prompt."""
+    weights = means.tasks[name].weights
+    y = over_eval_tasks(grid, grid.y, weights)
+    x = over_eval_tasks(grid, grid.x, dict.fromkeys(weights, 1.0))
+    shared = ~np.isnan(y).any(axis=0)
+    task, x_name, y_name = means.columns
+    return {
+        task: name,
+        "prompt_id": np.repeat(grid.prompts, shared.sum()),
+        "seed": np.tile(grid.seeds[shared], len(grid.prompts)),
+        str(x_name): x[:, shared].ravel(),
+        y_name: y[:, shared].ravel(),
+        "n_seeds": 1,
+        "n_eval_tasks": len(weights),
+    }
 
 
 def prompt_means(
@@ -154,52 +210,70 @@ def prompt_means(
     """`prompts_table`, its weights and what it left out; `any_role` averages over all roles."""
     cells = cells_of(df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role)
     scaled = rescale and cells.mixed_metrics and unit_of(y) in (SCORE_UNIT, "")
-    excluded, weights, parts = dict(cells.excluded), {}, []
+    excluded, tasks = dict(cells.excluded), {}
     for name, cell in cells.tasks.items():
-        weight = pd.Series(1.0, index=cell.y.columns)
-        if scaled:
-            spread = cell.y.std(ddof=1)
-            weight = 1 / spread[spread > 0]
-        if weight.empty:
+        spread = _spread(cell.y) if scaled else np.ones(len(cell.y))
+        used = spread > 0
+        if not used.any():
             excluded[name] = "no evaluated task differs between prompts"
             continue
-        weights[name] = weight
-        part = pd.DataFrame({task: name, "prompt_id": cell.y.index})
-        if x is not None:
-            part[x] = cell.x.to_numpy()
-        part[y] = (cell.y[weight.index] * weight).mean(axis=1).to_numpy()
-        part["n_seeds"], part["n_eval_tasks"] = cell.n_seeds, len(weight)
-        part["unit"] = SD_UNIT if scaled else unit_of(y)
-        parts.append(part)
-    columns = [
-        task,
-        "prompt_id",
-        *([x] if x is not None else []),
-        y,
-        "n_seeds",
-        "n_eval_tasks",
-        "unit",
-    ]
-    columns = list(dict.fromkeys(columns))
-    table = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-    ours = df if role is None else df[df["role"] == role]
-    if eval_task is not None:
-        ours = ours[ours["eval_task"] == eval_task]
-    incomplete = without_value(ours, [x], y, task) if x is not None else ""
-    return PromptMeans(table, weights, excluded, cells.role, incomplete)
+        factors = 1 / spread[used]
+        weights = dict(zip(cell.eval_tasks[used], map(float, factors), strict=True))
+        means = (cell.y[used] * factors[:, np.newaxis]).mean(axis=0)
+        tasks[name] = TaskMeans(cell.prompts, cell.x, means, cell.n_seeds, weights)
+    unit = SD_UNIT if scaled else unit_of(y)
+    incomplete = ""
+    if x is not None:
+        incomplete = without_value(df, [x], y, task, role, eval_task)
+    return PromptMeans(tasks, (task, x, y), unit, excluded, cells.role, incomplete)
 
 
-def without_value(df: pd.DataFrame, columns: list[str], y: str, task: str) -> str:
+def _spread(y: Floats) -> Floats:
+    """Standard deviation of each row; 0 where there is but one value."""
+    return y.std(axis=1, ddof=1) if y.shape[1] > 1 else np.zeros(len(y))
+
+
+def over_eval_tasks(grid: Grid, values: Floats, weights: dict[str, float]) -> Floats:
+    """Prompts x seeds: the mean of weighted values over the evaluated tasks that have a weight.
+
+    nan where a cell lacks one of them: it would be a mean of something else.
+    """
+    places = {name: i for i, name in enumerate(grid.eval_tasks)}
+    if not weights.keys() <= places.keys():
+        return np.full(values.shape[:2], np.nan)
+    own = values[:, :, [places[name] for name in weights]]
+    means: Floats = (own * np.array(list(weights.values()))).mean(axis=2)
+    return means
+
+
+def without_value(
+    df: pd.DataFrame,
+    columns: list[str],
+    y: str,
+    task: str,
+    role: str | None = None,
+    eval_task: str | None = None,
+) -> str:
     """How many prompts of each task have y but nowhere all columns beside it, in words; "" if none.
 
     A prompt that lacks them at some seeds is not among these: those seeds are left out for all.
+
+    Args:
+        df: As `prompts_table`.
+        columns: What a prompt should have.
+        y: Column of the outcome.
+        task: Column that names the current task.
+        role: Only evaluated tasks of this role.
+        eval_task: Only this evaluated task.
     """
-    rows = df[df[y].notna()]
-    if "purpose" in df:
-        rows = rows[rows["purpose"] == "main"]
+    known = np.logical_and.reduce([df[name].notna().to_numpy() for name in columns])
+    if known.all():
+        return ""
+    looked_at = asked_for(df, role, eval_task) & df[y].notna().to_numpy()
+    rows = df.loc[looked_at, [name for name in (task, "prompt_id") if name in df]]
     prompts = rows["prompt_id"] if "prompt_id" in rows else pd.Series(rows.index, rows.index)
-    known = rows[columns].notna().all(axis=1).groupby([rows[task], prompts]).any()
-    missing = known[~known].groupby(level=0).size()
+    has_all = pd.Series(known[looked_at], rows.index).groupby([rows[task], prompts]).any()
+    missing = has_all[~has_all].groupby(level=0).size()
     if missing.empty:
         return ""
     counts = ", ".join(f"{n} of {name}" for name, n in missing.items())
@@ -215,152 +289,29 @@ def cells_of(
     eval_task: str | None = None,
     task: str = "current_task",
     any_role: bool = False,
-    purpose: str = "main",
 ) -> Cells:
     """Seed-averaged values per current task, prompt and evaluated task, over shared cells."""
-    rows = select(
-        df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role, purpose=purpose
-    )
+    rows = select(df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=any_role)
     tasks: dict[str, TaskCells] = {}
     excluded: dict[str, str] = {}
-    for name, part in rows.groupby("task", sort=True):
-        cell = _averaged(part)
+    for name, grid in rows.by_task():
+        cell = _over_seeds(grid)
         if cell is None:
-            excluded[str(name)] = "no seed and evaluated task that all prompts share"
+            excluded[name] = "no seed and evaluated task that all prompts share"
         else:
-            tasks[str(name)] = cell
-    metrics = rows.groupby("task")["metric"].nunique()
-    chosen = role if any_role or role is not None else _only_role(rows)
-    return Cells(tasks, excluded, bool((metrics > 1).any()), chosen)
+            tasks[name] = cell
+    return Cells(tasks, excluded, rows.mixed_metrics, rows.role)
 
 
-def _averaged(part: pd.DataFrame) -> TaskCells | None:
-    """One current task; a plain array, as a pivot costs a hundred times more."""
-    prompt, prompts = pd.factorize(part["prompt_id"], sort=True)
-    seed, seeds = pd.factorize(part["seed"])
-    evaluated, names = pd.factorize(part["eval_task"], sort=True)
-    y = np.full((len(prompts), len(seeds), len(names)), np.nan)
-    x = y.copy()
-    y[prompt, seed, evaluated], x[prompt, seed, evaluated] = part["y"], part["x"]
-    shared = ~np.isnan(y).any(axis=0)
-    used = shared.any(axis=1)
-    kept = shared[used].all(axis=0)
+def _over_seeds(grid: Grid) -> TaskCells | None:
+    """The mean over the seeds that all prompts share, of the evaluated tasks known at all these."""
+    shared: Bools = np.logical_and.reduce(~np.isnan(grid.y), axis=0)
+    used: Bools = np.logical_or.reduce(shared, axis=1)
+    kept: Bools = np.logical_and.reduce(shared[used], axis=0)
     if not used.any() or not kept.any():
         return None
-    y, x = y[:, used][:, :, kept], x[:, used][:, :, kept]
-    index = pd.Index(prompts, name="prompt_id")
-    table = pd.DataFrame(y.mean(axis=1), index=index, columns=list(names[kept]))
-    return TaskCells(pd.Series(x.mean(axis=(1, 2)), index=index), table, int(used.sum()))
-
-
-def select(
-    df: pd.DataFrame,
-    y: str,
-    *,
-    role: str | None = None,
-    x: str | None = None,
-    eval_task: str | None = None,
-    task: str = "current_task",
-    any_role: bool = False,
-    purpose: str = "main",
-) -> pd.DataFrame:
-    """Rows that hold a value of y: task, prompt_id, seed (text), eval_task, metric, role, x, y."""
-    check_columns(df, [task, y, *([x] if x is not None else [])])
-    if "purpose" in df:
-        df = df[df["purpose"] == purpose]
-    if role is not None:
-        df = _only(df, "role", role)
-    if eval_task is not None:
-        df = _only(df, "eval_task", eval_task)
-    df = df[df[y].notna() & (df[x].notna() if x is not None else True)].reset_index(drop=True)
-    if role is None and not any_role and "role" in df and df["role"].nunique() > 1:
-        found = ", ".join(sorted(df["role"].unique()))
-        raise InputError(
-            f"Column {y!r} has values for several roles ({found}); they are never pooled."
-            " Choose role=."
-        )
-    rows = pd.DataFrame(
-        {
-            "task": df[task].astype(str),
-            "prompt_id": df["prompt_id"].astype(str) if "prompt_id" in df else _row_names(df, x, y),
-            "seed": _seed_names(df),
-            "eval_task": df["eval_task"].astype(str) if "eval_task" in df else "",
-            "metric": df["metric"].astype(str) if "metric" in df else "",
-            "role": df["role"] if "role" in df else None,
-            "x": df[x].astype(float) if x is not None else 0.0,
-            "y": df[y].astype(float),
-        },
-        index=df.index,
+    y, x = grid.y[:, used][:, :, kept], grid.x[:, used][:, :, kept]
+    by_eval_task = np.ascontiguousarray(y.mean(axis=1).T)
+    return TaskCells(
+        grid.prompts, grid.eval_tasks[kept], x.mean(axis=(1, 2)), by_eval_task, int(used.sum())
     )
-    for column, name in (("x", x), ("y", y)):
-        if np.isinf(rows[column]).any():
-            raise InputError(
-                f"Column {name!r} holds an infinite value. Leave that trial out: it diverged."
-            )
-    keys = ["task", "prompt_id", "seed", "eval_task"]
-    if rows.duplicated(keys).any():
-        twice = rows.loc[rows.duplicated(keys), keys].iloc[0].to_dict()
-        raise InputError(
-            f"Two rows hold {y!r} for {twice}. Give one row each;"
-            " a column `seed` tells repeats apart."
-        )
-    return rows
-
-
-def _row_names(df: pd.DataFrame, x: str | None, y: str) -> pd.Series[str]:
-    # Named by value, so that no result depends on the order of the rows.
-    order = df.sort_values([x, y] if x is not None else [y], kind="stable").index
-    return pd.Series([f"row {i:06d}" for i in range(len(df))], index=order)
-
-
-def _seed_names(df: pd.DataFrame) -> pd.Series[str]:
-    names = pd.Series("", index=df.index, dtype="str")
-    for column in ("state_seed", "seed"):
-        if column in df:
-            names = names + df[column].astype("str").fillna("none") + "/"
-    return names
-
-
-def _only(df: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
-    if column not in df:
-        raise InputError(
-            f"{column}={value!r} was asked for, but the table has no column {column!r}."
-            " Leave it out."
-        )
-    if not (df[column] == value).any():
-        raise unknown(
-            column.replace("eval_task", "evaluated task"),
-            value,
-            sorted(df[column].dropna().unique()),
-        )
-    return df[df[column] == value]
-
-
-def _only_role(rows: pd.DataFrame) -> str | None:
-    roles = rows["role"].dropna().unique()
-    return str(roles[0]) if len(roles) == 1 else None
-
-
-def check_columns(df: pd.DataFrame, wanted: list[str]) -> None:
-    """Refuse what is no table, or lacks a column, or holds text where numbers belong.
-
-    Args:
-        df: The table.
-        wanted: Columns needed; all but the first must be numeric.
-
-    Raises:
-        InputError: naming the column and the known ones.
-    """
-    if not isinstance(df, pd.DataFrame):
-        raise InputError(
-            f"A table (pandas DataFrame) is needed, got {type(df).__name__}."
-            " `run.impacts()` makes one."
-        )
-    for column in wanted:
-        if column not in df:
-            raise unknown("column", column, [str(c) for c in df.columns])
-        if not pd.api.types.is_numeric_dtype(df[column]) and column != wanted[0]:
-            raise InputError(
-                f"Column {column!r} is not numeric (it holds {df[column].dtype})."
-                " Name a column of numbers."
-            )

@@ -91,7 +91,7 @@ def _estimates(
     if given:
         held = HeldFixed.of(df, x, y, given, role)
         return {scope: held.estimate(scope, "pearson", 0, 0) for scope in SCOPES}
-    points = points_of(prompt_means(df, y, role=role, x=x), x, y, "current_task", "pearson")
+    points = points_of(prompt_means(df, y, role=role, x=x), "pearson")
     return {
         scope: over_tasks(points, x, y, scope, "pearson", "pearson r", 0, 0) for scope in SCOPES
     }

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.intervals import NAN, Floats
-from sapo_analysis.analysis.prompt_means import PromptMeans, select
+from sapo_analysis.analysis.prompt_means import PromptMeans, over_eval_tasks
+from sapo_analysis.analysis.selection import select
 
 Kind = Literal["prompt x seed", "same-prompt seed"]
 
@@ -57,11 +58,10 @@ def two_way(cells: pd.DataFrame) -> Component | None:
     Returns:
         None with fewer than two prompts or two shared seeds.
     """
-    cells = cells.dropna(axis="index", how="all").dropna(axis="columns")
-    n_prompts, n_seeds = cells.shape
+    values = shared_cells(cells)
+    n_prompts, n_seeds = values.shape
     if n_prompts < 2 or n_seeds < 2:
         return None
-    values = cells.to_numpy(dtype=float)
     residual = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
     df = (n_prompts - 1) * (n_seeds - 1)
     return Component(
@@ -83,19 +83,29 @@ def same_prompt(cells: pd.DataFrame) -> Component | None:
     Returns:
         None when no prompt has two seeds.
     """
-    cells = cells.dropna(axis="index", how="all").dropna(axis="columns", how="all")
-    counts = cells.count(axis=1)
-    df = int((counts - 1).sum()) if len(counts) else 0
+    values = cells.to_numpy(dtype=float)
+    values = values[~np.isnan(values).all(axis=1)]
+    counts = np.sum(~np.isnan(values), axis=1)
+    df = int(np.sum(counts - 1))
     if df < 1:
         return None
-    squares = cells.sub(cells.mean(axis=1), axis=0).pow(2).sum(axis=1)
+    squares = np.nansum((values - np.nanmean(values, axis=1, keepdims=True)) ** 2, axis=1)
     return Component(
-        float(np.sqrt(squares.sum() / df)),
+        float(np.sqrt(np.sum(squares) / df)),
         df,
         int(counts.max()),
         int((counts > 1).sum()),
         "same-prompt seed",
     )
+
+
+def shared_cells(cells: pd.DataFrame) -> Floats:
+    """The prompts that have a value at all, by the seeds at which all of these have one."""
+    values = cells.to_numpy(dtype=float)
+    missing = np.isnan(values)
+    some = ~missing.all(axis=1)
+    shared: Floats = values[some][:, ~missing[some].any(axis=0)]
+    return shared
 
 
 def seed_cells(
@@ -116,13 +126,9 @@ def seed_cells(
         df, y, role=role, eval_task=eval_task, task=task, any_role=any_role, purpose=purpose
     )
     cells: dict[str, pd.DataFrame] = {}
-    for name, weight in means.weights.items():
-        part = rows[(rows["task"] == name) & rows["eval_task"].isin(weight.index)]
-        if part.empty:
-            continue
-        weighted = part["y"].to_numpy() * weight.loc[part["eval_task"]].to_numpy()
-        grouped = part.assign(y=weighted).groupby(["prompt_id", "seed"])["y"]
-        # A trial that lacks an evaluated task would be a mean of something else: it is left out.
-        averaged = grouped.mean()[grouped.size() == len(weight)]
-        cells[name] = averaged.unstack("seed").sort_index()
+    for name, grid in rows.by_task():
+        weights = means.tasks[name].weights if name in means.tasks else {}
+        if weights.keys() & set(grid.eval_tasks):
+            values = over_eval_tasks(grid, grid.y, weights)
+            cells[name] = pd.DataFrame(values, index=grid.prompts, columns=grid.seeds)
     return cells

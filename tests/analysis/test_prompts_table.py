@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis import prompts_table
+from sapo_analysis.analysis import prompts_table, seeds_table
 from sapo_analysis.analysis.prompt_means import SD_UNIT, prompt_means, without_value
 from sapo_analysis.errors import InputError
 
@@ -72,6 +72,26 @@ def test_two_roles_are_never_pooled(df):
 def test_a_task_without_a_shared_seed_is_left_out():
     table = rows(("p1", 0, "e", 1.0), ("p2", 1, "e", 2.0))
     assert len(prompts_table(table, "y", x="x")) == 0
+
+
+def test_rows_that_name_no_prompt_or_evaluated_task_are_left_out():
+    table = rows(("p1", 0, "e", 1.0), ("p2", 0, "e", 2.0))
+    for column in ("prompt_id", "eval_task", "current_task"):
+        nameless = table.assign(seed=1, y=9.0, **{column: None})
+        found = prompts_table(pd.concat([table, nameless]), "y", x="x")
+        assert found["y"].tolist() == [1.0, 2.0] and found["n_seeds"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_order_of_rows_changes_nothing(n_seeds):
+    rng = np.random.default_rng(0)
+    cells = [
+        (f"p{p}", seed, e, rng.normal()) for p in range(4) for seed in range(n_seeds) for e in "ef"
+    ]
+    table = rows(*cells)
+    shuffled = table.sample(frac=1, random_state=1)
+    for made in (prompts_table, seeds_table):
+        pd.testing.assert_frame_equal(made(table, "y", x="x"), made(shuffled, "y", x="x"))
 
 
 @pytest.mark.parametrize(
