@@ -190,7 +190,7 @@ def fill(made: Form, origin: str) -> None:
         run = _run(name)
         study = run.made_here("be launched again" if kind == "from" else "be raced")
         if kind == "race":
-            made.start, made.question = of_race(name, run.paraphrase), "sequence"
+            made.start, made.question = of_race(name, run.paraphrase, run), "sequence"
         else:
             made.start, made.question = of_run(name, study), study.kind
         made.size = "run"

@@ -10,6 +10,7 @@ from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.launching.advanced import Setting
+from sapo_analysis.plan.race import race_of
 from sapo_analysis.spec import (
     PRESETS,
     AnyStudy,
@@ -18,6 +19,7 @@ from sapo_analysis.spec import (
     Settings,
     load_study,
 )
+from sapo_analysis.store import Run
 
 Changes = dict[str, Any]
 """Settings by dotted name, as plain data."""
@@ -35,8 +37,6 @@ _PRESETS = {
     ("sequence", "pilot"): "sequence",
     ("sequence", "paper"): "sequence-paper",
 }
-MOST_ORDERS = 5
-"""Orders that a race is filled with: as many as the shipped sequences have."""
 
 
 @dataclass(frozen=True)
@@ -68,58 +68,31 @@ def of_run(run_id: str, study: AnyStudy) -> Start:
     return Start(run_id, study.kind, flat(study))
 
 
-def of_race(run_id: str, study: ParaphraseStudy) -> Start:
-    """A sequence study with the settings of a paraphrase study.
+def of_race(run_id: str, study: ParaphraseStudy, run: Run | None = None) -> Start:
+    """The race of a paraphrase study (`plan.race`), with the candidates that its run had.
 
-    Its tasks are the study's past and current ones. Every order begins with the past, as the study
-    has it, so that each current task comes right after it in one of the orders.
+    Raises:
+        InputError: without a run, a task, model or prompt of the study is not known here.
     """
-    orders = _orders(study)
-    tasks = orders[0]
-    fresh = SequenceStudy(orders=[["a", "b"]])
-    evaluation = {"examples": study.evaluation.examples, "batch_size": study.evaluation.batch_size}
-    scoring = {"examples": study.scoring.examples, "batch_size": study.scoring.batch_size}
-    settings = flat(fresh) | {
-        "name": f"{study.name[:35]}-race",
-        "model": study.model,
-        "prompts": study.model_dump(mode="json")["prompts"],
-        "own_prompts": {t: list(p) for t, p in study.own_prompts.items() if t in tasks},
-        "data_seed": study.data_seed,
-        "seeds": list(study.seeds),
-        "orders": [list(order) for order in orders],
-        "device": study.device,
-        "dtype": study.dtype,
-        **_inner("lora", study.lora),
-        **_inner("training", study.training),
-        **{f"evaluation.{name}": value for name, value in evaluation.items()},
-        **{f"scoring.{name}": value for name, value in scoring.items()},
-    }
-    measured = [t for t in (*study.unseen, *study.retained) if t not in tasks]
+    race = race_of(study, run)
+    left = [t for t in (*study.past, *study.current) if t not in race.tasks]
+    measured = [t for t in (*study.unseen, *study.retained) if t not in race.tasks]
     return Start(
         f"a race of {run_id}",
         "sequence",
-        settings,
+        flat(race),
         (
             "Carried over: model, prompts, own prompts, data seed, seeds, adapter, training,"
             " examples and batch sizes of scoring and evaluation, device, dtype; tasks"
-            f" {', '.join(tasks)}.",
-            "A sequence's own: orders, strategies, early stop, test-only prompts."
-            + (
-                f" Past tasks ({', '.join(study.past)}) come first in every order and are learned"
-                " with each strategy's prompt, in the study with the original."
-                if study.past and not study.rotate
-                else ""
-            )
+            f" {', '.join(race.tasks)}.",
+            "So that its stages can be laid over the study's scatter: each order begins with what"
+            " the study learned before a current task, past tasks have their original prompt"
+            " alone, every task gets a fresh adapter (lora-inc), candidates are scored in full."
             + (f" Not in it, for nothing learns them: {', '.join(measured)}." if measured else "")
+            + (f" Left out to keep it short: {', '.join(left)}." if left else "")
             + (" Noise seeds have no counterpart." if study.noise_seeds else ""),
         ),
     )
-
-
-def _orders(study: ParaphraseStudy) -> list[tuple[str, ...]]:
-    if study.rotate:
-        return rotations((*study.past, *study.current, *study.unseen), MOST_ORDERS)
-    return [(*study.past, *turned) for turned in rotations(study.current, MOST_ORDERS)]
 
 
 def rotations(order: tuple[str, ...], n: int) -> list[tuple[str, ...]]:
@@ -171,10 +144,6 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
-
-
-def _inner(name: str, settings: Settings) -> dict[str, Any]:
-    return {f"{name}.{k}": v for k, v in settings.model_dump(mode="json").items()}
 
 
 _TASKS = ("past", "current", "unseen", "retained", "strategies")
