@@ -237,8 +237,8 @@ def _fitting(run: Run, found: Match) -> None:
         parents: dict[str, list[str]] = {}
         for task, parent in found.tasks.items():
             parents.setdefault(parent, []).append(task)
-        said = [f"{parent}: {', '.join(tasks)}" for parent, tasks in parents.items()]
-        st.caption(md(f"{'; '.join(said)}. {' '.join(found.notes)}".strip()))
+        said = [f"{', '.join(tasks)} ({parent})" for parent, tasks in parents.items()]
+        st.caption(md(f"Comparable: {'; '.join(said)}. {' '.join(found.notes)}".strip()))
     if pressed:
         racing.choose(None if is_over else run.run_id)
         st.rerun(scope="app")

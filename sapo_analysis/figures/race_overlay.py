@@ -16,9 +16,9 @@ from sapo_analysis.figures.outcomes import indicator_words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, Points, require_columns
 
 X = "pre_update_loss"
-SIZES = {"original": 15.0, "random": 13.0, "sapo": 14.0}
-OTHER_SIZE = 12.0
-FRAME = 23.0
+SIZES = {"original": 12.0, "random": 11.0, "sapo": 12.0}
+OTHER_SIZE = 10.0
+FRAME = 20.0
 """Every point of a race stands in a square frame (points), which no mark of the study has."""
 EDGE = 0.02
 """A point outside the shown range stands this far inside its edge (share of the range)."""

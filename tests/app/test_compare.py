@@ -64,7 +64,7 @@ def test_the_tab_lists_what_may_be_laid_over_and_what_differs(monkeypatch, runs)
     app = explored(monkeypatch, runs, tab=TAB)
     said = text_of(app)
     assert f"**{runs['race'].name}**" in said
-    assert "same tasks learned before, another fine-tune: current-0, current-1." in said
+    assert "current-0, current-1 (same tasks learned before, another fine-tune)." in said
     assert "read them as one more state seed of the study" in said
     assert labels(app).count("Lay over the scatter") == 1
     differing = table_with(app, "race_value")

@@ -7,6 +7,7 @@ import pytest
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import FigureSpec, Race, impact_scatter, theme, with_race
+from sapo_analysis.figures.race_overlay import FRAME
 from sapo_analysis.figures.spec import Line, Points
 
 TASKS = ("a", "b")
@@ -116,7 +117,7 @@ def test_points_stand_in_frames_hollow_while_the_race_is_at_work():
         spec = drawn(Race("race-1", raced(), "forgetting", hollow=at_work))
         assert {layer.hollow for layer in marks(spec, "sapo")} == {at_work}
         assert ("not finished" in spec.alt) == at_work
-        frames = [q for q in spec.panels[0].layers if isinstance(q, Points) and q.size == 23.0]
+        frames = [q for q in spec.panels[0].layers if isinstance(q, Points) and q.size == FRAME]
         assert [frame.marker for frame in frames] == ["square"] * 2
         assert all(frame.hollow for frame in frames)
 
