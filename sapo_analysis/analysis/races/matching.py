@@ -141,7 +141,7 @@ class _Pair:
 
     def of_task(self, task: str, past: tuple[str, ...]) -> Iterator[Difference]:
         """What keeps the stages that learn a task from being trials of the study."""
-        for name in (*past, task):
+        for name in (*(t for t in past if t in self.race.sequence.tasks), task):
             if marks := self._other_data(name):
                 yield Difference(
                     f"data of {name}" + ("" if name == task else f", before {task}"), *marks
@@ -183,12 +183,13 @@ class _Pair:
     def _other_data(self, task: str) -> tuple[str, str] | None:
         """Both marks of a task's data where they differ; its original prompt is part of it."""
         marks = [(run.provenance.get("data") or {}).get(task) for run in self._runs]
-        if all(marks):
-            same = marks[0] == marks[1]
-            return None if same else (str(marks[0])[:_SHOWN], str(marks[1])[:_SHOWN])
         seeds = [run.made_here("be compared").data_seed for run in self._runs]
+        if all(marks) and marks[0] == marks[1]:
+            return None
         if seeds[0] != seeds[1]:
             return f"data_seed {seeds[0]}", f"data_seed {seeds[1]}"
+        if all(marks):
+            return str(marks[0])[:_SHOWN], str(marks[1])[:_SHOWN]
         originals = [_original(texts, task) for texts in (self._mine, self._theirs)]
         if all(originals) and originals[0] != originals[1]:
             return "its original prompt", "another original prompt"

@@ -155,6 +155,19 @@ def test_other_candidates_or_data_are_named_per_task(study, tmp_path):
     assert not seeded.evaluated
 
 
+def test_equal_marks_of_data_are_equal_data_whatever_else_is_said(study, tmp_path):
+    run, race = open_run(study), begun(tmp_path, study, data_seed=9)
+    for one, mark in ((run, "a" * 64), (race, "a" * 64)):
+        one.provenance["data"] = dict.fromkeys(("past-0", "current-0", "current-1"), mark)
+    assert not races.match([run], race).differing
+    race.provenance["data"]["current-1"] = "b" * 64
+    found = races.match([run], race)
+    assert keys(found) == ["data of current-1"]
+    assert (list(found.tasks), found.evaluated) == (["current-0"], ("past-0", "current-0"))
+    del race.provenance["data"]["current-1"], run.provenance["data"]["current-1"]
+    assert keys(races.match([run], race)) == ["data of current-1"]  # by the seed it is drawn with
+
+
 def test_what_was_learned_before_has_to_be_what_the_study_learned(study, fresh, tmp_path):
     run = open_run(study)
     order = [["current-0", "past-0", "current-1"], ["past-0", "current-1", "current-0"]]
