@@ -82,7 +82,8 @@ def facts(keys: Keys) -> Facts:
     df = impacts(keys)
     main = df[df["purpose"] == "main"]
     by_role = main.groupby("role")["eval_task"].unique()
-    n_prompts = main.groupby("current_task")["prompt_id"].nunique()
+    pairs = main[["current_task", "prompt_id"]].drop_duplicates()
+    n_prompts = pairs.groupby("current_task").size()
     indicators = [c for c in df.columns if c not in COLUMNS]
     return Facts(
         tasks=tuple(sorted(main["current_task"].unique())),
@@ -91,7 +92,7 @@ def facts(keys: Keys) -> Facts:
         n_prompts=(int(n_prompts.min()), int(n_prompts.max())) if len(n_prompts) else (0, 0),
         n_seeds=main[["state_seed", "seed"]].drop_duplicates().shape[0],
         missing=analysis.claims_without_data(df) if len(main) else {},
-        points=frozenset(zip(main["current_task"], main["prompt_id"], strict=True)),
+        points=frozenset(pairs.itertuples(index=False, name=None)),
     )
 
 
@@ -186,6 +187,7 @@ def tasks_table(keys: Keys, outcome: str, form: str) -> pd.DataFrame:
     return analysis.tasks_table(impacts(keys), o.column(form), o.role, o.predicted)
 
 
+@st.cache_data(max_entries=32, show_spinner=False)
 def distinguishing(keys: Keys, outcome: str, form: str) -> pd.DataFrame:
     """What goes with how well the claim about one outcome holds on a task."""
     table = tasks_table(keys, outcome, form)
@@ -243,12 +245,13 @@ def correlations(keys: Keys, asked: Asked, statistic: str) -> Correlations:
         "role": asked.role,
         "eval_task": asked.eval_task,
         "statistic": statistic,
+        "n_permutations": 0,  # no page shows a p of these
     }
     return Correlations(
-        analysis.task_correlations(df, **chosen, n_permutations=0),
+        analysis.task_correlations(df, **chosen),
         analysis.within_task_correlation(df, **chosen, scope="new_tasks"),
         analysis.within_task_correlation(df, **chosen, scope="these_tasks"),
-        analysis.pooled_correlation(df, **chosen, n_permutations=0),
+        analysis.pooled_correlation(df, **chosen),
     )
 
 

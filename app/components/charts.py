@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
+import plotly.io as pio
 import streamlit as st
+from plotly.basedatatypes import BaseFigure
 
 from sapo_analysis.app.state import Pair, select_points, selected_points
 from sapo_analysis.figures import FigureSpec
+from sapo_analysis.figures.render_plotly import drawn
 
 CONFIG = {
     "displaylogo": False,
     "displayModeBar": "hover",
     "modeBarButtonsToRemove": ["autoScale2d", "zoomIn2d", "zoomOut2d", "toImage"],
 }
+
+
+class _Ready(BaseFigure):  # type: ignore[misc]
+    """A figure as plain data, which Streamlit takes as it is.
+
+    Made of plotly's own objects, a scatter of 10,000 points would be checked and copied for a
+    second at every rerun. Tests make these objects of every kind of figure.
+    """
+
+    def __init__(self, spec: FigureSpec, **layout: Any):
+        plain = drawn(spec)
+        template = {"template": _template(str(pio.templates.default))}
+        self._plain = {**plain, "layout": {**plain["layout"], **template, **layout}}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data."""
+        return self._plain
+
+
+@cache
+def _template(name: str) -> dict[str, Any]:
+    """Streamlit's look, whose colours the browser fills in by theme."""
+    found: dict[str, Any] = pio.templates[name].to_plotly_json()
+    return found
 
 
 def scatter(spec: FigureSpec, key: str) -> None:
@@ -34,17 +62,16 @@ def cells(spec: FigureSpec, key: str) -> None:
 
 def still(spec: FigureSpec, key: str) -> None:
     """A chart to look at."""
-    st.plotly_chart(spec.to_plotly(), key=key, config=CONFIG, alt=spec.alt)
+    st.plotly_chart(_Ready(spec), key=key, config=CONFIG, alt=spec.alt)
 
 
 def _chart(
     spec: FigureSpec, key: str, chosen: Callable[[str], None], modes: tuple[str, ...]
 ) -> None:
-    figure = spec.to_plotly()
     # With a drag that selects, Streamlit stops clicks from selecting; the toolbar has the box.
-    figure.update_layout(dragmode="pan" if "box" in modes else False)
+    dragmode = "pan" if "box" in modes else False
     st.plotly_chart(
-        figure,
+        _Ready(spec, dragmode=dragmode),
         key=key,
         on_select=lambda: chosen(key),
         selection_mode=modes,  # type: ignore[arg-type]

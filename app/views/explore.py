@@ -134,8 +134,9 @@ def _explore(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
             header.about(run)
         _cards(sight, facts, verdicts)
     _notes(sight, found)
-    _charts(sight, found, actions)
-    _evidence(sight)
+    looked_at = _looked_at(sight)
+    _charts(sight, found, looked_at, actions)
+    _evidence(sight, looked_at)
     tabs(sight)
 
 
@@ -216,10 +217,15 @@ def _looked_at(sight: Sight) -> list[Pair]:
     return chosen or extremes(own if len(own) else points)
 
 
-def _charts(sight: Sight, found: estimates.Correlations, actions: DeltaGenerator) -> None:
+def _charts(
+    sight: Sight,
+    found: estimates.Correlations,
+    looked_at: list[Pair],
+    actions: DeltaGenerator,
+) -> None:
     choice, race = sight.choice, over(sight)
     try:
-        spec = pictures.scatter(sight, _looked_at(sight), race.race)
+        spec = pictures.scatter(sight, looked_at, race.race)
     except InputError as error:  # a scale or a colour that these values do not have
         st.info(md(str(error)))
         return
@@ -251,8 +257,7 @@ def _charts(sight: Sight, found: estimates.Correlations, actions: DeltaGenerator
         charts.forest(forest, "forest")
 
 
-def _evidence(sight: Sight) -> None:
-    pairs = _looked_at(sight)
+def _evidence(sight: Sight, pairs: list[Pair]) -> None:
     chosen = bool(set(selected_points()) & set(pairs))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("#### Evidence")

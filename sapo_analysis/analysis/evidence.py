@@ -191,11 +191,12 @@ def _outputs(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_prompt(df: pd.DataFrame, current_task: str, prompt_id: str) -> pd.DataFrame:
-    main = df[df["purpose"] == "main"]
-    if current_task not in set(main["current_task"]):
-        raise unknown("current task", current_task, sorted(main["current_task"].unique()))
-    main = main[main["current_task"] == current_task]
-    if prompt_id not in set(main["prompt_id"]):
-        known = sorted(main["prompt_id"].unique())
+    main = df["purpose"] == "main"
+    own = main & (df["current_task"] == current_task)
+    if not own.any():
+        raise unknown("current task", current_task, sorted(df.loc[main, "current_task"].unique()))
+    rows = df[own & (df["prompt_id"] == prompt_id)]
+    if rows.empty:
+        known = sorted(df.loc[own, "prompt_id"].unique())
         raise unknown(f"prompt of task {current_task!r}", prompt_id, known)
-    return main[main["prompt_id"] == prompt_id]
+    return rows

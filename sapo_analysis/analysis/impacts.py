@@ -191,20 +191,21 @@ def _after(
     rows = rows[(rows["test_prompt"] == rows["prompt_id"]).where(current, original)]
     study = run.paraphrase
     tasks = [*study.past, *study.current, *study.unseen, *study.retained]
-    found = set(zip(rows["trial_id"], rows["eval_task"], strict=True))
-    for trial_id in keys["trial_id"]:
-        for task in tasks:
-            if (trial_id, task) not in found:
-                raise _missing(run, trial_id, f"score after {step} steps on task {task!r}")
+    measured = rows.groupby(["trial_id", "eval_task"]).size().unstack().reindex(columns=tasks)
+    complete = measured.reindex(keys["trial_id"]).notna()
+    for trial_id in complete.index[~complete.all(axis=1)]:
+        task = complete.columns[~complete.loc[trial_id]][0]
+        raise _missing(run, trial_id, f"score after {step} steps on task {task!r}")
     return rows.rename(columns={"value": "score_after", "loss": "loss_after"})
 
 
 def _is_original(run: Run, rows: pd.DataFrame) -> pd.Series[bool]:
     prompts = run.table("prompts")
-    others = prompts[prompts["source"] != "original"]
-    known = set(zip(others["task"], others["prompt_id"], strict=True))
-    pairs = zip(rows["eval_task"], rows["test_prompt"], strict=True)
-    return pd.Series([pair not in known for pair in pairs], index=rows.index, dtype=bool)
+    others = prompts.loc[prompts["source"] != "original", ["task", "prompt_id"]]
+    keys = ["eval_task", "test_prompt"]
+    others = others.drop_duplicates().set_axis(keys, axis=1).assign(_other=True)
+    found = rows[keys].merge(others, on=keys, how="left")["_other"]
+    return pd.Series(found.isna().to_numpy(), index=rows.index, dtype=bool)
 
 
 def _with_before(run: Run, after: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:

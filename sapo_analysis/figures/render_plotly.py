@@ -8,11 +8,8 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
-
-import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from sapo_analysis.figures.spec import (
     Band,
@@ -29,6 +26,9 @@ from sapo_analysis.figures.spec import (
     Ticks,
 )
 from sapo_analysis.figures.theme import DIVERGING, NEUTRAL
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 SYMBOLS = {
     "circle": "circle",
@@ -58,55 +58,68 @@ GRID = "rgba(138,143,152,0.18)"
 
 
 def render(spec: FigureSpec) -> go.Figure:
-    """Draw every layer of every panel."""
+    """Draw every layer of every panel; plotly checks every property of what `drawn` gives."""
+    import plotly.graph_objects as go
+
+    return go.Figure(drawn(spec))
+
+
+def drawn(spec: FigureSpec) -> dict[str, Any]:
+    """The same as plain data: made and checked by plotly, 10,000 points take it a second."""
+    canvas = _Canvas()
     rows = math.ceil(len(spec.panels) / spec.columns)
-    figure = make_subplots(
-        rows=rows,
-        cols=spec.columns,
-        subplot_titles=[text(panel.title) for panel in spec.panels],
-        horizontal_spacing=0.3 / max(spec.columns, 1) if spec.columns > 1 else 0.1,
-        vertical_spacing=0.42 / rows if rows > 1 else 0.1,
-    )
-    listed: set[str] = set()
+    across = _domains(spec.columns, 0.3 / spec.columns if spec.columns > 1 else 0.0)
+    down = _domains(rows, 0.42 / rows if rows > 1 else 0.0)[::-1]
     many = sum(len(p.x) for q in spec.panels for p in q.layers if isinstance(p, Points)) > GL_FROM
     for index, panel in enumerate(spec.panels):
-        row, column = index // spec.columns + 1, index % spec.columns + 1
+        number = "" if index == 0 else str(index + 1)
+        place = _Place(number, across[index % spec.columns], down[index // spec.columns], many)
         for layer in panel.layers:
             if isinstance(layer, Note) and panel.x_log:
                 layer = replace(layer, x=math.log10(layer.x))  # of annotations plotly wants the log
-            _draw(figure, layer, row, column, listed, many)
-        _axes(figure, panel, row, column)
+            canvas.draw(layer, place)
+        canvas.axes(panel, place)
+    for title, where in ((spec.x_title, X_TITLE), (spec.y_title, Y_TITLE)):
+        if title:
+            canvas.note(title, xref="paper", yref="paper", **where)
+    return {"data": canvas.traces, "layout": _layout(spec, canvas)}
+
+
+def _domains(n: int, gap: float) -> list[tuple[float, float]]:
+    """`n` equal parts of the figure with gaps between them, as shares of its size."""
+    size = (1 - gap * (n - 1)) / n
+    return [(i * (size + gap), i * (size + gap) + size) for i in range(n)]
+
+
+def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
     titled = any(panel.title for panel in spec.panels)
     # Above the plot, where it covers no point, and above the panels' titles where there are any.
     legend_y = 1 + 34 / max(spec.height - 130, 100) if titled else 1.01
-    for title, place in ((spec.x_title, X_TITLE), (spec.y_title, Y_TITLE)):
-        if title:
-            figure.add_annotation(
-                text=text(title), xref="paper", yref="paper", showarrow=False, **place
-            )
-    figure.update_layout(
-        height=spec.height,
-        showlegend=spec.legend,
-        legend={
+    return {
+        **canvas.layout,
+        "annotations": canvas.annotations,
+        "shapes": canvas.shapes,
+        "height": spec.height,
+        "showlegend": spec.legend,
+        "legend": {
             "orientation": "h",
             "yanchor": "bottom",
             "y": legend_y,
             "x": 0,
             "font": {"size": 12},
         },
-        margin={
+        "margin": {
             "l": 62 if spec.y_title else 10,
             "r": 14,
             "t": 34 if titled else 10,
             "b": 52 if spec.x_title else 10,
         },
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        hoverlabel={"align": "left", "namelength": 0},
-        font={"size": 13},
-        bargap=0.35,
-    )
-    return figure
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "hoverlabel": {"align": "left", "namelength": 0},
+        "font": {"size": 13},
+        "bargap": 0.35,
+    }
 
 
 def text(plain: str) -> str:
@@ -123,14 +136,14 @@ def _legend(label: str | None, listed: set[str]) -> dict[str, Any]:
     return {"name": text(label), "legendgroup": label, "showlegend": first}
 
 
-def _points(layer: Points, listed: set[str], many: bool = False) -> go.Scatter | go.Scattergl:
+def _points(layer: Points, listed: set[str], many: bool = False) -> dict[str, Any]:
     symbol = SYMBOLS[layer.marker] + ("-open" if layer.hollow else "")
     if layer.hollow:
         edge = {"width": 1.6, "color": layer.color}
     else:
         edge = {"width": 0.6, "color": "rgba(255,255,255,0.8)"}
-    kind = go.Scattergl if many else go.Scatter
-    return kind(
+    return dict(
+        type="scattergl" if many else "scatter",
         x=layer.x,
         y=layer.y,
         mode="markers",
@@ -154,8 +167,9 @@ def _hover(hover: tuple[str, ...]) -> dict[str, Any]:
     return {"hovertext": [text(t) for t in hover], "hoverinfo": "text"}
 
 
-def _line(layer: Line, listed: set[str]) -> go.Scatter:
-    return go.Scatter(
+def _line(layer: Line, listed: set[str]) -> dict[str, Any]:
+    return dict(
+        type="scatter",
         x=layer.x,
         y=layer.y,
         mode="lines",
@@ -169,8 +183,9 @@ def _line(layer: Line, listed: set[str]) -> go.Scatter:
     )
 
 
-def _band(layer: Band, listed: set[str]) -> go.Scatter:
-    return go.Scatter(
+def _band(layer: Band, listed: set[str]) -> dict[str, Any]:
+    return dict(
+        type="scatter",
         x=layer.x + layer.x[::-1],
         y=layer.upper + layer.lower[::-1],
         mode="lines",
@@ -182,13 +197,14 @@ def _band(layer: Band, listed: set[str]) -> go.Scatter:
     )
 
 
-def _intervals(layer: Intervals, listed: set[str]) -> go.Scatter:
+def _intervals(layer: Intervals, listed: set[str]) -> dict[str, Any]:
     x: list[float | None] = []
     y: list[float | None] = []
     for height, lower, upper in zip(layer.y, layer.lower, layer.upper, strict=True):
         x += [lower, upper, None]
         y += [height, height, None]
-    return go.Scatter(
+    return dict(
+        type="scatter",
         x=x,
         y=y,
         mode="lines",
@@ -198,8 +214,9 @@ def _intervals(layer: Intervals, listed: set[str]) -> go.Scatter:
     )
 
 
-def _bars(layer: Bars, listed: set[str]) -> go.Bar:
-    return go.Bar(
+def _bars(layer: Bars, listed: set[str]) -> dict[str, Any]:
+    return dict(
+        type="bar",
         x=layer.x,
         y=layer.y,
         orientation="h",
@@ -209,8 +226,9 @@ def _bars(layer: Bars, listed: set[str]) -> go.Bar:
     )
 
 
-def _cells(layer: Cells) -> go.Heatmap:
-    return go.Heatmap(
+def _cells(layer: Cells) -> dict[str, Any]:
+    return dict(
+        type="heatmap",
         z=[[None if math.isnan(v) else v for v in row] for row in layer.values],
         x=list(range(len(layer.values[0]))),
         y=list(range(len(layer.values))),
@@ -241,34 +259,68 @@ TRACES: dict[type, Callable[[Any, set[str]], Any]] = {
 }
 
 
-def _draw(
-    figure: go.Figure, layer: Layer, row: int, column: int, listed: set[str], many: bool
-) -> None:
-    place = {"row": row, "col": column}
-    if isinstance(layer, Points):
-        figure.add_trace(_points(layer, listed, many), **place)
-        return
-    if isinstance(layer, Cells):
-        figure.add_trace(_cells(layer), **place)
-        if (hatching := _hatching(layer)) is not None:
-            figure.add_trace(hatching, **place)
-    elif isinstance(layer, Span):
-        _span(figure, layer, place, listed)
-    elif isinstance(layer, Note):
-        figure.add_annotation(
-            x=layer.x,
-            y=layer.y,
-            text=text(layer.text),
-            showarrow=False,
-            xanchor=layer.anchor,
-            font={"size": 11},
-            **place,
-        )
-    else:
-        figure.add_trace(TRACES[type(layer)](layer, listed), **place)
+@dataclass(frozen=True)
+class _Place:
+    """Where a panel stands: the number of its axes, and its part of the figure across and down."""
+
+    number: str
+    across: tuple[float, float]
+    down: tuple[float, float]
+    many: bool
+
+    @property
+    def x(self) -> str:
+        return f"x{self.number}"
+
+    @property
+    def y(self) -> str:
+        return f"y{self.number}"
 
 
-def _hatching(layer: Cells) -> go.Scatter | None:
+@dataclass
+class _Canvas:
+    """What is drawn so far. `listed`: labels that the legend has already."""
+
+    traces: list[dict[str, Any]] = field(default_factory=list)
+    shapes: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    layout: dict[str, Any] = field(default_factory=dict)
+    listed: set[str] = field(default_factory=set)
+
+    def draw(self, layer: Layer, place: _Place) -> None:
+        if isinstance(layer, Points):
+            self.trace(_points(layer, self.listed, place.many), place)
+        elif isinstance(layer, Cells):
+            self.trace(_cells(layer), place)
+            if (hatching := _hatching(layer)) is not None:
+                self.trace(hatching, place)
+        elif isinstance(layer, Span):
+            self.shapes.append(_span(layer, place))
+            if layer.label is not None:
+                self.trace(_swatch(layer, layer.label, self.listed), place)
+        elif isinstance(layer, Note):
+            here = {"x": layer.x, "y": layer.y, "xref": place.x, "yref": place.y}
+            self.note(layer.text, **here, xanchor=layer.anchor, font={"size": 11})
+        else:
+            self.trace(TRACES[type(layer)](layer, self.listed), place)
+
+    def trace(self, trace: dict[str, Any], place: _Place) -> None:
+        self.traces.append({**trace, "xaxis": place.x, "yaxis": place.y})
+
+    def note(self, plain: str, **where: Any) -> None:
+        self.annotations.append({"text": text(plain), "showarrow": False, **where})
+
+    def axes(self, panel: Panel, place: _Place) -> None:
+        x, y = _axes(panel)
+        self.layout[f"xaxis{place.number}"] = {**x, "domain": place.across, "anchor": place.y}
+        self.layout[f"yaxis{place.number}"] = {**y, "domain": place.down, "anchor": place.x}
+        if panel.title:
+            middle, top = sum(place.across) / 2, place.down[1]
+            paper = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
+            self.note(panel.title, x=middle, y=top, **paper, font={"size": 15})
+
+
+def _hatching(layer: Cells) -> dict[str, Any] | None:
     """Three strokes through each faint cell, as plotly cannot hatch one: all in one trace."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -281,16 +333,13 @@ def _hatching(layer: Cells) -> go.Scatter | None:
     if not x:
         return None
     line = {"color": "rgba(80,80,80,0.45)", "width": 1}
-    return go.Scatter(x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False)
-
-
-def _span(figure: go.Figure, layer: Span, place: dict[str, int], listed: set[str]) -> None:
-    add = figure.add_hrect if layer.axis == "y" else figure.add_vrect
-    ends = (
-        {"y0": layer.lower, "y1": layer.upper}
-        if layer.axis == "y"
-        else {"x0": layer.lower, "x1": layer.upper}
+    return dict(
+        type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False
     )
+
+
+def _span(layer: Span, place: _Place) -> dict[str, Any]:
+    along, across = ("y", "x") if layer.axis == "y" else ("x", "y")
     if layer.dashed:
         style: dict[str, Any] = {
             "line": {"dash": "dash", "width": 1.2, "color": layer.color},
@@ -298,24 +347,34 @@ def _span(figure: go.Figure, layer: Span, place: dict[str, int], listed: set[str
         }
     else:
         style = {"line": {"width": 0}, "fillcolor": rgba(layer.color, layer.opacity)}
-    # Spans come first, and by default plotly leaves a shape out of a subplot that is still empty.
-    add(**ends, layer="below", exclude_empty_subplots=False, **style, **place)
-    if layer.label is not None:  # shapes have no legend entry of their own that follows the theme
-        swatch: dict[str, Any] = {
-            "symbol": "square",
-            "size": 12,
-            "color": rgba(layer.color, 0.05 if layer.dashed else 0.35),
-            "line": {"width": 1, "color": layer.color},
-        }
-        entry = _legend(layer.label, listed)
-        trace = go.Scatter(
-            x=[None], y=[None], mode="markers", marker=swatch, hoverinfo="skip", **entry
-        )
-        figure.add_trace(trace, **place)
+    return {
+        "type": "rect",
+        "layer": "below",
+        f"{along}ref": f"{along}{place.number}",
+        f"{along}0": layer.lower,
+        f"{along}1": layer.upper,
+        f"{across}ref": f"{across}{place.number} domain",
+        f"{across}0": 0,
+        f"{across}1": 1,
+        **style,
+    }
 
 
-def _axes(figure: go.Figure, panel: Panel, row: int, column: int) -> None:
-    place = {"row": row, "col": column}
+def _swatch(layer: Span, label: str, listed: set[str]) -> dict[str, Any]:
+    """Shapes have no legend entry of their own that follows the theme."""
+    swatch: dict[str, Any] = {
+        "symbol": "square",
+        "size": 12,
+        "color": rgba(layer.color, 0.05 if layer.dashed else 0.35),
+        "line": {"width": 1, "color": layer.color},
+    }
+    return {
+        **{"type": "scatter", "x": [None], "y": [None], "mode": "markers", "marker": swatch},
+        **{"hoverinfo": "skip", **_legend(label, listed)},
+    }
+
+
+def _axes(panel: Panel) -> tuple[dict[str, Any], dict[str, Any]]:
     common: dict[str, Any] = {
         "gridcolor": GRID,
         "zerolinecolor": NEUTRAL,
@@ -341,8 +400,7 @@ def _axes(figure: go.Figure, panel: Panel, row: int, column: int) -> None:
     for axis, ticks in ((x, panel.x_ticks), (y, panel.y_ticks)):
         if ticks is not None:
             axis |= _ticks(ticks)
-    figure.update_xaxes(**x, **place)
-    figure.update_yaxes(**y, **place)
+    return x, y
 
 
 def _ticks(ticks: Ticks) -> dict[str, Any]:
