@@ -25,6 +25,7 @@ from sapo_analysis.app.launching import (
     of_size,
     settings_of,
 )
+from sapo_analysis.app.launching.choices import ROLES
 from sapo_analysis.app.launching.start import fitting
 from sapo_analysis.errors import InputError, SapoError
 from sapo_analysis.plan import EngineName, as_engine
@@ -37,7 +38,7 @@ from sapo_analysis.store.drafts import (
     read_draft,
     save_draft,
 )
-from sapo_analysis.tasks import get_task
+from sapo_analysis.tasks import get_task, task_names
 
 _FORM = "launch-form"
 _SHARED = ("model", "data_seed", "seeds", "device", "dtype", "lora.", "training.")
@@ -63,6 +64,8 @@ class Form:
     notes: list[str] = field(default_factory=list)
     draft_id: str = ""
     saved: Draft | None = None
+    told: frozenset[str] = frozenset()
+    """Equal runs that the page has named, as it was last drawn."""
     generation: int = 0
 
     @property
@@ -124,6 +127,7 @@ def form() -> Form:
         return known
     made = _restored(asked) if asked else None
     made = made or _opened()
+    _note_unknown_tasks(made)
     made.generation = known.generation + 1 if isinstance(known, Form) else 1
     st.session_state[_FORM] = made
     return made
@@ -202,6 +206,16 @@ def fill(made: Form, origin: str) -> None:
     made.origin = origin
 
 
+def _note_unknown_tasks(made: Form) -> None:
+    """Say which tasks the table cannot have: they are left out."""
+    if made.question == "sequence":
+        names = [task for order in made.value("orders") for task in order]
+    else:
+        names = [task for role in ROLES for task in made.value(role)]
+    if missing := [name for name in dict.fromkeys(names) if name not in task_names()]:
+        made.notes.append(f"Not known here and left out: {', '.join(missing)[:300]}.")
+
+
 def _run(run_id: str) -> Run:
     found = all_runs().get(run_id)
     if found is None:
@@ -246,6 +260,7 @@ def restart(made: Form, question: str, size: str) -> None:
     made.origin, made.extend, made.smaller = "", False, False
     made.changes = {k: v for k, v in made.changes.items() if made.start.settings.get(k) != v}
     made.redraw()
+    _write_address(made)
 
 
 def _restored(draft_id: str) -> Form | None:
@@ -296,6 +311,7 @@ def offered_draft(made: Form) -> tuple[str, Draft | None, str] | None:
 def take_up(draft_id: str, draft: Draft) -> None:
     """Go on with a draft."""
     made = of_draft(draft_id, draft)
+    _note_unknown_tasks(made)
     known = st.session_state.get(_FORM)
     made.generation = known.generation + 1 if isinstance(known, Form) else 1
     st.session_state[_FORM] = made

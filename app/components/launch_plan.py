@@ -33,7 +33,7 @@ _JUMP, _SAID = "launch-jump", "launch-said"
 
 def plan_part(made: Form, checked: Checked, figures: Figures | None, lender: Run | None) -> None:
     """Draw the foot, which stays in sight."""
-    left, right = st.columns([1, 1], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([5, 2], gap="large")
     with right:
         _name(made)
     if checked.study is None or figures is None:
@@ -50,8 +50,7 @@ def plan_part(made: Form, checked: Checked, figures: Figures | None, lender: Run
     equal = launches.equal_runs(study)
     if not is_read_only():
         _said(equal)
-    with right:
-        _actions(made, study, figures, lender, equal)
+    _actions(made, study, figures, lender, equal)
 
 
 def _name(made: Form) -> None:
@@ -60,7 +59,6 @@ def _name(made: Form) -> None:
         key=made.show("name"),
         max_chars=200,
         help="Start of the run's id: a-z, 0-9 and hyphens, at most 40.",
-        width=360,
     )
     made.put("name", str(name or ""))
 
@@ -161,7 +159,9 @@ def _actions(
                 type="secondary" if equal else "primary",
             )
             if pressed:
-                _launch(made, study, frozenset(run.run_id for run in equal), lender)
+                _launch(made, study, lender)
+        # Only now: a click answers the page as it was drawn before.
+        made.told = frozenset(run.run_id for run in equal)
         mixed = made.smaller
         st.download_button(
             "Download YAML",
@@ -199,14 +199,14 @@ def _said(equal: list[Run]) -> None:
             links.results_of([latest], see, ":material/insights:", "Its results.")
 
 
-def _launch(made: Form, study: AnyStudy, known: frozenset[str], lender: Run | None) -> None:
+def _launch(made: Form, study: AnyStudy, lender: Run | None) -> None:
     def lend() -> Any:
         if lender is None:
             return None
         return launches.reuse_of(study, made.engine, lender, made.smaller)
 
     try:
-        path = launches.launch_once(study, made.engine, known, lend)
+        path = launches.launch_once(study, made.engine, made.told, lend)
     except SapoError as error:
         st.session_state[_SAID] = str(error)
         st.rerun()

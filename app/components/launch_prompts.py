@@ -16,11 +16,12 @@ from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading
 from sapo_analysis.app.components.links import link
 from sapo_analysis.app.components.text import md
+from sapo_analysis.app.launching.choices import pair_of, strategies_of
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import AnyPlan
 from sapo_analysis.prompts import Prompt, get_prompts
 from sapo_analysis.prompts.select import select_prompts
-from sapo_analysis.spec import METHODS, POLICIES, as_strategy
+from sapo_analysis.spec import METHODS, POLICIES
 from sapo_analysis.tasks import task_names
 
 NUMBER, SOURCES, CHOSEN = "number", "sources", "chosen"
@@ -256,10 +257,10 @@ def _own(made: Form, offered: Offer, tasks: Sequence[str]) -> None:
 def _strategies(made: Form) -> None:
     """Policies and methods; those that do not make a grid stay as they are until changed."""
     now: list[str] = made.value("strategies")
-    pairs = [_pair(name) for name in now]
+    pairs = [pair_of(name) for name in now]
     policies = [p for p in POLICIES if any(p == policy for policy, _ in pairs)]
     methods = [m for m in METHODS if any(m == method for _, method in pairs)]
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns([1, 1], gap="large")
     with left:
         key = made.key("policies")
         st.session_state.setdefault(key, policies)
@@ -268,6 +269,7 @@ def _strategies(made: Form) -> None:
             list(POLICIES),
             selection_mode="multi",
             key=key,
+            wrap=True,
             help="Which prompt teaches the next task: see Method. SAPO's fair rival is random.",
         )
     with right:
@@ -278,35 +280,12 @@ def _strategies(made: Form) -> None:
             list(METHODS),
             selection_mode="multi",
             key=key,
+            wrap=True,
             help="How a task is learned on top of earlier ones. Compare policies within a method.",
         )
     if set(chosen_policies) != set(policies) or set(chosen_methods) != set(methods):
-        kept = [
-            name
-            for name, (policy, method) in zip(now, pairs, strict=True)
-            if policy in chosen_policies and method in chosen_methods
-        ]
-        known = {_pair(name) for name in kept}
-        # Crossed with what is new alone, so that a choice of pairs is not filled up to a grid.
-        added = [
-            p if m == "lora" else f"{p}+{m}"
-            for m in METHODS
-            for p in POLICIES
-            if p in chosen_policies
-            and m in chosen_methods
-            and (p not in policies or m not in methods)
-            and (p, m) not in known
-        ]
-        made.put("strategies", [*kept, *added])
+        made.put("strategies", strategies_of(now, chosen_policies, chosen_methods))
     st.caption(f"Strategies: {md(', '.join(made.value('strategies')) or 'none yet')}.")
-
-
-def _pair(name: str) -> tuple[str, str]:
-    try:
-        strategy = as_strategy(name)
-    except InputError:
-        return "", ""
-    return strategy.policy, strategy.method
 
 
 def summary(plan: AnyPlan, offered: Offer) -> None:

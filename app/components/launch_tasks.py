@@ -13,13 +13,11 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading
-from sapo_analysis.app.components.text import md
-from sapo_analysis.app.launching.start import rotations
+from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.launching.choices import OFF, ROLES, orders_of, tasks_by_role
 from sapo_analysis.errors import InputError
 from sapo_analysis.tasks import Task, list_tasks
 
-ROLES = ("current", "past", "unseen", "retained")
-OFF = "off"
 MASTERED = 90.0
 """Base score from which a task counts as mastered (points)."""
 HEIGHT = 320
@@ -50,7 +48,6 @@ def _roles(
     made: Form, every: Sequence[Task], scores: Mapping[str, float], usable: Mapping[str, int]
 ) -> None:
     roles = {task: role for role in ROLES for task in made.value(role)}
-    _say_unknown(roles, every)
     known = {task.name for task in every}
     chosen = {name: role for name, role in roles.items() if name in known}
     chosen |= {task.name: OFF for task in every if task.name not in chosen}
@@ -68,11 +65,8 @@ def _roles(
         ),
     )
     chosen = {str(task): str(r) for task, r in zip(edited["task"], edited["role"], strict=True)}
-    for role in ROLES:
-        # The order of past tasks is the order in which they are learned.
-        before = [task for task in made.value(role) if chosen.get(task) == role]
-        new = [task for task, one in chosen.items() if one == role and task not in before]
-        made.put(role, [*before, *new])
+    for role, names in tasks_by_role({r: made.value(r) for r in ROLES}, chosen).items():
+        made.put(role, names)
     with st.container(horizontal=True, vertical_alignment="center"):
         rotate = st.checkbox(
             "Rotate",
@@ -109,7 +103,6 @@ def _positions(
 ) -> None:
     orders: list[list[str]] = made.value("orders")
     first = orders[0]
-    _say_unknown(first, every)
     places: dict[str, int | None] = {t.name: None for t in every}
     places |= {t: i for i, t in enumerate(first, start=1) if t in places}
     rows = _table(every, "position", places, scores, usable)
@@ -137,22 +130,10 @@ def _positions(
             help="The order of the table, then the same turned on by one task each: at most one"
             " order per task. Three or more are needed for intervals and a verdict.",
         )
-    # Orders that came from elsewhere stay as they are until something is changed about them.
-    if order != first or int(n or 1) != len(orders):
-        turned = rotations(tuple(order), int(n or 1))
-        made.put("orders", [list(one) for one in turned] or [[]])
+    made.put("orders", orders_of(orders, order, int(n or 1)))
     with right:
         for one in made.value("orders"):
             st.caption(md(" → ".join(one)) or "No task has a position yet.")
-
-
-def _say_unknown(names: Mapping[str, str] | Sequence[str], every: Sequence[Task]) -> None:
-    known = {task.name for task in every}
-    if missing := [name for name in names if name not in known]:
-        st.warning(
-            f"Not known here and left out: {md(', '.join(missing)[:300])}.",
-            icon=":material/link_off:",
-        )
 
 
 def _table(
@@ -199,6 +180,7 @@ def _editor(made: Form, rows: pd.DataFrame, editable: str, column: Any) -> pd.Da
         hide_index=True,
         height=HEIGHT,
         disabled=fixed,
+        placeholder=MISSING,
         column_config={
             **config,
             editable: column,

@@ -26,7 +26,7 @@ _BY_WORDS = (
     (r"Unknown task", "current"),
     (r"^task .* is (both|twice)|at least one task beside|^order ", "current"),
     (r"strateg(y|ies)", "strategies"),
-    (r"prompt|paraphrase|candidate", "prompts"),
+    (r"(?i)prompt|paraphrase|candidate", "prompts"),
     (r"test examples", "evaluation.examples"),
 )
 
@@ -121,6 +121,12 @@ def _field_in(text: str, data: Mapping[str, Any]) -> str:
         n = int(asked.group(1))
         sections = ("training", "scoring", "ewc")
         return next((f"{s}.examples" for s in sections if _inside(data, s, n)), "training.examples")
+    # A name with an underscore is no word of a sentence.
+    inside = [
+        name for name in known if "_" in name and re.search(rf"(?<!`)\b{re.escape(name)}\b", text)
+    ]
+    if inside:
+        return max(inside, key=len)
     rules = ((rule, field) for rule, field in _BY_WORDS if re.search(rule, text))
     field = next((field for _, field in rules), "")
     return "orders" if field == "current" and "orders" in data else field

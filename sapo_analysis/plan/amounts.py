@@ -7,6 +7,7 @@ be (`to_measure`): one measurement serves all studies that differ in counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -77,16 +78,15 @@ def first_result(plan: Plan | SequencePlan) -> Plan | SequencePlan:
     Of a paraphrase study: four prompts of one task, from which its first correlation is made. Of a
     sequence: the first stage of the first chains.
     """
-    n: dict[str, int] = {}
-    for i, group in enumerate(plan.groups):
-        if isinstance(group, ChainGroup):
-            readable = group.kind == "stage"
-        else:
-            for trial in group.trials:
-                n[trial.task] = n.get(trial.task, 0) + (trial.purpose == "main")
-            readable = max(n.values(), default=0) >= READABLE_PROMPTS
-        if readable:
-            return replace(plan, groups=plan.groups[: i + 1])
+    if isinstance(plan, SequencePlan):
+        stages = (i for i, group in enumerate(plan.groups, start=1) if group.kind == "stage")
+        end = next(stages, None)
+        return plan if end is None else replace(plan, groups=plan.groups[:end])
+    n = Counter[str]()
+    for i, one in enumerate(plan.groups, start=1):
+        n.update(trial.task for trial in one.trials if trial.purpose == "main")
+        if max(n.values(), default=0) >= READABLE_PROMPTS:
+            return replace(plan, groups=plan.groups[:i])
     return plan
 
 

@@ -46,7 +46,7 @@ class LoraSettings(Settings):
     lora_dropout: float = Field(
         0.0, ge=0, lt=1, description="dropout on the adapter's input (probability)"
     )
-    target_modules: tuple[str, ...] | Literal["all-linear"] = Field(
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all-linear"] = Field(
         "all-linear", description="names of the linear layers that get an adapter, or all-linear"
     )
 

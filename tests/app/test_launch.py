@@ -1,0 +1,523 @@
+"""Launch: the form from every start, drafts, reuse, what is refused, and one real launch."""
+
+import json
+import os
+import time
+from concurrent.futures import wait
+
+import pytest
+import yaml
+from streamlit.testing.v1 import AppTest
+
+from sapo_analysis import jobs
+from sapo_analysis.app import asking
+from sapo_analysis.app.launching import of_size
+from sapo_analysis.app.launching.start import nested
+from sapo_analysis.errors import WorkError
+from sapo_analysis.spec import ImportedResults, load_study, parse_study
+from sapo_analysis.spec.files import PRESETS
+from sapo_analysis.store import create_run, open_run
+from sapo_analysis.store.drafts import FOLDER, Draft, newest_draft, read_draft, save_draft
+from sapo_analysis.store.folder import new_folder
+from sapo_analysis.store.layout import SPEC, STATUS, write_model
+from sapo_analysis.store.own_prompts import add_own_prompts, mark_bank_prompt
+from sapo_analysis.store.status import Status
+from tests.app.conftest import MAIN
+from tests.synthetic import write_run
+
+PAGE = "views/launch.py"
+DEVICES = {
+    "device": "cpu",
+    "why": "no GPU",
+    "torch": "2.13.0+cpu",
+    "cuda_build": False,
+    "gpus": [],
+    "gpu_memory": [],
+    "unused_gpus": [],
+    "mend": "",
+    "threads": 2,
+}
+EXACT = {
+    "tokens": [{"text": "positive", "scored": True, "kind": "answer"}],
+    "n_tokens": 11,
+    "n_scored": 1,
+    "chat_template": True,
+    "fits": True,
+    "max_length": 512,
+}
+SPEEDS = {
+    "seconds_per_row": dict.fromkeys(
+        ("trained", "scored", "differentiated", "evaluated", "watched"), 0.001
+    ),
+    "margin": 0.3,
+    "memory_bytes": 5e8,
+    "device": "cpu",
+}
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch):
+    """An engine that answers at once; `answers` may hold errors, `asked` what it was asked."""
+    answers = {"devices": DEVICES, "exact_prompt": EXACT, "calibrate": SPEEDS}
+    asked = []
+
+    def probe(kind, payload, timeout=600, echo=False):
+        asked.append((kind, payload))
+        if isinstance(answers[kind], Exception):
+            raise answers[kind]
+        return answers[kind]
+
+    asking._questions.clear()
+    monkeypatch.setattr(jobs, "probe", probe)
+    yield {"answers": answers, "asked": asked}
+    wait(asking._questions().values(), timeout=60)
+    asking._questions.clear()
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """The user's runs folder, empty; nothing is shipped."""
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    monkeypatch.setenv("SAPO_RUNS", str(runs))
+    monkeypatch.setenv("SAPO_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setattr("sapo_analysis.app.data.CACHED_RUNS", tmp_path / "none-shipped")
+    return runs
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What was handed to `jobs.launch`, which makes the run and starts nothing."""
+    calls = []
+
+    def launch(study, runs_dir, engine="stacked", reuse=None):
+        calls.append((study, engine, reuse))
+        return create_run(runs_dir, study)
+
+    monkeypatch.setattr(jobs, "launch", launch)
+    return calls
+
+
+def opened(**query):
+    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    app.switch_page(PAGE)
+    for name, value in query.items():
+        app.query_params[name.rstrip("_")] = value
+    return drawn(app)
+
+
+def drawn(app):
+    """The page when nothing it asked is open any more."""
+    app.run()
+    wait(asking._questions().values(), timeout=60)
+    app.run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+def text_of(app):
+    parts = [*app.markdown, *app.caption, *app.warning, *app.error, *app.info]
+    return " ".join(part.value for part in parts).replace("\\", "")
+
+
+def widget(app, kind, name):
+    """The widget of a setting; its key also has the form's number."""
+    (found,) = [w for w in getattr(app, kind) if str(w.key).endswith(f"-{name}")]
+    return found
+
+
+def button(app, label):
+    (found,) = [b for b in app.button if b.label == label]
+    return found
+
+
+def downloaded(app):
+    """The study of the YAML that is offered."""
+    from streamlit.runtime import get_instance
+
+    (found,) = app.get("download_button")
+    path = found.proto.url
+    manager = get_instance().media_file_mgr
+    return parse_study(yaml.safe_load(manager.get_bytes(path)), "the download")
+
+
+def test_the_form_opens_on_a_quick_look_and_counts_it(folder, engine):
+    app = opened()
+    text = text_of(app)
+    assert "3 current tasks, 6 paraphrases, 1 seed, no noise seeds: no verdict." in text
+    assert "21 trials = 3 tasks × 7 prompts × 1 seed" in text
+    assert "speaks about these tasks only" in text and "to about ±0.51" in text
+    assert "1,115,264 parameters" in text and "1 of 11 tokens are scored" in text
+    assert widget(app, "selectbox", "device").options[0] == "Best there is: CPU, 2 threads"
+    assert button(app, "Launch 21 trials")
+    assert dict(app.query_params) == {"question": "paraphrase", "size": "quick"}
+    assert [kind for kind, _ in engine["asked"]].count("calibrate") == 0
+    assert not (folder / FOLDER).exists()
+
+
+def test_question_and_size_change_what_is_offered(folder):
+    app = opened(question="sequence", size="pilot")
+    assert "175 fine-tunes = 5 orders × 7 strategies" in text_of(app)
+    widget(app, "radio", "question").set_value("paraphrase")
+    drawn(app)
+    assert "186 trials = 6 tasks × 13 prompts" in text_of(app)
+    assert app.query_params["size"] == "pilot"
+    widget(app, "button_group", "size").set_value("paper")
+    drawn(app)
+    assert "486 trials" in text_of(app)
+
+
+def test_a_change_is_counted_kept_as_a_draft_and_taken_back(folder):
+    app = opened()
+    widget(app, "number_input", "training.steps").set_value(7)
+    drawn(app)
+    assert "1 changed from Quick look" in [e.label for e in app.expander]
+    draft_id = app.query_params["draft"]
+    assert read_draft(folder, draft_id).changes == {"training.steps": 7}
+    widget(app, "button", "reset-training.steps").click()
+    drawn(app)
+    assert widget(app, "number_input", "training.steps").value == 50
+    assert read_draft(folder, draft_id).changes == {}
+
+
+def test_a_reload_brings_the_draft_back_by_itself_and_a_new_tab_is_offered_it(folder):
+    app = opened(question="sequence")
+    widget(app, "number_input", "training.steps").set_value(7)
+    widget(app, "text_input", "name").set_value("Not A Name")
+    drawn(app)
+    draft_id = app.query_params["draft"]
+    again = opened(draft=draft_id)
+    assert widget(again, "radio", "question").value == "sequence"
+    assert widget(again, "number_input", "training.steps").value == 7
+    assert widget(again, "text_input", "name").value == "Not A Name"
+    elsewhere = opened()
+    assert "Continue the draft from" in text_of(elsewhere)
+    assert widget(elsewhere, "number_input", "training.steps").value == 50
+    button(elsewhere, "Continue").click()
+    drawn(elsewhere)
+    assert widget(elsewhere, "number_input", "training.steps").value == 7
+    assert "Continue the draft" not in text_of(elsewhere)
+
+
+def test_a_draft_can_be_discarded(folder):
+    save_draft(folder, "0123abcd", Draft(changes={"training.steps": 7}))
+    app = opened()
+    button(app, "Discard").click()
+    drawn(app)
+    assert newest_draft(folder) is None and "Continue the draft" not in text_of(app)
+
+
+@pytest.mark.parametrize("content", [b"{", b'{"changes": {"training.steps": "x", "past": 3}}'])
+def test_a_damaged_draft_is_said_and_the_form_works(folder, content):
+    save_draft(folder, "0123abcd", Draft())
+    (folder / FOLDER / "0123abcd.json").write_bytes(content)
+    app = opened(draft="0123abcd")
+    assert "draft" in text_of(app)
+    assert "cannot be read" in text_of(app) or "Not taken over" in text_of(app)
+    assert button(app, "Launch 21 trials")
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"question": "why"}, "question='why'"),
+        ({"size": "huge"}, "size='huge'"),
+        ({"draft": "../../etc/passwd"}, "is no draft"),
+        ({"from_": "nope-00000000"}, "'nope-00000000' is not here"),
+        ({"from_": "../../etc"}, "'../../etc' is not here"),
+        ({"race": "<script>"}, "'<script>' is not here"),
+        ({"task": "nope"}, "Unknown task 'nope'"),
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_said_and_the_form_works(folder, query, says):
+    app = opened(**query)
+    assert says in text_of(app)
+    assert button(app, "Launch 21 trials")
+
+
+def test_damaged_imported_and_other_runs_fill_nothing_in(folder):
+    damaged = write_run(folder, n_tasks=1, n_prompts=4, name="damaged")
+    (damaged / SPEC).write_text("{")
+
+    def fill(half):
+        write_model(half / SPEC, ImportedResults(tasks=("job",), file="x.csv"))
+        write_model(half / STATUS, Status(state="done"))
+
+    imported = new_folder(folder, "imported", fill)
+    race = create_run(folder, load_study(PRESETS / "sequence-smoke.yaml"))
+    for query, says in [
+        ({"from_": damaged.name}, "spec.json is unreadable"),
+        ({"from_": imported.name}, "imported from x.csv"),
+        ({"race": race.name}, "is a sequence study, and a paraphrase study is asked for"),
+    ]:
+        app = opened(**query)
+        assert says in text_of(app)
+        assert button(app, "Launch 21 trials")
+
+
+def test_a_run_of_tasks_and_a_model_that_are_not_here_is_shown_as_it_is(folder):
+    run = write_run(folder, n_tasks=1, n_prompts=4, name="foreign")
+    spec = json.loads((run / SPEC).read_text())
+    spec["model"] = "/somewhere/else"
+    (run / SPEC).write_text(json.dumps(spec))
+    app = opened(from_=run.name)
+    text = text_of(app)
+    assert "/somewhere/else" in text and "A folder is launched from the command line alone" in text
+    assert "Not known here and left out" in text
+    assert not [b for b in app.button if b.label.startswith("Launch")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "says"),
+    [
+        ("text_input", "name", "../../x", "name: must be the start of the run's id"),
+        ("text_input", "name", "", "at most 40) (got '')"),
+        ("text_input", "name", "é" * 199, "name: must be"),
+        ("number_input", "training.steps", -3, "training.steps: Input should be greater than 0"),
+        ("number_input", "training.steps", 2**52, ""),
+        ("number_input", "training.examples", 10**12, "600 train examples"),
+        ("text_input", "training.learning_rate", "1e999", "training.learning_rate"),
+        ("text_input", "training.learning_rate", "<b>x</b>", "(got '<b>x</b>')"),
+        ("text_input", "seeds", "1, 1", "seeds has a number twice"),
+        ("text_input", "seeds", "1; drop table", "seeds.0"),
+        ("text_input", "seeds", "", "seeds"),
+        ("text_input", "evaluation.checkpoints", "9, 3", "rising order"),
+        ("text_input", "lora.target_modules", "", "lora.target_modules"),
+        ("number_input", "prompts", 99, "20 are offered"),
+        ("number_input", "prompts", -5, "prompts"),
+    ],
+)
+def test_a_wrong_entry_is_said_beside_the_launch_and_never_a_traceback(
+    folder, kind, name, value, says
+):
+    app = opened()
+    widget(app, kind, name).set_value(value)
+    drawn(app)
+    if says:
+        assert says in text_of(app).replace("*", "")
+        assert not [b for b in app.button if b.label.startswith("Launch")]
+        jump = next(b for b in app.button if b.label.startswith("Go to"))
+        jump.click()
+        drawn(app)
+    else:
+        assert button(app, "Launch 21 trials")
+
+
+def test_time_is_measured_on_request_and_serves_other_counts(folder, engine):
+    app = opened()
+    button(app, "Measure time and memory here").click()
+    drawn(app)
+    assert "peak 500 MB" in text_of(app) and "First readable result in" in text_of(app)
+    widget(app, "text_input", "seeds").set_value("0, 1")
+    drawn(app)
+    assert "42 trials" in text_of(app) and "peak 500 MB" in text_of(app)
+    assert [kind for kind, _ in engine["asked"]].count("calibrate") == 1
+    widget(app, "number_input", "lora.r").set_value(4)
+    drawn(app)
+    assert button(app, "Measure time and memory here")
+
+
+def test_an_engine_that_fails_or_is_absent_leaves_the_form_whole(folder, engine, monkeypatch):
+    engine["answers"] |= dict.fromkeys(engine["answers"], WorkError("The engine *failed*."))
+    app = opened()
+    assert "The engine *failed*." in text_of(app)
+    engine["answers"]["devices"] = {**DEVICES, "unused_gpus": ["GPU 0: Fast"], "mend": "Mend it."}
+    next(b for b in app.button if b.key == "ask-devices").click()
+    drawn(app)
+    assert "GPU 0: Fast: torch is a CPU build. Mend it." in text_of(app)
+    monkeypatch.setattr(jobs, "missing_engine_packages", lambda: ["torch"])
+    app = opened()
+    assert "Nothing can be trained here: torch cannot be found" in text_of(app)
+    assert not [b for b in app.button if b.label.startswith("Launch")]
+
+
+def test_a_read_only_server_offers_the_file_and_writes_nothing(folder, monkeypatch, launched):
+    monkeypatch.setenv("SAPO_READ_ONLY", "1")
+    app = opened()
+    widget(app, "number_input", "training.steps").set_value(7)
+    drawn(app)
+    assert "This server is read-only. Download the YAML and run it yourself." in text_of(app)
+    assert not [b for b in app.button if b.label.startswith("Launch")]
+    assert len(app.get("download_button")) == 1
+    assert list(folder.iterdir()) == [] and launched == []
+
+
+def test_own_prompts_are_offered_and_marked_ones_are_named(folder):
+    add_own_prompts(folder, "job", ["A wording of mine?", "Another of mine?"], "pasted")
+    app = opened(task="job")
+    assert app.query_params["task"] == "job"
+    draft = app.query_params["draft"]
+    changes = read_draft(folder, draft).changes
+    assert changes["current"] == ["job"]
+    assert changes["own_prompts"] == {"job": ["A wording of mine?", "Another of mine?"]}
+    assert "9 trials = 1 task × 9 prompts × 1 seed" in text_of(app)
+    plan_text = [d.value for d in app.dataframe if "taken" in d.value][0]
+    assert list(plan_text["taken"]) == ["original + 8 of 22 usable"]
+    from sapo_analysis.prompts import get_prompts
+
+    for prompt in get_prompts("job")[1:]:
+        mark_bank_prompt(folder, "job", prompt.text, False)
+    assert "Marked as not equivalent" in text_of(drawn(app))
+
+
+def test_prompts_can_be_said_in_three_ways(folder):
+    app = opened()
+    mode = widget(app, "button_group", "prompts-mode")
+    mode.set_value("sources")
+    drawn(app)
+    assert widget(app, "number_input", "prompts.seen").value == 3
+    widget(app, "number_input", "prompts.novel").set_value(1)
+    drawn(app)
+    assert "15 trials = 3 tasks × 5 prompts" in text_of(app)
+    widget(app, "button_group", "prompts-mode").set_value("chosen")
+    drawn(app)
+    assert "15 trials" in text_of(app)
+    draft = app.query_params["draft"]
+    assert len(read_draft(folder, draft).changes["prompts"]) == 12
+    widget(app, "button_group", "prompts-mode").set_value("number")
+    drawn(app)
+    assert "15 trials" in text_of(app)
+
+
+def test_strategies_and_orders_of_a_race(folder):
+    app = opened(question="sequence")
+    widget(app, "button_group", "methods").set_value(["lora", "o-lora"])
+    widget(app, "number_input", "n-orders").set_value(3)
+    drawn(app)
+    text = text_of(app)
+    assert "original+o-lora, random+o-lora, sapo+o-lora" in text
+    assert "54 fine-tunes = 3 orders × 6 strategies × 1 seed × 3 tasks" in text
+    assert "sentiment → translate → colour" in text and "over 3 orders" in text
+    assert widget(app, "text_input", "o_lora.weight").value == "0.5"
+    widget(app, "button_group", "policies").set_value([])
+    drawn(app)
+    assert "strategies" in text_of(app)
+    assert not [b for b in app.button if b.label.startswith("Launch")]
+
+
+def test_extending_counts_and_launches_with_what_is_reused(folder, launched, monkeypatch):
+    from sapo_analysis.app import launches
+
+    run = create_run(folder, parse_study(nested(of_size("paraphrase", "quick").settings), "q"))
+    plan_ids = {}
+
+    def lent(study, engine, lender, allow_mixed):
+        plan_ids["lender"] = lender.run_id, engine, allow_mixed
+        from sapo_analysis.plan import plan_of
+
+        ids = [trial.trial_id for trial in plan_of(study, engine).trials[:15]]
+        return launches.Lent(frozenset(ids), "15 of 21 trials are taken over.")
+
+    monkeypatch.setattr(launches, "lent", lent)
+    monkeypatch.setattr(launches, "reuse_of", lambda *asked: ("reuse", *asked[1:2]))
+    app = opened(from_=run.name, extend="1")
+    assert f"Extend {run.name}" in text_of(app)
+    assert "6 new, 15 reused" in text_of(app) and plan_ids["lender"] == (run.name, "stacked", False)
+    button(app, "Launch 6 trials again").click()
+    app.run()
+    ((study, engine, reuse),) = launched
+    assert engine == "stacked" and reuse == ("reuse", "stacked") and study == open_run(run).study
+    smaller = opened(from_=run.name, smaller="1")
+    assert "one adapter at a time" in text_of(smaller)
+    assert plan_ids["lender"] == (run.name, "plain", True)
+
+
+def test_a_run_that_cannot_lend_says_why_and_counts_everything(folder):
+    run = create_run(folder, parse_study(nested(of_size("paraphrase", "quick").settings), "q"))
+    app = opened(from_=run.name, extend="1")
+    assert "nothing of it is finished yet" in text_of(app)
+    assert button(app, "Launch 21 trials again")
+
+
+def test_racing_fills_a_sequence_and_says_what_it_took_over(folder):
+    run = create_run(folder, parse_study(nested(of_size("paraphrase", "quick").settings), "q"))
+    app = opened(race=run.name)
+    text = text_of(app)
+    assert f"A race of {run.name}" in text and "Carried over" in text
+    assert widget(app, "radio", "question").value == "sequence"
+    assert next(b for b in app.button if b.label.startswith("Launch"))
+    # The other question, or a size, leaves the run.
+    widget(app, "radio", "question").set_value("paraphrase")
+    drawn(app)
+    assert "race" not in app.query_params and "A race of" not in text_of(app)
+
+
+def test_a_launch_goes_to_the_live_page_once_and_forgets_the_draft(folder, launched):
+    app = opened()
+    widget(app, "text_input", "name").set_value("mine")
+    drawn(app)
+    draft = app.query_params["draft"]
+    button(app, "Launch 21 trials").click()
+    app.run()
+    assert not app.exception
+    (run,) = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    assert app.query_params["run"] == run.name and run.name.startswith("mine-")
+    assert launched[0][0] == open_run(run).study and read_draft(folder, draft) is None
+
+
+def test_an_equal_study_is_asked_about_before_it_is_launched_again(folder, launched):
+    first, second = opened(), opened()
+    button(first, "Launch 21 trials").click()
+    first.run()
+    # The other window still shows what was true when it was drawn.
+    button(second, "Launch 21 trials").click()
+    drawn(second)
+    assert len(launched) == 1
+    assert "The same study was launched at" in text_of(second)
+    assert "Launch again?" in text_of(second)
+    button(second, "Launch 21 trials again").click()
+    second.run()
+    assert len(launched) == 2
+
+
+def test_a_launch_that_is_refused_is_said_and_nothing_is_lost(folder, monkeypatch):
+    def refused(*_):
+        raise WorkError("The queue is held by *another* process.")
+
+    monkeypatch.setattr(jobs, "launch", refused)
+    app = opened()
+    widget(app, "number_input", "training.steps").set_value(7)
+    drawn(app)
+    button(app, "Launch 21 trials").click()
+    app.run()
+    assert not app.exception and "held by *another* process" in text_of(app)
+    assert widget(app, "number_input", "training.steps").value == 7
+
+
+def test_a_folder_that_cannot_be_written_is_said(folder, monkeypatch, launched):
+    app = opened()
+    (folder / FOLDER).write_text("a file in the place of the folder")
+    widget(app, "number_input", "training.steps").set_value(7)
+    drawn(app)
+    assert "Cannot keep the draft" in text_of(app)
+    button(app, "Launch 21 trials").click()
+    app.run()
+    assert "Cannot write a run into" in text_of(app) and launched == []
+
+
+@pytest.mark.slow
+def test_a_real_launch_is_queued_and_can_be_cancelled(folder):
+    smoke = load_study(PRESETS / "smoke.yaml")
+    changes = {"current": ["sentiment"], "unseen": ["rate"], "retained": ["last_word"]}
+    changes |= {"prompts": 3, "noise_seeds": [100], "device": "cpu", "name": "smoke"}
+    changes |= {"training.examples": 160, "training.steps": 10, "scoring.examples": 40}
+    changes |= {"evaluation.examples": 20, "evaluation.n_predictions_kept": 20}
+    save_draft(folder, "0123abcd", Draft(changes=changes))
+    app = opened(draft="0123abcd")
+    next(b for b in app.button if b.label == "Launch 8 trials").click()
+    app.run()
+    assert not app.exception
+    (run,) = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    try:
+        assert app.query_params["run"] == run.name
+        assert open_run(run).study == smoke.model_copy(update={"device": "cpu"})
+        assert open_run(run).status.state in ("queued", "running", "done")
+    finally:
+        if open_run(run).status.state != "done":
+            jobs.cancel_run(run)
+    deadline = time.monotonic() + 60
+    while jobs.waiting(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert open_run(run).status.state in ("cancelled", "done") and not jobs.waiting(folder)
+    assert os.environ["SAPO_LOCKS"] != ""
