@@ -161,8 +161,8 @@ def trust_tab(sight: Sight) -> None:
 
 
 TABS: dict[str, Callable[[Sight], None]] = {
-    "Findings": findings,
     "Prompts": prompts_tab,
+    "Findings": findings,
     "Between tasks": between_tab,
     "Can I trust it?": trust_tab,
     RACE_TAB: compare_tab,

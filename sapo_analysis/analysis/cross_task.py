@@ -12,6 +12,7 @@ from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.estimate import Z_95, Form, check_form
 from sapo_analysis.analysis.intervals import NAN, Floats, differs, fisher_z, perfect_limit
 from sapo_analysis.analysis.prompt_means import TaskCells, cells_of
+from sapo_analysis.analysis.quantiles import fisher_f
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.selection import select
 from sapo_analysis.analysis.variance import Component, same_prompt, two_way
@@ -188,6 +189,4 @@ def _below(variance: float, n: int, noise: Component | None, n_seeds: int) -> bo
         return None
     if noise.sigma == 0:
         return not variance > 0
-    from scipy.stats import f
-
-    return not variance / (noise.sigma**2 / n_seeds) > float(f.ppf(0.95, n - 1, noise.df))
+    return not variance / (noise.sigma**2 / n_seeds) > fisher_f(0.95, n - 1, noise.df)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95, Scope
+from sapo_analysis.analysis.quantiles import student
 
 Floats = npt.NDArray[np.float64]
 NAN = float("nan")
@@ -61,7 +62,6 @@ def mean_interval(
     elif k == 1:
         half = NAN
     else:
-        from scipy.stats import t
-
-        half = float(t.ppf(0.5 + CONFIDENCE / 2, k - 1) * np.std(values, ddof=1) / math.sqrt(k))
+        spread = float(np.std(values, ddof=1))
+        half = student(0.5 + CONFIDENCE / 2, k - 1) * spread / math.sqrt(k)
     return mean, mean - half, mean + half

@@ -22,6 +22,7 @@ import pandas as pd
 from sapo_analysis.analysis.estimate import CONFIDENCE
 from sapo_analysis.analysis.intervals import NAN, differs
 from sapo_analysis.analysis.prompt_means import prompt_means
+from sapo_analysis.analysis.quantiles import chi_square, fisher_f
 from sapo_analysis.analysis.variance import rounding_of, seed_cells, shared_cells
 
 COLUMNS = (
@@ -80,8 +81,6 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
     n_prompts, n_seeds = values.shape
     if n_prompts < 2 or n_seeds < 2:
         return {**dict.fromkeys(COLUMNS[1:8], NAN), "n_prompts": n_prompts, "n_seeds": n_seeds}
-    from scipy.stats import chi2, f
-
     df_p, df_e = n_prompts - 1, (n_prompts - 1) * (n_seeds - 1)
     residual = values - values.mean(0) - values.mean(1, keepdims=True) + values.mean()
     ss_p = n_seeds * float(np.sum((values.mean(1) - values.mean()) ** 2))
@@ -95,7 +94,7 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
         none = dict.fromkeys(COLUMNS[5:8], NAN)
         return {**zero, **none, "n_prompts": n_prompts, "n_seeds": n_seeds}
     ratio = ms_p / ms_e if ms_e > 0 else np.inf
-    low, high = float(f.ppf(1 - tail, df_p, df_e)), float(f.ppf(tail, df_p, df_e))
+    low, high = fisher_f(1 - tail, df_p, df_e), fisher_f(tail, df_p, df_e)
 
     def sigma(quantile: float, chi: float) -> float:
         return float(np.sqrt(max(0.0, ss_p * (1 - quantile / ratio) / (n_seeds * chi))))
@@ -111,8 +110,8 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
         return {**dict.fromkeys(COLUMNS[1:8], NAN), **found}
     return {
         **found,
-        "sigma_prompt_lower": sigma(low, float(chi2.ppf(1 - tail, df_p))),
-        "sigma_prompt_upper": sigma(high, float(chi2.ppf(tail, df_p))),
+        "sigma_prompt_lower": sigma(low, chi_square(1 - tail, df_p)),
+        "sigma_prompt_upper": sigma(high, chi_square(tail, df_p)),
         "ratio_lower": float(np.sqrt(max(0.0, (ratio / low - 1) / n_seeds))),
         "ratio_upper": float(np.sqrt(max(0.0, (ratio / high - 1) / n_seeds))),
     }

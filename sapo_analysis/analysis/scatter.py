@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import CONFIDENCE
+from sapo_analysis.analysis.quantiles import student
 
 CLIP_MADS = 4.0
 """Half-width of the shown range: this many median absolute deviations around the median."""
@@ -64,8 +65,6 @@ def slope_band(points: pd.DataFrame, x: str, y: str, groups: int = 0) -> SlopeBa
     Returns:
         None when x does not vary or no degree of freedom is left.
     """
-    from scipy.stats import t as student
-
     values_x, values_y = points[x].to_numpy(float), points[y].to_numpy(float)
     middle_x, middle_y = (0.0, 0.0) if groups else (values_x.mean(), values_y.mean())
     spread = float(((values_x - middle_x) ** 2).sum())
@@ -79,7 +78,7 @@ def slope_band(points: pd.DataFrame, x: str, y: str, groups: int = 0) -> SlopeBa
     line = middle_y + slope * (places - middle_x)
     intercept = 0.0 if groups else 1.0 / len(points)
     half = np.sqrt(variance * (intercept + (places - middle_x) ** 2 / spread))
-    half = half * float(student.ppf(0.5 + CONFIDENCE / 2, freedom))
+    half = half * student(0.5 + CONFIDENCE / 2, freedom)
     at, middle, low, high = (
         tuple(float(value) for value in values)
         for values in (places, line, line - half, line + half)

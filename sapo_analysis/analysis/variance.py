@@ -10,6 +10,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.intervals import NAN, Floats
 from sapo_analysis.analysis.prompt_means import PromptMeans, over_eval_tasks
+from sapo_analysis.analysis.quantiles import chi_square
 from sapo_analysis.analysis.selection import select
 
 Kind = Literal["prompt x seed", "same-prompt seed"]
@@ -35,9 +36,7 @@ def upper_limit(sigma: float, df: int) -> float:
     """Upper end of the 95 % chi-square interval of a standard deviation (3.7 σ with df = 3)."""
     if df < 1:
         return NAN
-    from scipy.stats import chi2
-
-    return sigma * float(np.sqrt(df / chi2.ppf(0.025, df)))
+    return sigma * float(np.sqrt(df / chi_square(0.025, df)))
 
 
 def rounding_of(values: Floats) -> float:
