@@ -119,11 +119,19 @@ def _forest(runs: list[Run], keys: Sequence[tuple[str, str]]) -> None:
     if len(studies) < 2:
         return
     st.markdown("##### Within-task r of pre-update loss, one row per run")
+    first = next(
+        (
+            o
+            for o in OUTCOMES
+            if any(run_tables.within_tasks(k, o, "score") for _, k in studies.values())
+        ),
+        next(iter(OUTCOMES)),
+    )
     with st.container(horizontal=True):
         outcome = st.segmented_control(
             "Outcome",
             list(OUTCOMES),
-            default=None if "forest-outcome" in st.session_state else next(iter(OUTCOMES)),
+            default=None if "forest-outcome" in st.session_state else first,
             required=True,
             format_func=lambda name: OUTCOMES[name].label,
             key="forest-outcome",
@@ -140,7 +148,7 @@ def _forest(runs: list[Run], keys: Sequence[tuple[str, str]]) -> None:
             help="Points, or nats per token.",
             bind="query-params",
         )
-    name, form = str(outcome or next(iter(OUTCOMES))), str(form or "score")
+    name, form = str(outcome or first), str(form or "score")
     found = {
         run_id: pair
         for run_id, (_, key) in studies.items()

@@ -59,7 +59,8 @@ def top(run: Run) -> None:
         badge(status.state)
     parts = [of_all(run)]
     if status.seconds:
-        parts.append(f"{duration(status.seconds)} so far")
+        took = duration(status.seconds)
+        parts.append(f"took {took}" if run.is_complete else f"{took} so far")
     if status.is_at_work and (left := status.seconds_left) is not None:
         parts.append(f"about {about(left)} left")
     if device := run.provenance.get("device"):

@@ -20,7 +20,7 @@ from sapo_analysis.store import DamagedRun, Run, open_run
 
 LOOK_EVERY_SECONDS = 2
 # Share of the time that may go into redrawing: a long run's pictures cost more and come less often.
-DRAWING_AT_MOST = 0.1
+DRAWING_AT_MOST = 0.2
 _SEEN = "live-seen"
 _ORDER = ("running", "stalled", "queued", "interrupted", "failed", "cancelled", "done")
 
@@ -65,7 +65,6 @@ def _picker(runs: Mapping[str, Run | DamagedRun], wanted: str) -> Run | DamagedR
             index=options.index(first),
             # Named by what it shows: a link to another run is not overruled by an old choice.
             key=f"live-run-{first}",
-            format_func=lambda run_id: f"{run_id} · {_state(runs[run_id])}",
             help="Runs that are not done, those at work first.",
             label_visibility="collapsed",
             width=420,
@@ -85,10 +84,6 @@ def _keep_in_address(run_id: str) -> None:
     with suppress(StreamlitAPIException):
         st.query_params["run"] = run_id
         st.query_params.pop(links.JOB, None)
-
-
-def _state(run: Run | DamagedRun) -> str:
-    return run.status.state if isinstance(run, Run) else "damaged"
 
 
 def _nothing(runs: Mapping[str, Run | DamagedRun]) -> None:

@@ -13,6 +13,7 @@ from sapo_analysis.store import Run
 
 _OF_ONE_RUN = ("cost", "started", "sessions", "reused", "seeds", "noise_seeds")
 """Keys of a provenance that differ between any two runs, or that the study says already."""
+MADE_WITH = "made with "
 NOT_THERE = "–"
 _LONGEST = 200
 
@@ -24,14 +25,17 @@ def only_what_differs(runs: Sequence[Run]) -> pd.DataFrame:
     `NOT_THERE` where a run does not have it. Long values are cut.
 
     Args:
-        runs: at least one. A run that no worker has begun has no conditions yet.
+        runs: at least one. A run that no worker has begun has no conditions yet, and so does not
+            differ in them.
     """
     found = {run.run_id: dict(_facts(run)) for run in runs}
+    begun = {run.run_id for run in runs if run.provenance}
     keys = dict.fromkeys(key for facts in found.values() for key in facts)
     rows = []
     for key in keys:
         values = {run_id: facts.get(key, NOT_THERE) for run_id, facts in found.items()}
-        if len(set(values.values())) > 1:
+        compared = begun if key.startswith(MADE_WITH) else found
+        if len({values[run_id] for run_id in compared}) > 1:
             rows.append({"key": key, **values})
     return pd.DataFrame(rows, columns=["key", *found])
 
@@ -41,7 +45,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield key, _text(value)
     conditions = {k: v for k, v in run.provenance.items() if k not in _OF_ONE_RUN}
     for key, value in by_dotted_name(conditions).items():
-        yield f"made with {key}", _text(value)
+        yield f"{MADE_WITH}{key}", _text(value)
 
 
 def _text(value: Any) -> str:

@@ -41,7 +41,7 @@ def candidate_strip(table: pd.DataFrame) -> FigureSpec:
     ]
     panel = Panel(
         layers=tuple(layer for layer in layers if isinstance(layer, Points) and layer.x),
-        x_label="pre-update loss − the original's (nats per token)",
+        x_label="loss − the original's (nats per token)",
         y_label="",
         y_range=(-0.7, len(rows) - 0.3),
         x_zero=True,

@@ -25,8 +25,8 @@ LOOKS = {
 }
 """Colour, marker and whether hollow: a mark is known by its shape and letter too."""
 PURPOSES = ("main", "noise", "repeat")
-MOST_LETTERS = 120
-"""Beyond, letters would cover each other; colour, shape and legend stay."""
+MOST_LETTERED = 12
+"""With more columns letters would cover each other; colour, shape and legend stay."""
 
 
 def trials_grid(table: pd.DataFrame) -> FigureSpec:
@@ -51,19 +51,19 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
     own["order"] = own["purpose"].map(list(PURPOSES).index)
     own = own.sort_values(["task", "order", "seed"], kind="stable")
     heights = {row: -float(i) for i, row in enumerate(dict.fromkeys(own["row"]))}
-    size = 13.0 if own["column"].max() < 30 else 9.0
+    columns = int(own["column"].max()) + 1
+    size = 17.0 if columns <= MOST_LETTERED else 9.0
     counts = own["mark"].value_counts()
     layers: list[Layer] = [
         _points(own[own["mark"] == mark], heights, mark, int(counts.get(mark, 0)), size)
         for mark in LOOKS
         if counts.get(mark, 0)
     ]
-    if len(own) <= MOST_LETTERS:
+    if columns <= MOST_LETTERED:
         layers += [
-            Note(column + 0.22, heights[row] + 0.02, mark[0].upper(), "left")
+            Note(column, heights[row], mark[0].upper(), "center")
             for column, row, mark in zip(own["column"], own["row"], own["mark"], strict=True)
         ]
-    columns = int(own["column"].max()) + 1
     main = own[own["purpose"] == "main"]
     names = dict(zip(main["column"], main["prompt_id"], strict=True))
     alike = main.groupby("column")["prompt_id"].nunique().max() == 1
@@ -76,7 +76,7 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
         layers=tuple(layers),
         x_label="prompt of the task",
         y_label="",
-        x_range=(-0.6, columns - 0.2),
+        x_range=(-0.6, columns - 0.4),
         y_range=(min(heights.values()) - 0.7, 0.7),
         x_ticks=ticks,
         y_ticks=Ticks(tuple(heights.values()), tuple(heights)),

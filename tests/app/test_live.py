@@ -1,13 +1,14 @@
 """The Live page in every state, for both kinds of study; statuses are written by hand."""
 
 import os
+import threading
 
 import pytest
 from filelock import FileLock
 from streamlit.testing.v1 import AppTest
 
 from sapo_analysis import jobs
-from sapo_analysis.jobs.queue import mark_started, put_in
+from sapo_analysis.jobs.queue import mark_started, put_in, take_out
 from sapo_analysis.plan import plan_of
 from sapo_analysis.store import create_run, layout, open_run
 from sapo_analysis.store.requests import ask_to_finish_group
@@ -227,6 +228,19 @@ def test_a_stopped_run_says_what_is_safe_and_goes_on(monkeypatch, folder, state,
     press(app, f"resume-{path.name}")
     assert open_run(path).status.state == "queued"
     assert f"Run {path.name} is in the queue again." in text_of(app)
+
+
+def test_a_run_that_has_just_stopped_is_resumed_when_its_worker_is_gone(monkeypatch, folder):
+    path = begun(folder, STUDY, groups=6)
+    put(path, "cancelled")
+    put_in(path)
+    mark_started(path, os.getpid())
+    app = live(monkeypatch, folder, run=path.name)
+    ends = threading.Timer(0.5, take_out, [path])
+    ends.start()
+    press(app, f"resume-{path.name}")
+    ends.join()
+    assert [w.path for w in jobs.waiting(folder)] == [path.resolve()]
 
 
 def test_a_stalled_run_says_since_when_and_can_be_cancelled(monkeypatch, folder):
