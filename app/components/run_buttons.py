@@ -179,7 +179,7 @@ def resume(run: Run) -> None:
         else "Queue it again.",
         on_click=act(_resume, run.path, said=f"Run {run.run_id} is in the queue again."),
     )
-    if run.status.state == "failed" and _can_be_smaller():
+    if run.status.state == "failed":
         links.link(
             "launch",
             "Resume smaller",
@@ -197,11 +197,6 @@ def _resume(path: Path) -> None:
             break  # the refusal says what stands in the way
         time.sleep(0.2)
     jobs.resume(path)
-
-
-def _can_be_smaller() -> bool:
-    page = links.VIEWS / "launch.py"
-    return page.is_file() and "smaller" in page.read_text(encoding="utf-8")
 
 
 def extend(run: Run) -> None:

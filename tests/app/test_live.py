@@ -225,6 +225,7 @@ def test_a_stopped_run_says_what_is_safe_and_goes_on(monkeypatch, folder, state,
     total = len(plan_of(STUDY).trials)
     assert f"{said} {total} trials are safe." in text_of(app)
     assert f"Resume {total - 3}" in buttons(app) and "Partial results" in links(app)
+    assert ("Resume smaller" in links(app)) == (state == "failed")
     press(app, f"resume-{path.name}")
     assert open_run(path).status.state == "queued"
     assert f"Run {path.name} is in the queue again." in text_of(app)
