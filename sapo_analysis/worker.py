@@ -86,7 +86,7 @@ def _study(arguments: list[str]) -> Answer:
 
 
 def _devices(payload: Payload) -> Answer:
-    from sapo_analysis.studies.probes import devices
+    from sapo_analysis.studies.devices import devices
 
     return devices()
 

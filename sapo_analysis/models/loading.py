@@ -1,23 +1,22 @@
-"""Loading a causal language model and choosing where it runs."""
+"""Loading a causal language model and choosing where it runs.
+
+`transformers` is imported where it is needed: all of it takes seconds, and who asks for a device or
+for tokens waits for the answer.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
-    PretrainedConfig,
-    PreTrainedModel,
-)
-from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import ModelFiles
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel
+    from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _RANDOM_WEIGHTS_SEED = 0
@@ -61,6 +60,8 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     Raises:
         InputError: the tokenizer is not a fast one, which label spans need.
     """
+    from transformers import AutoTokenizer
+
     tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
     if not tokenizer.is_fast:
         raise InputError(
@@ -76,6 +77,8 @@ def load_model(
     files: ModelFiles, device: Device, dtype: Literal["float32", "bfloat16"]
 ) -> PreTrainedModel:
     """The base model θ_0 in eval mode, weights frozen; code from a model folder is never run."""
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
     if files.weights == "random":
         with torch.random.fork_rng():
             torch.manual_seed(_RANDOM_WEIGHTS_SEED)
@@ -107,6 +110,8 @@ def context_length(model: PreTrainedModel) -> int:
 
 def context_length_of(files: ModelFiles) -> int:
     """`context_length` of a model that need not be loaded for it."""
+    from transformers import AutoConfig
+
     return _stated_length(AutoConfig.from_pretrained(files.folder, local_files_only=True))
 
 

@@ -49,13 +49,3 @@ def test_a_task_without_labels_is_refused_before_the_model_is_loaded(monkeypatch
     monkeypatch.setattr(probes, "load_model", None)
     with pytest.raises(InputError, match="Task 'translate' has no labels"):
         probes.rank_labels("pocket", "translate", None, 12)
-
-
-def test_a_gpu_that_a_cpu_build_cannot_use_is_named_with_the_command(monkeypatch):
-    monkeypatch.setattr(probes.torch.version, "cuda", None)
-    monkeypatch.setattr(probes, "_listed_by_the_driver", lambda: ["GPU 0: Fast One"])
-    answer = probes._unused("2.13.0+cpu")
-    assert answer["unused_gpus"] == ["GPU 0: Fast One"]
-    assert "torch==2.13.0" in answer["mend"] or "torch 2.13.0" in answer["mend"]
-    monkeypatch.setattr(probes, "_listed_by_the_driver", list)
-    assert probes._unused("2.13.0+cpu") == {"unused_gpus": [], "mend": ""}
