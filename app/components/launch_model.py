@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from sapo_analysis import model_files
 from sapo_analysis.analysis.wording import size
-from sapo_analysis.app.asking import Reply, ask, forget
+from sapo_analysis.app.asking import ask, forget
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading
 from sapo_analysis.app.components.text import md
@@ -59,7 +62,8 @@ def _device(made: Form) -> None:
         "Device",
         list(DEVICES),
         key=made.show("device"),
-        format_func=lambda name: _named(name, reply),
+        # Not what torch answers: a box forgets what was chosen when its options change.
+        format_func=DEVICES.__getitem__,
         help="Where it is trained. One run at a time works on a device; the others wait.",
     )
     made.put("device", chosen)
@@ -75,6 +79,8 @@ def _device(made: Form) -> None:
             args=("devices", {}),
         )
     else:
+        if chosen != "cuda" or reply.answer["gpus"]:
+            st.caption(md(_in_words(str(chosen), reply.answer)))
         for gpu in reply.answer["unused_gpus"][:1]:
             st.warning(
                 f"{md(gpu)}: torch is a CPU build. {md(reply.answer['mend'])}",
@@ -87,19 +93,13 @@ def _device(made: Form) -> None:
             )
 
 
-def _named(name: str, reply: Reply) -> str:
-    if reply.answer is None:
-        return DEVICES[name]
+def _in_words(name: str, answer: Mapping[str, Any]) -> str:
+    """What a choice comes to here."""
     gpus = [
         f"GPU {i}, {gpu}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
         for i, (gpu, (free, total)) in enumerate(
-            zip(reply.answer["gpus"], reply.answer["gpu_memory"], strict=True)
+            zip(answer["gpus"], answer["gpu_memory"], strict=True)
         )
     ]
-    cpu = f"CPU, {reply.answer['threads']} threads"
-    best = gpus[0] if gpus and reply.answer["device"] == "cuda" else cpu
-    return {
-        "auto": f"Best there is: {best}",
-        "cpu": cpu,
-        "cuda": gpus[0] if gpus else "GPU: none that torch can use",
-    }[name]
+    takes_gpu = name == "cuda" or (name == "auto" and answer["device"] == "cuda")
+    return gpus[0] if gpus and takes_gpu else f"CPU, {answer['threads']} threads"

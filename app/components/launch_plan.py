@@ -28,22 +28,20 @@ from sapo_analysis.store import Run, is_read_only
 
 PATIENCE_SECONDS = 900.0
 READ_ONLY = "This server is read-only. Download the YAML and run it yourself."
+_MOST_PROBLEMS = 3
 _JUMP, _SAID = "launch-jump", "launch-said"
 
 
 def plan_part(made: Form, checked: Checked, figures: Figures | None, lender: Run | None) -> None:
     """Draw the foot, which stays in sight."""
-    left, right = st.columns([5, 2], gap="large")
-    with right:
-        _name(made)
     if checked.study is None or figures is None:
-        with left:
-            _problems(made, checked.problems)
+        _problems(made, checked.problems)
         return
     study = checked.study
-    with left:
-        st.markdown(f"**{md(figures.sum)}**")
-        _cost(study, made, figures)
+    with st.container(gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{md(figures.sum)}**", width="content")
+            _cost(study, made, figures)
         st.caption(
             md(figures.shows), help="±: half of the 95 % interval for these tasks, where r is 0."
         )
@@ -59,24 +57,31 @@ def _name(made: Form) -> None:
         key=made.show("name"),
         max_chars=200,
         help="Start of the run's id: a-z, 0-9 and hyphens, at most 40.",
+        label_visibility="collapsed",
+        icon=":material/label:",
+        placeholder="name of the run",
+        width=200,
     )
     made.put("name", str(name or ""))
 
 
 def _problems(made: Form, problems: tuple[Problem, ...]) -> None:
-    for problem in problems[:6]:
+    for problem in problems[:_MOST_PROBLEMS]:
         st.error(in_words(problem), icon=":material/error:")
-    if len(problems) > 6:
-        st.caption(f"And {len(problems) - 6} more.")
-    first = problems[0]
-    st.button(
-        f"Go to {first.field or 'it'}",
-        key="jump",
-        icon=":material/arrow_upward:",
-        help="Shows the setting that the first problem is about.",
-        on_click=_jump_to,
-        args=(first,),
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        first = problems[0]
+        st.button(
+            f"Go to {first.field or 'it'}",
+            key="jump",
+            icon=":material/arrow_upward:",
+            help="Shows the setting that the first problem is about.",
+            on_click=_jump_to,
+            args=(first,),
+        )
+        _name(made)
+        if more := problems[_MOST_PROBLEMS:]:
+            names = ", ".join(problem.field or problem.text[:40] for problem in more)
+            st.caption(f"And {len(more)} more: {md(names)}.")
 
 
 def _jump_to(problem: Problem) -> None:
@@ -98,7 +103,7 @@ def jump() -> None:
 
 def _cost(study: AnyStudy, made: Form, figures: Figures) -> None:
     asked = {"study": to_measure(study).model_dump(mode="json"), "engine": made.engine}
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
         if missing := jobs.missing_engine_packages():
             st.caption(f"Time is not known: {md(', '.join(missing))} cannot be found.")
         elif not answered("calibrate", asked):
@@ -179,6 +184,7 @@ def _actions(
             lender_id = lender.run_id if lender is not None else ""
             st.code(run_command(study, made.engine, lender_id, mixed), language="bash")
             st.caption("In the folder with the downloaded file.")
+        _name(made)
 
 
 def _said(equal: list[Run]) -> None:

@@ -234,7 +234,6 @@ def _own(made: Form, offered: Offer, tasks: Sequence[str]) -> None:
             "Prompts of your own",
             options,
             selection_mode="multi",
-            format_func=lambda t: f"{t} ({len(held.get(t) or offered.own.get(t, ()))})",
             key=key,
             help="Adds your paraphrases of these tasks to those above.",
         )

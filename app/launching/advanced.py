@@ -55,8 +55,9 @@ class Setting:
 
     @property
     def title(self) -> str:
-        """The label with its unit."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        """The label with its unit, unless the label says it."""
+        said = self.unit == "1" or self.label.endswith(self.unit)
+        return self.label if said else f"{self.label} ({self.unit})"
 
     def to_text(self, value: Any) -> str:
         """A value as the text field shows it."""

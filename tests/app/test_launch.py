@@ -149,7 +149,7 @@ def test_the_form_opens_on_a_quick_look_and_counts_it(folder, engine):
     assert "21 trials = 3 tasks × 7 prompts × 1 seed" in text
     assert "speaks about these tasks only" in text and "to about ±0.51" in text
     assert "1,115,264 parameters" in text and "1 of 11 tokens are scored" in text
-    assert widget(app, "selectbox", "device").options[0] == "Best there is: CPU, 2 threads"
+    assert "CPU, 2 threads" in text
     assert button(app, "Launch 21 trials")
     assert dict(app.query_params) == {"question": "paraphrase", "size": "quick"}
     assert [kind for kind, _ in engine["asked"]].count("calibrate") == 0
@@ -326,6 +326,12 @@ def test_an_engine_that_fails_or_is_absent_leaves_the_form_whole(folder, engine,
     next(b for b in app.button if b.key == "ask-devices").click()
     drawn(app)
     assert "GPU 0: Fast: torch is a CPU build. Mend it." in text_of(app)
+    widget(app, "selectbox", "device").set_value("cuda")
+    assert "torch sees no GPU here" in text_of(drawn(app))
+    gpu = {"device": "cuda", "gpus": ["Fast"], "gpu_memory": [[22e9, 24e9]]}
+    engine["answers"]["devices"] = {**DEVICES, **gpu}
+    asking.forget("devices", {})
+    assert "GPU 0, Fast, 22 of 24 GB free" in text_of(drawn(app))
     monkeypatch.setattr(jobs, "missing_engine_packages", lambda: ["torch"])
     app = opened()
     assert "Nothing can be trained here: torch cannot be found" in text_of(app)
