@@ -36,9 +36,8 @@ def new_points(keys: Keys) -> None:
 def _offer(keys: Keys) -> None:
     fresh, n = {}, 0
     for path, shown in keys:
-        mine = loaded(path, shown)
         try:
-            now = open_run(path)
+            mine, now = loaded(path, shown), open_run(path)
         except RunError:  # removed, or damaged meanwhile: what is shown stays
             continue
         if version(now) != version(mine):

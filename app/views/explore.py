@@ -41,6 +41,7 @@ QUESTIONS = {
     "in_task": "Does a prompt the model already finds easy teach the task better?",
 }
 FORGETTING_QUESTION = "Does a prompt the model already finds easy make it forget less?"
+NOTHING_YET = "No trial has finished yet. The first points appear when the first group ends."
 
 
 def page() -> None:
@@ -102,14 +103,18 @@ def _explore(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
     refused, differences = estimates.refusal(keys)
     if refused:
         differing(refused, differences)
-        choice = controls(keys, estimates.facts_of_each(keys), estimates.prompts(keys))
+        either = estimates.facts_of_each(keys)
+        if not either.tasks:
+            st.info(NOTHING_YET)
+            return
+        choice = controls(keys, either, estimates.prompts(keys))
         with actions:
             header.copy_link()
         beside(keys, choice)
         return
     facts = estimates.facts(keys)
     if not facts.tasks:
-        st.info("No trial has finished yet. The first points appear when the first group ends.")
+        st.info(NOTHING_YET)
         return
     prompts = estimates.prompts(keys)
     with beside_it:

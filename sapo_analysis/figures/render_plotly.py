@@ -25,7 +25,7 @@ from sapo_analysis.figures.spec import (
     Span,
     Ticks,
 )
-from sapo_analysis.figures.theme import DIVERGING, NEUTRAL
+from sapo_analysis.figures.theme import BLUE, DIVERGING, NEUTRAL
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -119,6 +119,7 @@ def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
         "hoverlabel": {"align": "left", "namelength": 0},
         "font": {"size": 13},
         "bargap": 0.35,
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": BLUE},
     }
 
 

@@ -135,7 +135,13 @@ def test_the_outcome_changes_axis_and_sentence(monkeypatch, runs):
 
 def test_every_widget_has_a_key_and_a_help(monkeypatch, runs):
     app = explored(monkeypatch, runs, "few")
-    widgets = [*app.selectbox, *app.multiselect, *app.text_input, *app.button, *app.get("button_group")]
+    widgets = [
+        *app.selectbox,
+        *app.multiselect,
+        *app.text_input,
+        *app.button,
+        *app.get("button_group"),
+    ]
     assert len(widgets) >= 10
     for widget in widgets:
         assert widget.key, widget

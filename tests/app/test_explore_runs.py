@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from sapo_analysis import analysis
-from sapo_analysis.store import open_run
+from sapo_analysis.store import create_run, open_run
 from tests.app.test_explore import CHIP, charts, explored, frame_with, html_of, opened, text_of
-from tests.synthetic import write_run
+from tests.synthetic import study_of, write_run
 
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -168,6 +168,18 @@ def test_a_run_that_is_removed_while_it_is_looked_at(monkeypatch, runs, tmp_path
     shutil.rmtree(path)
     app.run()
     assert not app.exception, app.exception[0].value
+
+
+@pytest.mark.parametrize("others", [[], ["e" * 16]])
+def test_runs_that_have_hardly_begun_wait_for_their_first_points(monkeypatch, tmp_path, others):
+    begun = create_run(tmp_path, study_of(name="begun"))
+    for i, fingerprint in enumerate(others):
+        path = create_run(tmp_path, study_of(name=f"other-{i}", n_unseen=1, n_past=2))
+        (path / "provenance.json").write_text(f'{{"model": {{"fingerprint": "{fingerprint}"}}}}')
+    chosen = sorted(path.name for path in tmp_path.iterdir())
+    app = opened(monkeypatch, tmp_path, run=chosen)
+    assert begun.name in chosen and "No trial has finished yet" in text_of(app)
+    assert not charts(app)
 
 
 LINKS = {
