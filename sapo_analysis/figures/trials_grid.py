@@ -105,6 +105,7 @@ def _points(
         tuple(map(float, rows["column"])),
         tuple(heights[row] for row in rows["row"]),
         *(color, marker, size, hollow),
+        opacity=0.4 if size > 10 and mark == "done" else 1.0,  # its letter has to be read
         label=f"{mark[0].upper()} {mark} ({n})",
         hover=hover,
     )
