@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import streamlit as st
@@ -14,14 +13,12 @@ from sapo_analysis.app.components.acting import act
 from sapo_analysis.app.components.run_state import counts, of_all, silent_for
 from sapo_analysis.app.components.text import md
 from sapo_analysis.errors import SapoError
-from sapo_analysis.jobs.queue import jobs_in
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, is_read_only
 from sapo_analysis.store.archive import pack, packed_bytes
 from sapo_analysis.store.logs import LOGS, tail
 from sapo_analysis.store.requests import is_asked_to_end
 
 STOPPED = ("interrupted", "failed", "cancelled")
-WORKER_ENDS_WITHIN_SECONDS = 4.0
 READ_ONLY = "This server is read-only: nothing can be started or stopped here."
 
 
@@ -177,7 +174,7 @@ def resume(run: Run) -> None:
         help=f"Queue it again: {left:,} {counts(run)} are left. Finished ones are not done again."
         if left > 0
         else "Queue it again.",
-        on_click=act(_resume, run.path, said=f"Run {run.run_id} is in the queue again."),
+        on_click=act(jobs.resume, run.path, said=f"Run {run.run_id} is in the queue again."),
     )
     if run.status.state == "failed":
         links.link(
@@ -187,16 +184,6 @@ def resume(run: Run) -> None:
             "The same study with less at once, filled into the form.",
             **{"from": run.run_id, "smaller": "1"},
         )
-
-
-def _resume(path: Path) -> None:
-    """Queue a stopped run; one that has just stopped is in the queue until its worker is gone."""
-    deadline = time.monotonic() + WORKER_ENDS_WITHIN_SECONDS
-    while any(job.path.name == path.name for job in jobs_in(path.parent)):
-        if time.monotonic() > deadline:
-            break  # the refusal says what stands in the way
-        time.sleep(0.2)
-    jobs.resume(path)
 
 
 def extend(run: Run) -> None:

@@ -19,6 +19,8 @@ from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.store import DamagedRun, Run, open_run
 
 LOOK_EVERY_SECONDS = 2
+# A stopped run stands still until somebody resumes it, perhaps in another tab.
+LOOK_AT_STOPPED_EVERY_SECONDS = 10
 # Share of the time that may go into redrawing: a long run's pictures cost more and come less often.
 DRAWING_AT_MOST = 0.2
 _SEEN = "live-seen"
@@ -110,7 +112,9 @@ def _live(run: Run) -> None:
     """The parts that follow the run by themselves, then what is drawn when a group ends."""
     state, key = run.status.state, following.key_of(run)
     follows = state in ("queued", "running", "stalled")
-    every = LOOK_EVERY_SECONDS if follows else None
+    every = LOOK_EVERY_SECONDS if follows else LOOK_AT_STOPPED_EVERY_SECONDS
+    if state == "done":
+        every = None
     st.session_state[_SEEN] = (str(run.path), state, key, time.monotonic(), 0.0)
     st.fragment(_top, run_every=every)(str(run.path))
     state_and_buttons(run)

@@ -453,7 +453,9 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("finished", "trials", "", "finished and planned trials; of a sequence, stages"),
         Term("kind", "kind", "", "paraphrase study, sequence study, or imported results"),
         Term("model", "model", "", "the base model that the study fine-tunes"),
-        Term("tasks", "tasks", "", "tasks that are learned; of a paraphrase study the current ones"),
+        Term(
+            "tasks", "tasks", "", "tasks that are learned; of a paraphrase study the current ones"
+        ),
         Term("started", "started", "UTC", "when a worker first began on the run"),
         Term("took", "took", "", "time that workers have spent on the run"),
         Term("device", "device", "", "what it was begun on"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from sapo_analysis.errors import InputError, RunError, SapoError
 from sapo_analysis.jobs.engine_process import PYTHON, require_engine
-from sapo_analysis.jobs.queue import jobs_in, put_in, take_out
+from sapo_analysis.jobs.queue import Job, jobs_in, put_in, take_out
 from sapo_analysis.plan import EngineName, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
@@ -24,8 +25,11 @@ from sapo_analysis.store import (
     refuse_if_read_only,
     settle,
 )
+from sapo_analysis.store.process import lives
 
 DISPATCHER_LOG = ".dispatcher.log"
+WORKER_ENDS_WITHIN_SECONDS = 4.0
+"""A worker that has marked its run as stopped unloads its model within this."""
 
 
 def launch(
@@ -53,7 +57,8 @@ def launch(
 def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = False) -> None:
     """Queue a run that was stopped, or that was made and never queued.
 
-    Without `engine`, it goes on with the one it was begun with.
+    Without `engine`, it goes on with the one it was begun with. Of a run that has just stopped the
+    end of its worker is waited for.
 
     Raises:
         InputError: it is done, at work, or in the queue already.
@@ -62,6 +67,7 @@ def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = Fal
     require_engine()
     refuse_if_read_only("no run can be continued here")
     open_run(path).made_here("be resumed")
+    _await_end(path)
     put_in(path, engine, allow_mixed)
     try:
         mark_queued(path)
@@ -69,6 +75,24 @@ def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = Fal
         take_out(path)
         raise
     start_dispatcher(path.parent)
+
+
+def _await_end(path: Path) -> None:
+    """Wait until a stopped run has left the queue; one that nobody watches is taken out."""
+    deadline = time.monotonic() + WORKER_ENDS_WITHIN_SECONDS
+    while (job := _ending(path)) is not None:
+        if time.monotonic() > deadline:
+            if not lives(job.pid, job.pid_started):  # and whoever watched it is gone as well
+                take_out(path)
+            return
+        time.sleep(0.1)
+
+
+def _ending(path: Path) -> Job | None:
+    """The run's place in the queue, where a worker had it and it is stopped."""
+    job = next((job for job in jobs_in(path.parent) if job.path.name == path.name), None)
+    stopped = open_run(path).status.state in ("interrupted", "failed", "cancelled")
+    return job if job is not None and job.pid is not None and stopped else None
 
 
 def set_going(folders: Sequence[Path]) -> None:

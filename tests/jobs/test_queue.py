@@ -147,3 +147,13 @@ def test_a_read_only_server_launches_nothing(tiny_study, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="read-only"):
         jobs.launch(tiny_study, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_nobody_watches_any_more_is_resumed(made, monkeypatch):
+    """Worker and dispatcher were killed together: the queue still says that the run is at work."""
+    monkeypatch.setattr("sapo_analysis.jobs.background.WORKER_ENDS_WITHIN_SECONDS", 0.2)
+    monkeypatch.setattr("sapo_analysis.jobs.background.start_dispatcher", lambda folder: None)
+    queue.mark_started(made[0], 2**22 + 1)
+    mark_failed(made[0], "killed")
+    jobs.resume(made[0])
+    assert open_run(made[0]).status.state == "queued" and jobs.ahead_of(made[0]) == 2
