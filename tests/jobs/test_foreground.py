@@ -15,6 +15,10 @@ from sapo_analysis import jobs
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import make_plan
 from sapo_analysis.store import create_run, open_run
+from sapo_analysis.studies import probes
+from sapo_analysis.studies.runner import run_to_end
+from tests import scripts
+from tests.tiny import tiny_study as make_tiny_study
 
 pytestmark = pytest.mark.slow
 
@@ -26,19 +30,26 @@ def wait_until(condition):
         time.sleep(0.1)
 
 
-@pytest.fixture
-def small(tiny_study):
-    return tiny_study.model_copy(
+@pytest.fixture(scope="module")
+def small():
+    return make_tiny_study().model_copy(
         update={"past": (), "current": ("sentiment",), "seeds": (0,), "noise_seeds": ()}
     )
 
 
-def test_a_study_runs_in_a_worker_and_reports_progress(small, tmp_path):
+@pytest.fixture(scope="module")
+def worked_on(small, tmp_path_factory):
+    """A run made by a worker, and what was told of its progress."""
     seen = []
-    path = jobs.run_study(small, tmp_path / "runs", lambda path, status: seen.append(status))
-    run = open_run(path)
+    folder = tmp_path_factory.mktemp("worked-on") / "runs"
+    path = jobs.run_study(small, folder, lambda path, status: seen.append(status))
+    assert path.parent == folder
+    return open_run(path), seen
+
+
+def test_a_study_runs_in_a_worker_and_reports_progress(small, worked_on):
+    run, seen = worked_on
     assert run.status.state == "done"
-    assert run.path.parent == tmp_path / "runs"
     assert run.run_id.startswith("tiny-") and len(run.run_id) == len("tiny-") + 8
     assert [s.total for s in seen][0] == len(make_plan(small).trials) == 3
     assert seen[-1].state == "done" and seen[-1].done == 3
@@ -54,7 +65,9 @@ def test_the_worker_refuses_a_prompt_that_does_not_fit_and_nothing_is_left(small
 def test_a_prompt_with_braces_is_trained_with_as_it_is_written(small, tmp_path):
     text = "Sort {this} into positive or negative: {0} {{x}} %s"
     braces = small.model_copy(update={"own_prompts": {"sentiment": (text,)}})
-    run = open_run(jobs.run_study(braces, tmp_path))
+    path = create_run(tmp_path, braces)
+    run_to_end(path)
+    run = open_run(path)
     prompts = run.table("prompts").set_index("prompt_id")
     assert prompts.loc["own-01", "text"] == text
     assert "own-01" in set(run.table("trials")["prompt_id"])
@@ -70,7 +83,10 @@ def test_a_diverging_trial_is_recorded_and_the_study_goes_on(small, tmp_path):
     wild = small.model_copy(
         update={"training": small.training.model_copy(update={"learning_rate": 1e30})}
     )
-    run = open_run(jobs.run_study(wild, tmp_path))
+    path = create_run(tmp_path, wild)
+    run_to_end(path)
+    run = open_run(path)
+    assert run.status.state == "done"
     assert set(run.table("trials")["status"]) == {"diverged"}
     scores = run.table("scores")
     assert scores["trial_id"].isna().all()
@@ -91,14 +107,11 @@ def test_a_worker_that_fails_names_its_log_and_the_next_step(tiny_study, tmp_pat
 
 def test_a_worker_killed_from_outside_leaves_a_run_that_resumes(tiny_study, tmp_path):
     path = create_run(tmp_path, tiny_study)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), "stacked"],
-        stdout=subprocess.PIPE,
-    )
-    wait_until(lambda: open_run(path).status.done >= 1 or worker.poll() is not None)
-    assert worker.poll() is None, "the worker ended before it could be killed"
+    worker = scripts.start_worker("study", str(path), "stacked")
+    wait_until(lambda: open_run(path).status.done >= 1 or not worker.is_alive())
+    assert worker.is_alive(), "the worker ended before it could be killed"
     worker.kill()
-    worker.communicate()
+    worker.join()
     assert open_run(path).status.state == "interrupted"
     jobs.continue_run(path)
     assert open_run(path).status.state == "done"
@@ -165,14 +178,11 @@ def test_a_run_is_cancelled_from_elsewhere_and_taken_up_again(followed):
     with pytest.raises(InputError, match="is cancelled: nobody works on it.*sapo resume"):
         jobs.cancel_run(path)
     # Whoever takes it up again finds nothing that tells it to end.
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), "stacked"],
-        stdout=subprocess.PIPE,
-    )
-    wait_until(lambda: open_run(path).status.state == "running" or worker.poll() is not None)
-    assert worker.poll() is None and not (path / ".cancel").exists()
+    worker = scripts.start_worker("study", str(path), "stacked")
+    wait_until(lambda: open_run(path).status.state == "running" or not worker.is_alive())
+    assert worker.is_alive() and not (path / ".cancel").exists()
     assert jobs.cancel_run(path).state == "cancelled"
-    worker.communicate()
+    worker.join()
 
 
 def test_a_worker_that_does_not_answer_is_killed(followed):
@@ -204,7 +214,7 @@ def test_a_full_disk_ends_as_failed_with_the_reason(small_disk, small, left):
     run = open_run(path)
     assert run.status.state == "failed" and "disk is full" in run.status.error
     filler.unlink()
-    jobs.continue_run(path)
+    run_to_end(path)
     assert open_run(path).status.state == "done"
     assert len(open_run(path).table("trials")) == 3 and not (path / ".spare").exists()
 
@@ -216,10 +226,10 @@ def test_what_nobody_works_on_is_not_cancelled(small, tmp_path):
     assert not (path / ".cancel").exists()
 
 
-def test_calibration_counts_what_the_run_then_does(small, tmp_path):
+def test_calibration_counts_what_the_run_then_does(small, worked_on):
     payload = {"study": json.loads(small.model_dump_json()), "engine": "stacked"}
     answer = jobs.probe("calibrate", payload)
-    run = open_run(jobs.run_study(small, tmp_path))
+    run, _ = worked_on
     costs = run.table("costs").groupby("phase")[["examples", "tokens"]].sum()
     assert answer["n_trials_main"] == 3 and answer["n_trials_noise"] == 0
     assert answer["n_candidates_scored"] == 3
@@ -233,11 +243,9 @@ def test_calibration_counts_what_the_run_then_does(small, tmp_path):
     assert answer["memory_bytes"] > 50e6 and answer["disk_bytes"] > 0
 
 
-def test_scores_of_the_probe_equal_those_of_a_run(small, tmp_path):
-    run = open_run(jobs.run_study(small, tmp_path))
-    answer = jobs.probe(
-        "score", {"model": "pocket", "task": "sentiment", "prompts": None, "examples": 9}
-    )
+def test_scores_of_the_probe_equal_those_of_a_run(worked_on):
+    run, _ = worked_on
+    answer = probes.score("pocket", "sentiment", None, 9)
     by_id = {row["prompt_id"]: row for row in answer["prompts"]}
     indicators = run.table("indicators").query("name == 'pre_update_loss'")
     assert len(indicators) == 3

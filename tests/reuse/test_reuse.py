@@ -3,9 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
-import textwrap
 
 import pandas as pd
 import pytest
@@ -20,6 +17,7 @@ from sapo_analysis.records import TABLES, tables_of
 from sapo_analysis.reuse import find_reusable
 from sapo_analysis.store import RunWriter, create_run, layout, open_run
 from sapo_analysis.studies.runner import run_to_end
+from tests import scripts
 from tests.tiny import tiny_study
 
 NAMES = [table.name for table in tables_of("paraphrase")]
@@ -436,8 +434,8 @@ def test_a_kill_during_the_copy_leaves_no_run(source, study, tmp_path):
         found = find_reusable(make_plan(source.study), [source])
         jobs.run_study(source.study, pathlib.Path({str(tmp_path)!r}), reuse=found)
     """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    status, said = scripts.run(script)
+    assert status == -signal.SIGKILL, said
     from sapo_analysis.store import list_runs
 
     assert list(tmp_path.iterdir()) and list_runs([tmp_path]) == []
@@ -465,8 +463,8 @@ def test_a_run_killed_under_way_resumes_without_a_word(new_run, grown, source, t
         writer.RunWriter.save_group = save
         runner.run_to_end(pathlib.Path({str(path)!r}))
     """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    status, said = scripts.run(script)
+    assert status == -signal.SIGKILL, said
     run = open_run(path)
     # All that is taken over counts as done; in the tables is what has its state: the first group,
     # three prompts of the first task, one of them trained here.

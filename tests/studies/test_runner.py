@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import numpy as np
@@ -20,6 +17,7 @@ from sapo_analysis.provenance import MACHINE
 from sapo_analysis.records import tables_of
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
+from tests import scripts
 from tests.tiny import tiny_study
 
 NAMES = [table.name for table in tables_of("paraphrase")]
@@ -171,7 +169,8 @@ def test_a_run_goes_on_with_another_engine_where_its_user_allows_it(
 
 
 def test_a_kill_between_the_tables_of_a_group_leaves_no_trial_twice(tiny_module_study, tmp_path):
-    path = create_run(tmp_path, tiny_module_study)
+    one_task = {"past": (), "current": ("sentiment",), "noise_seeds": ()}
+    path = create_run(tmp_path, tiny_module_study.model_copy(update=one_task))
     script = f"""
         import os, pathlib, signal
         from sapo_analysis.store import layout
@@ -184,8 +183,8 @@ def test_a_kill_between_the_tables_of_a_group_leaves_no_trial_twice(tiny_module_
         layout.write_atomically = write
         runner.run_to_end(pathlib.Path({str(path)!r}))
     """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    status, said = scripts.run(script)
+    assert status == -signal.SIGKILL, said
     assert list((path / "tables" / "trials").glob("part-*-trials-*"))
     run_to_end(path, engine="plain", allow_mixed=True)
     run = open_run(path)
@@ -297,8 +296,8 @@ def test_a_run_killed_at_any_moment_resumes_to_the_same_tables(
         {KILLS[moment]}
         runner.run_to_end(pathlib.Path({str(path)!r}))
     """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    status, said = scripts.run(script)
+    assert status == -signal.SIGKILL, said
     assert open_run(path).status.state in ("interrupted", "done")
     run_to_end(path)
     resumed = open_run(path)
@@ -322,8 +321,8 @@ def stop_after_trial_groups(path, n):
         writer.RunWriter.save_group = save
         runner.run_to_end(pathlib.Path({str(path)!r}))
     """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    status, said = scripts.run(script)
+    assert status == -signal.SIGKILL, said
 
 
 def test_a_partial_run_shows_the_groups_that_are_whole(finished, tiny_module_study, tmp_path):
@@ -359,7 +358,8 @@ def test_a_resume_under_other_conditions_is_refused(tiny_module_study, tmp_path)
 def test_mixing_devices_can_be_allowed_but_another_model_is_always_refused(
     tiny_module_study, tmp_path
 ):
-    path = create_run(tmp_path, tiny_module_study)
+    one_task = {"past": (), "current": ("sentiment",), "seeds": (0,), "noise_seeds": ()}
+    path = create_run(tmp_path, tiny_module_study.model_copy(update=one_task))
     run_to_end(path)
     begun = open_run(path).provenance
     assert [session["device"] for session in begun["sessions"]] == ["cpu"]
@@ -405,16 +405,13 @@ def test_a_termination_signal_leaves_an_interrupted_run(tiny_module_study, tmp_p
         update={"training": tiny_module_study.training.model_copy(update={"steps": 2000})}
     )
     path = create_run(tmp_path, slow)
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "sapo_analysis.worker", "study", str(path), "stacked"],
-        stdout=subprocess.PIPE,
-    )
+    worker = scripts.start_worker("study", str(path), "stacked")
     deadline = time.monotonic() + 120
     while open_run(path).status.state != "running":
-        assert worker.poll() is None and time.monotonic() < deadline
+        assert worker.exitcode is None and time.monotonic() < deadline
         time.sleep(0.1)
     os.kill(worker.pid, signal.SIGTERM)
-    worker.communicate(timeout=60)
+    worker.join(60)
     status = open_run(path).status
     assert status.state == "interrupted"
     assert "sapo resume" in status.next_step
