@@ -21,7 +21,7 @@ ARGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-PATIENCE = 300_000
+PATIENCE = 180_000
 """Milliseconds: a busy machine is no reason to fail."""
 
 

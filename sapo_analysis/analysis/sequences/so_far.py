@@ -28,7 +28,8 @@ def standings(scores: pd.DataFrame, choices: pd.DataFrame) -> pd.DataFrame:
     tasks learned so far; `bwt` and `fwt` over the stages so far, nan where no stage has any yet;
     means over chains, on the examples that all stages share. `share`: of choosing in choosing and
     training, by time. `over_original`: `ap` − that of `original` with the same method, paired by
-    order and seed, each pair at the last stage that both have; `lower` and `upper` as in `contrasts`.
+    order and seed, each pair at the last stage that both have; `lower` and `upper` as `contrasts`
+    has them.
 
     Args:
         scores: as `sequence_scores` gives them.
