@@ -156,7 +156,7 @@ def _points(layer: Points, listed: set[str], many: bool = False) -> dict[str, An
             "line": edge,
         },
         # The page is told which prompt was chosen, never which row: rows move.
-        customdata=[list(key) for key in layer.keys] or None,
+        customdata=layer.keys or None,
         **_hover(layer.hover),
         **_legend(layer.label, listed),
     )

@@ -120,31 +120,40 @@ def clipped_points(
         }
     )
     layers = draw_points(points[inside], scene, marked)
-    named: list[_Named] = []
-    for position in points.index[~inside]:
-        row = points.loc[position]
-        at_x = min(max(row[scene.x], x_limits[0]), x_limits[1])
-        at_y = min(max(row[scene.y], y_limits[0]), y_limits[1])
-        if at_y != row[scene.y]:
-            arrow = "arrow-up" if row[scene.y] > at_y else "arrow-down"
-        else:
-            arrow = "arrow-right" if row[scene.x] > at_x else "arrow-left"
-        one = points.loc[[position]]
-        hover = _hovers(one, scene)[0] + "\noutside the shown range"
-        layers.append(
-            Points(
-                x=(float(at_x),),
-                y=(float(at_y),),
-                color=scene.groups[str(row["_group"])],
-                marker=arrow,
-                size=13.0,
-                hollow=scene.hollow,
-                keys=_keys(one),
-                hover=(hover,),
-            )
+    outside = points[~inside]
+    arrows = _arrows(outside, scene, x_limits, y_limits)
+    named = [
+        _Named(x, y, layer.marker, prompt)
+        for layer in arrows
+        for x, y, (_, prompt) in zip(layer.x, layer.y, layer.keys, strict=True)
+    ]
+    return [*layers, *arrows, *_names(named, frame, float(points[scene.x].mean()))]
+
+
+def _arrows(outside: pd.DataFrame, scene: Scene, x_limits: Range, y_limits: Range) -> list[Points]:
+    """Points outside as arrows on the frame, a layer for each direction and colour."""
+    x, y = outside[scene.x], outside[scene.y]
+    # Of one in a corner the height says more.
+    sideways = np.where(x > x_limits[1], "arrow-right", "arrow-left")
+    upright = np.where(y > y_limits[1], "arrow-up", "arrow-down")
+    at = outside.assign(
+        **{scene.x: x.clip(*x_limits), scene.y: y.clip(*y_limits)},
+        _arrow=np.where(y.between(*y_limits), sideways, upright),
+        _color=outside["_group"].map(scene.groups),
+    )
+    return [
+        Points(
+            x=floats(part[scene.x]),
+            y=floats(part[scene.y]),
+            color=str(color),
+            marker=str(arrow),
+            size=13.0,
+            hollow=scene.hollow,
+            keys=_keys(part),
+            hover=tuple(f"{said}\noutside the shown range" for said in _hovers(part, scene)),
         )
-        named.append(_Named(float(at_x), float(at_y), arrow, str(row["prompt_id"])))
-    return layers + _names(named, frame, float(points[scene.x].mean()))
+        for (arrow, color), part in at.groupby(["_arrow", "_color"], sort=True)
+    ]
 
 
 @dataclass(frozen=True)
