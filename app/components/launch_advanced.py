@@ -9,7 +9,6 @@ import streamlit as st
 
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading, reset_button
-from sapo_analysis.app.components.text import md
 from sapo_analysis.app.launching import SECTIONS, Setting, settings_of
 from sapo_analysis.app.launching.advanced import NEEDED_BY
 from sapo_analysis.plan import ENGINES, as_engine
@@ -24,11 +23,12 @@ _ENGINE_HELP = (
 
 def advanced_part(made: Form) -> None:
     """Draw the part, closed until it is wanted."""
-    heading("5", "Advanced", "advanced")
     names = {setting.name for setting in settings_of(made.question)}
     changed = [name for name in made.start.changed(made.changes) if name in names]
-    title = f"{len(changed)} changed from {made.start.label}" if changed else "All other settings"
-    with st.expander(md(title), key=OPEN, on_change="rerun"):
+    # Not in the expander's label: one whose label changes closes under the hand.
+    beside = f"{len(changed)} changed from {made.start.label}" if changed else ""
+    heading("5", "Advanced", "advanced", beside)
+    with st.expander("All other settings", key=OPEN, on_change="rerun"):
         for section, settings in groupby(settings_of(made.question), key=lambda s: s.section):
             if section in NEEDED_BY and not _is_needed(made, NEEDED_BY[section]):
                 continue

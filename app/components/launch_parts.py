@@ -11,10 +11,10 @@ from sapo_analysis.app.components.text import md
 from sapo_analysis.app.launching import Problem
 
 
-def heading(number: str, title: str, part: str) -> None:
-    """A part's heading, which problems can point to."""
+def heading(number: str, title: str, part: str, beside: str = "") -> None:
+    """A part's heading, which problems can point to, and a word beside it."""
     with st.container(key=f"launch-{part}"):
-        st.markdown(f"#### {number} {title}")
+        st.markdown(f"#### {number} {title}" + (f" :gray[:small[{md(beside)}]]" if beside else ""))
 
 
 def problems_here(problems: Sequence[Problem], part: str) -> None:
@@ -26,7 +26,8 @@ def problems_here(problems: Sequence[Problem], part: str) -> None:
 
 def in_words(problem: Problem) -> str:
     """A problem with its setting, as Markdown."""
-    place = f"**{md(problem.field)}**: " if problem.field else ""
+    is_said = not problem.field or problem.text.startswith(problem.field)
+    place = "" if is_said else f"**{md(problem.field)}**: "
     return f"{place}{md(problem.text)}"
 
 

@@ -132,8 +132,9 @@ def _positions(
         )
     made.put("orders", orders_of(orders, order, int(n or 1)))
     with right:
-        for one in made.value("orders"):
-            st.caption(md(" → ".join(one)) or "No task has a position yet.")
+        orders = made.value("orders")
+        shown = [md(" → ".join(one)) or "No task has a position yet." for one in orders]
+        st.caption("  \n".join(shown))
 
 
 def _table(

@@ -103,7 +103,8 @@ def question_and_size(made: Form) -> None:
             args=(made, question),
         )
     with right:
-        sizes = {**SIZES, **({RUN: f"As {made.start.label}"} if made.run_id else {})}
+        run = "Its race" if made.origin.startswith("race=") else "As that run"
+        sizes = {**SIZES, **({RUN: run} if made.run_id else {})}
         size = made.key("size")
         st.session_state.setdefault(size, RUN if made.run_id else made.size)
         with st.container(horizontal=True, vertical_alignment="bottom"):
