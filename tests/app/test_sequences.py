@@ -156,4 +156,4 @@ def test_explore_points_to_this_page_for_a_sequence_run(monkeypatch, sequence_ru
     write_run(tmp_path)
     app = opened(monkeypatch, tmp_path, run="order-1-00000000")
     assert "is a sequence run: see Sequences" in text_of(app)
-    assert "order-1-00000000" not in app.selectbox(key="run").options
+    assert "order-1-00000000" not in app.multiselect(key="run").options
