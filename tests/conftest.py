@@ -50,6 +50,15 @@ def encoder(pocket_model):
     return Encoder(load_tokenizer(find_model("pocket")), context_length(pocket_model))
 
 
+@pytest.fixture
+def in_this_process():
+    """Nothing that the jobs do starts a process."""
+    from tests.in_process import working
+
+    with working():
+        yield
+
+
 @pytest.fixture(name="tiny_study")
 def tiny_study_fixture() -> ParaphraseStudy:
     return tiny_study()

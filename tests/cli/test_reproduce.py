@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from sapo_analysis import jobs
 from sapo_analysis.cli import app
 from sapo_analysis.store import layout, open_run
+from tests import in_process
 from tests.synthetic import write_run
 from tests.tiny import tiny_study
 
@@ -28,7 +29,8 @@ def runs(tmp_path_factory):
 def made(runs):
     tiny = tiny_study()
     small = {"past": tiny.past[:1], "seeds": (0,), "noise_seeds": ()}
-    return jobs.run_study(tiny.model_copy(update=small), runs, threads=1)
+    with in_process.working():
+        return jobs.run_study(tiny.model_copy(update=small), runs, threads=1)
 
 
 @pytest.fixture
@@ -49,6 +51,7 @@ def say_made(path, **provenance):
     layout.write_json(path / "provenance.json", {**open_run(path).provenance, **provenance})
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_run_made_again_here_has_the_same_tables(made, runs):
     known = set(runs.iterdir())
     result = sapo("reproduce", made.name, "--runs", runs, "--json")

@@ -41,6 +41,7 @@ def spec(study, tmp_path, monkeypatch):
     return path
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_dry_run_says_what_is_taken_over_and_counts_the_rest(spec, source, tmp_path):
     result = sapo("run", spec, "--set", "seeds=[0, 1]", "--dry-run", "--reuse", source)
     assert result.exit_code == 0, result.output
@@ -51,6 +52,7 @@ def test_a_dry_run_says_what_is_taken_over_and_counts_the_rest(spec, source, tmp
     assert list(tmp_path.iterdir()) == [spec]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_run_by_id_among_the_runs_lends(spec, source):
     options = ["--set", "seeds=[0, 1]", "--set", "state_seeds=null", "--runs", source.parent]
     result = sapo("run", spec, *options, "--reuse", source.name)

@@ -106,6 +106,7 @@ def test_parity_and_a_setting_that_it_decides_contradict_each_other(tmp_path):
     assert result.exit_code == 2 and "is decided by --paper-parity" in result.output
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_parity_says_what_it_sets_and_what_differs(tmp_path):
     result = sapo("run", "sequence-smoke", "--paper-parity", "--dry-run", "--runs", tmp_path)
     assert result.exit_code == 0, result.output
@@ -144,6 +145,7 @@ def test_a_run_that_has_hardly_begun_has_a_report(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
 def test_a_dry_run_counts_what_is_then_done_at_most(tmp_path):
     spec = tmp_path / "small.yaml"
     spec.write_text(tiny_sequence(strategies=["original", "sapo", "sapo-once"]).model_dump_json())

@@ -278,6 +278,7 @@ def test_other_settings_give_nothing_and_it_is_said(source, study):
     assert "its tasks, past, prompts or seeds are others" in others.in_words()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_a_study_that_is_finished_already_trains_nothing(source, study, tmp_path):
     done = changed(study, noise_seeds=(), seeds=(0,))
     lender = tampered(source, tmp_path / "old", threads=3)
@@ -295,6 +296,7 @@ def test_a_study_that_is_finished_already_trains_nothing(source, study, tmp_path
     pd.testing.assert_frame_equal(after[measured], before[measured], rtol=1e-5)
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_nothing_taken_over_is_a_warning_and_the_study_runs(study, source, tmp_path):
     with pytest.warns(UserWarning, match="0 of 2 trials are taken over"):
         run = sapo.run(small(study), tmp_path, reuse=[source])
@@ -510,7 +512,8 @@ def test_a_bare_name_for_a_list_of_runs_is_refused(study, source):
         sapo.run(study, reuse=["nope"])
 
 
-def test_the_worker_counts_what_is_left(study, source):
+@pytest.mark.usefixtures("in_this_process")
+def test_calibration_counts_what_is_left(study, source):
     plan = make_plan(study)
     taken = find_reusable(plan, [source]).trial_ids
     question = {"study": json.loads(study.model_dump_json()), "engine": "stacked"}
