@@ -110,14 +110,24 @@ def test_an_adapter_does_not_depend_on_its_neighbours(model64, encoder, members)
     torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.fixture(scope="module", params=[0.0, 0.1])
+def apart(request, model64, encoder, members):
+    """Two members in a stack of their own, and one that diverges by itself, without the others."""
+    lora = LoraSettings(lora_dropout=request.param)
+    wild = Member(members[0].rows, SETTINGS.model_copy(update={"learning_rate": 1e200}), 5)
+    with fresh_adapter(model64, lora, 5) as adapted:
+        alone = train(adapted, wild.rows, wild.settings, 5, encoder.pad_id)
+    others = [members[1], members[2]]
+    with stacked_adapters(model64, lora, [m.seed for m in others]) as adapters:
+        fits = train_stacked(model64, adapters, others, encoder.pad_id)
+        return lora, wild, alone, others, fits, adapters.values.clone()
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_diverging_adapter_stops_alone_and_keeps_its_last_good_weights(
-    model64, encoder, members, place, dropout
+    model64, encoder, apart, place
 ):
-    lora = LoraSettings(lora_dropout=dropout)
-    wild = Member(members[0].rows, SETTINGS.model_copy(update={"learning_rate": 1e200}), 5)
-    others = [members[1], members[2]]
+    lora, wild, alone, others, expected, expected_values = apart
     stack = [*others[:place], wild, *others[place:]]
     good = [k for k in range(3) if k != place]
     with stacked_adapters(model64, lora, [m.seed for m in stack]) as adapters:
@@ -126,12 +136,8 @@ def test_a_diverging_adapter_stops_alone_and_keeps_its_last_good_weights(
     assert [fits[k].diverged for k in good] == [False, False]
     assert fits[place].diverged and 1 <= len(fits[place].losses) < SETTINGS.steps
     assert not math.isfinite(fits[place].losses[-1] + fits[place].grad_norms[-1])
-    with fresh_adapter(model64, lora, 5) as adapted:
-        alone = train(adapted, wild.rows, wild.settings, 5, encoder.pad_id)
     assert len(alone.losses) == len(fits[place].losses)
-    with stacked_adapters(model64, lora, [m.seed for m in others]) as adapters:
-        expected = train_stacked(model64, adapters, others, encoder.pad_id)
-        torch.testing.assert_close(values[good], adapters.values, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(values[good], expected_values, rtol=1e-10, atol=1e-12)
     assert fits[good[0]].losses == pytest.approx(expected[0].losses, rel=1e-12)
     assert len(fits[good[1]].losses) == 12
 
