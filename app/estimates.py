@@ -17,6 +17,7 @@ from sapo_analysis import analysis
 from sapo_analysis.analysis.cautions import UnequalLearning
 from sapo_analysis.analysis.cautions import unequal_learning as found_unequal
 from sapo_analysis.analysis.estimate import Estimate, Scope, Verdict
+from sapo_analysis.analysis.excluded import Exclusion, Pair, with_and_without
 from sapo_analysis.analysis.impacts import COLUMNS, CurrentTest
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.matched import MatchedComparison, matched_by_scope
@@ -238,8 +239,17 @@ def seeds(keys: Keys, asked: Asked) -> pd.DataFrame:
 @st.cache_data(max_entries=64, show_spinner="Correlating …")
 def correlations(keys: Keys, asked: Asked, statistic: str) -> Correlations:
     """The correlation of one outcome at every level."""
-    df = impacts(keys, asked.test_prompt)
-    chosen: dict[str, Any] = {
+    df, chosen = impacts(keys, asked.test_prompt), _settings(asked, statistic)
+    return Correlations(
+        analysis.task_correlations(df, **chosen),
+        analysis.within_task_correlation(df, **chosen, scope="new_tasks"),
+        analysis.within_task_correlation(df, **chosen, scope="these_tasks"),
+        analysis.pooled_correlation(df, **chosen),
+    )
+
+
+def _settings(asked: Asked, statistic: str) -> dict[str, Any]:
+    return {
         "x": asked.x,
         "y": asked.y,
         "role": asked.role,
@@ -247,12 +257,15 @@ def correlations(keys: Keys, asked: Asked, statistic: str) -> Correlations:
         "statistic": statistic,
         "n_permutations": 0,  # no page shows a p of these
     }
-    return Correlations(
-        analysis.task_correlations(df, **chosen),
-        analysis.within_task_correlation(df, **chosen, scope="new_tasks"),
-        analysis.within_task_correlation(df, **chosen, scope="these_tasks"),
-        analysis.pooled_correlation(df, **chosen),
-    )
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def exclusion(
+    keys: Keys, asked: Asked, statistic: str, scope: Scope, marked: tuple[Pair, ...]
+) -> Exclusion:
+    """The headline's correlation with the prompts marked as not equivalent, and without them."""
+    df, chosen = impacts(keys, asked.test_prompt), _settings(asked, statistic)
+    return with_and_without(df, marked, **chosen, scope=scope)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -11,7 +11,7 @@ from sapo_analysis import analysis
 from sapo_analysis.analysis.cautions import LOST
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.scatter import extremes
-from sapo_analysis.app import estimates, pictures
+from sapo_analysis.app import estimates, own_prompts, pictures
 from sapo_analysis.app.components import cards, charts, header
 from sapo_analysis.app.components.beside import beside, differing
 from sapo_analysis.app.components.compare import over, strip
@@ -150,6 +150,20 @@ def _headline(sight: Sight, found: estimates.Correlations, verdicts: list[Verdic
     lead = _lead(sight.choice, found, verdicts)
     st.markdown(f"##### {md(analysis.sentence(*lead))}")
     st.caption(f"{header.made_with(sight.runs[0])} Not causation, not other models.")
+    _exclusion(sight, lead[0])
+
+
+def _exclusion(sight: Sight, lead: Estimate) -> None:
+    """What the headline would be without the prompts that the user marked as not equivalent."""
+    marks = own_prompts.marks()
+    found = [pair for run in sight.runs for pair in own_prompts.marked_prompts(run, marks)]
+    if not found:
+        return
+    marked = tuple(sorted(set(found)))
+    choice = sight.choice
+    both = estimates.exclusion(sight.keys, choice.asked, choice.statistic, lead.scope, marked)
+    if both.excluded:
+        st.info(md(both.sentence), icon=":material/rule:")
 
 
 def _lead(

@@ -212,3 +212,23 @@ def test_no_runs_offer_three_ways_to_get_one(monkeypatch, tmp_path):
     assert {"open-shipped", "quick-look"} <= labels.keys()
     assert [b.label for b in app.get("download_button")] == ["Template"]
     assert "Import a CSV" in [e.label for e in app.expander]
+
+
+def test_prompts_marked_as_not_equivalent_are_counted_with_r_with_and_without_them(
+    monkeypatch, seeded
+):
+    run = open_run(seeded)
+    texts = run.table("prompts").set_index(["task", "prompt_id"])["text"]
+    text = texts["current-1", "para-02"]
+    monkeypatch.setattr("sapo_analysis.app.own_prompts.marks", lambda: {"current-1": {text}})
+    said = text_of(looked_at(monkeypatch, seeded))
+    df = analysis.impacts(run)
+    gone = df["current_task"].eq("current-1") & df["prompt_id"].eq("para-02")
+    settings = {"y": "forgetting", "role": "past", "scope": "these_tasks", "n_permutations": 0}
+    every = analysis.within_task_correlation(df, **settings)
+    without = analysis.within_task_correlation(df[~gone], **settings)
+    assert "1 prompt of 1 task marked as not equivalent after the results were seen" in said
+    assert analysis.sentence(without) != analysis.sentence(every)
+    assert f"With them: {analysis.sentence(every)} Without: {analysis.sentence(without)}" in said
+    monkeypatch.setattr("sapo_analysis.app.own_prompts.marks", lambda: {"current-1": {"other"}})
+    assert "not equivalent" not in text_of(looked_at(monkeypatch, seeded))
