@@ -14,11 +14,14 @@ from sapo_analysis.app.state import Pair, select_points, selected_points
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.figures.render_plotly import drawn
 
-CONFIG = {
+TOOLS = {
     "displaylogo": False,
     "displayModeBar": "hover",
     "modeBarButtonsToRemove": ["autoScale2d", "zoomIn2d", "zoomOut2d", "toImage"],
 }
+NO_TOOLS = {"displayModeBar": False}
+_ROOM_FOR_TOOLS = 42
+"""Pixels right of a chart with tools: above it they would cover the legend."""
 
 
 class _Ready(BaseFigure):  # type: ignore[misc]
@@ -28,10 +31,14 @@ class _Ready(BaseFigure):  # type: ignore[misc]
     second at every rerun. Tests make these objects of every kind of figure.
     """
 
-    def __init__(self, spec: FigureSpec, **layout: Any):
+    def __init__(self, spec: FigureSpec, dragmode: str | bool = False):
         plain = drawn(spec)
-        template = {"template": _template(str(pio.templates.default))}
-        self._plain = {**plain, "layout": {**plain["layout"], **template, **layout}}
+        layout = {**plain["layout"], "template": _template(str(pio.templates.default))}
+        layout["dragmode"] = dragmode
+        if dragmode:
+            layout["modebar"] = {**layout["modebar"], "orientation": "v"}
+            layout["margin"] = {**layout["margin"], "r": _ROOM_FOR_TOOLS}
+        self._plain = {**plain, "layout": layout}
 
     def to_dict(self) -> dict[str, Any]:
         """The data."""
@@ -61,21 +68,21 @@ def cells(spec: FigureSpec, key: str) -> None:
 
 
 def still(spec: FigureSpec, key: str) -> None:
-    """A chart to look at."""
-    st.plotly_chart(_Ready(spec), key=key, config=CONFIG, alt=spec.alt)
+    """A chart to look at: a finger that is drawn over it scrolls the page."""
+    st.plotly_chart(_Ready(spec), key=key, config=NO_TOOLS, alt=spec.alt)
 
 
 def _chart(
     spec: FigureSpec, key: str, chosen: Callable[[str], None], modes: tuple[str, ...]
 ) -> None:
-    # With a drag that selects, Streamlit stops clicks from selecting; the toolbar has the box.
-    dragmode = "pan" if "box" in modes else False
+    has_tools = "box" in modes
     st.plotly_chart(
-        _Ready(spec, dragmode=dragmode),
+        # With a drag that selects, Streamlit stops clicks from selecting; the tools have the box.
+        _Ready(spec, dragmode="pan" if has_tools else False),
         key=key,
         on_select=lambda: chosen(key),
         selection_mode=modes,  # type: ignore[arg-type]
-        config=CONFIG,
+        config=TOOLS if has_tools else NO_TOOLS,
         alt=spec.alt,
     )
 

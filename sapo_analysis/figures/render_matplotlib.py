@@ -73,10 +73,12 @@ def render(spec: FigureSpec, width: float) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(width, width * spec.aspect), layout="constrained")
         grid = figure.subplots(rows, spec.columns, squeeze=False)
-        for axes, panel in zip(grid.flat, spec.panels, strict=False):
+        for index, (axes, panel) in enumerate(zip(grid.flat, spec.panels, strict=False)):
             for layer in panel.layers:
                 DRAW[type(layer)](axes, layer)
             _axes(axes, panel)
+            if spec.names_rows_once and index % spec.columns:
+                axes.tick_params(axis="y", labelleft=False)
         if spec.x_title:
             figure.supxlabel(text(spec.x_title), fontsize=8)
         if spec.y_title:

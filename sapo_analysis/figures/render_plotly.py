@@ -68,7 +68,9 @@ def drawn(spec: FigureSpec) -> dict[str, Any]:
     """The same as plain data: made and checked by plotly, 10,000 points take it a second."""
     canvas = _Canvas()
     rows = math.ceil(len(spec.panels) / spec.columns)
-    across = _domains(spec.columns, 0.3 / spec.columns if spec.columns > 1 else 0.0)
+    # Where each panel names its rows, the names need room between the panels.
+    gap = 0.1 if spec.names_rows_once else 0.3
+    across = _domains(spec.columns, gap / spec.columns if spec.columns > 1 else 0.0)
     down = _domains(rows, 0.42 / rows if rows > 1 else 0.0)[::-1]
     many = sum(len(p.x) for q in spec.panels for p in q.layers if isinstance(p, Points)) > GL_FROM
     for index, panel in enumerate(spec.panels):
@@ -78,7 +80,8 @@ def drawn(spec: FigureSpec) -> dict[str, Any]:
             if isinstance(layer, Note) and panel.x_log:
                 layer = replace(layer, x=math.log10(layer.x))  # of annotations plotly wants the log
             canvas.draw(layer, place)
-        canvas.axes(panel, place)
+        named = not spec.names_rows_once or index % spec.columns == 0
+        canvas.axes(panel, place, named)
     for title, where in ((spec.x_title, X_TITLE), (spec.y_title, Y_TITLE)):
         if title:
             canvas.note(title, xref="paper", yref="paper", **where)
@@ -237,7 +240,7 @@ def _cells(layer: Cells) -> dict[str, Any]:
         zmax=layer.limit,
         colorscale=[list(stop) for stop in DIVERGING],
         colorbar={
-            "title": {"text": text(layer.unit), "side": "right"},
+            "title": {"text": text(layer.unit), "side": "right", "font": {"size": 12}},
             "thickness": 12,
             "len": 0.9,
         },
@@ -311,8 +314,10 @@ class _Canvas:
     def note(self, plain: str, **where: Any) -> None:
         self.annotations.append({"text": text(plain), "showarrow": False, **where})
 
-    def axes(self, panel: Panel, place: _Place) -> None:
+    def axes(self, panel: Panel, place: _Place, named: bool = True) -> None:
         x, y = _axes(panel)
+        if not named:
+            y["showticklabels"] = False
         self.layout[f"xaxis{place.number}"] = {**x, "domain": place.across, "anchor": place.y}
         self.layout[f"yaxis{place.number}"] = {**y, "domain": place.down, "anchor": place.x}
         if panel.title:

@@ -168,6 +168,17 @@ class FigureSpec:
     x_title: str = ""  # of all panels together, which then have no labels of their own
     y_title: str = ""
 
+    @property
+    def names_rows_once(self) -> bool:
+        """Whether all panels have the same named rows: those on the left name them for all."""
+        first = self.panels[0]
+        rows = (first.y_ticks, first.y_range)
+        return (
+            self.columns > 1
+            and first.y_ticks is not None
+            and all((panel.y_ticks, panel.y_range) == rows for panel in self.panels)
+        )
+
     def to_plotly(self) -> go.Figure:
         """The figure for the screen; transparent, so it follows the page's theme."""
         from sapo_analysis.figures.render_plotly import render

@@ -97,7 +97,7 @@ def _panel(strategy: str, means: pd.Series[float], names: list[str], limit: floa
     cells = Cells(
         tuple(values),
         limit,
-        "gain over the base model (points)",
+        "gain over the\nbase model (points)",
         tuple(tuple(False for _ in row) for row in values),
         tuple(texts),
         hover=tuple(hover),

@@ -1,5 +1,7 @@
 """Figures of sequence runs: the same data on screen and paper, empty and wrong tables."""
 
+from dataclasses import replace
+
 import pytest
 
 from sapo_analysis.analysis.sequences import (
@@ -70,6 +72,23 @@ def test_intervals_are_drawn_where_they_exist(scores, made):
     one = open_run(write_sequence_run(made.path.parent, worked, name="one"))
     spec = strategy_intervals(summary(chain_metrics(sequence_scores(one))))
     assert len(layers(spec, Points)) == 9 and not layers(spec, Intervals)
+
+
+def test_rows_that_panels_share_are_named_once(scores):
+    shared = strategy_intervals(summary(chain_metrics(scores)))
+    layout = shared.to_plotly().layout
+    assert layout.yaxis.showticklabels is None and "sapo+lora" in layout.yaxis.ticktext
+    assert layout.yaxis2.showticklabels is False and layout.yaxis3.showticklabels is False
+    figure = shared.to_matplotlib()
+    figure.draw_without_rendering()
+    named = [any(t.get_visible() for t in axes.get_yticklabels()) for axes in figure.axes]
+    assert named == [True, False, False]
+    # A matrix of chains that went less far has other rows, which name themselves.
+    short = scores[(scores["strategy"] == "original+lora") | (scores["stage"] < 2)]
+    one, two = (stage_matrix(short, [s]) for s in ("original+lora", "sapo+lora"))
+    apart = replace(one, panels=(*one.panels, *two.panels), columns=2)
+    assert not apart.names_rows_once
+    assert apart.to_plotly().layout.yaxis2.showticklabels is None
 
 
 def test_the_race_has_a_line_per_policy_of_one_method(scores):
