@@ -32,6 +32,7 @@ COMMANDS = [
     "runs",
     "report",
     "reproduce",
+    "import",
     "tasks",
     "prompts",
     "models",
