@@ -10,7 +10,7 @@ import streamlit as st
 
 from sapo_analysis.errors import RunError
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, open_run
-from sapo_analysis.store.catalog import Catalog
+from sapo_analysis.store.catalog import Catalog, written_kind
 from sapo_analysis.store.folder import default_run_id
 from sapo_analysis.store.layout import STATUS
 from sapo_analysis.store.reader import Parts
@@ -46,9 +46,9 @@ def all_runs() -> dict[str, Run | DamagedRun]:
     return dict(sorted(found.items(), key=lambda item: (item[0] != first, _rank(item[1]))))
 
 
-def is_sequence(run: Run | DamagedRun) -> bool:
-    """Whether it is a sequence run, which has a page of its own."""
-    return isinstance(run, Run) and run.study.kind == "sequence"
+def kind_of(run: Run | DamagedRun) -> str:
+    """`paraphrase`, `sequence` or `imported`; "" of a damaged run whose spec cannot be read."""
+    return run.study.kind if isinstance(run, Run) else written_kind(run.path)
 
 
 def _rank(run: Run | DamagedRun) -> int:

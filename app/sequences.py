@@ -8,23 +8,20 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis import sequences
-from sapo_analysis.app.data import loaded
+from sapo_analysis.app.data import Keys, opened
 from sapo_analysis.store import Run
-
-Keys = tuple[tuple[str, str], ...]
-"""(path, version) of each chosen run."""
 
 
 @st.cache_data(max_entries=6, show_spinner="Reading the sequences …")
 def scores(keys: Keys) -> pd.DataFrame:
     """Every chain's scores by stage and task."""
-    return sequences.sequence_scores([loaded(*key) for key in keys])
+    return sequences.sequence_scores(opened(keys))
 
 
 @st.cache_data(max_entries=6, show_spinner="Comparing strategies …")
 def report(keys: Keys) -> dict[str, Any]:
     """The whole report."""
-    return sequences.sequence_report([loaded(*key) for key in keys])
+    return sequences.sequence_report(opened(keys))
 
 
 def summary(keys: Keys) -> pd.DataFrame:
@@ -42,16 +39,16 @@ def race(keys: Keys) -> pd.DataFrame:
 @st.cache_data(max_entries=6, show_spinner=False)
 def choices(keys: Keys) -> pd.DataFrame:
     """What every chain chose."""
-    return sequences.choices([loaded(*key) for key in keys])
+    return sequences.choices(opened(keys))
 
 
 def run_of(keys: Keys, run_id: str) -> Run:
     """One of the chosen runs."""
-    return next(run for run in (loaded(*key) for key in keys) if run.run_id == run_id)
+    return next(run for run in opened(keys) if run.run_id == run_id)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
 def families(keys: Keys) -> list[list[str]]:
     """Ids of runs that are one study in several orders."""
-    found = sequences.families([loaded(*key) for key in keys])
+    found = sequences.families(opened(keys))
     return [[run.run_id for run in family] for family in found]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import streamlit as st
 
 from sapo_analysis.analysis.sequences import candidates_along
@@ -9,27 +12,25 @@ from sapo_analysis.app import sequences
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.data import Keys
+from sapo_analysis.app.state import check_link
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import choices_along
 
+T = TypeVar("T", int, str)
 
-def chain_tab(keys: sequences.Keys) -> None:
+
+def chain_tab(keys: Keys) -> None:
     """Choose a strategy, an order and a seed; see its choices."""
     found = sequences.choices(keys)
     strategies = list(dict.fromkeys(found["strategy"]))
     orders = list(dict.fromkeys(found["order"]))
     seeds = sorted(set(found["seed"]))
+    first = strategies.index("sapo+lora") if "sapo+lora" in strategies else 0
     with st.container(horizontal=True):
-        first = strategies.index("sapo+lora") if "sapo+lora" in strategies else 0
-        strategy = st.selectbox(
-            "Strategy",
-            strategies,
-            index=first,
-            key="chain-strategy",
-            help="Which prompt, and how it is learned.",
-        )
-        order = st.selectbox("Order", orders, key="chain-order", help="Tasks as they were learned.")
-        seed = st.selectbox("Seed", seeds, key="chain-seed", help="One replicate.")
+        strategy = _one("Strategy", strategies, "strategy", "Prompt and method.", first)
+        order = _one("Order", orders, "order", "Tasks as they were learned.")
+        seed = _one("Seed", seeds, "seed", "One replicate.")
     own = found[
         (found["strategy"] == strategy) & (found["order"] == order) & (found["seed"] == seed)
     ]
@@ -38,8 +39,8 @@ def chain_tab(keys: sequences.Keys) -> None:
         return
     run = sequences.run_of(keys, str(own["run_id"].iloc[0]))
     try:
-        table = candidates_along(run, str(order), str(strategy), int(seed))
-        charts.still(choices_along(table, strategy=str(strategy)), "choices")
+        table = candidates_along(run, order, strategy, seed)
+        charts.still(choices_along(table, strategy=strategy), "choices")
     except InputError as error:
         st.info(md(str(error)))
     shown = own.rename(columns={"loss": "chosen_loss", "lowest": "lowest_loss"})[
@@ -65,3 +66,12 @@ def chain_tab(keys: sequences.Keys) -> None:
         " the chain's own state, known where a policy had scored it: those of sapo and sapp, and of"
         " every chain that stands at the same one, as all do at first."
     )
+
+
+def _one(label: str, options: Sequence[T], key: str, help: str, first: int = 0) -> T:
+    """One of what the chains have; the link keeps which."""
+    key = f"chain-{key}"
+    check_link(key, list(map(str, options)))
+    index = 0 if key in st.session_state else first
+    chosen = st.selectbox(label, options, index=index, key=key, help=help, bind="query-params")
+    return options[first] if chosen is None else chosen

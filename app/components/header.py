@@ -9,6 +9,7 @@ import streamlit as st
 
 from sapo_analysis.analysis.cautions import NOT_CHECKED
 from sapo_analysis.analysis.wording import counted
+from sapo_analysis.app.components import links
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.estimates import Facts
 from sapo_analysis.spec import ImportedResults
@@ -35,7 +36,7 @@ def runs_picker(runs: dict[str, Run | DamagedRun]) -> list[Run | DamagedRun]:
         label_visibility="collapsed",
         bind="query-params",
         max_selections=MOST_RUNS,
-        width=430,
+        width=320,
     )
     return [runs[run_id] for run_id in chosen if run_id in runs]
 
@@ -45,18 +46,32 @@ def absent_runs(wanted: Sequence[str], runs: Mapping[str, Run | DamagedRun]) -> 
     for run_id in wanted:
         if run_id not in runs:
             st.warning(
-                f"Run {md(run_id)} is not here; others are shown. Copy its folder into your runs"
-                " folder to see it.",
+                f"Run {md(run_id[:LONGEST_SHOWN])} is not here; others are shown. Copy its folder"
+                " into your runs folder to see it.",
                 icon=":material/link_off:",
             )
 
 
-def elsewhere(run_id: str) -> None:
-    """Say that the run of the link is shown on another page."""
-    st.info(
-        f"Run {md(run_id)} is a sequence run: see Sequences. Another run is shown here.",
-        icon=":material/conversion_path:",
-    )
+def other_runs(
+    parameter: str,
+    everything: Mapping[str, Run | DamagedRun],
+    runs: Mapping[str, Run | DamagedRun],
+) -> None:
+    """Say which runs of the link are not among those of this page, and where they are shown."""
+    wanted = st.query_params.get_all(parameter)
+    absent_runs([run_id for run_id in wanted if run_id not in everything], runs)
+    for run_id in wanted:
+        run = everything.get(run_id)
+        if isinstance(run, Run) and run_id not in runs:
+            is_sequence = run.study.kind == "sequence"
+            what = "a sequence run" if is_sequence else "no sequence run"
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.info(
+                    f"Run {md(run_id)} is {what}: see {'Sequences' if is_sequence else 'Explore'}."
+                    " Another run is shown here.",
+                    icon=":material/conversion_path:",
+                )
+                links.results_of([run], "Open it there", ":material/insights:", "Its own page.")
 
 
 def badges(runs: Sequence[Run], facts: Facts) -> None:

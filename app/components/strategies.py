@@ -10,6 +10,7 @@ import streamlit as st
 from sapo_analysis.analysis.sequences import LEAST, METRICS, SHORT
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING
+from sapo_analysis.app.state import check_link
 
 Report = dict[str, Any]
 
@@ -21,6 +22,7 @@ def contrasts_tab(found: Report, kind: str) -> None:
         st.info("No two strategies share an order and a seed that are complete yet.")
         return
     own = table[table["test_prompts"] == kind]
+    check_link("contrast-metric", [SHORT[name] for name in own["metric"]])
     metric = st.segmented_control(
         "Metric",
         list(dict.fromkeys(own["metric"])),
@@ -29,6 +31,7 @@ def contrasts_tab(found: Report, kind: str) -> None:
         required=True,
         key="contrast-metric",
         help="; ".join(f"{SHORT[name]}: {METRICS[name]}" for name in dict.fromkeys(own["metric"])),
+        bind="query-params",
     )
     shown = own[own["metric"] == (metric or "ap")].rename(columns={"value": "difference"})
     shown = shown[

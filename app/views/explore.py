@@ -21,7 +21,7 @@ from sapo_analysis.app.components.evidence import evidence
 from sapo_analysis.app.components.freshness import new_points, shown_keys
 from sapo_analysis.app.components.tabs import tabs
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.data import Keys, all_runs, is_sequence, opened, runs_folders
+from sapo_analysis.app.data import Keys, all_runs, kind_of, opened, runs_folders
 from sapo_analysis.app.state import (
     Choice,
     Pair,
@@ -48,11 +48,11 @@ def page() -> None:
     """The whole page, in the order it is read."""
     begin_link()
     everything = all_runs()
-    runs = {run_id: run for run_id, run in everything.items() if not is_sequence(run)}
+    runs = {run_id: run for run_id, run in everything.items() if kind_of(run) != "sequence"}
     if not runs:
         empty([str(folder) for folder in runs_folders()])
         return
-    _other_runs(everything, runs)
+    header.other_runs("run", everything, runs)
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = header.runs_picker(runs)
         beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
@@ -77,15 +77,6 @@ def page() -> None:
         _damaged(good, error)
     with notes:
         header.ignored(ignored())
-
-
-def _other_runs(everything: dict[str, Run | DamagedRun], runs: dict[str, Run | DamagedRun]) -> None:
-    """Say which runs of the link are not shown here, and why."""
-    wanted = st.query_params.get_all("run")
-    for run_id in wanted:
-        if (run := everything.get(run_id)) is not None and is_sequence(run):
-            header.elsewhere(run_id)
-    header.absent_runs([run_id for run_id in wanted if run_id not in everything], runs)
 
 
 def _damaged(runs: Sequence[Run], error: InputError) -> None:

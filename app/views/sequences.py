@@ -10,14 +10,16 @@ import streamlit as st
 from sapo_analysis.analysis.sequences import TEST_PROMPTS, sizes_in_words
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import sequences
-from sapo_analysis.app.components import charts, header
+from sapo_analysis.app.components import charts, header, links
 from sapo_analysis.app.components.chain import chain_tab
+from sapo_analysis.app.components.freshness import new_points, shown_keys
 from sapo_analysis.app.components.strategies import contrasts_tab, cost_tab, tasks_tab
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.data import all_runs, version
+from sapo_analysis.app.data import Keys, all_runs, kind_of, opened, version
+from sapo_analysis.app.state import begin_link, check_link, ignored
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import stage_matrix, strategy_intervals, strategy_race
-from sapo_analysis.store import Run
+from sapo_analysis.store import DamagedRun, Run
 
 QUESTION = "What is choosing the training prompt worth when tasks are learned one after another?"
 VERDICT_ICONS = {
@@ -27,6 +29,7 @@ VERDICT_ICONS = {
     "too few": ("gray", ":material/tag:"),
 }
 TABS = ["Along a sequence", "Contrasts", "Tasks", "Cost of choosing"]
+EVERY_ORDER = "all, by position"
 KIND_HELP = (
     "original: the prompt each task came with. training: the prompt a chain learned the task with"
     " (of paft, which draws many, the original), before that the original. test-only: paraphrases"
@@ -36,64 +39,89 @@ KIND_HELP = (
 
 def page() -> None:
     """The whole page, in the order it is read."""
-    known = {
-        run.run_id: run
-        for run in all_runs().values()
-        if isinstance(run, Run) and run.study.kind == "sequence"
-    }
-    if not known:
-        st.subheader("No sequence runs yet.", anchor=False)
-        st.markdown("Make one in a terminal, then reload this page:")
-        st.code("sapo run sequence-smoke", language="bash")
+    begin_link()
+    everything = all_runs()
+    known = {run_id: run for run_id, run in everything.items() if kind_of(run) in ("sequence", "")}
+    if not any(isinstance(run, Run) for run in known.values()):
+        _empty(list(known.values()))
         return
+    header.other_runs("runs", everything, known)
     chosen = _picker(known)
     if not chosen:
         st.info("Choose at least one run above.")
         return
-    keys = tuple((str(run.path), version(run)) for run in chosen)
+    notes = st.container()
+    good = [run for run in chosen if isinstance(run, Run)]
+    for run in chosen:
+        if isinstance(run, DamagedRun):
+            header.damaged(run, run.reason)
+    if not good:
+        return
+    keys = shown_keys(good)
+    with st.container(horizontal=True):
+        header.copy_link()
+        new_points(keys)
     try:
-        _sequences(chosen, keys)
+        _sequences(opened(keys), keys)
     except InputError as error:
-        if len(chosen) > 1:  # no run need be damaged: these may not be one study
+        if len(good) > 1:  # no run need be damaged: these may not be one study
             st.warning(md(str(error)), icon=":material/call_split:")
         else:
-            header.damaged(chosen[0], str(error))
+            header.damaged(good[0], str(error))
+    with notes:
+        header.ignored(ignored())
 
 
-def _picker(known: dict[str, Run]) -> list[Run]:
+def _empty(damaged: list[Run | DamagedRun]) -> None:
+    st.subheader("No sequence runs yet.", anchor=False)
+    links.link(
+        "launch",
+        "Launch a sequence study",
+        ":material/rocket_launch:",
+        "A form, filled in with a small one.",
+        question="sequence",
+    )
+    st.markdown("Or make one in a terminal, then reload this page:")
+    st.code("sapo run sequence-smoke", language="bash")
+    for run in damaged:
+        if isinstance(run, DamagedRun):
+            header.damaged(run, run.reason)
+
+
+def _picker(known: dict[str, Run | DamagedRun]) -> list[Run | DamagedRun]:
     """Choose runs; those of one study in several orders stand together."""
-    keys = tuple((str(run.path), version(run)) for run in known.values())
-    families = [[known[run_id] for run_id in ids] for ids in sequences.families(keys)]
-    header.absent_runs(st.query_params.get_all("runs"), known)
-    first = [run.run_id for run in max(families, key=len)]
+    keys = tuple((str(r.path), version(r)) for r in known.values() if isinstance(r, Run))
+    families = sequences.families(keys)
     chosen = st.multiselect(
         "Runs",
         list(known),
-        default=None if "runs" in st.session_state else first,
+        default=None if "runs" in st.session_state else max(families, key=len),
         key="runs",
         help="Runs of one study in different orders are read as one.",
         bind="query-params",
     )
-    others = [family for family in families if [r.run_id for r in family] != chosen]
     if len(families) > 1:
         with st.container(horizontal=True):
-            for i, family in enumerate(others):
-                st.button(
-                    f"{family[0].study.name} ({len(family)})" if family[1:] else family[0].run_id,
-                    key=f"family-{i}",
-                    help=f"{family[0].study.model}: {', '.join(r.run_id for r in family)}",
-                    type="tertiary",
-                    on_click=_choose,
-                    args=([run.run_id for run in family],),
-                )
-    return [known[str(run_id)] for run_id in chosen]
+            for i, ids in enumerate(family for family in families if family != chosen):
+                first = known[ids[0]]
+                if isinstance(first, Run):
+                    name = f"{first.study.name} ({len(ids)})" if ids[1:] else ids[0]
+                    st.button(
+                        md(name),
+                        key=f"family-{i}",
+                        help=md(f"{first.study.model}: {', '.join(ids)}"),
+                        type="tertiary",
+                        on_click=_choose,
+                        args=(ids,),
+                    )
+    return [known[str(run_id)] for run_id in chosen if run_id in known]
 
 
 def _choose(run_ids: list[str]) -> None:
     st.session_state["runs"] = run_ids
 
 
-def _sequences(runs: list[Run], keys: sequences.Keys) -> None:
+def _sequences(runs: list[Run], keys: Keys) -> None:
     found = sequences.report(keys)
     _headline(runs, found)
     scores = sequences.scores(keys)
@@ -102,6 +130,8 @@ def _sequences(runs: list[Run], keys: sequences.Keys) -> None:
         return
     kinds = [kind for kind in TEST_PROMPTS if kind in set(scores["test_prompts"])]
     methods = list(dict.fromkeys(scores["method"]))
+    check_link("kind", kinds)
+    check_link("method", methods)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = st.segmented_control(
             "Test prompts",
@@ -156,7 +186,7 @@ def _headline(runs: list[Run], found: dict[str, Any]) -> None:
         st.warning(md(warning), icon=":material/warning:")
 
 
-def _metrics(keys: sequences.Keys, kind: str, hollow: bool) -> None:
+def _metrics(keys: Keys, kind: str, hollow: bool) -> None:
     try:
         spec = strategy_intervals(sequences.summary(keys), test_prompts=kind, hollow=hollow)
     except InputError as error:
@@ -166,7 +196,7 @@ def _metrics(keys: sequences.Keys, kind: str, hollow: bool) -> None:
     charts.export(spec)
 
 
-def _race_and_matrices(keys: sequences.Keys, found: dict[str, Any], kind: str, method: str) -> None:
+def _race_and_matrices(keys: Keys, found: dict[str, Any], kind: str, method: str) -> None:
     scores = sequences.scores(keys)
     strategies = [s for s in dict.fromkeys(scores["strategy"]) if s.split("+")[1] == method]
     orders = list(dict.fromkeys(scores["order"]))
@@ -185,25 +215,30 @@ def _race_and_matrices(keys: sequences.Keys, found: dict[str, Any], kind: str, m
     with right:
         st.markdown("#### What was known when")
         default = [s for s in (f"original+{method}", f"sapo+{method}") if s in strategies]
+        key = f"matrices-{method}"
+        check_link(key, strategies)
+        check_link("matrix-order", [EVERY_ORDER, *orders])
         with st.container(horizontal=True):
             shown = st.multiselect(
                 "Strategies",
                 strategies,
-                default=default or strategies[:2],
-                key=f"matrices-{method}",
+                default=None if key in st.session_state else default or strategies[:2],
+                key=key,
                 help="A matrix each.",
                 max_selections=4,
+                bind="query-params",
             )
             order = st.selectbox(
                 "Order",
-                ["all, by position", *orders],
+                [EVERY_ORDER, *orders],
                 key="matrix-order",
                 help="One order names its tasks; over all of them tasks stand by position.",
+                bind="query-params",
             )
         if not shown:
             st.info("Choose a strategy to see its matrix.")
             return
-        one = None if order == "all, by position" else str(order)
+        one = None if order in (None, EVERY_ORDER) else str(order)
         charts.still(
             stage_matrix(scores, [str(s) for s in shown], test_prompts=kind, order=one), "matrices"
         )
@@ -227,7 +262,8 @@ def _fewer(race: pd.DataFrame, found: dict[str, Any], kind: str) -> str:
     )
 
 
-def _tabs(keys: sequences.Keys, found: dict[str, Any], kind: str) -> None:
+def _tabs(keys: Keys, found: dict[str, Any], kind: str) -> None:
+    check_link("tab", TABS)
     along, against, tasks, cost = st.tabs(TABS, key="tab", bind="query-params")
     with along:
         if along.open:

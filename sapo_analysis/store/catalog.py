@@ -58,7 +58,7 @@ class Catalog:
             if known is not None and known.facts is not None and known.facts_stamp == stamp:
                 found = known.facts
             else:
-                found = _provenance(run.path)
+                found = _json_object(run.path / layout.PROVENANCE)
                 if known is not None:
                     known.facts, known.facts_stamp = found, stamp
         return {name: found[name] for name in names if name in found}
@@ -74,6 +74,12 @@ class Catalog:
         return Run(path, known.study, known.status.alive_now(path))
 
 
+def written_kind(path: Path) -> str:
+    """The kind of study that the spec of a damaged run names; "" where that cannot be read."""
+    found = _json_object(path / layout.SPEC)
+    return str(found.get("kind", ""))
+
+
 def _opened(path: Path, stamps: tuple[Stamp, Stamp]) -> _Known:
     try:
         run = open_run(path)
@@ -85,9 +91,9 @@ def _opened(path: Path, stamps: tuple[Stamp, Stamp]) -> _Known:
     return _Known(stamps, run.study, written)
 
 
-def _provenance(path: Path) -> dict[str, Any]:
+def _json_object(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads((path / layout.PROVENANCE).read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

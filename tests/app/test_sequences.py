@@ -1,5 +1,7 @@
 """The Sequences page: its states, what its controls change, and one look in a real browser."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -150,10 +152,61 @@ def test_runs_that_cannot_be_joined_say_why_instead_of_numbers(monkeypatch, sequ
 
 
 def test_explore_points_to_this_page_for_a_sequence_run(monkeypatch, sequence_runs, tmp_path):
-    import shutil
-
     shutil.copytree(sequence_runs / "order-1-00000000", tmp_path / "order-1-00000000")
     write_run(tmp_path)
     app = opened(monkeypatch, tmp_path, run="order-1-00000000")
     assert "is a sequence run: see Sequences" in text_of(app)
     assert "order-1-00000000" not in app.multiselect(key="run").options
+
+
+def test_a_damaged_sequence_run_is_shown_here_and_not_on_explore(
+    monkeypatch, sequence_runs, tmp_path
+):
+    for name in ("order-1-00000000", "lone-00000000", "none-00000000"):
+        shutil.copytree(sequence_runs / name, tmp_path / name)
+    write_run(tmp_path)
+    (tmp_path / "lone-00000000" / "status.json").write_text("{")
+    (tmp_path / "none-00000000" / "spec.json").write_text("{")
+    app = sequences(monkeypatch, tmp_path, "lone", "order-1")
+    said = text_of(app)
+    assert "Run lone-00000000: status.json is unreadable" in said and len(charts(app)) == 4
+    here = app.multiselect(key="runs").options
+    explore = opened(monkeypatch, tmp_path).multiselect(key="run").options
+    assert "lone-00000000" in here and "lone-00000000" not in explore
+    # Of a spec that cannot be read nobody knows the kind.
+    assert "none-00000000" in here and "none-00000000" in explore
+
+
+def test_damaged_runs_alone_say_what_is_wrong(monkeypatch, sequence_runs, tmp_path):
+    shutil.copytree(sequence_runs / "lone-00000000", tmp_path / "lone-00000000")
+    (tmp_path / "lone-00000000" / "status.json").write_text("[]")
+    said = text_of(sequences(monkeypatch, tmp_path))
+    assert "No sequence runs yet." in said and "status.json is unreadable" in said
+
+
+def test_a_link_restores_the_view(monkeypatch, sequence_runs):
+    chosen = {"method": "o-lora", "matrix-order": "b > c > a", "matrices-o-lora": "sapo+o-lora"}
+    along = {"chain-strategy": "random+lora", "chain-order": "b > c > a", "chain-seed": "1"}
+    app = sequences(monkeypatch, sequence_runs, "order-1", "order-2", **chosen, **along)
+    assert app.multiselect(key="matrices-o-lora").value == ["sapo+o-lora"]
+    assert app.selectbox(key="matrix-order").value == "b > c > a"
+    assert [app.selectbox(key=key).value for key in along] == ["random+lora", "b > c > a", 1]
+    assert frame_with(app, "regret")["prompt_id"].str.endswith("02").all()
+    assert "The link asks for" not in text_of(app)
+
+
+def test_what_a_link_asks_for_in_vain_is_said(monkeypatch, sequence_runs):
+    asked = {"kind": "no such", "method": "<b>", "tab": "Nowhere", "chain-seed": "77"}
+    said = text_of(sequences(monkeypatch, sequence_runs, "order-1", **asked))
+    left_out = said.partition("The link asks for")[2]
+    assert all(f"{name}={value}" in left_out for name, value in asked.items())
+
+
+def test_a_link_to_a_run_of_another_kind_leads_to_its_page(monkeypatch, sequence_runs, tmp_path):
+    shutil.copytree(sequence_runs / "order-1-00000000", tmp_path / "order-1-00000000")
+    other = write_run(tmp_path)
+    app = opened(monkeypatch, tmp_path, runs=other.name)
+    app.switch_page(PAGE).run()
+    app.query_params["runs"] = other.name
+    app.run()
+    assert "is no sequence run: see Explore" in text_of(app) and not app.exception
