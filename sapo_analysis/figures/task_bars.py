@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.spec import Bars, FigureSpec, Panel, Ticks, require_columns
+from sapo_analysis.figures.spec import (
+    Bars,
+    FigureSpec,
+    Layer,
+    Note,
+    Panel,
+    Ticks,
+    require_columns,
+)
 
 ROLE_COLORS = {
     "current": theme.GREY,
@@ -33,7 +43,9 @@ def task_bars(
     column = "score_change" if form == "score" else "loss_change"
     unit = "points, up is better" if form == "score" else "nats per token, down is better"
     heights = {task: float(len(table) - 1 - i) for i, task in enumerate(table["eval_task"])}
-    layers = []
+    changes = table[column].to_numpy(dtype=float)
+    ends = limits or (min(0.0, *changes), max(0.0, *changes))
+    layers: list[Layer] = []
     for role, part in table.groupby("role", sort=False):
         hover = tuple(
             f"{row.eval_task} ({row.role})\n{row.score_before:.1f} → {row.score_after:.1f} points"
@@ -45,10 +57,10 @@ def task_bars(
                 y=tuple(heights[task] for task in part["eval_task"]),
                 x=tuple(float(value) for value in part[column]),
                 color=ROLE_COLORS.get(str(role), theme.GREY),
-                label=str(role),
                 hover=hover,
             )
         )
+        layers.append(_role(str(role), part.iloc[0], column, heights, ends))
     panel = Panel(
         layers=tuple(layers),
         x_label=f"after − before ({unit})",
@@ -68,6 +80,20 @@ def task_bars(
         table=table,
         caption={"n_tasks": len(table)},
         alt=f"Change per evaluated task ({unit}): {values}.",
-        height=110 + 26 * len(table),
+        height=70 + 26 * len(table),
         aspect=0.5,
+        legend=False,
     )
+
+
+def _role(
+    role: str,
+    first: pd.Series[Any],
+    column: str,
+    heights: dict[str, float],
+    ends: tuple[float, float],
+) -> Note:
+    """The role beside its first bar, where that is not: a legend would tell by colours alone."""
+    is_long = first[column] > 0.4 * ends[1]
+    height = heights[str(first["eval_task"])]
+    return Note(ends[0], height, f" {role}") if is_long else Note(ends[1], height, role, "right")
