@@ -187,23 +187,21 @@ CURVES = _table(
     series=_text,
     value=_float,
 )
-PREDICTIONS = _only(
-    "paraphrase",
-    _table(
-        "predictions",
-        "one kept output",
-        "state_id trial_id eval_task test_prompt step n_shots example",
-        state_id=_text,
-        trial_id=(_text, _OPTIONAL),
-        eval_task=_text,
-        test_prompt=_text,
-        step=_int,
-        n_shots=_int,
-        example=_int,
-        output=_text,
-        loss=_float,  # nats per target token of this example
-        correct=_bool,
-    ),
+# Of a sequence: of its states under each task's original prompt.
+PREDICTIONS = _table(
+    "predictions",
+    "one kept output",
+    "state_id trial_id eval_task test_prompt step n_shots example",
+    state_id=_text,
+    trial_id=(_text, _OPTIONAL),
+    eval_task=_text,
+    test_prompt=_text,
+    step=_int,
+    n_shots=_int,
+    example=_int,
+    output=_text,
+    loss=_float,  # nats per target token of this example
+    correct=_bool,
 )
 COSTS = _table(
     "costs",

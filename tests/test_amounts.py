@@ -47,6 +47,16 @@ def test_checkpoints_and_diagnostics_add_rows():
     assert found.trained == plain.trained
 
 
+def test_kept_outputs_of_a_sequence_take_disk_and_no_new_measurement():
+    kept, none = (
+        preset("sequence-smoke", evaluation={"examples": 20, "n_predictions_kept": n})
+        for n in (50, 0)
+    )
+    # 20 rows at most, of two tasks, at the base model and after each of three times two stages.
+    assert disk_bytes(plan_of(kept)) - disk_bytes(plan_of(none)) == 20 * 2 * (1 + 3 * 2) * 24
+    assert to_measure(kept) == to_measure(none)
+
+
 def test_seconds_are_rows_times_seconds_per_row():
     assert Amounts(10, 20, 0, 30, 0).seconds(Amounts(0.1, 0.01, 5, 0.001, 5)) == pytest.approx(1.23)
 

@@ -70,6 +70,9 @@ class TablePair:
         self.table = table
         self._keys = list(table.keys)
         once = [frame.drop_duplicates(self._keys) for frame in (one, other)]
+        if all(frame.empty for frame in once):
+            # pandas 3 cannot merge columns of text that hold nothing, as read from an empty table.
+            once = [frame.astype(object) for frame in once]
         self._n_twice = len(one) + len(other) - sum(map(len, once))
         self._all = once[0].merge(
             once[1], on=self._keys, how="outer", suffixes=("", _OTHER), indicator="_side"

@@ -94,7 +94,12 @@ def disk_bytes(plan: Plan | SequencePlan) -> int:
     """About how much the run folder of a plan will take (bytes)."""
     if isinstance(plan, SequencePlan):
         n_evaluations = sum(_evaluations(plan, group) for group in plan.groups)
-        return len(plan.units) * _BYTES_PER_FINE_TUNE + n_evaluations * _BYTES_PER_SCORE
+        n_outputs = (1 + len(plan.units)) * len(plan.tasks) * plan.study.evaluation.kept
+        return (
+            len(plan.units) * _BYTES_PER_FINE_TUNE
+            + n_evaluations * _BYTES_PER_SCORE
+            + n_outputs * _BYTES_PER_PREDICTION
+        )
     study = plan.study
     texts = sum(len(t.examples("test")) for t in plan.tasks.values()) * _BYTES_PER_ROW
     kept = min(study.evaluation.n_predictions_kept, study.evaluation.examples)
@@ -129,6 +134,7 @@ def _smallest(study: AnyStudy) -> Mapping[str, object]:
             "examples": n_tested,
             "final_examples": None,
             "test_only_prompts": 0,
+            "n_predictions_kept": 0,
         }
         return {
             "orders": study.orders[:1],

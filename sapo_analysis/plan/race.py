@@ -36,6 +36,8 @@ from sapo_analysis.store import Run
 STRATEGIES = ("original+lora-inc", "random+lora-inc", "sapo+lora-inc")
 MOST_ORDERS = 5
 """As many as the shipped sequences have."""
+OUTPUTS_KEPT = 16
+"""Of each task after each stage, for the page to show (examples)."""
 
 
 def race_of(study: ParaphraseStudy, run: Run | None = None) -> SequenceStudy:
@@ -76,6 +78,7 @@ def race_of(study: ParaphraseStudy, run: Run | None = None) -> SequenceStudy:
             "examples": evaluation.examples,
             "test_only_prompts": 0,
             "batch_size": evaluation.batch_size,
+            "n_predictions_kept": OUTPUTS_KEPT,
         },
         device=study.device,
         dtype=study.dtype,

@@ -88,6 +88,16 @@ class SequenceEvaluation(Settings):
         1, description="test-only paraphrases that each state is tested with (prompts)"
     )
     batch_size: PositiveInt = Field(64, description="rows decoded at once (examples)")
+    n_predictions_kept: NonNegativeInt = Field(
+        0,
+        description="first test rows whose output is kept, of each task under its original prompt"
+        " at the base model and after each stage, at most evaluation.examples (examples)",
+    )
+
+    @property
+    def kept(self) -> int:
+        """Test rows of each task whose output is kept; every stage has measured them."""
+        return min(self.n_predictions_kept, self.examples)
 
     @property
     def at_the_end(self) -> int:

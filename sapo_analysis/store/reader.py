@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from sapo_analysis.errors import InputError, RunError
-from sapo_analysis.records import COSTS, TABLES, Table
+from sapo_analysis.records import COSTS, PREDICTIONS, TABLES, Table
 from sapo_analysis.spec import (
     AnySpec,
     AnyStudy,
@@ -209,6 +209,8 @@ class Run:
             return table.schema.empty_table()
         folder = self.path / layout.TABLES / table.name
         files = self._files(folder)
+        if not files and table.name == PREDICTIONS.name and self._keeps_no_outputs:
+            return table.schema.empty_table()  # such runs were made before sequences had the table
         if not files and self.is_complete:
             raise self._unreadable(table, folder, "it is missing")
         try:
@@ -219,6 +221,11 @@ class Run:
                 raise
             parts = [self._read_part(table, joined)]  # the run ended meanwhile: its parts are gone
         return pa.concat_tables(parts) if parts else table.schema.empty_table()
+
+    @property
+    def _keeps_no_outputs(self) -> bool:
+        study = self.study
+        return isinstance(study, SequenceStudy) and study.evaluation.n_predictions_kept == 0
 
     def _files(self, folder: Path) -> list[Path]:
         # The joined file wins whatever the status was when the run was opened: a run that ends

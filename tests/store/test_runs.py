@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sapo_analysis.analysis.reproduction import compare_runs
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.records import TABLES, tables_of
 from sapo_analysis.spec import SCHEMA_VERSION
@@ -25,6 +26,7 @@ from sapo_analysis.store import (
 )
 from sapo_analysis.store.writer import parquet, to_arrow
 from tests.synthetic import write_run
+from tests.synthetic_sequence import write_sequence_run
 
 OF_KIND = {table.name: table for table in tables_of("paraphrase")}
 NAMES = [table.name for table in tables_of("paraphrase")]
@@ -183,6 +185,21 @@ def test_a_missing_table_is_named_with_run_and_file(run_copy, name):
         assert said in str(error.value)
 
 
+def test_a_sequence_that_kept_no_outputs_needs_no_table_of_them(tmp_path):
+    path = write_sequence_run(tmp_path, lambda *place: 50.0)
+    shutil.rmtree(path / "tables" / "predictions")
+    assert open_run(path).table("predictions").empty
+    assert compare_runs(open_run(path), open_run(path)).holds
+    spec = json.loads((path / "spec.json").read_text())
+    del spec["evaluation"]["n_predictions_kept"]  # as before sequences had it
+    (path / "spec.json").write_text(json.dumps(spec))
+    assert open_run(path).table("predictions").empty
+    spec["evaluation"]["n_predictions_kept"] = 4
+    (path / "spec.json").write_text(json.dumps(spec))
+    with pytest.raises(RunError, match="table predictions is unreadable .* it is missing"):
+        open_run(path).table("predictions")
+
+
 @pytest.mark.parametrize("damage", [b"", b"PAR1 not parquet PAR1", None])
 def test_a_damaged_table_is_named_with_run_and_file(run_copy, damage):
     file = run_copy / "tables" / "scores" / "all.parquet"
@@ -271,6 +288,20 @@ def test_a_run_is_found_by_path_and_by_id(finished):
     assert find_run(finished.name, [finished.parent]) == finished
     with pytest.raises(InputError, match=f"Unknown run 'nope'.*{finished.name}"):
         find_run("nope", [finished.parent])
+
+
+def test_a_folder_that_one_stands_in_has_its_name(finished, monkeypatch):
+    """The queue and its messages go by names, and `.` has none."""
+    monkeypatch.chdir(finished)
+    assert find_run(".", []) == finished
+    monkeypatch.chdir(finished / "tables")
+    assert find_run("..", []) == finished
+
+
+@pytest.mark.parametrize("name", ["", "a" * 300, "a\0b"])
+def test_what_can_be_no_name_of_a_folder_is_an_unknown_run(finished, name):
+    with pytest.raises(InputError, match="Unknown run"):
+        find_run(name, [finished.parent])
 
 
 def test_a_run_is_found_by_its_only_beginning(tmp_path):

@@ -8,8 +8,8 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation, of_first
-from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.studies import rows as shared_rows
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import Meter
@@ -27,16 +27,16 @@ class Exam:
     def __init__(self, engine: Engine, texts: Texts):
         self._engine, self._texts, self._plan = engine, texts, texts.plan
 
-    def of_base(self, base: PreTrainedModel, meter: Meter) -> list[dict[str, Any]]:
-        """The base model under every fixed test prompt, as `scores` rows."""
-        found = []
+    def of_base(self, base: PreTrainedModel, meter: Meter) -> list[Result]:
+        """The base model under every fixed test prompt."""
+        found: list[Result] = []
         for task, prompt in self._texts.fixed_tests():
             encoded = self._texts.test(task, prompt)
             examples = self._plan.tasks[task].examples("test", len(encoded))
             with meter.time("evaluate"):
                 result = self._engine.evaluate(base, self._plan.tasks[task], examples, encoded)
             meter.add("evaluate", len(encoded), result.tokens, result.logits)
-            found += self.scores(BASE_STATE, (task, prompt, result))
+            found.append((task, prompt, result))
         return found
 
     def of_stage(
@@ -77,6 +77,14 @@ class Exam:
             )
             for n in sizes
         ]
+
+    def predictions(self, state_id: str, found: Result) -> list[dict[str, Any]]:
+        """`predictions` rows of one result: of the task's original prompt, or none."""
+        task, prompt, result = found
+        if prompt != self._plan.originals[task]:
+            return []
+        key = shared_rows.measured(state_id, None, task, prompt, 0)
+        return shared_rows.predictions(key, result, self._plan.study.evaluation.kept)
 
     def _tests(self, tunes: Sequence[FineTune]) -> Iterator[tuple[str, list[Prompt | None]]]:
         """(task, the prompt each fine-tune is tested with, or None)."""

@@ -13,7 +13,14 @@ from sapo_analysis.methods import Learned, Method, make_method
 from sapo_analysis.methods.ewc import keep_information
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.loading import Device, load_model
-from sapo_analysis.plan import Chain, ChainGroup, SequencePlan, order_name, stream_seed
+from sapo_analysis.plan import (
+    BASE_STATE,
+    Chain,
+    ChainGroup,
+    SequencePlan,
+    order_name,
+    stream_seed,
+)
 from sapo_analysis.policies import Situation, get_policy
 from sapo_analysis.spec import MethodName
 from sapo_analysis.store import Run, RunWriter, open_run
@@ -25,7 +32,7 @@ from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.sequence import rows
 from sapo_analysis.studies.sequence.book import Book, Step, Trained, recall
 from sapo_analysis.studies.sequence.choosing import Scored
-from sapo_analysis.studies.sequence.exam import Exam
+from sapo_analysis.studies.sequence.exam import Exam, Result
 from sapo_analysis.studies.sequence.scoring import Scorer
 from sapo_analysis.studies.sequence.stages import FineTune, Place
 from sapo_analysis.studies.sequence.standing import standing_at
@@ -33,6 +40,7 @@ from sapo_analysis.studies.sequence.telling import Teller
 from sapo_analysis.studies.sequence.texts import Texts
 
 Rows = dict[str, list[dict[str, Any]]]
+_OF_FINE_TUNES = ("trials", "curves", "scores", "predictions", "states")
 
 
 class SequenceWork:
@@ -83,12 +91,12 @@ class SequenceWork:
 
     def _base(self, meter: Meter) -> Rows:
         self.say("measuring the base model")
-        scores = self._exam.of_base(self.base, meter)
-        self.teller.base(scores)
+        found = self._measured(BASE_STATE, self._exam.of_base(self.base, meter))
+        self.teller.base(found["scores"])
         prompts = [p for task in self.plan.tasks for _, p in self.texts.tests_of(task)]
         lengths = self.texts.counted(prompts)
         return {
-            "scores": scores,
+            **found,
             "states": [rows.base_state()],
             "prompts": [shared_rows.prompt(p, n) for p, n in zip(prompts, lengths, strict=True)],
             "examples": rows.examples(self.plan),
@@ -98,7 +106,7 @@ class SequenceWork:
         """One stage of some chains; those whose last fine-tune diverged have ended."""
         going = [chain for chain in chains if not self.book.ended(chain)]
         places = {chain: self._place(chain) for chain in going}
-        found: Rows = {name: [] for name in ("trials", "curves", "scores", "states", "chains")}
+        found: Rows = {name: [] for name in (*_OF_FINE_TUNES, "chains")}
         self.say(f"stage {stage} of {len(self.study.tasks)}: scoring prompts")
         found["indicators"], scored = self._scorer.for_chains(places, meter)
         tunes = {chain: self._choose(chain, places[chain], scored.get(chain)) for chain in going}
@@ -176,7 +184,7 @@ class SequenceWork:
         with meter.time("train"):
             for k, more in self._keep_information(tunes):
                 seconds[k] += more
-        found: Rows = {name: [] for name in ("trials", "curves", "scores", "states")}
+        found: Rows = {name: [] for name in _OF_FINE_TUNES}
         for k, (tune, member, fit) in enumerate(zip(tunes, members, fits, strict=True)):
             # The last update can overflow too; then the scores say nothing and are not kept.
             done = not fit.diverged and all(math.isfinite(r.loss) for *_, r in measured[k])
@@ -198,9 +206,17 @@ class SequenceWork:
                 found["states"].append(
                     shared_rows.state(tune.result_id, tune.state_id, tune.chain.seed, learned)
                 )
-                for one in measured[k]:
-                    found["scores"] += self._exam.scores(tune.result_id, one)
+                for table, results in self._measured(tune.result_id, measured[k]).items():
+                    found[table] += results
         return found
+
+    def _measured(self, state_id: str, results: Sequence[Result]) -> Rows:
+        """What tests of a state found."""
+        exam = self._exam
+        return {
+            "scores": [row for one in results for row in exam.scores(state_id, one)],
+            "predictions": [row for one in results for row in exam.predictions(state_id, one)],
+        }
 
     def _member(self, tune: FineTune, tuned: FineTunes) -> Member:
         past, method, start = tune.place.past, tune.method, tune.place.start

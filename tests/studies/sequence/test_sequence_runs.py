@@ -24,6 +24,10 @@ EVERYTHING = [*POLICIES, *(f"sapo+{m}" for m in METHODS[1:]), "random+lora-inc"]
 CHAIN = ["order", "policy", "method", "seed", "stage"]
 
 
+def keeping(n):
+    return {"examples": 5, "final_examples": 8, "n_predictions_kept": n}
+
+
 @pytest.fixture(scope="module")
 def run_of(tmp_path_factory):
     def run(study, engine="stacked"):
@@ -36,7 +40,9 @@ def run_of(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def study():
-    return tiny_sequence(orders=["sentiment", "add", "job"], strategies=EVERYTHING)
+    return tiny_sequence(
+        orders=["sentiment", "add", "job"], strategies=EVERYTHING, evaluation=keeping(7)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +95,33 @@ def test_every_state_is_tested_on_every_task_under_every_kind_of_prompt(finished
             assert set(own["n_examples"]) == ({5, 8} if stage == 3 else {5})
     assert set(by_state["theta-0"]["test_prompt"]) == fixed
     assert set(by_state["theta-0"]["n_examples"]) == {5, 8}
+
+
+def test_outputs_of_every_state_under_original_prompts_are_kept_as_they_were_scored(finished):
+    kept, scores = finished.table("predictions"), finished.table("scores")
+    assert not kept.duplicated(list(TABLES["predictions"].keys)).any()
+    assert kept["trial_id"].isna().all() and not kept[["step", "n_shots"]].any(axis=None)
+    # More are asked for than every stage measures.
+    assert set(kept["example"]) == set(range(5))
+    key = ["state_id", "eval_task", "test_prompt"]
+    prompts = finished.table("prompts")
+    originals = set(prompts.loc[prompts["source"] == "original", "prompt_id"])
+    scores = scores[scores["test_prompt"].isin(originals) & (scores["n_examples"] == 5)]
+    measured = scores.set_index(key)["value"].sort_index()
+    groups = kept.groupby(key)
+    assert (groups.size() == 5).all()
+    pd.testing.assert_series_equal(
+        100 * groups["correct"].mean(), measured, check_names=False, rtol=1e-12
+    )
+    examples = finished.table("examples").query("split == 'test'")
+    both = kept.merge(examples, left_on=["eval_task", "example"], right_on=["task", "example"])
+    right = both[both["correct"]]
+    assert len(both) == len(kept) and len(right) and (right["output"] == right["target"]).all()
+
+
+def test_by_default_no_output_is_kept(run_of):
+    run = run_of(tiny_sequence(strategies=["original"]))
+    assert run.table("predictions").empty and len(run.table("scores"))
 
 
 def test_sapo_takes_the_lowest_loss_at_its_own_state_and_sapo_once_at_the_base(finished):
@@ -287,7 +320,9 @@ def same_tables(one, other, but=("costs",)):
 def test_a_run_stopped_after_any_group_ends_as_an_undisturbed_one(
     run_of, tmp_path, monkeypatch, after
 ):
-    study = tiny_sequence(strategies=["original", "sapo+ewc", "sapo-once+o-lora", "sapp+full"])
+    study = tiny_sequence(
+        strategies=["original", "sapo+ewc", "sapo-once+o-lora", "sapp+full"], evaluation=keeping(2)
+    )
     expected = run_of(study)
     path = create_run(tmp_path, study)
     work_on, done = SequenceWork.run, []
