@@ -130,11 +130,16 @@ def _positions(
             help="The order of the table, then the same turned on by one task each: at most one"
             " order per task. Three or more are needed for intervals and a verdict.",
         )
-    made.put("orders", orders_of(orders, order, int(n or 1)))
+    fixed = made.start.fixed
+    made.put("orders", orders_of(orders, order, int(n or 1), fixed))
     with right:
         orders = made.value("orders")
         shown = [md(" → ".join(one)) or "No task has a position yet." for one in orders]
         st.caption("  \n".join(shown))
+        if fixed:
+            st.caption(
+                f"In every order at the same place, as the study has them: {md(', '.join(fixed))}."
+            )
 
 
 def _table(

@@ -26,14 +26,22 @@ def tasks_by_role(
     return found
 
 
-def orders_of(before: Sequence[Sequence[str]], order: Sequence[str], n: int) -> list[list[str]]:
+def orders_of(
+    before: Sequence[Sequence[str]],
+    order: Sequence[str],
+    n: int,
+    fixed: Collection[str] = (),
+) -> list[list[str]]:
     """`n` orders from the first one, each turned on by one task, at most one per task.
 
     Orders that came from elsewhere stay as they are until their first or their number is changed.
+    `fixed` are tasks that keep their place in every order; the others are turned around them.
     """
     if list(before[0]) == list(order) and len(before) == n:
         return [list(one) for one in before]
-    return [list(one) for one in rotations(tuple(order), n)] or [[]]
+    moving = tuple(task for task in order if task not in fixed)
+    turned = map(iter, rotations(moving, n) or [()])
+    return [[task if task in fixed else next(others) for task in order] for others in turned]
 
 
 def strategies_of(

@@ -44,13 +44,14 @@ class Start:
     """The settings a form is opened with, and where they are from.
 
     `settings` are all of a study by dotted name, as plain data. `notes` say what the reader should
-    know of how they were arrived at.
+    know of how they were arrived at. `fixed` are tasks with the same place in every order.
     """
 
     label: str
     kind: str
     settings: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
     def changed(self, changes: Mapping[str, Any]) -> list[str]:
         """Names of settings that differ from the start; the run's name is not one of them."""
@@ -92,6 +93,7 @@ def of_race(run_id: str, study: ParaphraseStudy, run: Run | None = None) -> Star
             + (f" Left out to keep it short: {', '.join(left)}." if left else "")
             + (" Noise seeds have no counterpart." if study.noise_seeds else ""),
         ),
+        () if study.rotate else tuple(t for t in race.tasks if t not in study.current),
     )
 
 

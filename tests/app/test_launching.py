@@ -225,7 +225,7 @@ def test_what_can_be_shown_follows_from_the_plan():
     assert quick.tasks.startswith("3 current tasks: speaks about these tasks only. 8 would give")
     pilot = figures_of(checked(size="pilot").plan)
     assert "Cannot show: other models." in pilot.shows
-    assert pilot.tasks == "6 current tasks: 80 % power for new tasks at r = 0.42."
+    assert pilot.tasks == "6 current tasks: at best 80 % power for new tasks at r = 0.42."
     few = figures_of(checked(prompts=2).plan)
     assert "that takes four prompts" in few.shows and "no correlation" in few.tasks
     alone = figures_of(checked(current=["job"], past=[], unseen=[]).plan)
@@ -233,6 +233,11 @@ def test_what_can_be_shown_follows_from_the_plan():
     assert "no verdict" in figures_of(checked(model="pocket-random").plan).shows
     assert "3 orders or more" in figures_of(checked("sequence").plan).shows
     assert "over 5 orders" in figures_of(checked("sequence", "pilot").plan).shows
+
+
+def test_tasks_without_a_correlation_are_no_tasks_to_generalise_from():
+    assert tasks_sentence([13] * 4).startswith("4 current tasks: at best 80 % power")
+    assert "about these tasks only" in tasks_sentence([13, 13, 13, 2])
 
 
 def test_time_is_rows_times_measured_speeds():
@@ -263,6 +268,14 @@ def test_orders_from_elsewhere_stay_until_they_are_changed():
     assert orders_of(own, ["a", "b", "c"], 3) == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]]
     assert orders_of(own, ["a", "b", "c"], 99) == orders_of(own, ["a", "b", "c"], 3)
     assert orders_of(own, [], 2) == [[]]
+
+
+def test_orders_of_a_race_turn_only_what_it_is_about():
+    race = [["p", "a", "b", "u"], ["p", "b", "a", "u"]]
+    assert orders_of(race, ["p", "b", "a", "u"], 2, ("p", "u")) == race[::-1]
+    longer = orders_of(race, ["p", "a", "b", "c", "u"], 9, ("p", "u"))
+    assert longer == [["p", *turned, "u"] for turned in ("abc", "bca", "cab")]
+    assert orders_of(race, ["p", "u"], 3, ("p", "u")) == [["p", "u"]]
 
 
 def test_strategies_are_crossed_with_what_is_new_alone():
@@ -330,7 +343,7 @@ def test_a_race_says_what_it_takes_over():
     assert isinstance(race, SequenceStudy)
     assert (race.data_seed, race.seeds, race.training) == (7, (4, 5), study.training)
     assert set(race.tasks) == {"colour", "job", "sentiment"}
-    assert all(order[0] == "colour" for order in race.orders)
+    assert all(order[0] == "colour" for order in race.orders) and start.fixed == ("colour",)
     said = " ".join(start.notes)
     assert "Carried over" in said and "first_word" in said and "Noise seeds" in said
 
