@@ -90,8 +90,8 @@ def _forgotten(keys: Keys, pair: Pair) -> None:
             formats={"loss_change": "%+.2f"},
             # The narrowest that can be read: two of these tables stand beside each other.
             widths={
-                **{"input": 84, "gold": 52, "before": 56, "after": 56},
-                **{"forgotten": 70, "loss_change": 56, "eval_task": 80},
+                **{"input": 74, "gold": 50, "before": 54, "after": 54},
+                **{"forgotten": 66, "loss_change": 60, "eval_task": 80},
             },
         ),
     )
