@@ -141,7 +141,7 @@ def _shows(plan: Plan, n_prompts: Sequence[int]) -> str:
         missing.append("generalization")
     if not plan.study.noise_seeds:
         missing.append("what the seed alone does")
-    missing.append("other models" if len(n_prompts) >= MIN_TASKS else "other tasks")
+    missing.append("other models" if _with_a_correlation(n_prompts) >= MIN_TASKS else "other tasks")
     return f"Can show: r for these tasks to about ±{reach:.2f}. Cannot show: {', '.join(missing)}."
 
 
@@ -167,17 +167,22 @@ def _race_shows(plan: SequencePlan) -> str:
 
 
 def tasks_sentence(n_prompts: Sequence[int]) -> str:
-    """What so many current tasks can speak of."""
-    k = len(n_prompts)
-    if precision_of(n_prompts) is None:
+    """What so many current tasks can speak of: at best, for tasks may differ in r themselves."""
+    k, usable = len(n_prompts), _with_a_correlation(n_prompts)
+    if not usable:
         return (
             f"{counted(k, 'current task')}: no correlation from fewer than four prompts of a task."
         )
-    several = k if k >= MIN_TASKS else ENOUGH_TASKS
+    several = usable if usable >= MIN_TASKS else ENOUGH_TASKS
     r = signed(detectable_correlation(several, n_prompts)).lstrip("+")
-    if k < MIN_TASKS:
+    if usable < MIN_TASKS:
         return (
             f"{counted(k, 'current task')}: speaks about these tasks only. {ENOUGH_TASKS} would"
-            f" give 80 % power at r = {r}."
+            f" give at best 80 % power at r = {r}."
         )
-    return f"{counted(k, 'current task')}: 80 % power for new tasks at r = {r}."
+    return f"{counted(k, 'current task')}: at best 80 % power for new tasks at r = {r}."
+
+
+def _with_a_correlation(n_prompts: Sequence[int]) -> int:
+    """How many tasks have the four prompts that a correlation takes."""
+    return sum(n > 3 for n in n_prompts)
