@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from os.path import commonprefix
 from typing import Any
 
 import pandas as pd
@@ -16,13 +17,16 @@ _OF_ONE_RUN = ("cost", "started", "sessions", "reused", "seeds", "noise_seeds")
 MADE_WITH = "made with "
 NOT_THERE = "–"
 _LONGEST = 200
+_BEFORE = 40
+"""Of a value that is cut so much is shown (characters), so much of it before the difference."""
 
 
 def only_what_differs(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per setting or condition that is not the same in all runs, one column per run.
 
     Columns: `key` (dotted; `made with` stands before what is not of the study) and each run's id;
-    `NOT_THERE` where a run does not have it. Long values are cut.
+    `NOT_THERE` where a run does not have it. Long values are compared whole, and cut so that the
+    first difference is seen.
 
     Args:
         runs: at least one. A run that no worker has begun has no conditions yet, and so does not
@@ -36,7 +40,8 @@ def only_what_differs(runs: Sequence[Run]) -> pd.DataFrame:
         values = {run_id: facts.get(key, NOT_THERE) for run_id, facts in found.items()}
         compared = begun if key.startswith(MADE_WITH) else found
         if len({values[run_id] for run_id in compared}) > 1:
-            rows.append({"key": key, **values})
+            alike = len(commonprefix(list(values.values())))
+            rows.append({"key": key, **{r: _cut(text, alike) for r, text in values.items()}})
     return pd.DataFrame(rows, columns=["key", *found])
 
 
@@ -49,5 +54,13 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str, alike: int) -> str:
+    """A long text from shortly before the character at which it differs from others."""
+    if len(text) <= _LONGEST:
+        return text
+    start = 0 if alike < _LONGEST else alike - _BEFORE
+    end = start + _LONGEST
+    return f"{'… ' if start else ''}{text[start:end]}{' …' if end < len(text) else ''}"

@@ -47,3 +47,16 @@ def test_long_values_are_cut(tmp_path):
     found = only_what_differs([made(tmp_path, long), made(tmp_path, tiny_study())])
     (text,) = found.set_index("key").filter(like="own_prompts", axis=0).iloc[:, 0]
     assert len(text) < 210 and text.endswith("…")
+
+
+def test_long_values_that_differ_at_their_end_are_told_apart(tmp_path):
+    one, two = (
+        made(
+            tmp_path,
+            tiny_study().model_copy(update={"own_prompts": {"sentiment": ("word " * 99 + end,)}}),
+        )
+        for end in ("good", "bad")
+    )
+    found = only_what_differs([one, two]).set_index("key").loc["own_prompts.sentiment"]
+    assert found[one.run_id].startswith("… ") and found[one.run_id].endswith('word good"]')
+    assert found[two.run_id].endswith('word bad"]') and len(found[two.run_id]) < 60
