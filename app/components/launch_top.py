@@ -74,9 +74,15 @@ def notes(made: Form) -> None:
         )
         st.info(f"**{md(made.run_id)}, smaller.** {more}", icon=":material/compress:")
     elif made.extend:
+        more = (
+            "Give orders below that it has not: both runs are then read as one study. Stages of a"
+            " sequence cannot be taken over."
+            if made.question == "sequence"
+            else "Add prompts, seeds or tasks below: its finished trials are reused where the new"
+            " study asks for the same."
+        )
         st.info(
-            f"**Extend {md(made.run_id)}.** Add prompts, seeds or tasks below: its finished trials"
-            " are reused where the new study asks for the same. The run itself stays as it is.",
+            f"**Extend {md(made.run_id)}.** {more} The run itself stays as it is.",
             icon=":material/add_circle:",
         )
     else:

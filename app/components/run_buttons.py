@@ -13,7 +13,7 @@ from sapo_analysis.app.components.acting import act
 from sapo_analysis.app.components.run_state import counts, of_all, silent_for
 from sapo_analysis.app.components.text import md
 from sapo_analysis.errors import SapoError
-from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, is_read_only
+from sapo_analysis.store import DamagedRun, Run, is_read_only, is_shipped
 from sapo_analysis.store.archive import pack, packed_bytes
 from sapo_analysis.store.logs import LOGS, tail
 from sapo_analysis.store.requests import is_asked_to_end
@@ -189,11 +189,17 @@ def resume(run: Run) -> None:
 def extend(run: Run) -> None:
     """Fill the launch form in with this study, to add to it."""
     if not run.is_imported:
+        what = (
+            "add orders: runs of one study in different orders are read as one. Stages of a"
+            " sequence cannot be taken over."
+            if run.study.kind == "sequence"
+            else "add tasks, prompts or seeds; finished trials are reused."
+        )
         links.link(
             "launch",
             "Extend",
             ":material/add_circle:",
-            "The launch form filled in: add tasks, prompts or seeds; finished trials are reused.",
+            f"The launch form filled in: {what}",
             **{"from": run.run_id, "extend": "1"},
         )
 
@@ -241,8 +247,3 @@ def log(path: Path) -> None:
         for name in LOGS:
             st.caption(f"{name}, last lines")
             st.code(tail(path, name) or "(empty)", language=None, wrap_lines=True)
-
-
-def is_shipped(path: Path) -> bool:
-    """Whether a run came with the package: it stays as it is."""
-    return path.resolve().is_relative_to(CACHED_RUNS.resolve())

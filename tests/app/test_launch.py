@@ -429,6 +429,12 @@ def test_extending_counts_and_launches_with_what_is_reused(folder, launched, mon
     assert plan_ids["lender"] == (run.name, "plain", True)
 
 
+def test_extending_a_sequence_promises_no_reuse(folder):
+    run = create_run(folder, parse_study(nested(of_size("sequence", "quick").settings), "q"))
+    said = text_of(opened(from_=run.name, extend="1"))
+    assert "Give orders below that it has not" in said and "reused" not in said
+
+
 def test_a_run_that_cannot_lend_says_why_and_counts_everything(folder):
     run = create_run(folder, parse_study(nested(of_size("paraphrase", "quick").settings), "q"))
     app = opened(from_=run.name, extend="1")
