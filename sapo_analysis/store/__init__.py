@@ -11,6 +11,7 @@ from sapo_analysis.store.folder import (
     create_run,
     discard_unstarted,
     find_run,
+    is_shipped,
     list_runs,
 )
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
@@ -32,6 +33,7 @@ __all__ = [
     "discard_unstarted",
     "find_run",
     "is_read_only",
+    "is_shipped",
     "list_runs",
     "mark_cancelled",
     "mark_failed",

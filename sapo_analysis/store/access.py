@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from sapo_analysis.errors import InputError
 
@@ -32,3 +35,19 @@ def refuse_if_read_only(doing: str) -> None:
             f"This server is read-only: {doing}. Download what you need and do it on your own"
             " machine, with `sapo app` or the command line."
         )
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[None]:
+    """Say in words that a folder cannot be written: it is somebody else's, or the disk is full.
+
+    Raises:
+        InputError: the block could not write, or read, a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"Cannot write into {str(folder)!r}: {error.strerror}. Do it as the user whose folder"
+            " that is, or free some space on its disk."
+        ) from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.spec import AnyStudy, to_json
@@ -15,6 +18,7 @@ from sapo_analysis.store.access import refuse_if_read_only
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.layout import (
     CONDITIONS,
+    LOCK,
     REUSED,
     SPEC,
     STATUS,
@@ -85,9 +89,12 @@ def new_folder(runs_dir: Path, name: str, fill: Callable[[Path], None]) -> Path:
 
 
 def discard_unstarted(path: Path) -> None:
-    """Remove a run folder in which nothing was measured yet; any other is left alone."""
-    if not (path / TABLES).exists():
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove a run folder in which nothing was measured yet and that nobody works on."""
+    if not path.is_dir():
+        return
+    with contextlib.suppress(Timeout), FileLock(path / LOCK, timeout=0):
+        if not (path / TABLES).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def find_run(name: str, folders: list[Path]) -> Path:
@@ -99,8 +106,10 @@ def find_run(name: str, folders: list[Path]) -> Path:
         InputError: no such run, or several begin so; the known ids, or those, are named.
     """
     known = {path.name: path for path in run_folders(folders)}
-    if (Path(name) / SPEC).is_file() or (name not in known and Path(name).is_dir()):
-        return Path(name)
+    # These say no of a name that can be none of a file, where those of `Path` raise.
+    is_run = os.path.isfile(os.path.join(name, SPEC))
+    if is_run or (name not in known and os.path.isdir(name)):
+        return _by_its_name(Path(name))
     if name in known:
         return known[name]
     begin_so = [run_id for run_id in known if name and run_id.startswith(name)]
@@ -111,6 +120,16 @@ def find_run(name: str, folders: list[Path]) -> Path:
             "run", name, list(known) or ["none yet"], "`sapo runs` lists them with their folders."
         )
     return known[begin_so[0]]
+
+
+def _by_its_name(path: Path) -> Path:
+    """The same folder; `.` and `..` under the name of the folder that they stand for."""
+    return path.resolve() if path.name in ("", "..") else path
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a run came with the package: it stays as it is."""
+    return path.resolve().is_relative_to(CACHED_RUNS.resolve())
 
 
 def list_runs(folders: list[Path]) -> list[Run | DamagedRun]:

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.store import layout
 from sapo_analysis.store.access import refuse_if_read_only
+from sapo_analysis.store.folder import is_shipped
 
 FILE = ".labels.json"
 LOCK = ".labels.lock"
@@ -57,10 +58,13 @@ def set_tags(path: Path, tags: Iterable[str]) -> list[str]:
 
     Raises:
         InputError: too many, too long or empty, a character that is not shown, a damaged file, a
-            folder that cannot be written, or a read-only server; nothing was changed.
+            folder that cannot be written, a shipped run, or a read-only server; nothing was
+            changed.
         WorkError: another process holds the file.
     """
     refuse_if_read_only("no run is tagged here")
+    if is_shipped(path):
+        raise InputError(f"Run {path.name} is a shipped one and stays as it is: it has no tags.")
     kept = list(dict.fromkeys(_checked(tag) for tag in tags))
     if len(kept) > MOST_TAGS:
         raise InputError(

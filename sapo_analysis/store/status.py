@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from sapo_analysis.store import layout
 from sapo_analysis.store.process import lives, start_of
@@ -26,7 +26,7 @@ class Status(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: State = "queued"
-    pid: int | None = None
+    pid: int | None = Field(None, gt=0)
     pid_started: float | None = None
     host: str | None = None
     heartbeat: str | None = None
@@ -37,6 +37,13 @@ class Status(BaseModel):
     error: str | None = None
     next_step: str | None = None
 
+    @field_validator("heartbeat")
+    @classmethod
+    def _is_a_time(cls, text: str | None) -> str | None:
+        if text is not None and datetime.fromisoformat(text).tzinfo is None:
+            raise ValueError(f"{text!r} names no time zone")
+        return text
+
     def alive_now(self, folder: Path) -> Status:
         """This status of the run in `folder` as it stands now.
 
@@ -45,8 +52,7 @@ class Status(BaseModel):
         """
         if self.state != "running":
             return self
-        elsewhere = self.host not in (None, socket.gethostname())
-        if not elsewhere and not lives(self.pid, self.pid_started):
+        if not self.is_elsewhere and not lives(self.pid, self.pid_started):
             if (folder / layout.CANCEL).exists():
                 return self._as("cancelled", how_to_resume(folder))
             reason = "Its process is gone: killed, short of memory, or the machine went down."
@@ -54,14 +60,21 @@ class Status(BaseModel):
         if self.heartbeat is not None:
             silent = (datetime.now(UTC) - datetime.fromisoformat(self.heartbeat)).total_seconds()
             if silent > STALLED_AFTER_SECONDS:
+                cancel = f"`sapo cancel {folder}`"
                 stop = (
-                    f"It was begun on {self.host}: stop it there."
-                    if elsewhere
-                    else f"Stop it with `sapo cancel {folder}`."
+                    f"It was begun on {self.host}: stop it there. If nobody works on it there any"
+                    f" more, as on a folder that was copied, {cancel} writes that down."
+                    if self.is_elsewhere
+                    else f"Stop it with {cancel}."
                 )
                 said = f"No sign of life for {silent:.0f} s. {stop} {how_to_resume(folder)}"
                 return self._as("stalled", said)
         return self
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its process was one of another machine."""
+        return self.host not in (None, socket.gethostname())
 
     @property
     def is_at_work(self) -> bool:

@@ -42,7 +42,7 @@ class RunWriter:
 
     Inside the block the status is `running` with a heartbeat; leaving it through an exception
     writes `failed` with the reason, for Ctrl-C and a termination signal `interrupted`, or
-    `cancelled` where that was asked for; `finish` writes `done`.
+    `cancelled` where that was asked for; `finish` writes `done`, which stays.
 
     Raises:
         InputError: another process is working on the run.
@@ -83,7 +83,7 @@ class RunWriter:
     ) -> None:
         self._stop.set()
         (self.path / layout.SPARE).unlink(missing_ok=True)
-        if error is not None:
+        if error is not None and self._status.state != "done":
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             reason = None if stopped else _in_words(error)
             state = "failed"
@@ -127,9 +127,10 @@ class RunWriter:
         """Say that everything so far is saved and another group is about to begin.
 
         Raises:
-            SystemExit: the run was asked to end after a finished group.
+            SystemExit: the run was asked to end, after a finished group or from another machine,
+                whose signals come nowhere.
         """
-        if (self.path / layout.FINISH).exists():
+        if is_asked_to_end(self.path):
             sys.exit(ENDED_AS_ASKED)
 
     def save_group(self, order: int, group_id: str, rows: Mapping[str, Sequence[Row]]) -> None:
@@ -159,7 +160,8 @@ class RunWriter:
         self._stop.set()
         self.update(state="done", phase="", error=None, next_step=None, pid=None, pid_started=None)
         self.event("done")
-        tidy(self.path)
+        with contextlib.suppress(OSError):  # what stays is removed at the start of a server
+            tidy(self.path)
 
     def _folder(self, table: Table) -> Path:
         return self.path / layout.TABLES / table.name

@@ -30,6 +30,13 @@ def test_a_run_goes_with_its_tags_and_leaves_nothing(path):
     assert left <= {".labels.json", ".labels.lock"} and tags_in(path.parent) == {}
 
 
+def test_what_a_kill_left_half_deleted_goes_with_the_next_one(path):
+    half = path.parent / f".deleted-{path.name}"
+    (half / layout.TABLES).mkdir(parents=True)
+    delete_run(path)
+    assert not half.exists() and not path.exists()
+
+
 def test_a_damaged_run_can_be_deleted(path):
     (path / layout.SPEC).write_text("{")
     delete_run(path)

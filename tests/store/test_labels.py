@@ -6,7 +6,7 @@ import pytest
 from filelock import FileLock
 
 from sapo_analysis.errors import InputError, WorkError
-from sapo_analysis.store import labels
+from sapo_analysis.store import CACHED_RUNS, labels
 from sapo_analysis.store.labels import forget_tags, set_tags, tags_in
 
 
@@ -72,3 +72,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "none").touch()
     with pytest.raises(InputError, match="Cannot write the tags into"):
         set_tags(tmp_path / "none" / "a-1", ["x"])
+
+
+def test_shipped_runs_have_no_tags():
+    with pytest.raises(InputError, match="is a shipped one and stays as it is"):
+        set_tags(CACHED_RUNS / "some-0123abcd", ["mine"])
+    assert not (CACHED_RUNS / labels.FILE).exists()

@@ -79,3 +79,18 @@ def test_only_running_needs_a_process(state):
 def test_an_unknown_field_is_refused():
     with pytest.raises(ValidationError, match="surplus"):
         Status.model_validate({"surplus": 1})
+
+
+@pytest.mark.parametrize("heartbeat", ["just now", "2026-01-01T00:00:00"])
+def test_a_heartbeat_that_is_no_time_is_refused(heartbeat):
+    """A naive time cannot be compared with the clock: it would fail wherever runs are listed."""
+    with pytest.raises(ValidationError, match="heartbeat"):
+        Status(state="running", heartbeat=heartbeat)
+
+
+def test_a_process_of_another_machine_is_judged_by_its_silence_alone():
+    there = running_here(host="another", pid=1, pid_started=0.0)
+    assert there.alive_now(FOLDER).state == "running"
+    silent = there.model_copy(update={"heartbeat": "2026-01-01T00:00:00+00:00"}).alive_now(FOLDER)
+    assert silent.state == "stalled" and "begun on another: stop it there" in silent.next_step
+    assert f"copied, `sapo cancel {FOLDER}`" in silent.next_step
