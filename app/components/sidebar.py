@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
+from sapo_analysis import jobs
 from sapo_analysis.analysis.wording import about, counted
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.data import all_runs
+from sapo_analysis.app.data import all_runs, runs_folders
 from sapo_analysis.store import Run
 
 LOOK_EVERY_SECONDS = 5
+_KEEP_GOING_EVERY_SECONDS = 5
 _SEEN = "sidebar-at-work"
 _ENDS = {
     "done": ("is done.", ":material/check_circle:"),
@@ -27,6 +31,7 @@ def job_line() -> None:
 
 @st.fragment(run_every=LOOK_EVERY_SECONDS)
 def _line() -> None:
+    _keep_going(tuple(runs_folders()))
     runs = {run.run_id: run for run in all_runs().values() if isinstance(run, Run)}
     _notices(runs)
     at_work = [run for run in runs.values() if run.status.is_at_work]
@@ -50,6 +55,12 @@ def _line() -> None:
         )
 
 
+@st.cache_resource(ttl=_KEEP_GOING_EVERY_SECONDS, max_entries=1, show_spinner=False)
+def _keep_going(folders: tuple[Path, ...]) -> None:
+    """Once for all windows: a run that waits has its turn though a dispatcher was killed."""
+    jobs.keep_going(folders)
+
+
 def in_words(run: Run) -> str:
     """`Qwen pilot 34 %, 41 min left`."""
     status = run.status
@@ -57,9 +68,9 @@ def in_words(run: Run) -> str:
     if status.total:
         words += f" {100 * status.done / status.total:.0f} %"
     if status.state == "stalled":
-        return md(f"{words}, no sign of life")
+        return f"{words}, no sign of life"
     left = status.seconds_left
-    return md(words + (f", {about(left)} left" if left is not None else ""))
+    return words + (f", {about(left)} left" if left is not None else "")
 
 
 def _notices(runs: dict[str, Run]) -> None:

@@ -24,6 +24,7 @@ def queue(
     own = [folder for folder in folders(runs) if folder != CACHED_RUNS]
     if first is not None:
         jobs.move_first(find_run(first, own))
+    jobs.keep_going(own)  # whoever worked it off may have been killed
     at_work = [run for run in list_runs(own) if isinstance(run, Run) and run.status.is_at_work]
     rows: list[dict[str, Any]] = [
         {

@@ -7,7 +7,7 @@ its device, and goes on whatever becomes of the page or terminal that it was lau
 """
 
 from sapo_analysis.jobs.asking import probe
-from sapo_analysis.jobs.background import launch, resume, set_going
+from sapo_analysis.jobs.background import keep_going, launch, resume, set_going
 from sapo_analysis.jobs.engine_process import INSTALL_ENGINE, missing_engine_packages
 from sapo_analysis.jobs.foreground import (
     Progress,
@@ -27,6 +27,7 @@ __all__ = [
     "cancel_run",
     "continue_run",
     "finish_group",
+    "keep_going",
     "launch",
     "missing_engine_packages",
     "move_first",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sapo_analysis.errors import InputError, RunError, SapoError
 from sapo_analysis.jobs.engine_process import PYTHON, require_engine
-from sapo_analysis.jobs.queue import Job, jobs_in, put_in, take_out
+from sapo_analysis.jobs.queue import Job, is_worked_off, jobs_in, put_in, take_out
 from sapo_analysis.plan import EngineName, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
@@ -25,6 +25,7 @@ from sapo_analysis.store import (
     refuse_if_read_only,
     settle,
 )
+from sapo_analysis.store.access import writing_into
 from sapo_analysis.store.process import lives
 
 DISPATCHER_LOG = ".dispatcher.log"
@@ -61,7 +62,7 @@ def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = Fal
     end of its worker is waited for.
 
     Raises:
-        InputError: it is done, at work, or in the queue already.
+        InputError: it is done, at work, or in the queue already; or its folder cannot be written.
         WorkError: the queue is held by another process, or damaged.
     """
     require_engine()
@@ -70,7 +71,8 @@ def resume(path: Path, engine: EngineName | None = None, allow_mixed: bool = Fal
     _await_end(path)
     put_in(path, engine, allow_mixed)
     try:
-        mark_queued(path)
+        with writing_into(path):
+            mark_queued(path)
     except InputError:
         take_out(path)
         raise
@@ -106,15 +108,27 @@ def set_going(folders: Sequence[Path]) -> None:
         for run in list_runs([folder]):
             with contextlib.suppress(RunError, OSError):
                 settle(run.path)
+    keep_going(folders)
+
+
+def keep_going(folders: Sequence[Path]) -> None:
+    """See that somebody works the queues of these folders off, where there is anything in them.
+
+    A dispatcher can be killed while everything else goes on. Of a folder that cannot be written
+    nothing is changed.
+    """
+    if is_read_only():
+        return
+    for folder in folders:
         with contextlib.suppress(SapoError, OSError):
-            if jobs_in(folder):
+            if jobs_in(folder) and not is_worked_off(folder):
                 start_dispatcher(folder)
 
 
 def start_dispatcher(runs_dir: Path) -> None:
     """See that somebody works the queue off; a second dispatcher ends by itself."""
     with (runs_dir / DISPATCHER_LOG).open("a", encoding="utf-8") as log:
-        dispatcher = subprocess.Popen(
+        started = subprocess.Popen(
             [*PYTHON, "sapo_analysis.jobs.dispatcher", str(runs_dir.absolute())],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -123,4 +137,4 @@ def start_dispatcher(runs_dir: Path) -> None:
             start_new_session=True,
         )
     # Somebody has to take note of its end, or a server of weeks gathers dead processes.
-    threading.Thread(target=dispatcher.wait, daemon=True).start()
+    threading.Thread(target=started.wait, daemon=True).start()

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from sapo_analysis.errors import RunError, SapoError, WorkError
+from sapo_analysis.errors import InputError, RunError, SapoError, WorkError
 from sapo_analysis.jobs.asking import probe
-from sapo_analysis.jobs.engine_process import WORKER
-from sapo_analysis.jobs.foreground import KILLED
+from sapo_analysis.jobs.foreground import KILLED, worker_command
 from sapo_analysis.jobs.queue import (
+    LOCK,
     Job,
     jobs_in,
     mark_started,
@@ -33,8 +33,9 @@ from sapo_analysis.store import layout, mark_failed, open_run
 from sapo_analysis.store.device_lock import BUSY_STATUS, DEVICES, is_free
 from sapo_analysis.store.process import lives
 
-LOCK = ".dispatcher.lock"
 LOOK_SECONDS = 0.5
+_ASKING_SECONDS = 60.0
+"""Nobody looks after the queue while the engine is asked for its device."""
 MOST_STARTS = 5
 """A worker that ends so often before it has begun its run will not do better."""
 
@@ -121,20 +122,21 @@ class Dispatcher:
     def _start(self, job: Job) -> None:
         try:
             run = open_run(job.path)
+            command = worker_command(run, job.engine, job.allow_mixed)
         except RunError as error:
-            _say(f"{job.path.name} was left out: {error}")
-            take_out(job.path)
+            _leave_out(job, str(error))
             return
         if run.is_complete or run.status.is_at_work:
             take_out(job.path)
             return
-        engine = job.engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
-        command = [*WORKER, "study", str(job.path), engine, "--queued"]
-        if job.allow_mixed:
-            command.append("--allow-mixed")
-        with (job.path / layout.LOG).open("a", encoding="utf-8") as log:
+        try:
+            log = (job.path / layout.LOG).open("a", encoding="utf-8")
+        except PermissionError as error:
+            _leave_out(job, f"its folder cannot be written: {error.strerror}")
+            return
+        with log:
             worker = subprocess.Popen(
-                command,
+                [*command, "--queued"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -154,7 +156,7 @@ class Dispatcher:
     def _device(self, job: Job) -> str:
         try:
             asked = open_run(job.path).made_here("be run").device
-        except RunError:
+        except InputError:
             return DEVICES[0]
         if asked not in DEVICES and asked not in self._devices:
             self._devices[asked] = self._best_device()
@@ -162,7 +164,7 @@ class Dispatcher:
 
     def _best_device(self) -> str:
         try:
-            return str(probe("devices", {})["device"])
+            return str(probe("devices", {}, _ASKING_SECONDS)["device"])
         except SapoError as error:
             _say(str(error))
             return DEVICES[0]
@@ -173,6 +175,14 @@ def _state(job: Job) -> str:
         return open_run(job.path).status.state
     except RunError:
         return "damaged"
+
+
+def _leave_out(job: Job, reason: str) -> None:
+    """Take a run that cannot be started out of the queue; those behind it have their turn."""
+    _say(f"{job.path.name} was left out: {reason}")
+    with suppress(RunError, PermissionError):
+        mark_failed(job.path, reason)
+    take_out(job.path)
 
 
 def _write_down(job: Job, code: int | None) -> None:

@@ -17,6 +17,7 @@ from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import (
     Conditions,
+    Run,
     create_run,
     discard_unstarted,
     layout,
@@ -24,6 +25,7 @@ from sapo_analysis.store import (
     open_run,
     refuse_if_read_only,
 )
+from sapo_analysis.store.access import writing_into
 from sapo_analysis.store.status import Status
 
 Progress = Callable[[Path, Status], None]
@@ -91,7 +93,8 @@ def continue_run(
     Without `engine`, with the one it was begun with. A run that waits in the queue is taken out.
 
     Raises:
-        InputError: the run is damaged, is being worked on, or was begun on another device or model.
+        InputError: the run is damaged, is being worked on, was begun on another device or model, or
+            its folder cannot be written.
         WorkError: the worker failed; the log is named.
         StudyInterrupted: Ctrl-C; the worker has stopped and can be continued.
     """
@@ -104,13 +107,12 @@ def continue_run(
             f"Run {run.run_id} is being worked on by process {run.status.pid}."
             f" Wait for it, or stop it first: sapo cancel {path}"
         )
+    command = worker_command(run, engine, allow_mixed)
     take_out(path)
-    choice = engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
-    command = [*WORKER, "study", str(path), choice]
-    if allow_mixed:
-        command.append("--allow-mixed")
     log = path / layout.LOG
-    with log.open("a", encoding="utf-8") as file:
+    with writing_into(path):
+        file = log.open("a", encoding="utf-8")
+    with file:
         # In a session of its own: a Ctrl-C reaches this process alone, which then stops the worker.
         worker = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True
@@ -127,9 +129,20 @@ def continue_run(
         answer = worker.stdout.read()
     if worker.returncode == 2:
         raise InputError(error_in(answer) or f"The run cannot be continued. The log: {log}")
-    if worker.returncode != 0:
+    if worker.returncode != 0 and not open_run(path).is_complete:
         raise _ended(path, worker.returncode)
     return path
+
+
+def worker_command(run: Run, engine: EngineName | None, allow_mixed: bool) -> list[str]:
+    """How the worker of a run is started; without `engine`, with the one it was begun with.
+
+    Raises:
+        RunError: its provenance or conditions are damaged.
+    """
+    choice = engine or run.provenance.get("engine") or run.conditions.engine or "stacked"
+    command = [*WORKER, "study", str(run.path), choice]
+    return [*command, "--allow-mixed"] if allow_mixed else command
 
 
 def _ended(path: Path, returncode: int) -> StudyInterrupted | WorkError:

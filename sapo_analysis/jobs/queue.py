@@ -7,11 +7,15 @@ loses no run. A row is there from the moment a run is queued until its worker ha
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from sapo_analysis.errors import InputError, RunError, WorkError, unknown
 from sapo_analysis.plan import EngineName, as_engine
@@ -19,6 +23,8 @@ from sapo_analysis.store import layout, open_run, refuse_if_read_only
 from sapo_analysis.store.process import start_of
 
 FILE = ".queue.sqlite"
+LOCK = ".dispatcher.lock"
+"""Held by whoever works the queue off."""
 _BUSY_SECONDS = 5.0
 _SCHEMA = """
 create table if not exists jobs (
@@ -136,14 +142,28 @@ def jobs_in(runs_dir: Path) -> list[Job]:
     """
     if not _file(runs_dir).is_file():
         return []
-    with _opened(runs_dir) as db:
-        rows = db.execute(
-            "select run, engine, allow_mixed, pid, pid_started, starts from jobs order by place"
-        ).fetchall()
+    wanted = "select run, engine, allow_mixed, pid, pid_started, starts from jobs order by place"
+    if os.access(runs_dir, os.W_OK) and os.access(_file(runs_dir), os.W_OK):
+        with _opened(runs_dir) as db:
+            rows = db.execute(wanted).fetchall()
+    else:
+        with _looked_at(_file(runs_dir)) as db:
+            rows = db.execute(wanted).fetchall()
     return [
         Job(runs_dir / run, as_engine(engine) if engine else None, bool(mixed), *worker)
         for run, engine, mixed, *worker in rows
     ]
+
+
+def is_worked_off(runs_dir: Path) -> bool:
+    """Whether somebody works the queue of a runs folder off."""
+    lock = FileLock(runs_dir / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def mark_started(path: Path, pid: int) -> bool:
@@ -172,10 +192,33 @@ def _opened(runs_dir: Path) -> Iterator[sqlite3.Connection]:
     file = _file(runs_dir)
     try:
         with closing(sqlite3.connect(file, timeout=_BUSY_SECONDS)) as db, db:
-            if db.execute("pragma user_version").fetchone() == (0,):
-                db.execute("pragma journal_mode = wal")
-                db.execute(_SCHEMA)
-                db.execute("pragma user_version = 1")
+            _lay_out(db)
+            yield db
+    except sqlite3.DatabaseError as error:
+        raise WorkError(_in_words(file, error)) from error
+
+
+def _lay_out(db: sqlite3.Connection) -> None:
+    """Make the table of a new file; several may want to at the same moment."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while db.execute("pragma user_version").fetchone() == (0,):
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute(_SCHEMA)
+            db.execute("pragma user_version = 1")
+        except sqlite3.OperationalError:  # the first of these does not wait for another process
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+@contextmanager
+def _looked_at(file: Path) -> Iterator[sqlite3.Connection]:
+    """The queue of a folder that cannot be written, where SQLite cannot keep its own files."""
+    # Somebody else's, who is at it: then their files are there. Else nobody changes it.
+    how = "mode=ro" if file.with_name(f"{file.name}-shm").exists() else "immutable=1"
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?{how}", uri=True)) as db:
             yield db
     except sqlite3.DatabaseError as error:
         raise WorkError(_in_words(file, error)) from error
@@ -186,6 +229,11 @@ def _in_words(file: Path, error: sqlite3.DatabaseError) -> str:
         return (
             f"The queue is held by another process (file {file}). No run is affected."
             " Try again in a moment."
+        )
+    if "readonly" in str(error):
+        return (
+            f"The queue cannot be written (file {file}): the folder is somebody else's or"
+            " read-only. No run is affected. Give a folder of your own with --runs."
         )
     if isinstance(error, sqlite3.OperationalError):
         return f"The queue cannot be opened (file {file}): {error}. Runs are unaffected."

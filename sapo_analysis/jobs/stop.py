@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -17,6 +16,7 @@ from sapo_analysis.store import (
     open_run,
     refuse_if_read_only,
 )
+from sapo_analysis.store.access import writing_into
 from sapo_analysis.store.process import lives
 from sapo_analysis.store.status import Status
 
@@ -31,17 +31,23 @@ def cancel_run(path: Path, patience: float = PATIENCE_SECONDS) -> Status:
     The run is marked, then the worker's processes are asked to end; those that have not after
     `patience` seconds are killed. Returns where the run stands then; it can be resumed.
 
+    A run begun on another machine that gives no sign of life, as a folder does that was copied
+    while it was at work, is marked alone.
+
     Raises:
-        InputError: nobody works on the run and it does not wait.
+        InputError: nobody works on the run and it does not wait; or another machine does; or it is
+            another user's.
     """
     refuse_if_read_only("no run can be stopped here")
-    run = open_run(path)
-    if not run.status.is_at_work:
-        return _cancel_waiting(path, run.status, patience)
-    assert run.status.pid is not None, "a run at work has a process"
-    ask_to_end(path)
-    _end(run.status.pid, run.status.pid_started, patience)
-    return open_run(path).status
+    status = open_run(path).status
+    with writing_into(path):
+        if not status.is_at_work:
+            return _cancel_waiting(path, status, patience)
+        if status.is_elsewhere:
+            return _cancel_elsewhere(path, status)
+        ask_to_end(path)
+        _end(status.pid, status.pid_started, patience)
+        return open_run(path).status
 
 
 def finish_group(path: Path) -> None:
@@ -54,7 +60,19 @@ def finish_group(path: Path) -> None:
     run = open_run(path)
     if not run.status.is_at_work:
         raise InputError(_nobody(path, run.status))
-    ask_to_finish_group(path)
+    with writing_into(path):
+        ask_to_finish_group(path)
+
+
+def _cancel_elsewhere(path: Path, status: Status) -> Status:
+    if status.state != "stalled":
+        raise InputError(
+            f"Run {path.name} is being worked on by the machine {status.host}. Cancel it there; or"
+            f" let it end after the group in flight: sapo cancel {path} --after-group"
+        )
+    ask_to_end(path)  # should it be alive all the same, it ends at its next group
+    mark_cancelled(path)
+    return open_run(path).status
 
 
 def _cancel_waiting(path: Path, status: Status, patience: float) -> Status:
@@ -70,17 +88,18 @@ def _cancel_waiting(path: Path, status: Status, patience: float) -> Status:
 
 
 def _nobody(path: Path, status: Status) -> str:
+    waits = f"If it waits for its turn: sapo cancel {path}" if status.state == "queued" else ""
     return (
         f"Run {path.name} is {status.state}: nobody works on it."
-        f" {status.next_step or 'There is nothing to cancel.'}"
+        f" {status.next_step or waits or 'There is nothing to cancel.'}"
     )
 
 
-def _end(pid: int, started: float | None, patience: float) -> None:
+def _end(pid: int | None, started: float | None, patience: float) -> None:
     """Ask a worker to end, then make it end."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + patience
-        if lives(pid, started):
+        if pid is not None and lives(pid, started):
             _signal(pid, number)
         while lives(pid, started) and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
@@ -88,8 +107,15 @@ def _end(pid: int, started: float | None, patience: float) -> None:
 
 def _signal(pid: int, number: signal.Signals) -> None:
     """Signal a worker and what it started: it leads a group of its own, if `jobs` started it."""
-    with contextlib.suppress(ProcessLookupError):
+    try:
         if os.getpgid(pid) == pid:
             os.killpg(pid, number)
         else:
             os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+    except PermissionError as error:
+        raise InputError(
+            f"Process {pid} is another user's: only they can stop it. `--after-group` asks it to"
+            " end when the group in flight is saved."
+        ) from error

@@ -14,7 +14,6 @@ import pytest
 from sapo_analysis import jobs
 from sapo_analysis.errors import InputError
 from sapo_analysis.jobs import queue
-from sapo_analysis.jobs.dispatcher import LOCK
 from sapo_analysis.store import open_run
 from sapo_analysis.store.device_lock import hold_device, is_free
 
@@ -96,7 +95,7 @@ def test_runs_are_done_in_turn_each_alone_on_the_device(small, runs):
     wait_until(lambda: is_free("cpu"), TRUTH_SECONDS)
     # The queue is empty, and nobody works on an empty one.
     wait_until(lambda: dispatcher_of(runs) is None, TRUTH_SECONDS)
-    assert queue.jobs_in(runs) == [] and (runs / LOCK).exists()
+    assert queue.jobs_in(runs) == [] and (runs / queue.LOCK).exists()
 
 
 def test_a_killed_worker_ends_as_failed_and_the_next_run_has_its_turn(long, small, runs):

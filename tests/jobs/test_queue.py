@@ -1,14 +1,19 @@
 """The queue file: order, who waits, what damaged and locked files answer. No worker is started."""
 
+import os
+import signal
 import sqlite3
+from threading import Timer
 
 import pytest
+from filelock import FileLock
 
 from sapo_analysis import jobs
 from sapo_analysis.errors import InputError, WorkError
-from sapo_analysis.jobs import queue
+from sapo_analysis.jobs import queue, stop
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.store.layout import STATUS, write_model
+from sapo_analysis.store.requests import is_asked_to_end
 from sapo_analysis.store.settling import mark_failed
 from sapo_analysis.store.status import running_here
 
@@ -157,3 +162,87 @@ def test_a_run_that_nobody_watches_any_more_is_resumed(made, monkeypatch):
     mark_failed(made[0], "killed")
     jobs.resume(made[0])
     assert open_run(made[0]).status.state == "queued" and jobs.ahead_of(made[0]) == 2
+
+
+def test_a_new_file_is_made_though_another_process_is_at_it(tmp_path):
+    file = tmp_path / queue.FILE
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("begin")
+    other.execute("select * from sqlite_master").fetchall()
+    Timer(0.3, other.execute, ["rollback"]).start()
+    queue.put_in(tmp_path / "a-0123abcd")
+    assert [job.path.name for job in queue.jobs_in(tmp_path)] == ["a-0123abcd"]
+
+
+def test_the_queue_of_a_folder_that_cannot_be_written_is_read(made, tmp_path, monkeypatch):
+    monkeypatch.setattr(queue.os, "access", lambda *_: False)
+    before = sorted(tmp_path.iterdir())
+    assert order(tmp_path) == [(made[0], 0), (made[1], 1), (made[2], 2)]
+    assert sorted(tmp_path.iterdir()) == before
+    # Somebody else is at it: what is not in the file itself yet counts too.
+    other = sqlite3.connect(tmp_path / queue.FILE)
+    other.execute("delete from jobs where run = ?", (made[0].name,))
+    other.commit()
+    assert order(tmp_path) == [(made[1], 0), (made[2], 1)]
+    other.close()
+
+
+def test_what_waits_goes_on_though_a_dispatcher_was_killed(made, tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr("sapo_analysis.jobs.background.start_dispatcher", started.append)
+    jobs.keep_going([tmp_path / "nowhere", tmp_path])
+    assert started == [tmp_path]
+    with FileLock(tmp_path / queue.LOCK):
+        jobs.keep_going([tmp_path])
+    for path in made:
+        queue.take_out(path)
+    jobs.keep_going([tmp_path])
+    assert started == [tmp_path]
+
+
+def silent_elsewhere(path):
+    """A run that was copied from another machine while it was at work there."""
+    there = running_here(host="another", heartbeat="2026-01-01T00:00:00+00:00")
+    write_model(path / STATUS, there)
+
+
+def test_a_run_copied_while_it_was_at_work_is_cancelled_and_resumed_here(made, monkeypatch):
+    monkeypatch.setattr("sapo_analysis.jobs.background.start_dispatcher", lambda folder: None)
+    # Its process has a number here too, whoever's.
+    monkeypatch.setattr("sapo_analysis.jobs.stop._signal", pytest.fail)
+    queue.take_out(made[0])
+    silent_elsewhere(made[0])
+    with pytest.raises(InputError, match="is stalled"):
+        jobs.resume(made[0])
+    assert jobs.cancel_run(made[0]).state == "cancelled"
+    jobs.resume(made[0])
+    assert open_run(made[0]).status.state == "queued"
+
+
+def test_a_run_at_work_on_another_machine_is_asked_to_end_and_not_signalled(made, monkeypatch):
+    monkeypatch.setattr("sapo_analysis.jobs.stop._signal", pytest.fail)
+    write_model(made[0] / STATUS, running_here(host="another"))
+    with pytest.raises(InputError, match="by the machine another. Cancel it there.*--after-group"):
+        jobs.cancel_run(made[0])
+    assert open_run(made[0]).status.state == "running" and not is_asked_to_end(made[0])
+    jobs.finish_group(made[0])
+    assert is_asked_to_end(made[0])
+
+
+def test_a_folder_of_another_users_is_said_in_words(made, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("sapo_analysis.jobs.stop.ask_to_end", denied)
+    monkeypatch.setattr("sapo_analysis.jobs.background.mark_queued", denied)
+    monkeypatch.setattr("sapo_analysis.jobs.stop.os.killpg", denied)
+    monkeypatch.setattr("sapo_analysis.jobs.stop.os.kill", denied)
+    with pytest.raises(InputError, match="Process .* is another user's"):
+        stop._signal(os.getpid(), signal.SIGTERM)
+    queue.take_out(made[0])
+    with pytest.raises(InputError, match="Cannot write into .*Permission denied"):
+        jobs.resume(made[0])
+    assert jobs.ahead_of(made[0]) is None, "it is not queued by halves"
+    write_model(made[0] / STATUS, running_here())
+    with pytest.raises(InputError, match="Cannot write into .*Permission denied"):
+        jobs.cancel_run(made[0])
