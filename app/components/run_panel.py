@@ -17,7 +17,7 @@ from sapo_analysis.app.data import version
 from sapo_analysis.errors import InputError, SapoError
 from sapo_analysis.figures import OUTCOMES, runs_forest
 from sapo_analysis.jobs.removal import remove_run
-from sapo_analysis.store import DamagedRun, Run, is_read_only
+from sapo_analysis.store import DamagedRun, Run, is_read_only, is_shipped
 from sapo_analysis.store.labels import LONGEST_TAG, MOST_TAGS, Tags, set_tags
 
 AnyRun = Run | DamagedRun
@@ -50,7 +50,7 @@ def panel(chosen: Sequence[AnyRun], tags: Mapping[Path, Tags], forget: Callable[
     else:
         _several(opened)
     if not is_read_only():
-        own = [run for run in chosen if not run_buttons.is_shipped(run.path)]
+        own = [run for run in chosen if not is_shipped(run.path)]
         _tags(own, tags)
         _delete(own, forget)
 

@@ -239,7 +239,7 @@ def test_a_damaged_run_can_be_taken_along_and_deleted(monkeypatch, folder):
 
 def test_shipped_runs_are_neither_tagged_nor_deleted(monkeypatch, folder):
     path = write_run(folder / "shipped", n_tasks=2, n_prompts=5)
-    for module in ("app.components.run_buttons", "app.run_tables", "store.deleting"):
+    for module in ("app.run_tables", "store.folder"):
         monkeypatch.setattr(f"sapo_analysis.{module}.CACHED_RUNS", folder / "shipped")
     app = page(monkeypatch, folder / "shipped", chosen=path.name)
     assert table(app).loc[path.name, "where"] == "shipped"
