@@ -173,7 +173,7 @@ def compare_tab(sight: Sight) -> None:
             " without any run (the star)."
         )
         for run in sight.runs:
-            named = f" {md(run.run_id)}" if len(sight.runs) > 1 else ""
+            named = f" {run.run_id}" if len(sight.runs) > 1 else ""
             links.link(
                 "launch",
                 f"Race this{named}",

@@ -225,11 +225,12 @@ def _sources(prompts: pd.DataFrame) -> tuple[str, ...]:
     if len(known) < 2:
         not_offered("source")
         return ()
-    check_link("source", known)
+    check_link("source", list(map(md, known)))
     chosen = st.pills(
         "From",
         known,
         selection_mode="multi",
+        format_func=md,
         key="source",
         help="Where the wording comes from. None chosen: all.",
         bind="query-params",

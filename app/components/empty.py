@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import streamlit as st
 
@@ -11,8 +10,6 @@ from sapo_analysis.app.components.import_results import import_panel
 from sapo_analysis.app.components.text import md
 from sapo_analysis.store import CACHED_RUNS
 from sapo_analysis.store.folder import default_run_id
-
-VIEWS = Path(__file__).resolve().parent.parent / "views"
 
 
 def empty(folders: Sequence[str]) -> None:
@@ -32,7 +29,7 @@ def empty(folders: Sequence[str]) -> None:
             on_click=_open,
             args=(default,),
         )
-        if (VIEWS / "launch.py").is_file() and st.button(
+        if st.button(
             "Launch a quick look",
             key="quick-look",
             help="A small study on this machine; the next page says how long it takes.",

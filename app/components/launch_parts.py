@@ -38,7 +38,7 @@ def reset_button(made: Form, name: str, title: str) -> None:
         "",
         key=made.key(f"reset-{name}"),
         icon=":material/undo:",
-        help=f"{title}: back to {before!r}, as in {made.start.label}.",
+        help=md(f"{title}: back to {before!r}, as in {made.start.label}."),
         type="tertiary",
         on_click=made.reset,
         args=(name,),

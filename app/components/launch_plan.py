@@ -71,7 +71,7 @@ def _problems(made: Form, problems: tuple[Problem, ...]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         first = problems[0]
         st.button(
-            f"Go to {first.field or 'it'}",
+            f"Go to {md(first.field) or 'it'}",
             key="jump",
             icon=":material/arrow_upward:",
             help="Shows the setting that the first problem is about.",
@@ -198,9 +198,8 @@ def _said(equal: list[Run]) -> None:
             icon=":material/content_copy:",
         )
         see = f"See {latest.run_id}"
-        page = "live" if links.exists("live") and not latest.is_complete else ""
-        if page:
-            links.link(page, see, ":material/monitoring:", "How far it is.", run=latest.run_id)
+        if not latest.is_complete:
+            links.link("live", see, ":material/monitoring:", "How far it is.", run=latest.run_id)
         else:
             links.results_of([latest], see, ":material/insights:", "Its results.")
 

@@ -159,7 +159,7 @@ def _by_source(made: Form, offered: Offer, tasks: Sequence[str]) -> None:
             key = made.key(f"prompts.{source}")
             st.session_state.setdefault(key, int(counts.get(source, 0)))
             n = st.number_input(
-                source.capitalize(),
+                md(source.capitalize()),
                 step=1,
                 key=key,
                 help={

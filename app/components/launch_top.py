@@ -147,13 +147,13 @@ def _changed(made: Form) -> None:
         f"{len(names)} changed",
         icon=":material/edit:",
         color="blue",
-        help=f"From {made.start.label}: {', '.join(names)}.",
+        help=md(f"From {made.start.label}: {', '.join(names)}."),
     )
     st.button(
         "Take back",
         key=made.key("reset-all"),
         icon=":material/undo:",
-        help=f"Every setting as in {made.start.label}.",
+        help=md(f"Every setting as in {made.start.label}."),
         type="tertiary",
         on_click=_reset_all,
         args=(made,),

@@ -218,7 +218,7 @@ def download(run: Run | DamagedRun, label: str = "Download") -> None:
     """The run folder as a ZIP, packed on the click."""
     n_bytes = packed_bytes(run.path)
     st.download_button(
-        f"{label} ({size(n_bytes)})",
+        md(f"{label} ({size(n_bytes)})"),
         data=lambda: packed(run.path),
         file_name=f"{run.run_id}.zip",
         mime="application/zip",

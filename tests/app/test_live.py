@@ -62,9 +62,7 @@ def buttons(app):
 
 
 def links(app):
-    return [e.proto.label for e in app.main if e.type == "page_link"] + [
-        e.proto.label for e in app.get("page_link")
-    ]
+    return [e.proto.label.replace("\\", "") for e in app.get("page_link")]
 
 
 def press(app, key):
