@@ -9,9 +9,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from sapo_analysis import jobs
-from sapo_analysis.app.components.sidebar import job_line
-from sapo_analysis.app.data import runs_folders
+from sapo_analysis.app import warm_up
+
+warm_up.wait()  # before this thread imports the same
+
+from sapo_analysis import jobs  # noqa: E402
+from sapo_analysis.app.components.sidebar import job_line  # noqa: E402
+from sapo_analysis.app.data import runs_folders  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 VIEWS = HERE / "views"

@@ -79,7 +79,7 @@ def serve(runs: list[Path], port: int, read_only: bool) -> NoReturn:
     if "SSH_CONNECTION" in os.environ:
         say(f"On your own machine: ssh -L {port}:localhost:{port} {_this_host()}")
         say("Then open the same address there.")
-    command = [sys.executable, "-m", "streamlit", "run", str(main)]
+    command = [sys.executable, "-m", "sapo_analysis.app.server", str(main)]
     command += [f"--server.port={port}", f"--server.address={_HOST}", "--server.headless=true"]
     command += ["--browser.gatherUsageStats=false", "--logger.hideWelcomeMessage=true"]
     # Pages do not change while they are served; watching their files costs time at every start.

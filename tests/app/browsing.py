@@ -41,7 +41,8 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-m", "streamlit", "run", str(MAIN), "--server.headless=true"]
+        command = [sys.executable, "-m", "sapo_analysis.app.server", str(MAIN)]
+        command += ["--server.headless=true"]
         command += [f"--server.port={self.port}", "--server.address=127.0.0.1"]
         command += ["--server.fileWatcherType=none", "--browser.gatherUsageStats=false"]
         self.process = subprocess.Popen(
