@@ -139,7 +139,7 @@ def ignored(values: Sequence[str]) -> None:
     if values:
         shown = ", ".join(md(value[:LONGEST_SHOWN]) for value in values)
         st.warning(
-            f"The link asks for what these runs do not have: {shown}. It was left out.",
+            f"The link asks for what is not here: {shown}. It was left out.",
             icon=":material/link_off:",
         )
 

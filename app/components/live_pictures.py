@@ -69,6 +69,7 @@ def of_sequence(run: Run, key: Key) -> None:
             required=True,
             key="live-method",
             help="Whose strategies the race shows.",
+            bind="query-params",
         )
         method = str(chosen or method)
     left, right = st.columns(2, gap="medium")
@@ -89,6 +90,7 @@ def of_sequence(run: Run, key: Key) -> None:
             key="live-matrix",
             help="Whose matrix of tasks and stages is shown.",
             label_visibility="collapsed",
+            bind="query-params",
         )
         charts.still(stage_matrix(scores, [str(strategy)]), "matrix")
         st.caption("Number: score. Colour: gain over the base model.")

@@ -14,6 +14,7 @@ from sapo_analysis.app.components.acting import act, say
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import version
+from sapo_analysis.app.state import check_link
 from sapo_analysis.errors import InputError, SapoError
 from sapo_analysis.figures import OUTCOMES, runs_forest
 from sapo_analysis.jobs.removal import remove_run
@@ -127,6 +128,8 @@ def _forest(runs: list[Run], keys: Sequence[tuple[str, str]]) -> None:
         ),
         next(iter(OUTCOMES)),
     )
+    check_link("forest-outcome", [outcome.label for outcome in OUTCOMES.values()])
+    check_link("forest-form", ["Score", "Loss"])
     with st.container(horizontal=True):
         outcome = st.segmented_control(
             "Outcome",

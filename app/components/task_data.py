@@ -7,6 +7,7 @@ import streamlit as st
 
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.state import check_link
 from sapo_analysis.tasks import SPLITS, Split, Task, get_task
 from sapo_analysis.tasks.data_card import DataCard, data_card
 from sapo_analysis.tasks.metrics import DEFINITIONS
@@ -82,6 +83,7 @@ def _answers(card: DataCard) -> None:
 
 def _rows(task: Task) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        check_link("split", SPLITS)
         chosen = st.segmented_control(
             "Rows of",
             SPLITS,
@@ -100,6 +102,7 @@ def _rows(task: Task) -> None:
             step=ROWS,
             key="row",
             help=f"{ROWS} rows in file order, from 0. Data seed 0; a study may set another.",
+            bind="query-params",
             width=150,
         )
     rows = task.examples(split)[int(start) : int(start) + ROWS]

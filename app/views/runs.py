@@ -15,6 +15,7 @@ from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.import_results import import_panel
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.data import all_runs, runs_folders
+from sapo_analysis.app.state import begin_link, check_link, ignored
 
 CHOSEN = "chosen"  # query parameter: ids of the chosen runs, repeated
 WIDTHS = {"run": 215, "progress": 95, "tasks": 190, "remark": 260}
@@ -22,7 +23,9 @@ WIDTHS = {"run": 215, "progress": 95, "tasks": 190, "remark": 260}
 
 def page() -> None:
     """The whole page, in the order it is read."""
+    begin_link()
     st.subheader("Runs", anchor=False)
+    notes = st.container()
     acting.show_said()
     folders = runs_folders()
     tags, wrong = run_tables.all_tags(folders)
@@ -48,9 +51,16 @@ def page() -> None:
         links.link("live", "What is at work", ":material/play_circle:", "The run at work.")
     with st.expander("Import results made by other tools", key="import-open"):
         import_panel()
+    with notes:
+        header.ignored(ignored())
 
 
 def _filtered(table: pd.DataFrame) -> pd.DataFrame:
+    states = [state for state in run_tables.STATES if state in set(table["state"])]
+    kinds = [kind for kind in run_tables.KINDS.values() if kind in set(table["kind"])]
+    # One that no run has now is no error: runs change their state.
+    check_link("states", run_tables.STATES)
+    check_link("kinds", run_tables.KINDS.values())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
             "Search",
@@ -60,25 +70,25 @@ def _filtered(table: pd.DataFrame) -> pd.DataFrame:
             bind="query-params",
             width=270,
         )
-        states = st.multiselect(
+        some_states = st.multiselect(
             "State",
-            [state for state in run_tables.STATES if state in set(table["state"])],
+            states,
             key="states",
             help="No choice: all of them.",
             placeholder="all states",
             bind="query-params",
             width=190,
         )
-        kinds = st.multiselect(
+        some_kinds = st.multiselect(
             "Kind",
-            [kind for kind in run_tables.KINDS.values() if kind in set(table["kind"])],
+            kinds,
             key="kinds",
             help="No choice: all of them.",
             placeholder="all kinds",
             bind="query-params",
             width=190,
         )
-    found = run_tables.matching(table, search or "", states, kinds)
+    found = run_tables.matching(table, search or "", some_states, some_kinds)
     if len(found) < len(table):
         st.caption(f"{len(found):,} of {counted(len(table), 'run')}.")
     return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from sapo_analysis import model_files
-from sapo_analysis.app.components import task_list
+from sapo_analysis.app.components import header, task_list
 from sapo_analysis.app.components.instruction import instruction_tab
 from sapo_analysis.app.components.paraphrases import paraphrases_tab
 from sapo_analysis.app.components.task_data import data_tab
+from sapo_analysis.app.state import begin_link, check_link, ignored
 from sapo_analysis.prompts import original
 
 TABS = ["Data", "Instruction", "Paraphrases"]
@@ -16,6 +17,8 @@ TABS = ["Data", "Instruction", "Paraphrases"]
 
 def page() -> None:
     """The list of tasks on the left, the chosen one on the right."""
+    begin_link()
+    notes = st.container()
     left, right = st.columns([1, 4], gap="medium")
     with left:
         task = task_list.task_list()
@@ -31,6 +34,7 @@ def page() -> None:
                 help="Opens Launch with this task and the prompts that are offered here.",
                 query_params={task_list.TASK: task.name},
             )
+        check_link("tab", TABS)
         data, instruction, paraphrases = st.tabs(TABS, key="tab", bind="query-params")
         with data:
             if data.open:
@@ -41,10 +45,13 @@ def page() -> None:
         with paraphrases:
             if paraphrases.open:
                 paraphrases_tab(task, model)
+    with notes:
+        header.ignored(ignored())
 
 
 def _model() -> str:
     names = model_files.list_names()
+    check_link("model", names)
     chosen = st.selectbox(
         "Read by",
         names,

@@ -116,6 +116,8 @@ def test_search_and_filters_are_in_the_address(monkeypatch, several, query, name
     folder, ids = several
     set_tags(folder / ids["two"], ["for the talk"])
     app = page(monkeypatch, folder, **query)
+    in_vain = "states=no such state" in text_of(app)
+    assert in_vain == (query.get("states") == "no such state")
     if names:
         assert set(table(app).index) == {ids[name] for name in names}
     else:

@@ -101,6 +101,21 @@ def test_the_way_to_a_study_takes_the_task_along(monkeypatch, tmp_path):
     assert (link.proto.page, link.proto.query_string) == ("launch", "task=job")
 
 
+def test_a_link_restores_the_rows_and_says_what_it_asks_for_in_vain(monkeypatch, tmp_path):
+    app = tasks(monkeypatch, tmp_path, task="sentiment", split="dev", row="20")
+    rows = next(task for task in list_tasks() if task.name == "sentiment").examples("dev")
+    assert frame_with(app, "input")["input"].iloc[0] == rows[20].input
+    asked = {"tab": "Nowhere", "split": "no such", "model": "*m*", "row": "99999"}
+    app = tasks(monkeypatch, tmp_path, task="sentiment", **asked)
+    said = text_of(app).partition("The link asks for what is not here")[2]
+    assert all(f"{name}={asked[name]}" in said for name in ("tab", "split", "model"))
+    assert len(frame_with(app, "input")) == 10
+    # A row that another split does not have is none there.
+    app.number_input(key="row").set_value(590).run()
+    app.button_group(key="split").set_value(["dev"]).run()
+    assert not app.exception and len(frame_with(app, "input")) == 10
+
+
 def test_the_list_is_searched_by_any_word(monkeypatch, tmp_path):
     app = tasks(monkeypatch, tmp_path)
 
@@ -116,7 +131,8 @@ def test_the_list_is_searched_by_any_word(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["nope", "../../etc/passwd", "<b>x</b>", "a\0b", "x" * 5000])
 def test_an_unknown_task_in_the_address_is_named_and_another_is_shown(monkeypatch, tmp_path, name):
     app = tasks(monkeypatch, tmp_path, task=name, split="all", model="nope", tab="None")
-    (warning,) = app.warning
+    ignored, warning = app.warning
+    assert all(part in ignored.value for part in ("split=all", "model=nope", "tab=None"))
     assert "Unknown task" in warning.value and "<b>" not in warning.value.replace("\\<", "")
     assert "### Flag signals" in text_of(app)
 
