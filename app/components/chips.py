@@ -12,6 +12,8 @@ _SHAPE = (
     "display:inline-block;border-radius:999px;padding:1px 9px;font-size:0.8rem;font-weight:600;"
     "white-space:nowrap;margin:0 4px 3px 0;"
 )
+_INK = {"contradicted": "#14171C"}
+"""White on this one's orange would be hard to read (a contrast below 4.5)."""
 
 
 def chip(verdict: Verdict) -> str:
@@ -23,7 +25,8 @@ def chip(verdict: Verdict) -> str:
         style = f"{_SHAPE}border:1px dashed {GREY};opacity:.85"
     else:
         color = VERDICTS[verdict.verdict]
-        style = f"{_SHAPE}border:1px solid {color};background:{color};color:#fff"
+        ink = _INK.get(verdict.verdict, "#fff")
+        style = f"{_SHAPE}border:1px solid {color};background:{color};color:{ink}"
     return f'<span style="{style}" title="{title}">{label}</span>'
 
 

@@ -13,7 +13,7 @@ MISSING = "–"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~:$&])")
 _DIFF = {
     "equal": "<span>{}</span>",
-    "delete": '<del style="opacity:.55">{}</del>',
+    "delete": '<del style="opacity:.7">{}</del>',
     "insert": '<ins style="background:rgba(86,180,233,.28);text-decoration:none;'
     'border-radius:3px;padding:0 2px">{}</ins>',
 }
