@@ -42,6 +42,29 @@ def choices(keys: Keys) -> pd.DataFrame:
     return sequences.choices(opened(keys))
 
 
+@st.cache_data(max_entries=24, show_spinner=False)
+def chains_behind(keys: Keys, cell: sequences.Cell, kind: str) -> pd.DataFrame:
+    """The chains behind a cell."""
+    return sequences.cell_chains(scores(keys), choices(keys), cell, kind)
+
+
+@st.cache_data(max_entries=24, show_spinner="Reading the outputs …")
+def examples_behind(keys: Keys, cell: sequences.Cell) -> pd.DataFrame:
+    """The kept examples behind a cell."""
+    return sequences.cell_examples(opened(keys), chains_behind(keys, cell, "original"), cell)
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def originals(keys: Keys) -> dict[str, str]:
+    """The original prompt's text of each task."""
+    prompts = [run.table("prompts") for run in opened(keys)]
+    return {
+        str(row["task"]): str(row["text"])
+        for table in prompts
+        for row in table[table["source"] == "original"].to_dict("records")
+    }
+
+
 def run_of(keys: Keys, run_id: str) -> Run:
     """One of the chosen runs."""
     return next(run for run in opened(keys) if run.run_id == run_id)

@@ -17,6 +17,9 @@ from sapo_analysis.store import Run
 POINT = "point"
 """Query parameter of the prompts in the evidence: `task|prompt_id`, repeated."""
 
+CELL = "cell"
+"""Query parameter of the cell whose chains are shown: `strategy|stage|position`."""
+
 MAX_SHOWN = 4
 Pair = tuple[str, str]
 
@@ -129,6 +132,24 @@ def select_points(pairs: Sequence[Pair]) -> None:
         st.query_params[POINT] = [f"{task}|{prompt}" for task, prompt in chosen]
     else:
         st.query_params.pop(POINT, None)
+
+
+def selected_cell() -> tuple[str, int, int] | None:
+    """(strategy, stage, position) of the chosen cell, as the URL has it; None where it has none."""
+    parts = str(st.query_params.get(CELL, "")).split("|")
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 4 for part in parts[1:]):
+        return None
+    return parts[0], int(parts[1]), int(parts[2])
+
+
+def select_cell(strategy: str, stage: int, position: int) -> None:
+    """Write the chosen cell to the URL, as `select_points` does."""
+    st.query_params[CELL] = f"{strategy}|{stage}|{position}"
+
+
+def clear_cell() -> None:
+    """Choose no cell."""
+    st.query_params.pop(CELL, None)
 
 
 def begin_link() -> None:

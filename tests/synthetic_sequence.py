@@ -38,13 +38,15 @@ def write_sequence_run(
     diverged: Sequence[tuple[str, int] | tuple[str, int, str]] = (),
     state: str = "done",
     model: Mapping[str, Any] | None = None,
+    kept: int = 0,
 ) -> Path:
     """Write a run.
 
     `chosen`: the suffix of the prompt each policy takes (default: 00, 01, 02 in turn); `losses` by
     suffix at every state where sapo or sapp stands, with sapo-once also at θ_0; `final_offset` is
     added to what all examples of the last stage say; `stages`: how many are finished; `diverged`:
-    (strategy, stage), or with the order that it is in.
+    (strategy, stage), or with the order that it is in; `kept`: outputs per task and state, the
+    first of which are right, as many as the score says.
     """
     study = SequenceStudy(
         name=name,
@@ -55,6 +57,7 @@ def write_sequence_run(
             "examples": N_SHARED,
             "final_examples": N_FINAL,
             "test_only_prompts": int(test_only),
+            "n_predictions_kept": kept,
         },
     )
     picks = dict(chosen or {})
@@ -74,6 +77,11 @@ def write_sequence_run(
         }
         for task in study.tasks
         for suffix in (*PROMPTS, *(["09"] if test_only else []))
+    ]
+    tables["examples"] = [
+        {"task": task, "split": "test", "example": i, "input": f"{task}? {i}", "target": f"{i}"}
+        for task in study.tasks
+        for i in range(kept)
     ]
     n = len(study.tasks)
     last = n if stages is None else stages
@@ -109,6 +117,23 @@ def write_sequence_run(
                             "n_examples": n_examples,
                         }
                     )
+            value = score(strategy, order, seed, stage, position, kinds["original"])
+            right = round(value / 100 * N_SHARED)
+            tables["predictions"] += [
+                {
+                    "state_id": state_id,
+                    "trial_id": None,
+                    "eval_task": task,
+                    "test_prompt": kinds["original"],
+                    "step": 0,
+                    "n_shots": 0,
+                    "example": i,
+                    "output": f"{i}" if i < right else f"<b>not {i}</b>",
+                    "loss": (100 - value) / 50 + i / 100,
+                    "correct": i < right,
+                }
+                for i in range(kept)
+            ]
 
     if any(strategy.policy == "sapo-once" for strategy in study.chosen_strategies):
         for task in study.tasks:

@@ -10,9 +10,10 @@ import plotly.io as pio
 import streamlit as st
 from plotly.basedatatypes import BaseFigure
 
-from sapo_analysis.app.state import Pair, select_points, selected_points
+from sapo_analysis.app.state import Pair, select_cell, select_points, selected_points
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.figures.render_plotly import drawn
+from sapo_analysis.figures.theme import GREY
 
 TOOLS = {
     "displaylogo": False,
@@ -35,6 +36,8 @@ class _Ready(BaseFigure):  # type: ignore[misc]
         plain = drawn(spec)
         layout = {**plain["layout"], "template": _template(str(pio.templates.default))}
         layout["dragmode"] = dragmode
+        if st.context.theme.type == "light":  # Streamlit's own grey is hard to read on white
+            layout |= {name: _darker(layout[name]) for name in layout if name[1:5] == "axis"}
         if dragmode:
             layout["modebar"] = {**layout["modebar"], "orientation": "v"}
             layout["margin"] = {**layout["margin"], "r": _ROOM_FOR_TOOLS}
@@ -43,6 +46,12 @@ class _Ready(BaseFigure):  # type: ignore[misc]
     def to_dict(self) -> dict[str, Any]:
         """The data."""
         return self._plain
+
+
+def _darker(axis: dict[str, Any]) -> dict[str, Any]:
+    """An axis whose words have a contrast of 4.8 on white."""
+    title = {**axis["title"], "font": {"color": GREY}}
+    return {**axis, "title": title, "tickfont": {"color": GREY}}
 
 
 @cache
@@ -65,6 +74,11 @@ def forest(spec: FigureSpec, key: str) -> None:
 def cells(spec: FigureSpec, key: str) -> None:
     """A heat map between tasks: a click on a cell opens its scatter."""
     _chart(spec, key, _choose_cell, ("points",))
+
+
+def matrix(spec: FigureSpec, key: str) -> None:
+    """Matrices of strategies: a click on a cell shows what stands behind it."""
+    _chart(spec, key, _choose_matrix_cell, ("points",))
 
 
 def still(spec: FigureSpec, key: str) -> None:
@@ -120,6 +134,13 @@ def _choose_cell(key: str) -> None:
     pairs = [c for c in _picked(key) if len(c) == 2]
     if pairs:
         st.session_state["on_i"], st.session_state["on_j"] = pairs[0]
+
+
+def _choose_matrix_cell(key: str) -> None:
+    found = [c for c in _picked(key) if len(c) == 3]
+    if found:
+        strategy, stage, position = found[0]
+        select_cell(strategy, int(stage), int(position))
 
 
 def export(spec: FigureSpec) -> None:

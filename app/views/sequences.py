@@ -11,6 +11,7 @@ from sapo_analysis.analysis.sequences import TEST_PROMPTS, sizes_in_words
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import sequences
 from sapo_analysis.app.components import charts, header, links
+from sapo_analysis.app.components.behind import behind, looked_at
 from sapo_analysis.app.components.chain import chain_tab
 from sapo_analysis.app.components.freshness import new_points, shown_keys
 from sapo_analysis.app.components.strategies import contrasts_tab, cost_tab, tasks_tab
@@ -235,17 +236,22 @@ def _race_and_matrices(keys: Keys, found: dict[str, Any], kind: str, method: str
                 help="One order names its tasks; over all of them tasks stand by position.",
                 bind="query-params",
             )
-        if not shown:
-            st.info("Choose a strategy to see its matrix.")
-            return
         one = None if order in (None, EVERY_ORDER) else str(order)
-        charts.still(
-            stage_matrix(scores, [str(s) for s in shown], test_prompts=kind, order=one), "matrices"
-        )
-        st.caption(
-            "Number: score. Colour: gain over the base model; below the diagonal a column that"
-            " fades is being forgotten."
-        )
+        drawn = [str(s) for s in shown]
+        first = f"sapo+{method}"
+        cell, is_chosen = looked_at(scores, first if first in strategies else strategies[0], one)
+        if drawn:
+            framed = cell if is_chosen else None
+            charts.matrix(
+                stage_matrix(scores, drawn, test_prompts=kind, order=one, chosen=framed), "matrices"
+            )
+            st.caption(
+                "Number: score. Colour: gain over the base model; below the diagonal a column that"
+                " fades is being forgotten. A click on a cell shows what stands behind it."
+            )
+        else:
+            st.info("Choose a strategy to see its matrix.")
+    behind(keys, cell, is_chosen, kind)
 
 
 def _fewer(race: pd.DataFrame, found: dict[str, Any], kind: str) -> str:

@@ -131,31 +131,55 @@ def worst_forgotten(
     if not parts:
         return pd.DataFrame(columns=FORGOTTEN_COLUMNS)
     outputs = pd.concat(parts, ignore_index=True)
-    outputs["lost"] = outputs["correct_before"] & ~outputs["correct"]
-    outputs["loss_change"] = outputs["loss"] - outputs["loss_before"]
-    outputs = outputs.sort_values(
-        ["lost", "state_seed", "seed"], ascending=[False, True, True], kind="stable"
+    worst = worst_first(outputs, ["eval_task", "role", "example"], ["state_seed", "seed"], "seed")
+    return worst.rename(columns={"n": "n_seeds"})[FORGOTTEN_COLUMNS].head(n)
+
+
+def worst_first(
+    outputs: pd.DataFrame, example: list[str], replicate: list[str], unit: str
+) -> pd.DataFrame:
+    """Examples by how many replicates forgot them, then by the mean rise of their loss.
+
+    Args:
+        outputs: A row per replicate and example, as `beside` gives them.
+        example: Columns that name an example.
+        replicate: Columns that order the replicates: of equal ones the first is shown.
+        unit: What a replicate is called.
+
+    Returns:
+        The columns of `example`, input, gold, before and after (outputs of the first replicate that
+        forgot it, else of the first), n_right_before, n_right_after, n_forgotten, n, forgotten
+        ("forgotten in 2 of 3 seeds"), loss_change (mean, nats per target token).
+    """
+    lost = outputs["correct_before"] & ~outputs["correct"]
+    change = outputs["loss"] - outputs["loss_before"]
+    rows = outputs.assign(lost=lost, loss_change=change).sort_values(
+        ["lost", *replicate], ascending=[False, *[True] * len(replicate)], kind="stable"
     )
-    groups = outputs.groupby(["eval_task", "role", "example"], sort=False)
-    worst = groups.agg(
-        before=("output_before", "first"),
-        after=("output", "first"),
-        input=("input", "first"),
-        gold=("target", "first"),
-        n_forgotten=("lost", "sum"),
-        n_seeds=("lost", "size"),
-        loss_change=("loss_change", "mean"),
-    ).reset_index()
+    worst = (
+        rows.groupby(example, sort=False)
+        .agg(
+            before=("output_before", "first"),
+            after=("output", "first"),
+            input=("input", "first"),
+            gold=("target", "first"),
+            n_right_before=("correct_before", "sum"),
+            n_right_after=("correct", "sum"),
+            n_forgotten=("lost", "sum"),
+            n=("lost", "size"),
+            loss_change=("loss_change", "mean"),
+        )
+        .reset_index()
+    )
     worst["forgotten"] = [
-        f"forgotten in {k} of {m} seed{'' if m == 1 else 's'}"
-        for k, m in zip(worst["n_forgotten"], worst["n_seeds"], strict=True)
+        f"forgotten in {k} of {m} {unit}{'' if m == 1 else 's'}"
+        for k, m in zip(worst["n_forgotten"], worst["n"], strict=True)
     ]
-    worst = worst.sort_values(
+    return worst.sort_values(
         ["n_forgotten", "loss_change", "eval_task", "example"],
         ascending=[False, False, True, True],
         ignore_index=True,
     )
-    return worst[FORGOTTEN_COLUMNS].head(n)
 
 
 def _outputs(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
@@ -171,21 +195,44 @@ def _outputs(run: Run, trials: pd.DataFrame) -> pd.DataFrame:
         on=["trial_id", "eval_task", "test_prompt"],
     )
     before = kept[kept["trial_id"].isna() & (kept["step"] == 0)][[*keys, *values]]
-    before = before.rename(columns={name: f"{name}_before" for name in values[1:]})
-    both = after.merge(before, on=[*keys, "example"], how="left")
+    return beside(run, after, before, "the parent state", on=keys, named="trial_id")
+
+
+def beside(
+    run: Run, after: pd.DataFrame, before: pd.DataFrame, of: str, *, on: list[str], named: str
+) -> pd.DataFrame:
+    """Outputs after with those before, and the example, beside them.
+
+    Args:
+        run: The run they are of.
+        after: A row per output, with example, output, loss, correct, `eval_task` and `on`.
+        before: The same.
+        of: What gave the outputs before, as an error calls it.
+        on: Columns that an output shares with the one before it, beside `example`.
+        named: The column of `after` that an error names it by: `trial_id` or `state_id`.
+
+    Returns:
+        `after` with output_before, loss_before, correct_before, input and target.
+
+    Raises:
+        RunError: there is no output before, or no example, to stand beside one.
+    """
+    values = ["output", "loss", "correct"]
+    earlier = before[[*on, "example", *values]]
+    earlier = earlier.rename(columns={name: f"{name}_before" for name in values})
     examples = run.table("examples")
     examples = examples[examples["split"] == "test"].rename(columns={"task": "eval_task"})
-    both = both.merge(
+    both = after.merge(earlier, on=[*on, "example"], how="left").merge(
         examples[["eval_task", "example", "input", "target"]],
         on=["eval_task", "example"],
         how="left",
     )
-    for column, what in (("output_before", "output of the parent state"), ("target", "example")):
-        for row in both[both[column].isna()].itertuples():
+    for column, what in (("output_before", f"output of {of}"), ("target", "example")):
+        for row in both[both[column].isna()].to_dict("records"):
             raise RunError(
-                f"Run {run.run_id}: trial {row.trial_id} has an output for example {row.example} of"
-                f" {row.eval_task!r}, but there is no {what} beside it."
-                " Copy the run folder in again, or run its spec.json again."
+                f"Run {run.run_id}: {named.removesuffix('_id')} {row[named]} has an output for"
+                f" example {row['example']} of {row['eval_task']!r}, but there is no {what} beside"
+                " it. Copy the run folder in again, or run its spec.json again."
             )
     return both.astype({"correct_before": bool, "correct": bool})
 

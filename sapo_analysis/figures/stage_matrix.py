@@ -8,12 +8,22 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.sequences import furthest
+from sapo_analysis.analysis.sequences import Cell, furthest
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.figures.spec import Cells, FigureSpec, Panel, Ticks, require_columns
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.spec import (
+    Cells,
+    FigureSpec,
+    Layer,
+    Panel,
+    Points,
+    Ticks,
+    require_columns,
+)
 from sapo_analysis.plan import tasks_in
 
+_TARGET, _FRAME = 24.0, 30.0  # points
 COLUMNS = (
     *("strategy", "policy", "method", "order", "seed", "stage", "eval_task", "position"),
     *("test_prompts", "value", "is_final"),
@@ -26,6 +36,7 @@ def stage_matrix(
     *,
     test_prompts: str = "original",
     order: str | None = None,
+    chosen: Cell | None = None,
 ) -> FigureSpec:
     """Scores by stage (down, the base model first) and task (across), a panel per strategy.
 
@@ -38,6 +49,7 @@ def stage_matrix(
         strategies: whose matrices to draw.
         test_prompts: which of the three kinds.
         order: one order, whose tasks are then named.
+        chosen: the cell that gets a frame, where its strategy is drawn.
 
     Raises:
         InputError: another table, or a strategy or order that is not in it.
@@ -54,14 +66,14 @@ def stage_matrix(
             raise unknown("strategy", strategy, known)
     if not strategies:
         raise InputError("No strategy was given. Name at least one.")
-    chosen = furthest(own[own["strategy"].isin(list(strategies))])
-    by_order = chosen.groupby(["strategy", "stage", "position", "order"], sort=False)["value"]
+    far = furthest(own[own["strategy"].isin(list(strategies))])
+    by_order = far.groupby(["strategy", "stage", "position", "order"], sort=False)["value"]
     means = by_order.mean().groupby(["strategy", "stage", "position"], sort=False).mean()
     names = _names(own, order)
     limit = _limit(means)
     return FigureSpec(
         name=f"stage_matrix_{test_prompts}",
-        panels=tuple(_panel(s, means.loc[s], names, limit) for s in strategies),
+        panels=tuple(_panel(s, means.loc[s], names, limit, chosen) for s in strategies),
         table=means.reset_index(),
         caption={"test_prompts": test_prompts, "order": order or "mean over orders, by position"},
         alt=f"Score by stage and task of {', '.join(strategies)}, {test_prompts} test prompts.",
@@ -85,14 +97,22 @@ def _limit(means: pd.Series[float]) -> float:
     return max(1.0, float(np.nanmax(gains)))
 
 
-def _panel(strategy: str, means: pd.Series[float], names: list[str], limit: float) -> Panel:
+def _panel(
+    strategy: str,
+    means: pd.Series[float],
+    names: list[str],
+    limit: float,
+    chosen: Cell | None,
+) -> Panel:
     stages = sorted({int(stage) for stage, _ in means.index})
-    values, texts, hover = [], [], []
+    values, texts, hover = [], [], {}
     for stage in stages:
         row = [_cell(means, stage, i, name) for i, name in enumerate(names, start=1)]
         values.append(tuple(gain for gain, _, _ in row))
         texts.append(tuple(text for _, text, _ in row))
-        hover.append(tuple(words for _, _, words in row))
+        for i, (gain, _, words) in enumerate(row, start=1):
+            if not math.isnan(gain):
+                hover[stage, i] = words
     labels = ["base" if stage == 0 else f"after {stage}" for stage in stages]
     cells = Cells(
         tuple(values),
@@ -100,11 +120,26 @@ def _panel(strategy: str, means: pd.Series[float], names: list[str], limit: floa
         "gain over the\nbase model (points)",
         tuple(tuple(False for _ in row) for row in values),
         tuple(texts),
-        hover=tuple(hover),
     )
+    # A click on a heat map selects nothing, one on a point does: each cell carries an unseen one.
+    targets = Points(
+        x=tuple(float(i - 1) for _, i in hover),
+        y=tuple(float(stages.index(stage)) for stage, _ in hover),
+        color=theme.GREY,
+        marker="square",
+        size=_TARGET,
+        opacity=0.0,
+        keys=tuple((strategy, str(stage), str(i)) for stage, i in hover),
+        hover=tuple(hover.values()),
+    )
+    layers: list[Layer] = [cells, targets]
+    if chosen is not None and chosen.strategy == strategy:
+        if (chosen.stage, chosen.position) in hover:
+            place = (float(chosen.position - 1),), (float(stages.index(chosen.stage)),)
+            layers.append(Points(*place, theme.VERMILION, "square", _FRAME, True))
     places = tuple(float(i) for i in range(len(names)))
     return Panel(
-        layers=(cells,),
+        layers=tuple(layers),
         x_label="",
         y_label="",
         title=strategy,

@@ -73,6 +73,7 @@ def test_the_sequences_page_draws_and_the_link_keeps_what_was_chosen(tmp_path):
             orders=[order],
             strategies=["original", "random", "sapo"],
             losses={"00": 1.5, "01": 1.0, "02": 4.0},
+            kept=3,
         )
     wanted = "&".join(f"runs=order-{i}-00000000" for i in (1, 2, 3))
     with served(tmp_path) as server, browser() as opened:
@@ -82,6 +83,15 @@ def test_the_sequences_page_draws_and_the_link_keeps_what_was_chosen(tmp_path):
         for chart in ("metrics", "race", "matrices", "choices"):
             page.locator(f".st-key-{chart} svg.main-svg").first.wait_for(state="attached")
         assert page.locator(".st-key-matrices .heatmaplayer image").count() == 2
+        page.get_by_test_id("stStatusWidget").wait_for(state="detached")
+        # The second row of the second matrix: unseen points lie on its cells, row by row.
+        box = page.locator(".st-key-matrices .scatterlayer path.point").nth(12 + 4).bounding_box()
+        place = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(*place)
+        page.wait_for_timeout(500)  # plotly selects what it hovers
+        page.mouse.click(*place)
+        page.wait_for_function("decodeURIComponent(location.search).includes('sapo+lora|1|2')")
+        page.get_by_text("sapo+lora, after stage 1, task 2: score").wait_for()
         page.get_by_text("test-only", exact=True).click()
         page.wait_for_function("location.search.includes('kind=test-only')")
         page.get_by_role("tab", name="Contrasts").click()

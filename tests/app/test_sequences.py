@@ -32,7 +32,7 @@ LOSSES = {"00": 1.5, "01": 1.0, "02": 4.0}
 @pytest.fixture(scope="module")
 def sequence_runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    shared = {"strategies": STRATEGIES, "seeds": [0, 1], "losses": LOSSES}
+    shared = {"strategies": STRATEGIES, "seeds": [0, 1], "losses": LOSSES, "kept": 4}
     chosen = {"sapo": "01", "random": "02", "sapo-once": "00"}
     for i, order in enumerate(ORDERS, start=1):
         write_sequence_run(
@@ -107,6 +107,76 @@ def test_one_order_names_its_tasks(monkeypatch, sequence_runs):
     assert by_place["layout"]["xaxis"]["ticktext"] == ["task 1", "task 2", "task 3"]
     app.selectbox(key="matrix-order").set_value("b > c > a").run()
     assert charts(app)[2]["layout"]["xaxis"]["ticktext"] == ["b", "c", "a"]
+
+
+def frame(app):
+    """(strategy, row, column from 0) of the cell with a frame."""
+    matrices = charts(app)[2]["data"]
+    mark = [t for t in matrices if t.get("name") is None and t["type"] == "scatter"]
+    (own,) = [t for t in mark if t["marker"].get("opacity", 1) and len(t["x"]) == 1]
+    panel = next(t for t in matrices if t["type"] == "scatter" and t["xaxis"] == own["xaxis"])
+    return panel["customdata"][0][0], own["y"][0], own["x"][0]
+
+
+def test_a_cell_leads_to_its_prompts_losses_and_examples(monkeypatch, sequence_runs):
+    names = ("order-1", "order-2", "order-3")
+    app = sequences(monkeypatch, sequence_runs, *names, cell="sapo+lora|3|1")
+    text = text_of(app)
+    assert "sapo+lora, after stage 3, task 1: score" in text and "over 6 chains" in text
+    assert frame(app) == ("sapo+lora", 3, 0)
+    for task in "abc":
+        assert f"**{task}-01** · {task} · 2 of 6 chains" in text
+    assert any("<del" in h.proto.body and "<ins" in h.proto.body for h in app.get("html"))
+    chains = frame_with(app, "since_learned")
+    assert len(chains) == 6 and set(chains["pre_update_loss"]) == {1.0}
+    assert np.allclose(chains["score_now"] - chains["score_learned"], chains["since_learned"])
+    examples = frame_with(app, "right_then")
+    assert set(examples["input"]) == {f"{task}? {i}" for task in "abc" for i in range(4)}
+    assert app.button(key="clear-cell")
+
+
+def test_until_a_cell_is_chosen_the_task_learned_first_is_shown(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", method="o-lora")
+    assert "sapo+o-lora, after stage 3, task 1: score" in text_of(app)
+    assert "cell" not in app.query_params
+
+
+def test_a_cell_is_chosen_without_a_pointer_and_let_go(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "order-1", **{"matrix-order": "a > b > c"})
+    app.selectbox(key="cell-position").set_value(2).run()
+    assert app.query_params["cell"] == "sapo+lora|3|2"
+    app.selectbox(key="cell-strategy").set_value("random+lora").run()
+    app.selectbox(key="cell-stage").set_value(1).run()
+    assert app.query_params["cell"] == "random+lora|1|2"
+    text = text_of(app)
+    assert "random+lora, after stage 1, b: score" in text
+    assert "had not been learned by then; it is at stage 2" in text
+    app.button(key="clear-cell").click().run()
+    assert "cell" not in app.query_params
+    assert app.selectbox(key="cell-strategy").value == "sapo+lora" and not app.exception
+
+
+def test_a_strategy_that_went_less_far_shows_the_last_stage_that_it_has(monkeypatch, sequence_runs):
+    app = sequences(monkeypatch, sequence_runs, "broke", **{"matrix-order": "b > c > a"})
+    app.selectbox(key="cell-strategy").set_value("random+lora").run()
+    assert app.query_params["cell"] == "random+lora|1|1" and not app.exception
+    assert "The link asks for" not in text_of(app)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["", "sapo+lora", "sapo+lora|9|1", "sapo+lora|1|0", "no such|1|1", "<b>|²|1", "a|-1|1|1"],
+)
+def test_a_cell_that_is_not_there_is_said_and_another_shown(monkeypatch, sequence_runs, cell):
+    app = sequences(monkeypatch, sequence_runs, "order-1", cell=cell)
+    text = text_of(app)
+    assert f"cell={cell}" in text.partition("The link asks for")[2]
+    assert "sapo+lora, after stage 3, task 1: score" in text
+
+
+def test_runs_that_kept_no_outputs_say_how_to_keep_some(monkeypatch, sequence_runs):
+    text = text_of(sequences(monkeypatch, sequence_runs, "lone"))
+    assert "evaluation.n_predictions_kept is 0" in text
 
 
 def test_a_chain_without_losses_of_its_own_still_lists_what_it_took(monkeypatch, sequence_runs):

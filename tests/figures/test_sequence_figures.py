@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sapo_analysis.analysis.sequences import (
+    Cell,
     candidates_along,
     chain_metrics,
     sequence_scores,
@@ -112,6 +113,20 @@ def test_the_matrix_shows_scores_and_colours_gains(tmp_path):
     (heat,) = [t for t in spec.to_plotly().data if t.type == "heatmap"]
     assert [list(row) for row in heat.z] == [list(row) for row in cells.values]
     assert spec.to_bytes("pdf").startswith(b"%PDF")
+
+
+def test_every_measured_cell_of_the_matrix_can_be_clicked_and_the_chosen_one_has_a_frame(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, worked, stages=2, state="running"))
+    strategies = ["original+lora", "sapo+lora"]
+    spec = stage_matrix(sequence_scores(run), strategies, chosen=Cell("sapo+lora", 2, 1))
+    panels = [[layer for layer in p.layers if isinstance(layer, Points)] for p in spec.panels]
+    (unseen,), (_, frame) = panels
+    assert unseen.keys == tuple(("original+lora", i, j) for i in "012" for j in "123")
+    assert (unseen.x[3:6], unseen.y[3:6], unseen.opacity) == ((0, 1, 2), (1, 1, 1), 0)
+    assert unseen.hover[0].startswith("task 1, base model")
+    assert (frame.x, frame.y, frame.hollow) == ((0,), (2,), True)
+    elsewhere = stage_matrix(sequence_scores(run), strategies, chosen=Cell("random+lora", 2, 1))
+    assert all(len(p.layers) == 2 for p in elsewhere.panels)
 
 
 def test_stages_that_are_not_there_yet_are_empty_rows(tmp_path):

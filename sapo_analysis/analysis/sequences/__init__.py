@@ -1,5 +1,11 @@
 """Sequence runs: score matrices, continual learning metrics, contrasts, what choosing cost."""
 
+from sapo_analysis.analysis.sequences.behind import (
+    Cell,
+    cell_chains,
+    cell_examples,
+    cell_means,
+)
 from sapo_analysis.analysis.sequences.choices import (
     candidates_along,
     choices,
@@ -32,7 +38,11 @@ __all__ = [
     "TASK_METRICS",
     "TESTED",
     "TEST_PROMPTS",
+    "Cell",
     "candidates_along",
+    "cell_chains",
+    "cell_examples",
+    "cell_means",
     "chain_metrics",
     "choices",
     "choosing_cost",
