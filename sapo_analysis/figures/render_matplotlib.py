@@ -202,7 +202,15 @@ def _cells(axes: Axes, layer: Cells) -> None:
 
 
 def _note(axes: Axes, layer: Note) -> None:
-    axes.text(layer.x, layer.y, text(layer.text), ha=layer.anchor, va="center", fontsize=6.5)
+    axes.annotate(
+        text(layer.text),
+        (layer.x, layer.y),
+        (layer.shift * SCREEN_TO_PAPER, 0),
+        textcoords="offset points",
+        ha=layer.anchor,
+        va="center",
+        fontsize=6.5,
+    )
 
 
 DRAW: dict[type[Layer], Callable[[Axes, Any], None]] = {

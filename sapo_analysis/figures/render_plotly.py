@@ -303,8 +303,9 @@ class _Canvas:
             if layer.label is not None:
                 self.trace(_swatch(layer, layer.label, self.listed), place)
         elif isinstance(layer, Note):
-            here = {"x": layer.x, "y": layer.y, "xref": place.x, "yref": place.y}
-            self.note(layer.text, **here, xanchor=layer.anchor, font={"size": 11})
+            here: dict[str, Any] = {"x": layer.x, "y": layer.y, "xref": place.x, "yref": place.y}
+            here |= {"xanchor": layer.anchor, "xshift": layer.shift}
+            self.note(layer.text, **here, font={"size": 11})
         else:
             self.trace(TRACES[type(layer)](layer, self.listed), place)
 

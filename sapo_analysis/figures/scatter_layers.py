@@ -89,8 +89,8 @@ def _layer(part: pd.DataFrame, scene: Scene, color: str, shape: str, label: str 
 
 
 Range = tuple[float, float]
-GAP = "\u00a0" * 5
-"""Keeps a name clear of its arrow."""
+GAP = 13.0
+"""Between an arrow and its name (points)."""
 WIDE, TALL = 0.22, 0.05
 """Room that the name of an arrow needs, as a share of the panel."""
 
@@ -186,7 +186,7 @@ def _names(arrows: list[_Named], frame: tuple[Range, Range], middle: float) -> l
         first, more = group[0], len(group) - 1
         said = f"{first.name} +{more}" if more else first.name
         side = "right" if first.x > middle else "left"
-        notes.append(Note(first.x, first.y, f"{GAP}{said}{GAP}", side))
+        notes.append(Note(first.x, first.y, said, side, GAP))
     return notes
 
 

@@ -122,6 +122,12 @@ class Note:
     y: float
     text: str
     anchor: str = "left"  # which side of the text stands at x: left, center or right
+    gap: float = 0.0  # kept clear between x and the text (points)
+
+    @property
+    def shift(self) -> float:
+        """How far right of x the anchored side of the text stands (points)."""
+        return {"left": self.gap, "right": -self.gap}.get(self.anchor, 0.0)
 
 
 Layer = Points | Line | Band | Span | Intervals | Bars | Cells | Note

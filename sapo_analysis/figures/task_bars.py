@@ -96,4 +96,5 @@ def _role(
     """The role beside its first bar, where that is not: a legend would tell by colours alone."""
     is_long = first[column] > 0.4 * ends[1]
     height = heights[str(first["eval_task"])]
-    return Note(ends[0], height, f" {role}") if is_long else Note(ends[1], height, role, "right")
+    at, side = (ends[0], "left") if is_long else (ends[1], "right")
+    return Note(at, height, role, side, 4.0)
