@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sapo_analysis.app.asking import ask, forget
 from sapo_analysis.app.components.exact_prompt import exact_prompt
 from sapo_analysis.app.components.launch_form import Form
-from sapo_analysis.app.components.launch_parts import heading
-from sapo_analysis.app.components.text import md
+from sapo_analysis.app.components.launch_parts import answer_to, heading
 from sapo_analysis.plan import AnyPlan
 
 PATIENCE_SECONDS = 120.0
@@ -33,20 +31,9 @@ def exact_part(made: Form, plan: AnyPlan | None) -> None:
         "prompt": prompts[chosen],
         "data_seed": plan.study.data_seed,
     }
-    reply = ask("exact_prompt", asked, PATIENCE_SECONDS)
-    if reply.is_pending:
-        st.caption(":material/hourglass_top: Asking the model's tokenizer …")
-    elif reply.answer is None:
-        st.warning(md(reply.error), icon=":material/error:")
-        st.button(
-            "Ask again",
-            key="ask-exact",
-            help="Ask the tokenizer once more.",
-            on_click=forget,
-            args=("exact_prompt", asked),
-        )
-    else:
-        exact_prompt(reply.answer)
+    what = {"asking": "Asking the model's tokenizer …", "again": "Ask again"}
+    if answer := answer_to("exact_prompt", asked, PATIENCE_SECONDS, **what):
+        exact_prompt(answer)
 
 
 def _choice(label: str, options: list[str], key: str, help: str) -> str:

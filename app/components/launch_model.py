@@ -9,9 +9,8 @@ import streamlit as st
 
 from sapo_analysis import model_files
 from sapo_analysis.analysis.wording import size
-from sapo_analysis.app.asking import ask, forget
 from sapo_analysis.app.components.launch_form import Form
-from sapo_analysis.app.components.launch_parts import heading
+from sapo_analysis.app.components.launch_parts import answer_to, heading
 from sapo_analysis.app.components.text import md
 from sapo_analysis.errors import InputError
 
@@ -57,7 +56,6 @@ def _about(name: str) -> str:
 
 
 def _device(made: Form) -> None:
-    reply = ask("devices", {}, PATIENCE_SECONDS)
     chosen = st.selectbox(
         "Device",
         list(DEVICES),
@@ -67,30 +65,22 @@ def _device(made: Form) -> None:
         help="Where it is trained. One run at a time works on a device; the others wait.",
     )
     made.put("device", chosen)
-    if reply.is_pending:
-        st.caption(":material/hourglass_top: Asking torch which devices it can use …")
-    elif reply.answer is None:
-        st.warning(md(reply.error), icon=":material/error:")
-        st.button(
-            "Ask again",
-            key="ask-devices",
-            help="Ask torch once more.",
-            on_click=forget,
-            args=("devices", {}),
+    what = {"asking": "Asking torch which devices it can use …", "again": "Ask again"}
+    answer = answer_to("devices", {}, PATIENCE_SECONDS, **what)
+    if answer is None:
+        return
+    if chosen != "cuda" or answer["gpus"]:
+        st.caption(md(_in_words(str(chosen), answer)))
+    for gpu in answer["unused_gpus"][:1]:
+        st.warning(
+            f"{md(gpu)}: torch is a CPU build. {md(answer['mend'])}",
+            icon=":material/memory_alt:",
         )
-    else:
-        if chosen != "cuda" or reply.answer["gpus"]:
-            st.caption(md(_in_words(str(chosen), reply.answer)))
-        for gpu in reply.answer["unused_gpus"][:1]:
-            st.warning(
-                f"{md(gpu)}: torch is a CPU build. {md(reply.answer['mend'])}",
-                icon=":material/memory_alt:",
-            )
-        if chosen == "cuda" and not reply.answer["gpus"]:
-            st.warning(
-                "torch sees no GPU here: the run would fail at its start. Choose another device.",
-                icon=":material/memory_alt:",
-            )
+    if chosen == "cuda" and not answer["gpus"]:
+        st.warning(
+            "torch sees no GPU here: the run would fail at its start. Choose another device.",
+            icon=":material/memory_alt:",
+        )
 
 
 def _in_words(name: str, answer: Mapping[str, Any]) -> str:

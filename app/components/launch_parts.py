@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
+from sapo_analysis.app.asking import ask, forget
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.launching import Problem
@@ -29,6 +31,28 @@ def in_words(problem: Problem) -> str:
     is_said = not problem.field or problem.text.startswith(problem.field)
     place = "" if is_said else f"**{md(problem.field)}**: "
     return f"{place}{md(problem.text)}"
+
+
+def answer_to(
+    kind: str, asked: Mapping[str, Any], patience: float, *, asking: str, again: str
+) -> dict[str, Any] | None:
+    """The engine's answer; else that it is waited for, or why there is none and a way to ask again.
+
+    `patience` is in seconds, `asking` what is being done, `again` the button's label.
+    """
+    reply = ask(kind, asked, patience)
+    if reply.is_pending:
+        st.caption(f":material/hourglass_top: {asking}")
+    elif reply.answer is None:
+        st.warning(md(reply.error), icon=":material/error:")
+        st.button(
+            again,
+            key=f"ask-again-{kind}",
+            help="Try once more.",
+            on_click=forget,
+            args=(kind, asked),
+        )
+    return reply.answer
 
 
 def reset_button(made: Form, name: str, title: str) -> None:

@@ -8,11 +8,11 @@ import streamlit as st
 
 from sapo_analysis import jobs, model_files
 from sapo_analysis.app import launches
-from sapo_analysis.app.asking import Reply, answered, ask, forget
+from sapo_analysis.app.asking import answered, ask
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.launch_advanced import OPEN
 from sapo_analysis.app.components.launch_form import Form, at_time, let_go
-from sapo_analysis.app.components.launch_parts import in_words
+from sapo_analysis.app.components.launch_parts import answer_to, in_words
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.launching import (
     Checked,
@@ -118,30 +118,19 @@ def _cost(study: AnyStudy, made: Form, figures: Figures) -> None:
                 args=("calibrate", asked, PATIENCE_SECONDS),
             )
         else:
-            _measured(ask("calibrate", asked, PATIENCE_SECONDS), asked, figures)
+            what = {"asking": "Measuring how long a step takes here …", "again": "Measure again"}
+            if answer := answer_to("calibrate", asked, PATIENCE_SECONDS, **what):
+                _measured(answer, figures)
 
 
-def _measured(reply: Reply, asked: dict[str, Any], figures: Figures) -> None:
-    if reply.is_pending:
-        st.caption(":material/hourglass_top: Measuring how long a step takes here …")
-    elif reply.answer is None:
-        st.warning(md(reply.error), icon=":material/error:")
-        st.button(
-            "Measure again",
-            key="measure-again",
-            help="Try once more.",
-            on_click=forget,
-            args=("calibrate", asked),
-        )
-    else:
-        cost, first = figures.costs(reply.answer)
-        longer = "Strategies that replay or train all weights take longer."
-        device = f"on {reply.answer['device']}"
-        st.markdown(
-            f"{md(cost)} {md(device)}. :gray[{md(first)}]",
-            help="Measured here on a few steps; the time is ± what measurements and runs have"
-            + (f" differed by. {longer}" if figures.is_race else " differed by."),
-        )
+def _measured(answer: dict[str, Any], figures: Figures) -> None:
+    cost, first = figures.costs(answer)
+    longer = "Strategies that replay or train all weights take longer."
+    st.markdown(
+        f"{md(cost)} {md('on ' + answer['device'])}. :gray[{md(first)}]",
+        help="Measured here on a few steps; the time is ± what measurements and runs have"
+        + (f" differed by. {longer}" if figures.is_race else " differed by."),
+    )
 
 
 def _actions(

@@ -323,7 +323,7 @@ def test_an_engine_that_fails_or_is_absent_leaves_the_form_whole(folder, engine,
     app = opened()
     assert "The engine *failed*." in text_of(app)
     engine["answers"]["devices"] = {**DEVICES, "unused_gpus": ["GPU 0: Fast"], "mend": "Mend it."}
-    next(b for b in app.button if b.key == "ask-devices").click()
+    next(b for b in app.button if b.key == "ask-again-devices").click()
     drawn(app)
     assert "GPU 0: Fast: torch is a CPU build. Mend it." in text_of(app)
     widget(app, "selectbox", "device").set_value("cuda")
