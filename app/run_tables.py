@@ -141,7 +141,12 @@ def within_tasks(key: Key, outcome: str, form: str) -> tuple[Estimate, Estimate]
             return None
         new, these = (
             within_task_correlation(
-                df, x="pre_update_loss", y=o.column(form), role=o.role, scope=scope
+                df,
+                x="pre_update_loss",
+                y=o.column(form),
+                role=o.role,
+                scope=scope,
+                n_permutations=0,  # the page shows no p
             )
             for scope in SCOPES
         )

@@ -12,7 +12,7 @@ from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates, pictures
 from sapo_analysis.app.components import charts, header
 from sapo_analysis.app.components.columns import columns
-from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.components.text import MISSING, interval, md
 from sapo_analysis.app.data import Keys, loaded
 from sapo_analysis.app.state import Choice, Sight
 from sapo_analysis.errors import InputError
@@ -64,8 +64,8 @@ def beside(keys: Keys, choice: Choice) -> None:
             {
                 "run": run.run_id,
                 "r": signed(found.new_tasks.value),
-                "these_interval": _interval(found.these_tasks),
-                "new_interval": _interval(found.new_tasks),
+                "these_interval": interval(found.these_tasks.lower, found.these_tasks.upper),
+                "new_interval": interval(found.new_tasks.lower, found.new_tasks.upper),
                 "n": f"{found.new_tasks.n_tasks} × {found.new_tasks.n_prompts}",
                 "remark": analysis.no_verdict([run]) or None,
             }
@@ -115,12 +115,6 @@ def _sight(run: Run, key: tuple[str, str], choice: Choice) -> Sight:
     silent = analysis.no_verdict([run])
     shown = choice.lets_through(prompts)
     return Sight(keys, (run,), choice, points, prompts, shown, facts.tasks, silent)
-
-
-def _interval(estimate: analysis.Estimate) -> str:
-    if estimate.lower != estimate.lower:
-        return MISSING
-    return f"{signed(estimate.lower)} to {signed(estimate.upper)}"
 
 
 def _open(run_id: str) -> None:

@@ -15,7 +15,7 @@ from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.matched import matched_table
-from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.components.text import MISSING, interval, md
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice
 from sapo_analysis.figures.outcomes import indicator_name
@@ -186,8 +186,7 @@ def _past(keys: Keys) -> None:
 
 
 def _intervals(table: pd.DataFrame, scope: str) -> list[str]:
-    ends = zip(table[f"{scope}lower"], table[f"{scope}upper"], strict=True)
-    return [MISSING if math.isnan(a) else f"{signed(a)} to {signed(b)}" for a, b in ends]
+    return list(map(interval, table[f"{scope}lower"], table[f"{scope}upper"]))
 
 
 def _word(verdict: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import streamlit as st
 
@@ -12,7 +10,7 @@ from sapo_analysis.analysis.matched import MatchedComparison
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.columns import columns
-from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.components.text import MISSING, interval, md
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice
 
@@ -59,16 +57,10 @@ def matched_table(keys: Keys, choice: Choice) -> None:
 def _r(new: Estimate, these: Estimate) -> dict[str, str]:
     return {
         "r": signed(new.value),
-        "these_interval": _interval(these),
-        "new_interval": _interval(new),
+        "these_interval": interval(these.lower, these.upper),
+        "new_interval": interval(new.lower, new.upper),
         "n": f"{new.n_tasks} × {new.n_prompts}",
     }
-
-
-def _interval(estimate: Estimate) -> str:
-    if math.isnan(estimate.lower):
-        return MISSING
-    return f"{signed(estimate.lower)} to {signed(estimate.upper)}"
 
 
 def _span(found: MatchedComparison, column: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Sequence
 
 import streamlit as st
+
+from sapo_analysis.analysis.wording import signed
 
 MISSING = "–"
 """In a table's cell: there is no such number."""
@@ -17,6 +20,11 @@ _DIFF = {
     "insert": '<ins style="background:rgba(86,180,233,.28);text-decoration:none;'
     'border-radius:3px;padding:0 2px">{}</ins>',
 }
+
+
+def interval(lower: float, upper: float) -> str:
+    """`+0.20 to +0.81`; a dash where there is none."""
+    return MISSING if math.isnan(lower) else f"{signed(lower)} to {signed(upper)}"
 
 
 def md(plain: str) -> str:

@@ -77,6 +77,8 @@ st.markdown(
     "k current tasks. It speaks of tasks like these.\n"
     "- **These tasks**: mean z ± 1.96 · √(Σ 1 / (n − 3)) / k, n prompts per task (Spearman: "
     "1.03 / √(n − 3) each). It speaks of the named tasks only.\n"
+    "- **Marked as not equivalent** (Tasks & prompts): such prompts stay in every number. Where a "
+    "run has some, Explore says how many, and r with and without them.\n"
     "- **Raw, pooled** mixes differences between tasks with differences between prompts, and may "
     "even have the other sign. It is never the headline."
 )
