@@ -96,7 +96,7 @@ def test_both_engines_measure_the_same(scored):
     stacked, plain = (values(scored[name].tables) for name in ENGINES)
     assert stacked.keys() == plain.keys() and len(stacked) > 60
     for key, value in plain.items():
-        assert stacked[key] == pytest.approx(value, rel=2e-4, abs=2e-5), key
+        assert stacked[key] == pytest.approx(value, rel=1e-3, abs=2e-5), key
 
 
 def autograd(work, state_id, task, split, prompt, n=N):
