@@ -43,7 +43,10 @@ def pack(path: Path, into: IO[bytes]) -> None:
 
 
 def _files(path: Path) -> Iterator[tuple[Path, int]]:
-    """Files of a run and their sizes; no links, which could lead out of it, no dot files."""
+    """Files of a run and their sizes; no links, which could lead out of it, no dot files.
+
+    Folders that are links are not gone into by `rglob`.
+    """
     for file in sorted(path.rglob("*")):
         parts = file.relative_to(path).parts
         if parts[0] in _LEFT_OUT or any(part.startswith(".") for part in parts):
@@ -52,14 +55,5 @@ def _files(path: Path) -> Iterator[tuple[Path, int]]:
             found = file.lstat()
         except FileNotFoundError:
             continue
-        if stat.S_ISREG(found.st_mode) and not _through_link(path, parts):
+        if stat.S_ISREG(found.st_mode):
             yield file, found.st_size
-
-
-def _through_link(path: Path, parts: tuple[str, ...]) -> bool:
-    folder = path
-    for part in parts[:-1]:
-        folder = folder / part
-        if folder.is_symlink():
-            return True
-    return False

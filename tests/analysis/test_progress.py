@@ -43,6 +43,7 @@ def test_at_work_the_group_in_flight_is_now(tmp_path):
     failed = first.trials[0].trial_id
     path = begun(tmp_path, STUDY, groups=6, failed=[failed])
     assert not any(is_now for *_, is_now in steps(open_run(path)))
+    assert "training" not in set(trials_table(PLAN, open_run(path))["mark"])
     put(path, "running")
     run = open_run(path)
     assert steps(run)[:3] == [

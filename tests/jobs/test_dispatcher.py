@@ -97,6 +97,17 @@ def test_each_device_has_one_run_and_those_behind_it_wait(look, workers, free, q
     assert len(workers.by_run) == 2 and status(second).state == "queued"
 
 
+def test_of_two_that_wait_for_a_device_beside_a_busy_one_a_look_starts_one(
+    look, workers, free, queued
+):
+    gpu = queued("cuda")
+    look()
+    free.discard("cuda")
+    first, _ = queued("cpu"), queued("cpu")
+    look()
+    assert list(workers.by_run) == [str(gpu), str(first)]
+
+
 def test_auto_waits_for_the_device_that_it_comes_to(look, workers, free, queued, monkeypatch):
     monkeypatch.setattr(dispatcher, "probe", lambda *_: {"device": "cuda"})
     free.discard("cuda")

@@ -46,6 +46,9 @@ def test_a_run_can_be_let_to_the_front(made, tmp_path):
 def test_what_does_not_wait_is_not_moved(made, tmp_path, tiny_study):
     with pytest.raises(InputError, match=f"Known: .*{made[0].name}"):
         jobs.move_first(create_run(tmp_path, tiny_study))
+    queue.mark_started(made[2], 1)
+    with pytest.raises(InputError, match="Unknown run in the queue"):
+        jobs.move_first(made[2])
 
 
 def test_a_run_is_queued_once(made):
@@ -140,6 +143,7 @@ def test_a_resumed_run_waits_with_what_it_has(made, tmp_path, monkeypatch):
 @pytest.mark.parametrize("ask", [jobs.cancel_run, jobs.resume, jobs.finish_group, jobs.move_first])
 def test_a_read_only_server_changes_nothing(made, tmp_path, monkeypatch, ask):
     monkeypatch.setenv("SAPO_READ_ONLY", "1")
+    write_model(made[1] / STATUS, running_here(pid_started=0.0))  # its worker is gone
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="read-only"):
         ask(made[0])

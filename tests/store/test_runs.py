@@ -138,7 +138,12 @@ def test_a_kill_between_two_tables_loses_the_group_alone(tmp_path, monkeypatch):
             monkeypatch.setattr(layout, "write_atomically", replace)
     run = open_run(path)
     assert run.status.state == "failed" and "killed here" in run.status.error
+    half = path / "tables" / "trials" / layout.part_name(99, "half")
+    assert half.exists(), "the costs part says that all is there: it comes last"
     pd.testing.assert_frame_equal(run.table("trials"), expected)
+    with RunWriter(path, total=1) as writer:
+        writer.finish({})
+    pd.testing.assert_frame_equal(open_run(path).table("trials"), expected)
 
 
 def test_a_run_that_ends_while_it_is_read_never_looks_empty(finished, monkeypatch):

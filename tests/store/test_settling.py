@@ -82,6 +82,15 @@ def test_a_run_that_is_stopped_after_its_end_is_done(path, monkeypatch, error):
     assert '"done"' in (path / layout.EVENTS).read_text().splitlines()[-1]
 
 
+def test_a_run_that_ended_while_a_worker_got_ready_is_not_begun_again(path):
+    late = RunWriter(path, total=1)
+    finished(path)
+    with pytest.raises(InputError, match="is done"):
+        late.__enter__()
+    assert open_run(path).status.state == "done"
+    FileLock(path / layout.LOCK).acquire(timeout=0).lock.release()
+
+
 @pytest.mark.parametrize("mark", [layout.CANCEL, layout.FINISH])
 def test_a_worker_ends_before_its_next_group_when_it_is_asked_to(path, mark):
     with pytest.raises(SystemExit), RunWriter(path, total=1) as writing:

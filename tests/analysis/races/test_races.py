@@ -1,5 +1,7 @@
 """Which sequence runs may be laid over a paraphrase study, and where their stages stand."""
 
+from dataclasses import replace
+
 import pytest
 
 from sapo_analysis import analysis
@@ -254,6 +256,24 @@ def test_a_stopped_scoring_is_no_loss(study):
     assert told.course.losses == {}
     told.take([{**event, "n": 10, "stopped": False}])
     assert told.course.losses == {("s", "a", "p"): 1.5}
+
+
+def test_a_loss_that_is_a_lower_bound_is_none(race, monkeypatch):
+    run = open_run(race)
+    tables = {name: run.table(name) for name in ("scores", "chains", "indicators")}
+    tables["indicators"]["exact"] = tables["indicators"]["prompt_id"] != PICKS["sapo"]
+    monkeypatch.setattr(run, "table", tables.__getitem__)
+    course = races.of_tables(run)
+    assert course.losses and PICKS["sapo"] not in {prompt for _, _, prompt in course.losses}
+
+
+def test_a_point_whose_loss_is_unknown_under_one_seed_has_no_place(study, race):
+    whole = races.of_tables(open_run(race))
+    some = {key: loss for key, loss in whole.losses.items() if key[0] != min(whole.losses)[0]}
+    points = laid_over(study, race, course=replace(whole, losses=some))[3]
+    assert 0 < len(points.drawn) < len(points.table)
+    known = points.table["pre_update_loss"].notna()
+    assert (points.table["n_seeds"] == 2).all() and not known.all()
 
 
 def test_studies_that_are_joined_are_matched_each(study, tmp_path):
