@@ -280,3 +280,17 @@ def test_a_link_to_a_run_of_another_kind_leads_to_its_page(monkeypatch, sequence
     app.query_params["runs"] = other.name
     app.run()
     assert "is no sequence run: see Explore" in text_of(app) and not app.exception
+
+
+def test_new_stages_wait_behind_a_button(monkeypatch, tmp_path):
+    shared = {"name": "growing", "losses": LOSSES}
+    half = write_sequence_run(tmp_path / "now", score, stages=1, state="interrupted", **shared)
+    whole = write_sequence_run(tmp_path / "later", score, **shared)
+    app = sequences(monkeypatch, half.parent, "growing")
+    assert "new-points" not in {b.key for b in app.button}
+    shutil.rmtree(half)
+    shutil.copytree(whole, half)
+    app.selectbox(key="chain-strategy").set_value("original+lora").run()
+    assert set(frame_with(app, "regret")["stage"]) == {1}
+    app.button(key="new-points").click().run()
+    assert not app.exception and set(frame_with(app, "regret")["stage"]) == {1, 2, 3}
