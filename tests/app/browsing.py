@@ -15,11 +15,21 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import pytest
+
 MAIN = Path(__file__).resolve().parents[2] / "app" / "main.py"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or "/usr/bin/chromium"
 ARGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+NEEDS_BROWSER = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not os.path.exists(CHROMIUM),
+        reason="NO CHROMIUM: what the pages do in a browser is untested. apt-get install chromium",
+    ),
 ]
 PATIENCE = 180_000
 """Milliseconds: a busy machine is no reason to fail."""

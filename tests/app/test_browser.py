@@ -1,22 +1,14 @@
 """One real browser: a click on a point changes the evidence and the address."""
 
-import os
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 
 from tests.analysis.sequences.test_metrics import noisy
-from tests.app.browsing import CHROMIUM, browser, page_of, served
+from tests.app.browsing import NEEDS_BROWSER, browser, page_of, served
 from tests.synthetic_sequence import write_sequence_run
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not os.path.exists(CHROMIUM),
-        reason="NO CHROMIUM: selection on the page is untested. apt-get install chromium",
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture

@@ -1,24 +1,15 @@
 """The main paths in a real browser, with real workers, a server that is killed, and two people."""
 
-import os
-import time
-
 import pytest
 
 from sapo_analysis import jobs
 from sapo_analysis.errors import InputError
 from sapo_analysis.spec import PRESETS, load_study
 from sapo_analysis.store import list_runs, open_run
-from tests.app.browsing import CHROMIUM, browser, page_of, served
+from tests.app.browsing import NEEDS_BROWSER, browser, page_of, served
+from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not os.path.exists(CHROMIUM),
-        reason="NO CHROMIUM: launching from the page is untested. apt-get install chromium",
-    ),
-]
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture
@@ -31,14 +22,6 @@ def folder(tmp_path, monkeypatch):
             jobs.cancel_run(run.path)
         except InputError:
             continue  # it has ended
-
-
-def wait_until(condition, seconds=150.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"nothing happened for {seconds:.0f} s"
-        time.sleep(0.2)
-    return found
 
 
 def the_run(folder):

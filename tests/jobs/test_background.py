@@ -16,6 +16,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.jobs import queue
 from sapo_analysis.store import open_run
 from sapo_analysis.store.device_lock import hold_device, is_free
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 TRUTH_SECONDS = 10
@@ -48,14 +49,6 @@ def runs(tmp_path, monkeypatch):
         with suppress(InputError):  # it ended just then
             jobs.cancel_run(job.path)
     wait_until(lambda: dispatcher_of(folder) is None)
-
-
-def wait_until(condition, seconds=120.0):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"nothing happened for {seconds:.0f} s"
-        time.sleep(0.1)
-    return found
 
 
 def state(path):

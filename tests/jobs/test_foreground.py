@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import pytest
 
@@ -19,15 +18,9 @@ from sapo_analysis.studies import probes
 from sapo_analysis.studies.runner import run_to_end
 from tests import scripts
 from tests.tiny import tiny_study as make_tiny_study
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline, "nothing happened for two minutes"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
