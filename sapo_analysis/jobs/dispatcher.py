@@ -8,6 +8,7 @@ it: the next dispatcher finds them in the queue.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from sapo_analysis.jobs.queue import (
     mark_waiting,
     take_out,
 )
+from sapo_analysis.model_files import MODELS_DIR
 from sapo_analysis.store import layout, mark_failed, open_run
 from sapo_analysis.store.device_lock import BUSY_STATUS, DEVICES, is_free
 from sapo_analysis.store.process import lives
@@ -140,6 +142,7 @@ class Dispatcher:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
+                env=_environment(job),
                 start_new_session=True,
             )
         known = False
@@ -168,6 +171,12 @@ class Dispatcher:
         except SapoError as error:
             _say(str(error))
             return DEVICES[0]
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """This process's own, but for the models: those of whoever queued the run."""
+    own = {name: value for name, value in os.environ.items() if name != MODELS_DIR}
+    return own if job.models_dir is None else {**own, MODELS_DIR: job.models_dir}
 
 
 def _state(job: Job) -> str:

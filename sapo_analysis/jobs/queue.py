@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from sapo_analysis.errors import InputError, RunError, WorkError, unknown
+from sapo_analysis.model_files import MODELS_DIR
 from sapo_analysis.plan import EngineName, as_engine
 from sapo_analysis.store import layout, open_run, refuse_if_read_only
 from sapo_analysis.store.process import start_of
@@ -32,6 +33,7 @@ create table if not exists jobs (
     place real not null,         -- lowest first
     engine text,                 -- null: as the run was begun
     allow_mixed integer not null,
+    models_dir text,             -- in which the study's model may be named; null: in none
     pid integer,                 -- of the worker; null: it waits
     pid_started real,
     starts integer not null default 0,
@@ -42,11 +44,15 @@ create table if not exists jobs (
 
 @dataclass(frozen=True)
 class Job:
-    """A run in the queue; `pid` is its worker's, None while it waits. `starts`: workers so far."""
+    """A run in the queue; `pid` is its worker's, None while it waits. `starts`: workers so far.
+
+    `models_dir` is the folder of models of whoever queued it; the dispatcher may have another one.
+    """
 
     path: Path
     engine: EngineName | None
     allow_mixed: bool
+    models_dir: str | None
     pid: int | None
     pid_started: float | None
     starts: int
@@ -117,8 +123,12 @@ def put_in(path: Path, engine: EngineName | None = None, allow_mixed: bool = Fal
         (last,) = db.execute("select max(place) from jobs").fetchone()
         try:
             db.execute(
-                "insert into jobs (run, place, engine, allow_mixed, added) values (?, ?, ?, ?, ?)",
-                (path.name, (last or 0) + 1, engine, allow_mixed, layout.now()),
+                "insert into jobs (run, place, engine, allow_mixed, models_dir, added)"
+                " values (?, ?, ?, ?, ?, ?)",
+                (
+                    *(path.name, (last or 0) + 1, engine, allow_mixed),
+                    *(os.environ.get(MODELS_DIR), layout.now()),
+                ),
             )
         except sqlite3.IntegrityError as error:
             raise InputError(
@@ -142,7 +152,10 @@ def jobs_in(runs_dir: Path) -> list[Job]:
     """
     if not _file(runs_dir).is_file():
         return []
-    wanted = "select run, engine, allow_mixed, pid, pid_started, starts from jobs order by place"
+    wanted = (
+        "select run, engine, allow_mixed, models_dir, pid, pid_started, starts from jobs"
+        " order by place"
+    )
     if os.access(runs_dir, os.W_OK) and os.access(_file(runs_dir), os.W_OK):
         with _opened(runs_dir) as db:
             rows = db.execute(wanted).fetchall()
@@ -150,8 +163,8 @@ def jobs_in(runs_dir: Path) -> list[Job]:
         with _looked_at(_file(runs_dir)) as db:
             rows = db.execute(wanted).fetchall()
     return [
-        Job(runs_dir / run, as_engine(engine) if engine else None, bool(mixed), *worker)
-        for run, engine, mixed, *worker in rows
+        Job(runs_dir / run, as_engine(engine) if engine else None, bool(mixed), *rest)
+        for run, engine, mixed, *rest in rows
     ]
 
 
@@ -235,9 +248,8 @@ def _in_words(file: Path, error: sqlite3.DatabaseError) -> str:
             f"The queue cannot be written (file {file}): the folder is somebody else's or"
             " read-only. No run is affected. Give a folder of your own with --runs."
         )
-    if isinstance(error, sqlite3.OperationalError):
-        return f"The queue cannot be opened (file {file}): {error}. Runs are unaffected."
+    how = "cannot be used" if isinstance(error, sqlite3.OperationalError) else "is damaged"
     return (
-        f"The queue is damaged (file {file}): {error}. Runs are unaffected: move the file away,"
+        f"The queue {how} (file {file}): {error}. Runs are unaffected: move the file away,"
         " then queue what was waiting again with `sapo resume --detach`."
     )

@@ -7,6 +7,7 @@ import pytest
 from sapo_analysis.jobs import dispatcher, queue
 from sapo_analysis.jobs.dispatcher import MOST_STARTS, Dispatcher
 from sapo_analysis.jobs.foreground import KILLED
+from sapo_analysis.model_files import MODELS_DIR
 from sapo_analysis.store import create_run, layout, mark_failed, open_run
 from sapo_analysis.store.device_lock import BUSY_STATUS
 from sapo_analysis.store.status import running_here
@@ -21,8 +22,8 @@ class Workers:
     def __init__(self):
         self.by_run = {}
 
-    def __call__(self, command, **_):
-        worker = Worker(command)
+    def __call__(self, command, env=None, **_):
+        worker = Worker(command, env)
         self.by_run[command[command.index("study") + 1]] = worker
         return worker
 
@@ -30,8 +31,9 @@ class Workers:
 class Worker:
     pid = GONE
 
-    def __init__(self, command):
-        self.command, self.code, self.killed = command, None, False
+    def __init__(self, command, environment):
+        self.command, self.environment = command, environment
+        self.code, self.killed = None, False
 
     def poll(self):
         return self.code
@@ -186,6 +188,22 @@ def test_a_run_cancelled_while_its_worker_starts_loses_that_worker(
     monkeypatch.setattr(dispatcher.subprocess, "Popen", cancelled_meanwhile)
     look()
     assert workers.by_run[str(path)].killed and queue.jobs_in(tmp_path) == []
+
+
+def test_names_of_models_mean_what_they_meant_to_whoever_queued_the_run(
+    look, workers, queued, monkeypatch
+):
+    """The dispatcher may have been started by a server with other models, or by a terminal."""
+    monkeypatch.setenv(MODELS_DIR, "/models/mine")
+    path = queued("cuda")
+    monkeypatch.setenv(MODELS_DIR, "/models/others")
+    look()
+    assert workers.by_run[str(path)].environment[MODELS_DIR] == "/models/mine"
+    monkeypatch.delenv(MODELS_DIR)
+    other = queued("cpu")
+    monkeypatch.setenv(MODELS_DIR, "/models/others")
+    look()
+    assert MODELS_DIR not in workers.by_run[str(other)].environment
 
 
 @pytest.mark.parametrize("name", [layout.PROVENANCE, layout.CONDITIONS])
