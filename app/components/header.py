@@ -11,10 +11,12 @@ from sapo_analysis.analysis.cautions import NOT_CHECKED
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.text import md
+from sapo_analysis.app.data import kind_of
 from sapo_analysis.app.estimates import Facts
 from sapo_analysis.spec import ImportedResults
 from sapo_analysis.store import DamagedRun, Run
 from sapo_analysis.store.layout import LOG
+from sapo_analysis.store.logs import tail
 
 LONGEST_SHOWN = 80
 """Of a value from a link this much is repeated (characters)."""
@@ -61,9 +63,8 @@ def other_runs(
     wanted = st.query_params.get_all(parameter)
     absent_runs([run_id for run_id in wanted if run_id not in everything], runs)
     for run_id in wanted:
-        run = everything.get(run_id)
-        if isinstance(run, Run) and run_id not in runs:
-            is_sequence = run.study.kind == "sequence"
+        if run_id in everything and run_id not in runs:
+            is_sequence = kind_of(everything[run_id]) == "sequence"
             what = "a sequence run" if is_sequence else "no sequence run"
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.info(
@@ -71,7 +72,9 @@ def other_runs(
                     " Another run is shown here.",
                     icon=":material/conversion_path:",
                 )
-                links.results_of([run], "Open it there", ":material/insights:", "Its own page.")
+                links.results_of(
+                    [everything[run_id]], "Open it there", ":material/insights:", "Its own page."
+                )
 
 
 def badges(runs: Sequence[Run], facts: Facts) -> None:
@@ -161,7 +164,6 @@ def damaged(run: DamagedRun | Run, reason: str) -> None:
     )
     st.error(md(text), icon=":material/broken_image:")
     st.caption("Choose another run above.")
-    log = run.path / LOG
-    if log.is_file():
+    if last := tail(run.path, LOG):
         with st.expander("Log"):
-            st.code(log.read_text(encoding="utf-8", errors="replace")[-6000:], language=None)
+            st.code(last, language=None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from sapo_analysis.app.components.text import md
-from sapo_analysis.store import Run
+from sapo_analysis.app.data import kind_of
+from sapo_analysis.store import DamagedRun, Run
 
 JOB = "job"
 """Query parameter of links to Live: `run` would be lost on the way from Explore, where a picker
@@ -22,10 +23,10 @@ def link(page: str, label: str, icon: str, help: str, **query: str | list[str]) 
     )
 
 
-def results_of(runs: list[Run], label: str, icon: str, help: str) -> None:
+def results_of(runs: Sequence[Run | DamagedRun], label: str, icon: str, help: str) -> None:
     """A link to the page that shows the results of runs of one kind."""
     ids = [run.run_id for run in runs]
-    if runs[0].study.kind == "sequence":
+    if kind_of(runs[0]) == "sequence":
         link("sequences", label, icon, help, runs=ids)
     else:
         link("explore", label, icon, help, run=ids)
