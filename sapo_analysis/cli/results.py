@@ -15,7 +15,7 @@ from sapo_analysis.cli.output import show, show_json, show_table
 from sapo_analysis.cli.sequences import sequences_markdown, show_sequences
 from sapo_analysis.errors import InputError
 from sapo_analysis.spec import ImportedResults, ParaphraseStudy
-from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run, find_run, list_runs, open_run
+from sapo_analysis.store import DamagedRun, Run, find_run, is_shipped, list_runs, open_run
 
 
 def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
@@ -54,7 +54,7 @@ def _describe(run: Run | DamagedRun) -> dict[str, Any]:
         "done": None,
         "total": None,
         "path": str(run.path),
-        "shipped": CACHED_RUNS in run.path.parents,
+        "shipped": is_shipped(run.path),
     }
     if isinstance(run, DamagedRun):
         return {**row, "note": run.reason}

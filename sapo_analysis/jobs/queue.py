@@ -110,7 +110,8 @@ def move_first(path: Path) -> None:
             ((first or 0) - 1, path.name),
         ).rowcount
     if not changed:
-        raise unknown("run in the queue", path.name, [w.path.name for w in waiting(path.parent)])
+        known = [job.path.name for job in jobs_in(path.parent) if job.pid is None]
+        raise unknown("run in the queue", path.name, known or ["none, nothing waits"])
 
 
 def put_in(path: Path, engine: EngineName | None = None, allow_mixed: bool = False) -> None:

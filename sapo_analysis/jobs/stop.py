@@ -59,7 +59,7 @@ def finish_group(path: Path) -> None:
     refuse_if_read_only("no run can be stopped here")
     run = open_run(path)
     if not run.status.is_at_work:
-        raise InputError(_nobody(path, run.status))
+        raise InputError(_nobody(path, run.status, f"If it waits: sapo cancel {path}"))
     with writing_into(path):
         ask_to_finish_group(path)
 
@@ -78,7 +78,8 @@ def _cancel_elsewhere(path: Path, status: Status) -> Status:
 def _cancel_waiting(path: Path, status: Status, patience: float) -> Status:
     job = next((job for job in jobs_in(path.parent) if job.path.name == path.name), None)
     if job is None or status.state == "done":
-        raise InputError(_nobody(path, status))
+        how = f"It is not in the queue; queue it with: sapo resume {path} --detach"
+        raise InputError(_nobody(path, status, how))
     take_out(path)  # first: nobody starts it again
     if job.pid is not None:  # its worker is getting ready
         _end(job.pid, job.pid_started, patience)
@@ -87,12 +88,9 @@ def _cancel_waiting(path: Path, status: Status, patience: float) -> Status:
     return open_run(path).status
 
 
-def _nobody(path: Path, status: Status) -> str:
-    waits = f"If it waits for its turn: sapo cancel {path}" if status.state == "queued" else ""
-    return (
-        f"Run {path.name} is {status.state}: nobody works on it."
-        f" {status.next_step or waits or 'There is nothing to cancel.'}"
-    )
+def _nobody(path: Path, status: Status, if_queued: str) -> str:
+    else_ = if_queued if status.state == "queued" else "There is nothing to cancel."
+    return f"Run {path.name} is {status.state}: nobody works on it. {status.next_step or else_}"
 
 
 def _end(pid: int | None, started: float | None, patience: float) -> None:

@@ -118,6 +118,17 @@ def test_a_waiting_run_is_cancelled_by_taking_it_out(made, tmp_path):
         jobs.cancel_run(made[1])
 
 
+def test_what_nobody_works_on_is_not_stopped_and_the_next_step_is_named(made, tmp_path):
+    with pytest.raises(InputError, match=f"If it waits: sapo cancel {made[0]}"):
+        jobs.finish_group(made[0])
+    for path in made:
+        queue.take_out(path)
+    with pytest.raises(InputError, match=f"not in the queue.*sapo resume {made[0]} --detach"):
+        jobs.cancel_run(made[0])
+    with pytest.raises(InputError, match="Known: none, nothing waits"):
+        jobs.move_first(made[0])
+
+
 def test_what_is_done_or_at_work_is_not_resumed(made, tmp_path, monkeypatch):
     monkeypatch.setattr("sapo_analysis.jobs.background.start_dispatcher", pytest.fail)
     queue.take_out(made[0])
