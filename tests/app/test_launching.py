@@ -21,6 +21,7 @@ from sapo_analysis.app.launching import (
     to_yaml,
 )
 from sapo_analysis.app.launching.choices import orders_of, strategies_of, tasks_by_role
+from sapo_analysis.app.launching.figures import tasks_sentence
 from sapo_analysis.app.launching.start import fitting, flat, nested
 from sapo_analysis.cli.options import read_study
 from sapo_analysis.model_files import list_names
