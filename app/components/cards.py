@@ -12,6 +12,8 @@ from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app.components.chips import chips
+from sapo_analysis.app.components.text import md
+from sapo_analysis.app.components.text import md
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ def show(card: Card, verdicts: list[Verdict], form: str, silent: str, missing: s
         if not mine:
             st.caption(missing or "This run holds no data for it.")
             return
+        if all(v.estimate.n_tasks == 0 for v in mine):  # nothing was estimated: no verdict, no n
+            st.markdown("**Not enough prompts that differ**")
+            st.caption(md(mine[0].estimate.method.partition("Left out: ")[2]))
+            return
         number, interval, n = _texts(mine, card.claim)
         st.html(
             f'<div style="font-size:1.55rem;font-weight:600;line-height:1.15">{number}</div>'
@@ -54,6 +60,8 @@ def show(card: Card, verdicts: list[Verdict], form: str, silent: str, missing: s
         )
         if not silent:
             st.html(chips(mine))
+            for words in _unclear_all_the_same(mine):
+                st.caption(md(words))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(n)
             st.button(
@@ -65,6 +73,13 @@ def show(card: Card, verdicts: list[Verdict], form: str, silent: str, missing: s
                 on_click=_open,
                 args=(card.opens,),
             )
+
+
+def _unclear_all_the_same(pair: list[Verdict]) -> list[str]:
+    """Why there is no verdict where the interval would seem to give one."""
+    return [
+        v.reason for v in pair if v.verdict == "unclear" and v.estimate.lower * v.estimate.upper > 0
+    ]
 
 
 def _open(values: dict[str, str]) -> None:

@@ -44,12 +44,12 @@ def runs_picker(runs: dict[str, Run | DamagedRun]) -> list[Run | DamagedRun]:
 
 
 def absent_runs(wanted: Sequence[str], runs: Mapping[str, Run | DamagedRun]) -> None:
-    """Say so when the link names a run that is not here, instead of showing another silently."""
+    """Say so when the link names a run that is not here; whether others are shown is seen."""
     for run_id in wanted:
         if run_id not in runs:
             st.warning(
-                f"Run {md(run_id[:LONGEST_SHOWN])} is not here; others are shown. Copy its folder"
-                " into your runs folder to see it.",
+                f"Run {md(run_id[:LONGEST_SHOWN])} is not here: deleted, or never copied to this"
+                " machine. To see it, copy its folder into your runs folder.",
                 icon=":material/link_off:",
             )
 
@@ -69,7 +69,7 @@ def other_runs(
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.info(
                     f"Run {md(run_id)} is {what}: see {'Sequences' if is_sequence else 'Explore'}."
-                    " Another run is shown here.",
+                    " This page does not show it.",
                     icon=":material/conversion_path:",
                 )
                 links.results_of(
@@ -147,10 +147,12 @@ def ignored(values: Sequence[str]) -> None:
         )
 
 
-def copy_link() -> None:
-    """The address of this view, ready to be copied."""
+def copy_link(name: str, run_ids: Sequence[str]) -> None:
+    """The address of this view, ready to be copied; the shown runs are named in it, as `name`."""
     with st.popover("Copy link", icon=":material/link:", help="A link to exactly this view."):
-        pairs = [(name, v) for name in st.query_params for v in st.query_params.get_all(name)]
+        chosen = [key for key in st.query_params if key != name]
+        pairs = [(key, v) for key in chosen for v in st.query_params.get_all(key)]
+        pairs = [*((name, run_id) for run_id in run_ids), *pairs]
         address = (st.context.url or "").split("?")[0]
         st.code(
             f"{address}?{urlencode(pairs)}" if pairs else address, language=None, wrap_lines=True

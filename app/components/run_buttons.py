@@ -7,14 +7,16 @@ from pathlib import Path
 import streamlit as st
 
 from sapo_analysis import jobs
-from sapo_analysis.analysis.wording import counted, duration, size
+from sapo_analysis.analysis.wording import about, counted, duration, size
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.acting import act
 from sapo_analysis.app.components.run_state import counts, of_all, silent_for
 from sapo_analysis.app.components.text import md
+from sapo_analysis.app.data import all_runs
 from sapo_analysis.errors import SapoError
 from sapo_analysis.store import DamagedRun, Run, is_read_only, is_shipped
 from sapo_analysis.store.archive import pack, packed_bytes
+from sapo_analysis.store.device_lock import DEVICES, holder_of
 from sapo_analysis.store.logs import LOGS, tail
 from sapo_analysis.store.requests import is_asked_to_end
 
@@ -38,7 +40,7 @@ def state_and_buttons(run: Run) -> None:
         if state == "done":
             links.results_of([run], "Open results", ":material/insights:", "What it found.")
             extend(run)
-            download(run, "Export")
+            download(run)
         elif run.status.done:
             links.results_of(
                 [run], "Partial results", ":material/insights:", "What is finished; no verdict yet."
@@ -100,9 +102,35 @@ def _queued(run: Run, place: jobs.Waiting | str | None) -> str:
     if place.is_starting:
         return "Its worker is getting ready: loading the model, checking every text."
     if not place.ahead:
-        return "It is the next one."
+        return f"It is the next one.{_elsewhere(run)}"
     device = {"cpu": " on CPU", "cuda": " on the GPU"}.get(getattr(run.study, "device", ""), "")
-    return f"{place.ahead} ahead{device}."
+    named = "".join(f" {words}." for words in map(_at_work, _at_work_beside(run)))
+    return f"{place.ahead} ahead{device}.{named}"
+
+
+def _at_work_beside(run: Run) -> list[Run]:
+    """The runs of the same queue that are at work."""
+    return [
+        other
+        for other in all_runs().values()
+        if isinstance(other, Run)
+        and other.path.parent == run.path.parent
+        and other.status.is_at_work
+    ]
+
+
+def _at_work(run: Run) -> str:
+    left = run.status.seconds_left
+    rest = "its end is not known yet" if left is None else f"about {about(left)} left"
+    return f"{run.run_id} is at work, {rest}"
+
+
+def _elsewhere(run: Run) -> str:
+    """What holds the device, where nothing of this queue does."""
+    device = getattr(run.study, "device", "cpu")
+    holders = [holder_of(name) for name in (DEVICES if device == "auto" else (device,))]
+    named = [path.name for path in holders if path is not None and path != run.path]
+    return f" The device is at work on {named[0]}, of another queue or terminal." if named else ""
 
 
 def _stop_buttons(run: Run) -> None:
@@ -150,7 +178,7 @@ def _queue_buttons(run: Run, place: jobs.Waiting | str | None) -> None:
             on_click=act(jobs.resume, run.path, said=f"Run {run.run_id} is in the queue."),
         )
     elif isinstance(place, jobs.Waiting):
-        if place.ahead and not place.is_starting:
+        if place.ahead > len(_at_work_beside(run)) and not place.is_starting:
             st.button(
                 "Run next",
                 key="next",

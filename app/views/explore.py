@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sapo_analysis import analysis
 from sapo_analysis.analysis.cautions import LOST
+from sapo_analysis.analysis.claims import MIN_TASKS
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.scatter import extremes
 from sapo_analysis.app import estimates, own_prompts, pictures
@@ -100,7 +101,7 @@ def _explore(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
             return
         choice = controls(keys, either, estimates.prompts(keys))
         with actions:
-            header.copy_link()
+            header.copy_link("run", [run.run_id for run in runs])
         beside(keys, choice)
         return
     facts = estimates.facts(keys)
@@ -167,7 +168,7 @@ def _lead(
         if v.claim == choice.outcome.claim and v.form == choice.form and choice.is_headline
     }
     new = mine.get("new_tasks")
-    few = found.new_tasks.n_tasks < 4 if new is None else new.verdict == "too few"
+    few = found.new_tasks.n_tasks < MIN_TASKS if new is None else new.verdict == "too few"
     if few:
         return found.these_tasks, mine.get("these_tasks")
     return found.new_tasks, new
@@ -240,7 +241,7 @@ def _charts(
         st.info(md(str(error)))
         return
     with actions:
-        header.copy_link()
+        header.copy_link("run", [run.run_id for run in sight.runs])
         charts.export(spec)
     left, right = st.columns([2, 1], gap="medium")
     with left:
@@ -257,9 +258,11 @@ def _charts(
         if not found.tasks:
             st.info("No task has four prompts that differ: no correlation can be given.")
             return
+        few = found.new_tasks if found.new_tasks.n_tasks < MIN_TASKS else None
         forest = task_forest(
             found.tasks,
-            [found.new_tasks, found.these_tasks],
+            # Of too few tasks nothing is said of new ones, in the picture as on the cards.
+            [e for e in (found.new_tasks, found.these_tasks) if e is not few],
             predicted=choice.outcome.predicted,
             highlight=choice.highlight,
             hollow=sight.hollow,

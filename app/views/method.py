@@ -58,7 +58,7 @@ st.table(
 st.markdown(
     "**Role** is how a fine-tune sees an evaluated task: *current* (being learned), *past* "
     "(learned before), *unseen* (never trained; can gain or lose), *retained* (mastered by the "
-    "base model; can only lose). Roles are never pooled. An outcome is the unweighted mean over "
+    "base model: much to lose, little to gain beyond what past tasks took of it). Roles are never pooled. An outcome is the unweighted mean over "
     "the tasks of one role; tasks with different metrics are first divided by their sd over "
     "prompts, and the axis then says so.\n\n"
     "**In-task** is the final result on the current task under its training prompt. Its loss form "
@@ -94,7 +94,11 @@ st.table(
             f"of at least {MIN_TASKS} tasks agree in sign, for these tasks each has at least "
             f"{MIN_PROMPTS_THESE_TASKS} prompts",
         },
-        {"verdict": "✕ contradicted", "when": "the interval lies wholly on the other side"},
+        {
+            "verdict": "✕ contradicted",
+            "when": "the interval lies wholly on the other side; for these tasks with as many"
+            " prompts",
+        },
         {
             "verdict": "≈ unclear",
             "when": "anything else, and whenever score and loss form disagree in sign",

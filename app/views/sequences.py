@@ -60,7 +60,7 @@ def page() -> None:
         return
     keys = shown_keys(good)
     with st.container(horizontal=True):
-        header.copy_link()
+        header.copy_link("runs", [run.run_id for run in good])
         new_points(keys)
     try:
         _sequences(opened(keys), keys)

@@ -88,9 +88,9 @@ def claims(
     of r(pre-update loss, generalization) < 0.
 
     *Supported*: the 95 % interval lies wholly on the predicted side, and for new tasks at least two
-    thirds of at least four tasks agree in sign, for these tasks every task has at least ten
-    prompts. *Contradicted*: wholly on the other side. *Too few*: new tasks with fewer than four
-    tasks. Else *unclear*; also whenever score and loss form disagree in sign.
+    thirds of at least four tasks agree in sign. *Contradicted*: wholly on the other side. Of these
+    tasks neither is said unless every task has at least ten prompts. *Too few*: new tasks with
+    fewer than four tasks. Else *unclear*; also whenever score and loss form disagree in sign.
 
     Errors of one task's value over prompts, for the interval of these tasks. Claim 1: se = √(1/(n -
     1)), that of the log ratio of two independent sds (1/(2(n - 1)) each); impacts and in-task
@@ -338,6 +338,9 @@ def _decide(
         return "unclear", "No current task could be used: " + "; ".join(
             f"{name}: {reason}" for name, reason in sorted(values.excluded.items())
         ) + "."
+    if scope == "these_tasks" and values.n_prompts < MIN_PROMPTS_THESE_TASKS:
+        needed = f"at least {MIN_PROMPTS_THESE_TASKS} prompts each are needed"
+        return "unclear", f"A task has {_count(values.n_prompts, 'prompt')}; {needed}."
     interval = f"the 95 % interval runs from {estimate.lower:+.2f} to {estimate.upper:+.2f}"
     near, far = sorted((sign * estimate.lower, sign * estimate.upper))
     if far < 0:
@@ -351,9 +354,6 @@ def _decide(
             "unclear",
             f"Only {agreeing} of {k} tasks have the predicted sign; two thirds are needed.",
         )
-    if scope == "these_tasks" and values.n_prompts < MIN_PROMPTS_THESE_TASKS:
-        needed = f"at least {MIN_PROMPTS_THESE_TASKS} prompts each are needed"
-        return "unclear", f"A task has {_count(values.n_prompts, 'prompt')}; {needed}."
     return (
         "supported",
         f"Predicted {side} 0, and {interval}; {agreeing} of {k} tasks have the predicted sign.",

@@ -43,9 +43,9 @@ def launch(
         WorkError: the queue is held by another process, or damaged; nothing was written.
     """
     require_engine()
-    plan_of(study, engine)  # every name is resolved before anything is written
+    plan = plan_of(study, engine)  # every name is resolved before anything is written
     conditions, tables = (reuse.conditions, reuse.tables) if reuse is not None else (None, None)
-    path = create_run(runs_dir, study, conditions, tables)
+    path = create_run(runs_dir, study, conditions, tables, total=len(plan.units))
     try:
         put_in(path, engine)
     except SapoError:

@@ -68,7 +68,8 @@ def run_study(
     plan = plan_of(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
     conditions = reuse.conditions if reuse is not None else Conditions(threads=threads)
-    path = create_run(runs_dir, study, conditions, reuse.tables if reuse is not None else None)
+    tables = reuse.tables if reuse is not None else None
+    path = create_run(runs_dir, study, conditions, tables, total=len(plan.units))
     if progress is not None:
         taken_over = len(reuse.trial_ids) if reuse is not None else 0
         progress(path, Status(done=taken_over, total=len(plan.units)))

@@ -43,9 +43,11 @@ def create_run(
     study: AnyStudy,
     conditions: Conditions | None = None,
     reused: Mapping[str, pa.Table] | None = None,
+    total: int = 0,
 ) -> Path:
     """A new run folder that holds its spec and waits to be worked on.
 
+    `total` is what its plan counts (trials, or stages of chains); 0: not known yet.
     `reused` are the tables of trials taken over from other runs; they wait beside its own until the
     states they start from are measured. The folder appears whole: what a kill leaves half made has
     a name with a dot, which nothing lists.
@@ -56,7 +58,7 @@ def create_run(
 
     def fill(half: Path) -> None:
         write_atomically(half / SPEC, to_json(study).encode())
-        write_model(half / STATUS, Status())
+        write_model(half / STATUS, Status(total=total))
         if conditions not in (None, Conditions()):
             write_model(half / CONDITIONS, conditions)
         for name, table in (reused or {}).items():

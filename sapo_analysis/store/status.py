@@ -20,6 +20,8 @@ STALLED_AFTER_SECONDS = 90
 class Status(BaseModel):
     """`status.json`: replaced atomically by the worker. `done` and `total` count trials.
 
+    `seconds` of work so far; `done_at`: how many there were when the last trial was counted.
+
     `pid` and its start time name a process of the machine `host`.
     """
 
@@ -34,6 +36,7 @@ class Status(BaseModel):
     total: int = 0
     phase: str = ""
     seconds: float = 0.0
+    done_at: float = 0.0
     error: str | None = None
     next_step: str | None = None
 
@@ -83,10 +86,16 @@ class Status(BaseModel):
 
     @property
     def seconds_left(self) -> float | None:
-        """About how long the rest takes at the speed so far; None before the first trial."""
+        """About how long the rest takes at the speed so far.
+
+        None before the first trial, and where the group in flight takes longer than that: the
+        estimate must not grow while work goes on.
+        """
         if not 0 < self.done < self.total:
             return None
-        return self.seconds / self.done * (self.total - self.done)
+        at = self.done_at or self.seconds
+        left = at / self.done * (self.total - self.done) - (self.seconds - at)
+        return left if left > 0 else None
 
     def _as(self, state: State, next_step: str) -> Status:
         return self.model_copy(update={"state": state, "next_step": next_step})

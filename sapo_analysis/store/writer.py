@@ -99,6 +99,8 @@ class RunWriter:
         with self._status_lock:
             seconds = self._before + time.monotonic() - self._started
             values = {**values, "heartbeat": layout.now(), "seconds": round(seconds, 1)}
+            if values.get("done", self._status.done) != self._status.done:
+                values["done_at"] = values["seconds"]
             self._status = Status.model_validate({**self._status.model_dump(), **values})
             layout.write_model(self.path / layout.STATUS, self._status)
 

@@ -94,3 +94,16 @@ def test_a_process_of_another_machine_is_judged_by_its_silence_alone():
     silent = there.model_copy(update={"heartbeat": "2026-01-01T00:00:00+00:00"}).alive_now(FOLDER)
     assert silent.state == "stalled" and "begun on another: stop it there" in silent.next_step
     assert f"copied, `sapo cancel {FOLDER}`" in silent.next_step
+
+
+def test_the_rest_is_estimated_by_what_is_finished_and_never_grows_under_way():
+    begun = Status(state="running", done=0, total=10, seconds=30)
+    assert begun.seconds_left is None
+    finished = Status(state="running", done=2, total=10, seconds=20, done_at=20)
+    assert finished.seconds_left == 80
+    later = finished.model_copy(update={"seconds": 50.0})
+    assert later.seconds_left == 50
+    assert finished.model_copy(update={"seconds": 200.0}).seconds_left is None
+    # A status of an earlier version knows no such moment.
+    assert Status(state="running", done=2, total=10, seconds=20).seconds_left == 80
+    assert finished.model_copy(update={"done": 10}).seconds_left is None
