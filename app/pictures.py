@@ -9,22 +9,25 @@ import streamlit as st
 from sapo_analysis.app import estimates
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice, Pair, Sight
-from sapo_analysis.figures import FigureSpec, Race, impact_scatter, with_race
+from sapo_analysis.figures import FigureSpec, Race, impact_scatter, race_reach, with_race
+from sapo_analysis.figures.impact_scatter import NOWHERE, Reach
 from sapo_analysis.figures.scatter_layers import ringed
 
 
 def scatter(sight: Sight, selected: Sequence[Pair], race: Race | None = None) -> FigureSpec:
     """The scatter of the page, a race over it, and a ring around what is selected."""
-    spec = _scatter(sight.keys, sight.choice, sight.hollow)
-    if race is not None:
-        points = estimates.points(sight.keys, sight.choice.asked)
-        view, only = sight.choice.view, sight.shown
-        spec = with_race(spec, race, points, view=view, only=only, prompts=sight.prompts)
+    choice, only = sight.choice, sight.shown
+    if race is None:
+        return ringed(_scatter(sight.keys, choice, sight.hollow), selected)
+    points, view = estimates.points(sight.keys, choice.asked), choice.view
+    reach = race_reach(race, points, view=view, log=choice.x_scale == "log", only=only)
+    spec = _scatter(sight.keys, choice, sight.hollow, reach)
+    spec = with_race(spec, race, points, view=view, only=only, prompts=sight.prompts)
     return ringed(spec, selected)
 
 
 @st.cache_resource(max_entries=24, show_spinner="Drawing …")
-def _scatter(keys: Keys, choice: Choice, hollow: bool) -> FigureSpec:
+def _scatter(keys: Keys, choice: Choice, hollow: bool, reach: Reach = NOWHERE) -> FigureSpec:
     prompts = estimates.prompts(keys)
     return impact_scatter(
         estimates.points(keys, choice.asked),
@@ -42,4 +45,5 @@ def _scatter(keys: Keys, choice: Choice, hollow: bool) -> FigureSpec:
         seeds=estimates.seeds(keys, choice.asked) if choice.by_seed else None,
         only=choice.lets_through(prompts),
         x_scale=choice.x_scale,
+        reach=reach,
     )

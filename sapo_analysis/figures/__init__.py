@@ -7,7 +7,7 @@ from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
 from sapo_analysis.figures.live_choice import live_choice
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
-from sapo_analysis.figures.race_overlay import Race, with_race
+from sapo_analysis.figures.race_overlay import Race, race_reach, with_race
 from sapo_analysis.figures.runs_forest import runs_forest
 from sapo_analysis.figures.spec import FigureSpec
 from sapo_analysis.figures.stage_matrix import stage_matrix
@@ -28,6 +28,7 @@ __all__ = [
     "impact_pair",
     "impact_scatter",
     "live_choice",
+    "race_reach",
     "runs_forest",
     "stage_matrix",
     "strategy_intervals",

@@ -28,6 +28,7 @@ from sapo_analysis.figures.scatter_layers import (
     Scene,
     clipped_points,
     draw_points,
+    holding,
     padded,
     ringed,
 )
@@ -49,6 +50,9 @@ BRIEF_FROM = 5_000
 """Dots beyond which a hover names the prompt without its text, and the screen draws by WebGL."""
 MOST_DOTS = 50_000
 """Dots drawn at most; of more, every n-th. Slopes, ranges and marks are those of all."""
+Reach = tuple[tuple[float, ...], tuple[float, ...]]
+"""Values of x and of y that something laid over the scatter has, as on its axes."""
+NOWHERE: Reach = ((), ())
 
 
 def impact_scatter(
@@ -69,6 +73,7 @@ def impact_scatter(
     seeds: pd.DataFrame | None = None,
     only: Collection[tuple[str, str]] | None = None,
     x_scale: str = "auto",
+    reach: Reach = NOWHERE,
 ) -> FigureSpec:
     """The scatter that answers the question.
 
@@ -91,6 +96,7 @@ def impact_scatter(
         only: (task, prompt_id) of the points to draw; means, slopes and bands stay those of all.
         x_scale: `linear`, `log` (centred: the ratio to the task's geometric mean), or `auto`:
             logarithmic in a task's panel where its largest x lies far above the median.
+        reach: x and y, as on the axes, that the ranges of the centred view are to hold too.
 
     Raises:
         InputError: unknown names, a table of another kind, or a log scale of x not above 0.
@@ -145,7 +151,7 @@ def impact_scatter(
     elif view == "raw":
         panels = [_raw_panel(parts, scene, x_label, y_label, x_scale == "log")]
     else:
-        panels = [_centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log")]
+        panels = [_centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log", reach)]
     columns = min(3, len(panels)) if view == "panels" else 1
     rows = -(-len(panels) // columns)
     n_tasks, n_prompts = points["current_task"].nunique(), len(points)
@@ -268,7 +274,13 @@ def _marks(points: pd.DataFrame, prompts: pd.DataFrame | None, scene: Scene) -> 
 
 
 def _centred_panel(
-    parts: _Parts, scene: Scene, noise: NoiseBand | None, x_label: str, y_label: str, log: bool
+    parts: _Parts,
+    scene: Scene,
+    noise: NoiseBand | None,
+    x_label: str,
+    y_label: str,
+    log: bool,
+    reach: Reach,
 ) -> Panel:
     moved = parts.moved(scene, log)
     dots, marked = moved.shown()
@@ -276,8 +288,8 @@ def _centred_panel(
     lower, upper = _half(facet, 0.0, parts.by_seed) if facet is not None else (0.0, 0.0)
     x_limits, y_limits = (clip_limits(moved.dots[c]) for c in (scene.x, scene.y))
     frame = (
-        padded(moved.dots[scene.x], x_limits),
-        padded(moved.dots[scene.y], y_limits, (lower, upper)),
+        holding(padded(moved.dots[scene.x], x_limits), np.log(reach[0]) if log else reach[0]),
+        holding(padded(moved.dots[scene.y], y_limits, (lower, upper)), reach[1]),
     )
     band = slope_band(moved.means, scene.x, scene.y, groups=moved.means["current_task"].nunique())
     layers: list[Layer] = []

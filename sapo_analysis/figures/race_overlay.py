@@ -12,6 +12,7 @@ import pandas as pd
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.impact_scatter import NOWHERE, Reach
 from sapo_analysis.figures.outcomes import indicator_words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, Points, require_columns
 
@@ -54,8 +55,9 @@ def with_race(
 
     Each point has its strategy's colour and shape in a square frame, and a line in the strategy's
     dashes from the study's own point of the same prompt: how far another draw moved it. In the
-    centred view it is moved by the mean of the study's points, as they are. Nothing of the study,
-    no slope and no range, hangs on the race.
+    centred view it is moved by the mean of the study's points, as they are. No number of the study
+    hangs on the race. Where the scatter was made without its `race_reach`, a point of the race
+    outside the range stands on its edge, and its hover says so.
 
     Args:
         spec: `impact_scatter(points, x="pre_update_loss", ...)`.
@@ -71,10 +73,7 @@ def with_race(
     maker = "races.race_points(rows, means, y, role, found).drawn"
     columns = ("policy", "strategy", "current_task", "prompt_id", X, race.y, "study_x", "study_y")
     require_columns(race.table, (*columns, "n_seeds", "parent"), maker)
-    rows = race.table[race.table["current_task"].isin(points["current_task"])]
-    if only is not None:
-        keys = zip(rows["current_task"], rows["prompt_id"], strict=True)
-        rows = rows[[key in only for key in keys]]
+    rows = _shown(race, points, only)
     if rows.empty:
         return spec
     rows = rows.assign(_hover=_hovers(rows, race, prompts))
@@ -97,6 +96,49 @@ def with_race(
         alt=f"{spec.alt} Laid over it: {counted(len(rows), 'point')} of the race {race.name}"
         f"{', which is not finished' if race.hollow else ''} ({counts}), in square frames.",
     )
+
+
+def race_reach(
+    race: Race,
+    points: pd.DataFrame,
+    *,
+    view: str = "centred",
+    log: bool = False,
+    only: Collection[tuple[str, str]] | None = None,
+) -> Reach:
+    """What the ranges of the scatter have to hold for every point of the race to stand inside.
+
+    Args:
+        race: The points that will be laid over it.
+        points: As for `with_race`.
+        view: The view of the scatter; only the centred one has ranges of its own.
+        log: Whether its x is drawn as a logarithm.
+        only: As for `with_race`.
+
+    Returns:
+        Least and greatest x and y of the race, as on the axes; nothing where it has no points.
+    """
+    rows = _shown(race, points, only)
+    if rows.empty or view != "centred":
+        return NOWHERE
+    moved = _centred(rows, points, race.y, log)
+    x, y = moved[X].dropna(), moved[race.y].dropna()
+    return _ends(x), _ends(y)
+
+
+def _ends(values: pd.Series[float]) -> tuple[float, ...]:
+    return (float(values.min()), float(values.max())) if len(values) else ()
+
+
+def _shown(
+    race: Race, points: pd.DataFrame, only: Collection[tuple[str, str]] | None
+) -> pd.DataFrame:
+    """The race's points of tasks in the scatter that the filter lets through."""
+    rows = race.table[race.table["current_task"].isin(points["current_task"])]
+    if only is None:
+        return rows
+    keys = zip(rows["current_task"], rows["prompt_id"], strict=True)
+    return rows[[key in only for key in keys]]
 
 
 def _centred(rows: pd.DataFrame, points: pd.DataFrame, y: str, log: bool) -> pd.DataFrame:

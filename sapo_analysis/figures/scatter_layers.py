@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -256,6 +256,17 @@ def padded(
         low, high = min(low, max(band[0], -reach)), max(high, min(band[1], reach))
     margin = 0.08 * (high - low) or 1.0
     return float(low - margin), float(high + margin)
+
+
+def holding(shown: Range, values: Iterable[float]) -> Range:
+    """The axis range, grown to hold these values too, with a margin on the side that grew."""
+    found = [float(value) for value in values]
+    low, high = min([shown[0], *found]), max([shown[1], *found])
+    margin = 0.06 * (high - low)
+    return (
+        low - margin if low < shown[0] else low,
+        high + margin if high > shown[1] else high,
+    )
 
 
 def floats(values: pd.Series[float]) -> tuple[float, ...]:

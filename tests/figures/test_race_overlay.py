@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures import FigureSpec, Race, impact_scatter, theme, with_race
+from sapo_analysis.figures import FigureSpec, Race, impact_scatter, race_reach, theme, with_race
 from sapo_analysis.figures.race_overlay import FRAME
 from sapo_analysis.figures.spec import Line, Points
 
@@ -136,6 +136,40 @@ def test_nothing_of_the_study_hangs_on_the_race():
     assert all(low < y < high for y in sapo.y)
     assert all("outside the shown range" in hover for hover in sapo.hover)
     assert "900" in sapo.hover[0]
+
+
+@pytest.mark.parametrize("x_scale", ["linear", "log"])
+def test_ranges_made_for_the_race_hold_its_points_where_they_are(x_scale):
+    far = Race("race-1", raced(forgetting=60.0, pre_update_loss=4.0), "forgetting")
+    log = x_scale == "log"
+    reach = race_reach(far, study(), log=log)
+    plain = impact_scatter(study(), x_scale=x_scale).panels[0]
+    spec = impact_scatter(study(), x_scale=x_scale, reach=reach)
+    spec = with_race(spec, far, study())
+    panel = spec.panels[0]
+    (sapo,) = marks(spec, "sapo")
+    means = (1.25, 2.25)
+    if log:
+        means = tuple(math.prod(m + 0.1 * i for i in range(6)) ** (1 / 6) for m in (1.0, 2.0))
+    assert sapo.x == pytest.approx([4.0 / m if log else 4.0 - m for m in means])
+    assert sapo.y == pytest.approx((60.0 - 2.5, 60.0 - 7.5))
+    assert panel.x_range[0] < min(sapo.x) and max(sapo.x) < panel.x_range[1]
+    assert max(sapo.y) < panel.y_range[1]
+    # The sides that need not grow stay.
+    assert (panel.x_range[0], panel.y_range[0]) == (plain.x_range[0], plain.y_range[0])
+    assert not any("outside" in hover for hover in sapo.hover)
+    axes = spec.to_matplotlib().axes[0]
+    assert axes.get_xlim() == pytest.approx(panel.x_range)
+    shown = spec.to_plotly().layout.xaxis.range
+    assert shown == pytest.approx([math.log10(v) for v in panel.x_range] if log else panel.x_range)
+
+
+def test_a_race_inside_or_filtered_away_moves_no_range():
+    race = Race("race-1", raced(), "forgetting")
+    reach = race_reach(race, study())
+    assert impact_scatter(study(), reach=reach).panels[0] == impact_scatter(study()).panels[0]
+    assert race_reach(race, study(), only=set()) == ((), ())
+    assert race_reach(race, study(), view="raw") == ((), ())
 
 
 def test_text_says_what_a_point_is_and_the_alternative_text_counts_them():
