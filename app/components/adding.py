@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -85,6 +86,22 @@ def _input(task: Task, bank: Sequence[Prompt], own: Sequence[str]) -> None:
         on_click=_check,
         args=(task, bank, own),
     )
+    if came_of_it := _in_short(task):
+        st.caption(f"{came_of_it}: see below.")
+
+
+def _in_short(task: Task) -> str:
+    """What the last check came to, said beside its button: the table may stand out of sight."""
+    if st.session_state.get(_key("problem", task)):
+        return "Not all of it could be read or kept"
+    found: list[tuple[str, Checked]] = st.session_state.get(_key("checked", task), [])
+    n = Counter(checked.verdict for _, checked in found)
+    parts = (
+        (n["use"], "can be added"),
+        (n["flagged"], "to look at"),
+        (n["refused"], "refused"),
+    )
+    return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
 
 def _check(task: Task, bank: Sequence[Prompt], own: Sequence[str]) -> None:
@@ -175,7 +192,8 @@ def _add(task: Task, found: list[tuple[str, Checked]]) -> None:
                 help="The same prompts as a text file that can be uploaded again.",
                 on_click="ignore",
             )
-        st.caption(f"{counted(len(by_verdict['refused']), 'line')} refused.")
+        if refused := len(by_verdict["refused"]):
+            st.caption(f"{counted(refused, 'line')} refused.")
 
 
 def _keep(task: Task, found: list[tuple[str, Checked]], wanted: set[str]) -> None:

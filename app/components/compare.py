@@ -183,13 +183,20 @@ def compare_tab(sight: Sight) -> None:
             )
         new_points(sight.keys, what)
     moving = any(run.status.state in MOVING for run in racing.sequences().values())
-    st.fragment(_runs, run_every=POLL_SECONDS if moving else None)(sight.keys)
+    drawn = what.race is not None and len(what.race.table) > 0
+    said = " ".join(part for part in ("Drawn above." if drawn else "", what.remark) if part)
+    st.fragment(_runs, run_every=POLL_SECONDS if moving else None)(sight.keys, said)
     if what.key is not None and sight.choice.x == racing.INDICATOR:
         _points(sight, what.key)
 
 
-def _runs(keys: Keys) -> None:
-    """The list of sequence runs; it follows them by itself, the scatter does not."""
+def _runs(keys: Keys, said: str) -> None:
+    """The list of sequence runs; it follows them by itself, the scatter does not.
+
+    Args:
+        keys: of the study.
+        said: What became of the race that the link names.
+    """
     fitting: list[tuple[Run, Match]] = []
     others: list[Match] = []
     unreadable: list[str] = []
@@ -210,7 +217,7 @@ def _runs(keys: Keys) -> None:
             icon=":material/flag:",
         )
     for run, found in fitting:
-        _fitting(run, found)
+        _fitting(run, found, said)
     for reason in unreadable:
         st.error(md(reason), icon=":material/broken_image:")
     partly = [found for _, found in fitting if found.differing]
@@ -218,7 +225,7 @@ def _runs(keys: Keys) -> None:
         _others([*partly, *others], len(others))
 
 
-def _fitting(run: Run, found: Match) -> None:
+def _fitting(run: Run, found: Match, said: str) -> None:
     """One run that may be laid over the scatter."""
     with st.container(border=True):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -226,6 +233,8 @@ def _fitting(run: Run, found: Match) -> None:
             st.markdown(f"**{md(run.run_id)}** · {of_all(run)}", width="content")
             st.space("stretch")
             is_over = st.query_params.get(racing.PARAMETER) == run.run_id
+            if is_over:  # the scatter may be out of sight
+                st.caption(md(said), width="content")
             pressed = st.button(
                 "Take away" if is_over else "Lay over the scatter",
                 key=f"race-{run.run_id}",
@@ -237,8 +246,8 @@ def _fitting(run: Run, found: Match) -> None:
         parents: dict[str, list[str]] = {}
         for task, parent in found.tasks.items():
             parents.setdefault(parent, []).append(task)
-        said = [f"{', '.join(tasks)} ({parent})" for parent, tasks in parents.items()]
-        st.caption(md(f"Comparable: {'; '.join(said)}. {' '.join(found.notes)}".strip()))
+        listed = [f"{', '.join(tasks)} ({parent})" for parent, tasks in parents.items()]
+        st.caption(md(f"Comparable: {'; '.join(listed)}. {' '.join(found.notes)}".strip()))
     if pressed:
         racing.choose(None if is_over else run.run_id)
         st.rerun(scope="app")

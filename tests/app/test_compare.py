@@ -95,10 +95,16 @@ def test_a_race_is_laid_over_and_taken_away_and_the_link_has_it(monkeypatch, run
         marker = found[f"race: {policy}"]["marker"]
         assert marker["color"] == theme.POLICIES[policy][0]
         assert marker["symbol"] == theme.POLICIES[policy][1]
-    # What was there before stands where it stood; rings of what is selected come last.
-    n = len(alone["data"]) - 1
-    assert charts(app)[0]["data"][:n] == alone["data"][:n]
-    assert charts(app)[0]["layout"]["xaxis"]["range"] == alone["layout"]["xaxis"]["range"]
+    # The study's slope is what it was, and every point of the race stands inside the ranges.
+    over = charts(app)[0]
+    assert over["data"][:2] == alone["data"][:2]
+    for axis in ("x", "y"):
+        low, high = over["layout"][f"{axis}axis"]["range"]
+        before = alone["layout"][f"{axis}axis"]["range"]
+        assert low <= before[0] and before[1] <= high
+        assert all(low < value < high for trace in found.values() for value in trace[axis])
+    assert "outside the shown range" not in json.dumps([trace for trace in found.values()])
+    assert "Drawn above." in text_of(app)
     assert "6 points in square frames" in text_of(app)
     points = table_with(app, "study_y")
     assert len(points) == 6

@@ -228,6 +228,8 @@ def test_a_pasted_reply_is_checked_added_and_what_was_refused_stays(monkeypatch,
     assert list(found["place"]) == [f"line {i}" for i in (1, 3, 4, 5, 6)]
     assert "repeats the original" in found["reasons"][2]
     assert "label 'positive'" in found["reasons"][4]
+    captions = [caption.value for caption in app.caption]
+    assert "1 can be added, 1 to look at, 3 refused: see below." in captions
     assert not (tmp_path / ".prompts").exists()  # nothing is added by looking
     app.button(key="add").click().run()
     assert read_own_prompts(tmp_path, "sentiment").usable == [OTHER]
