@@ -70,10 +70,12 @@ def _forgotten(keys: Keys, pair: Pair) -> None:
     if table.empty:
         st.caption("No outputs of past or retained tasks were kept for this prompt.")
         return
-    lost = int((table["n_forgotten"] > 0).sum())
-    st.markdown(
-        "Worst-forgotten examples" if lost else "No kept example was forgotten; largest loss rises:"
-    )
+    lost = table[table["n_forgotten"] > 0]
+    if lost.empty:
+        st.markdown("No kept example was forgotten; largest loss rises:")
+    else:  # one that was wrong before cannot be forgotten
+        table = lost
+        st.markdown("Worst-forgotten examples")
     seeds = table["n_forgotten"].astype(str) + " of " + table["n_seeds"].astype(str)
     shown = table.assign(forgotten=seeds)[
         ["input", "gold", "before", "after", "forgotten", "loss_change", "eval_task"]

@@ -67,7 +67,7 @@ def test_equal_runs_are_read_as_one(monkeypatch, parts):
 def test_the_evidence_of_joined_runs_counts_the_seeds_of_all(monkeypatch, parts):
     app = together(monkeypatch, parts, "one", "two", point="current-1|para-02")
     assert "**para-02** · current-1" in text_of(app)
-    assert set(frame_with(app, "gold")["forgotten"]) == {"2 of 2", "1 of 2", "0 of 2"}
+    assert set(frame_with(app, "gold")["forgotten"]) == {"2 of 2", "1 of 2"}
 
 
 def test_joining_is_among_the_things_to_look_at(monkeypatch, parts):
@@ -233,3 +233,10 @@ def test_a_run_of_a_link_that_is_not_here_is_named(monkeypatch, parts):
     assert "Run ../../etc is not here" in text_of(app)
     assert app.multiselect(key="run").value == [parts["one"].name]
     assert charts(app)
+
+
+def test_a_link_to_a_deleted_run_alone_does_not_say_that_others_are_shown(monkeypatch, parts):
+    app = opened(monkeypatch, parts["one"].parent, run="gone-00000000")
+    assert "Run gone-00000000 is not here" in text_of(app)
+    assert "others are shown" not in text_of(app)
+    assert ("Choose at least one run above." in text_of(app)) == (not charts(app))
