@@ -13,7 +13,6 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app.components.chips import chips
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.components.text import md
 
 
 @dataclass(frozen=True)

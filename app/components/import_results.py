@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.importing import TEMPLATE, import_results
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import own_folder
@@ -19,7 +20,7 @@ def import_panel() -> None:
     st.markdown(
         "A table with a row for each fine-tune and evaluated task, as `run.impacts().to_csv()` "
         "writes it. Every row is checked; where one is wrong or a score is missing, nothing is "
-        "imported."
+        f"imported. A correlation needs at least {MIN_PROMPTS} prompts of a task."
     )
     st.download_button(
         "Template",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sapo_analysis.analysis import importing
+from sapo_analysis.analysis.wording import counted
 from sapo_analysis.cli.options import DEFAULT_RUNS, RunsOption
 from sapo_analysis.cli.output import say, show
 from sapo_analysis.errors import InputError
@@ -43,9 +44,9 @@ def import_(
     df = run.table("impacts")
     main = df[df["purpose"] == "main"]
     say(
-        f"Imported {len(df):,} rows: {df['trial_id'].nunique():,} trials,"
-        f" {main['current_task'].nunique()} current tasks,"
-        f" {len(main[['current_task', 'prompt_id']].drop_duplicates())} prompts."
+        f"Imported {counted(len(df), 'row')}: {counted(df['trial_id'].nunique(), 'trial')},"
+        f" {counted(main['current_task'].nunique(), 'current task')},"
+        f" {counted(len(main[['current_task', 'prompt_id']].drop_duplicates()), 'prompt')}."
     )
     indicators = run.table("imported_indicators")["name"].unique()
     say(f"Indicators beside pre-update loss: {', '.join(indicators) or 'none'}.")

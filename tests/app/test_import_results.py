@@ -76,6 +76,18 @@ def test_a_bad_file_is_refused_with_its_rows(panel, folder):
     assert not folder.exists()
 
 
+def test_the_template_has_too_few_prompts_for_a_verdict(panel, folder):
+    run = import_results(TEMPLATE.encode(), folder, file="template.csv")
+    app = AppTest.from_file(str(MAIN), default_timeout=120)
+    app.query_params["run"] = run.run_id
+    app.run()
+    assert not app.exception, app.exception[0].value
+    said = " ".join(part.value for part in (*app.markdown, *app.caption))
+    assert "Not enough prompts" in said and "at least 4 are needed" in said
+    assert "unclear" not in said + " ".join(e.proto.body for e in app.get("html"))
+    assert "0 prompts" not in said
+
+
 def test_no_file_is_asked_for(panel, folder):
     panel.button(key="import-go").click().run()
     assert "No file was chosen" in panel.warning[0].value and not folder.exists()
