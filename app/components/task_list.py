@@ -16,7 +16,8 @@ TASK = "task"
 ROLES = {
     "half known": "The shipped models know a part of its facts: it can be learned, forgotten and"
     " gained. Use it as a current or past task.",
-    "retained": "The shipped models have mastered it: it can only lose. Use it as a retained task.",
+    "retained": "The shipped models have mastered it: much to lose, little to gain. Use it as a"
+    " retained task.",
     "unseen": "The shipped models met it rarely, and it needs the facts of a half-known task: it"
     " can gain from that one. Use it as an unseen task.",
 }

@@ -31,7 +31,7 @@ class ParaphraseStudy(Study):
     )
     unseen: tuple[str, ...] = Field((), description="tasks only measured; they can gain or lose")
     retained: tuple[str, ...] = Field(
-        (), description="tasks the base model has mastered; they can only lose"
+        (), description="tasks the base model has mastered: much to lose, little to gain"
     )
     state_seeds: tuple[Seed, ...] | None = Field(
         None,
