@@ -20,6 +20,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.figures import OUTCOMES
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import CACHED_RUNS, DamagedRun, Run
+from sapo_analysis.store.imported import imported_at
 from sapo_analysis.store.labels import Tags, tags_in
 
 COLUMNS = (
@@ -68,6 +69,7 @@ def _row(run: Run | DamagedRun, tags: Mapping[Path, Tags]) -> dict[str, Any]:
     if isinstance(run, DamagedRun):
         return {**row, "remark": run.reason}
     status, facts = run.status, catalog().facts(run, ("started", "device"))
+    started = imported_at(run.path, status) if run.is_imported else facts.get("started")
     return {
         **row,
         "state": status.state,
@@ -76,7 +78,7 @@ def _row(run: Run | DamagedRun, tags: Mapping[Path, Tags]) -> dict[str, Any]:
         "kind": KINDS[run.study.kind],
         "model": run.study.model,
         "tasks": ", ".join(_tasks(run)),
-        "started": _minute(facts.get("started")),
+        "started": _minute(started),
         "took": duration(status.seconds) if status.seconds else None,
         "device": facts.get("device"),
         "remark": status.error,

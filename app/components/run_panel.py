@@ -242,7 +242,8 @@ def _delete(runs: Sequence[AnyRun], forget: Callable[[], None]) -> None:
         return
     with st.popover("Delete…", key="ask-delete", icon=":material/delete:", help="Asks once more."):
         names = "\n".join(f"- {md(run.run_id)}" for run in runs)
-        st.markdown(f"Gone for good, with all their tables:\n{names}")
+        whose = "its" if len(runs) == 1 else "their"
+        st.markdown(f"Gone for good, with all {whose} tables:\n{names}")
         st.button(
             f"Delete {counted(len(runs), 'run')}",
             key="delete",

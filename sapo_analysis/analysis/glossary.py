@@ -492,7 +492,10 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term(
             "tasks", "tasks", "", "tasks that are learned; of a paraphrase study the current ones"
         ),
-        Term("started", "started", "UTC", "when a worker first began on the run"),
+        Term(
+            *("started", "started", "UTC"),
+            "when a worker first began on the run; of imported results, when they were imported",
+        ),
         Term("took", "took", "", "time that workers have spent on the run"),
         Term("device", "device", "", "what it was begun on"),
         Term("tags", "tags", "", "words of yours; they are beside the run, which stays as it is"),

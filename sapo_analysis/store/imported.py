@@ -12,6 +12,7 @@ import io
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -114,6 +115,14 @@ def table_in_memory(table: pd.DataFrame, name: str = "") -> ResultsFile:
     return ResultsFile(name, _plain_texts(pa.table(columns, names=names), shown), "")
 
 
+def imported_at(path: Path, status: Status) -> str:
+    """When results were imported (UTC, ISO 8601); else when their spec was written."""
+    if status.heartbeat is not None:
+        return status.heartbeat
+    written = (path / layout.SPEC).stat().st_mtime
+    return datetime.fromtimestamp(written, UTC).isoformat(timespec="seconds")
+
+
 def create_imported_run(
     runs_dir: Path, spec: ImportedResults, tables: Mapping[str, pa.Table], n_trials: int
 ) -> Path:
@@ -128,7 +137,7 @@ def create_imported_run(
     Raises:
         InputError: the runs folder cannot be written, or this server is read-only.
     """
-    status = Status(state="done", done=n_trials, total=n_trials)
+    status = Status(state="done", done=n_trials, total=n_trials, heartbeat=layout.now())
 
     def fill(half: Path) -> None:
         layout.write_atomically(half / layout.SPEC, to_json(spec).encode())

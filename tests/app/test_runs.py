@@ -1,6 +1,8 @@
 """The Runs page: the table, one run, several runs, tags, deleting, read-only, speed."""
 
 import io
+import json
+import os
 import shutil
 import time
 import zipfile
@@ -9,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from sapo_analysis import jobs
+from sapo_analysis.analysis.importing import TEMPLATE, import_results
 from sapo_analysis.app import run_tables
 from sapo_analysis.app.components.run_buttons import packed
 from sapo_analysis.store import create_run, layout, open_run
@@ -179,6 +182,19 @@ def test_the_same_study_twice_differs_in_nothing(monkeypatch, folder):
     paths = [create_run(folder, tiny_study()) for _ in range(2)]
     app = page(monkeypatch, folder, chosen=[path.name for path in paths])
     assert "Nothing: the same study, made the same way." in text_of(app)
+
+
+def test_imported_results_stand_by_the_time_of_their_import(monkeypatch, folder):
+    run = import_results(TEMPLATE.encode(), folder, file="new.csv")
+    older = import_results(TEMPLATE.encode(), folder, file="older.csv")
+    status = older.path / "status.json"
+    told = json.loads(status.read_text())
+    status.write_text(json.dumps({**told, "heartbeat": None}))
+    os.utime(older.path / "spec.json", (0, 0))
+    shown = table(page(monkeypatch, folder))
+    assert list(shown.index) == [run.run_id, older.run_id]
+    assert list(shown["started"])[1] == "1970-01-01 00:00"
+    assert list(shown["started"])[0][:16] == run.status.heartbeat[:16].replace("T", " ")
 
 
 def test_tags_are_kept_beside_the_run(monkeypatch, folder):
