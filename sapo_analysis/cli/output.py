@@ -9,7 +9,7 @@ import json
 import math
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -48,11 +48,16 @@ def show_json(data: Any) -> None:
 
 
 def show_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    note: str = "",
+    whole: Collection[str] = (),
 ) -> None:
     """A table on standard output; columns whose cells are all numbers are set flush right.
 
     Cells are plain text: markup in them is shown, not obeyed. In a pipe nothing is cut off.
+    On a narrow terminal other columns are broken before those in `whole`.
     """
     table = Table(
         title=Text(clean(title)),
@@ -62,7 +67,12 @@ def show_table(
     )
     for i, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
-        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            Text(column),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=column in whole,
+        )
     for row in rows:
         table.add_row(*(Text(clean(_cell(value))) for value in row))
     console = Console(markup=False, highlight=False)

@@ -19,14 +19,14 @@ from sapo_analysis.store import DamagedRun, Run, find_run, is_shipped, list_runs
 
 
 def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
-    """List the shipped runs and your own: state, progress, model, tasks, folder."""
+    """List the shipped runs and your own: state, progress, model, tasks; below, what to know."""
     rows = [_describe(run) for run in list_runs(folders(runs))]
     if as_json:
         show_json(rows)
         return
     show_table(
         "Runs",
-        ["run", "state", "done", "model", "study", "tasks learned", "folder", "note"],
+        ["run", "state", "done", "model", "study", "tasks learned"],
         [
             (
                 row["run_id"],
@@ -35,13 +35,15 @@ def runs(runs: RunsFoldersOption = None, as_json: JsonOption = False) -> None:
                 row["model"],
                 row["kind"],
                 ", ".join(row["tasks"]),
-                row["path"],
-                row["note"],
             )
             for row in rows
         ],
         "No runs yet: `sapo demo` makes one." if not rows else "",
+        whole=("run",),
     )
+    for row in rows:
+        if row["note"]:
+            show(f"{row['run_id']} ({row['state']}): {row['note']}")
 
 
 def _describe(run: Run | DamagedRun) -> dict[str, Any]:

@@ -225,6 +225,7 @@ class TestDamagedRuns:
         result = sapo("runs", "--runs", damaged.parent)
         assert result.exit_code == 0
         assert "damaged" in result.stdout and "status.json is unreadable" in result.stdout
+        assert f"\n{damaged.name} (damaged): " in result.stdout
 
     def test_a_run_of_a_newer_schema(self, damaged):
         spec = json.loads((damaged / "spec.json").read_text())

@@ -9,12 +9,13 @@ import subprocess
 import sys
 
 import pytest
+from rich.text import Text
 from typer.testing import CliRunner
 
 from sapo_analysis import analysis, jobs
 from sapo_analysis.cli import app
 from sapo_analysis.cli.options import read_study
-from sapo_analysis.cli.output import clean, duration, number, size
+from sapo_analysis.cli.output import clean, duration, number, show_table, size
 from sapo_analysis.errors import WorkError
 from sapo_analysis.jobs import engine_process
 from sapo_analysis.model_files import POCKET
@@ -163,6 +164,15 @@ def test_runs(runs, run):
     (row,) = [row for row in listed if not row["shipped"]]
     assert row["run_id"] == run.name and row["state"] == "done" and row["done"] == row["total"]
     assert run.name in ok("runs", "--runs", runs)
+
+
+def test_ids_of_runs_are_whole_on_a_narrow_terminal(run, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    rows = [(f"{run.name}-{'x' * 30}", "a task with a long name, " * 9)]
+    show_table("Runs", ["run", "tasks learned"], rows, whole=("run",))
+    said = Text.from_ansi(capsys.readouterr().out).plain
+    assert rows[0][0] in said and max(map(len, said.splitlines())) <= 100
 
 
 def test_report(run):
