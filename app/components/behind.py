@@ -145,7 +145,8 @@ def _prompts(chains: pd.DataFrame, originals: Mapping[str, str], cell: Cell) -> 
             )
             diff(analysis.word_diff(originals.get(task, text), text))
     if len(prompts) > MOST_PROMPTS:
-        st.caption(f"{len(prompts) - MOST_PROMPTS} more are in the table of chains.")
+        more = counted(len(prompts) - MOST_PROMPTS, "further prompt")
+        st.caption(f"The table of chains has {more}.")
 
 
 def _examples(table: pd.DataFrame) -> None:

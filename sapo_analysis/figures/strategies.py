@@ -34,6 +34,8 @@ TITLES = {
 """A panel's title; the axis takes unit and good direction from the glossary."""
 
 SUMMARY = ("strategy", "policy", "test_prompts", "metric", "value", "lower", "upper", "unit")
+LEAST_POINTS = 5.0
+"""The least that the axis of a race shows, from end to end."""
 RACE = ("strategy", "test_prompts", "stage", "learned")
 
 
@@ -115,6 +117,15 @@ def _padded(rows: pd.DataFrame) -> tuple[float, float]:
     return low - room, high + room
 
 
+def _no_closer(scores: pd.Series[float]) -> tuple[float, float] | None:
+    """The y axis where scores are closer than it should show, else None: a hair is no lead."""
+    low, high = float(scores.min()), float(scores.max())
+    if high - low >= LEAST_POINTS:
+        return None
+    middle = (low + high) / 2
+    return middle - LEAST_POINTS / 2, middle + LEAST_POINTS / 2
+
+
 def strategy_race(
     table: pd.DataFrame,
     *,
@@ -157,6 +168,7 @@ def strategy_race(
         x_label="stage (tasks learned)",
         y_label="mean score on learned tasks (0 to 100)",
         x_range=(0.7, n + (0.3 + 0.16 * n if named else 0.3)),
+        y_range=_no_closer(own["learned"]),
         x_ticks=Ticks(tuple(map(float, range(1, n + 1))), tuple(map(str, range(1, n + 1)))),
     )
     return FigureSpec(
@@ -173,7 +185,8 @@ def strategy_race(
 def _names_at_ends(rows: pd.DataFrame) -> list[Note]:
     """A policy's name beside its last point, moved up where names would cover each other."""
     last = rows.sort_values("stage").groupby("strategy", sort=False).tail(1).sort_values("learned")
-    apart = max(1.0, float(rows["learned"].max() - rows["learned"].min())) * 0.07
+    spread = float(rows["learned"].max() - rows["learned"].min())
+    apart = max(LEAST_POINTS, spread) * 0.07
     names: list[Note] = []
     for strategy, stage, value in zip(
         last["strategy"], last["stage"], last["learned"], strict=True

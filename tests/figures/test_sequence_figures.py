@@ -191,3 +191,13 @@ def test_a_chain_without_known_losses_says_so(made):
     table = candidates_along(made, "a > b > c", "random+lora", 0).query("stage > 9")
     with pytest.raises(InputError, match="does not look at losses"):
         choices_along(table, strategy="random+lora")
+
+
+def test_a_hair_between_strategies_is_not_drawn_as_a_lead(scores):
+    table = stage_means(scores).assign(learned=50.0)
+    table.loc[table.index[0], "learned"] = 50.1
+    low, high = strategy_race(table, method="lora").panels[0].y_range
+    assert high - low == pytest.approx(5) and low < 50 < 50.1 < high
+    apart = stage_means(scores)
+    assert apart["learned"].max() - apart["learned"].min() > 5
+    assert strategy_race(apart, method="lora").panels[0].y_range is None
