@@ -58,9 +58,9 @@ st.table(
 st.markdown(
     "**Role** is how a fine-tune sees an evaluated task: *current* (being learned), *past* "
     "(learned before), *unseen* (never trained; can gain or lose), *retained* (mastered by the "
-    "base model: much to lose, little to gain beyond what past tasks took of it). Roles are never pooled. An outcome is the unweighted mean over "
-    "the tasks of one role; tasks with different metrics are first divided by their sd over "
-    "prompts, and the axis then says so.\n\n"
+    "base model: much to lose, little to gain beyond what past tasks took of it). Roles are "
+    "never pooled. An outcome is the unweighted mean over the tasks of one role; tasks with "
+    "different metrics are first divided by their sd over prompts, and the axis then says so.\n\n"
     "**In-task** is the final result on the current task under its training prompt. Its loss form "
     "is the final loss, not the drop: the drop holds pre-update loss on both axes."
 )
