@@ -107,6 +107,8 @@ def _cost(study: AnyStudy, made: Form, figures: Figures) -> None:
         if missing := jobs.missing_engine_packages():
             st.caption(f"Time is not known: {md(', '.join(missing))} cannot be found.")
         elif not answered("calibrate", asked):
+            if is_read_only():
+                return  # the visitors of a shared server start no work on it
             st.button(
                 "Measure time and memory here",
                 key="measure",
