@@ -39,8 +39,8 @@ def test_a_study_is_launched_survives_the_server_and_is_cancelled_and_resumed(fo
         first.wait_for_url("**/live?run=*")
         run = wait_until(lambda: the_run(folder))
         # The button says how many trials it launches.
-        wait_until(lambda: open_run(run.path).status.total)
         assert f"{open_run(run.path).status.total} trials" in said
+        wait_until(lambda: open_run(run.path).status.is_at_work)
         address = first.url
         first.context.close()
         server.kill()
