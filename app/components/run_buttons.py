@@ -178,7 +178,7 @@ def _queue_buttons(run: Run, place: jobs.Waiting | str | None) -> None:
             on_click=act(jobs.resume, run.path, said=f"Run {run.run_id} is in the queue."),
         )
     elif isinstance(place, jobs.Waiting):
-        if place.ahead > len(_at_work_beside(run)) and not place.is_starting:
+        if not place.is_next:
             st.button(
                 "Run next",
                 key="next",

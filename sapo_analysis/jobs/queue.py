@@ -62,12 +62,14 @@ class Job:
 class Waiting:
     """A run that waits; `ahead` counts the runs of its queue that come before it or are at work.
 
-    One that `is_starting` has a worker that is getting ready.
+    One that `is_starting` has a worker that is getting ready; nothing but what is at work comes
+    before one that `is_next`.
     """
 
     path: Path
     ahead: int
     is_starting: bool
+    is_next: bool
 
 
 def waiting(runs_dir: Path) -> list[Waiting]:
@@ -80,7 +82,10 @@ def waiting(runs_dir: Path) -> list[Waiting]:
     at_work = {job.path for job in jobs if job.pid is not None and not _is_queued(job.path)}
     idle = [job for job in jobs if job.path not in at_work]
     idle.sort(key=lambda job: job.pid is None)
-    return [Waiting(job.path, len(at_work) + i, job.pid is not None) for i, job in enumerate(idle)]
+    return [
+        Waiting(job.path, len(at_work) + i, is_starting=job.pid is not None, is_next=i == 0)
+        for i, job in enumerate(idle)
+    ]
 
 
 def _is_queued(path: Path) -> bool:

@@ -71,7 +71,12 @@ def is_free(device: str) -> bool:
 
 
 def holder_of(device: str) -> Path | None:
-    """The run folder that a device is at work on; None where it is free, or not known."""
+    """The run folder that a device is at work on; None where it is free, or not known.
+
+    A worker that was killed leaves its name behind, but not its lock.
+    """
+    if is_free(device):
+        return None
     try:
         return Path(json.loads(_holder_file(device).read_text(encoding="utf-8"))["run"])
     except (OSError, ValueError, KeyError):

@@ -12,22 +12,12 @@ from sapo_analysis import analysis
 from sapo_analysis.analysis import glossary
 from sapo_analysis.store import open_run
 from tests.app.conftest import MAIN
+from tests.app.opening import opened
 from tests.synthetic import STEPS, write_run
 from tests.watched import Look, write_watched_run
 
 CHIP = "border-radius:999px"
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-def opened(monkeypatch, folder, **query):
-    monkeypatch.setenv("SAPO_RUNS", str(folder))
-    monkeypatch.setattr("sapo_analysis.app.data.CACHED_RUNS", folder / "none-shipped")
-    app = AppTest.from_file(str(MAIN), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.run()
-    assert not app.exception, app.exception[0].value
-    return app
 
 
 def explored(monkeypatch, runs, name, **query):
@@ -327,3 +317,10 @@ def test_a_selected_point_is_named_however_the_browser_sends_it(sent):
     from sapo_analysis.app.components.charts import names
 
     assert names(sent) == ["task", "p-1"]
+
+
+def test_a_copied_link_names_its_run_also_where_none_was_chosen(monkeypatch, runs):
+    app = opened(monkeypatch, runs["many"].parent, form="Loss")
+    (link,) = [code.value for code in app.code if "form=" in code.value]
+    (shown,) = app.multiselect(key="run").value
+    assert f"run={shown}&" in link

@@ -5,14 +5,13 @@ import threading
 
 import pytest
 from filelock import FileLock
-from streamlit.testing.v1 import AppTest
 
 from sapo_analysis import jobs
 from sapo_analysis.jobs.queue import mark_started, put_in, take_out
 from sapo_analysis.plan import plan_of
 from sapo_analysis.store import create_run, layout, open_run
 from sapo_analysis.store.requests import ask_to_finish_group
-from tests.app.conftest import MAIN
+from tests.app.opening import opened
 from tests.app.test_explore import charts, frame_with, html_of
 from tests.app.test_explore import text_of as seen
 from tests.app.test_sequences import LOSSES, score
@@ -42,15 +41,7 @@ def folder(tmp_path):
 
 
 def live(monkeypatch, folder, **query):
-    """The page as a link opens it."""
-    monkeypatch.setenv("SAPO_RUNS", str(folder))
-    monkeypatch.setattr("sapo_analysis.app.data.CACHED_RUNS", folder / "none-shipped")
-    app = AppTest.from_file(str(MAIN), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(PAGE).run()
-    assert not app.exception, app.exception[0].value
-    return app
+    return opened(monkeypatch, folder, PAGE, **query)
 
 
 def text_of(app):

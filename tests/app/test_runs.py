@@ -8,7 +8,6 @@ import time
 import zipfile
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from sapo_analysis import jobs
 from sapo_analysis.analysis.importing import TEMPLATE, import_results
@@ -16,7 +15,7 @@ from sapo_analysis.app import run_tables
 from sapo_analysis.app.components.run_buttons import packed
 from sapo_analysis.store import create_run, layout, open_run
 from sapo_analysis.store.labels import set_tags, tags_in
-from tests.app.conftest import MAIN
+from tests.app.opening import opened
 from tests.app.test_explore import charts, frame_with
 from tests.app.test_live import buttons, links, nothing_starts, press, text_of
 from tests.app.test_sequences import score
@@ -31,15 +30,7 @@ assert nothing_starts  # the fixture of the Live page
 
 
 def page(monkeypatch, folder, **query):
-    """The page as a link opens it."""
-    monkeypatch.setenv("SAPO_RUNS", str(folder))
-    monkeypatch.setattr("sapo_analysis.app.data.CACHED_RUNS", folder / "none-shipped")
-    app = AppTest.from_file(str(MAIN), default_timeout=120)
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(PAGE).run()
-    assert not app.exception, app.exception[0].value
-    return app
+    return opened(monkeypatch, folder, PAGE, **query)
 
 
 def table(app):

@@ -62,8 +62,10 @@ def test_one_at_work_counts_for_those_behind_it(made, tmp_path):
     assert queue.mark_started(made[0], 1)
     # Its worker is getting ready: it has not said so in the run's status yet.
     assert [one.is_starting for one in jobs.waiting(tmp_path)] == [True, False, False]
+    assert [one.is_next for one in jobs.waiting(tmp_path)] == [True, False, False]
     write_model(made[0] / STATUS, running_here(total=3))
     assert order(tmp_path) == [(made[1], 1), (made[2], 2)]
+    assert [one.is_next for one in jobs.waiting(tmp_path)] == [True, False]
     queue.mark_waiting(made[0])
     assert jobs.waiting(tmp_path)[0].is_starting is False
 
