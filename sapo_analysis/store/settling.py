@@ -19,6 +19,9 @@ from sapo_analysis.store.requests import forget_requests
 from sapo_analysis.store.status import State, Status, how_to_resume
 from sapo_analysis.store.writer import tidy
 
+GONE_WITHIN_SECONDS = 3.0
+"""The main thread of a killed worker is gone before the others have let go of its files."""
+
 
 def mark_failed(path: Path, reason: str) -> None:
     """Write down why a run's worker is gone, which could not do so itself.
@@ -84,9 +87,10 @@ def _is_settled(path: Path) -> bool:
 @contextmanager
 def _unless_worked_on(path: Path) -> Iterator[Status | None]:
     """The run's status, which nobody changes meanwhile; None where a worker has the run."""
-    open_run(path)  # its lock must not bring back a folder that is gone
+    # Asked before the lock, which must not bring back a folder that is gone.
+    at_work = open_run(path).status.is_at_work
     try:
-        with FileLock(path / layout.LOCK, timeout=0):
+        with FileLock(path / layout.LOCK, timeout=0 if at_work else GONE_WITHIN_SECONDS):
             yield open_run(path).status
     except Timeout:
         yield None

@@ -1,5 +1,7 @@
 """A status written from outside: never over a worker's, nor over the end of a run."""
 
+import threading
+
 import pytest
 from filelock import FileLock
 
@@ -98,3 +100,16 @@ def test_a_worker_ends_before_its_next_group_when_it_is_asked_to(path, mark):
         (path / mark).touch()
         writing.begin_group()
     assert open_run(path).status.state == "cancelled"
+
+
+@pytest.mark.parametrize("write_down", [settle, mark_queued])
+def test_a_killed_worker_that_still_lets_go_of_its_files_is_waited_for(path, write_down):
+    layout.write_model(path / layout.STATUS, running_here(pid_started=0.0))
+    lock = FileLock(path / layout.LOCK, thread_local=False)
+    lock.acquire()
+    letting_go = threading.Timer(0.3, lock.release)
+    letting_go.start()
+    write_down(path)
+    letting_go.join()
+    state = "interrupted" if write_down is settle else "queued"
+    assert f'"{state}"' in (path / layout.STATUS).read_text()
