@@ -31,7 +31,8 @@ from sapo_analysis.analysis.permutation import two_sided_p
 from sapo_analysis.analysis.power import tasks_needed
 from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.selection import check_columns
+from sapo_analysis.analysis.remembering import remembering
+from sapo_analysis.analysis.selection import asked_for, check_columns, known, labels_of, of_role
 from sapo_analysis.store import Run
 
 CLAIMS: dict[str, str] = {
@@ -76,6 +77,7 @@ class TaskValues:
     null: Floats | None = None
 
 
+@remembering()
 def claims(
     df: pd.DataFrame, x: str = "pre_update_loss", n_permutations: int = 9999, seed: int = 0
 ) -> list[Verdict]:
@@ -135,22 +137,23 @@ def claims_without_data(df: pd.DataFrame) -> dict[str, str]:
 
 def without_data(df: pd.DataFrame, claim: str) -> str:
     """Why a claim cannot be judged on this table; empty when it can."""
-    main = df[df["purpose"] == "main"] if "purpose" in df else df
+    main = asked_for(df, None, None)
+    own = main & of_role(df, "current")
     if claim == "claim_2":
-        n_others = main[main["role"] != "current"].groupby("current_task")["eval_task"].nunique()
-        return (
-            ""
-            if len(n_others) and n_others.max() > 1
-            else "No current task has two other tasks to compare."
-        )
+        others = main & ~own
+        task, other = (labels_of(df, name).at(others) for name in ("current_task", "eval_task"))
+        _, first = np.unique(task.then(other).codes, return_index=True)
+        several = np.bincount(task.codes[first], minlength=1).max() > 1
+        return "" if several else "No current task has two other tasks to compare."
     if claim == "claim_1":
-        own = main[main["role"] == "current"]
-        if own.empty:
+        if not own.any():
             return "No trial was evaluated on its own task."
-        known = [own[name].notna().any() for name in ("score_after", "loss_after") if name in own]
-        return "" if all(known) else "Final in-task results were not given in score and in loss."
+        measured = [
+            (own & known(df, name)).any() for name in ("score_after", "loss_after") if name in df
+        ]
+        return "" if all(measured) else "Final in-task results were not given in score and in loss."
     role = CLAIM_OUTCOMES[claim][1]
-    return "" if (main["role"] == role).any() else f"The study has no {role} tasks."
+    return "" if (main & of_role(df, role)).any() else f"The study has no {role} tasks."
 
 
 def no_verdict(runs: Sequence[Run]) -> str:
@@ -233,7 +236,7 @@ def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
         table = table[:, [differs(column, at_least=2) for column in table.T]]
         if table.shape[1] < 2:
             return "fewer than two other tasks differ in more than one prompt"
-        left_out = np.array([_mean_pair_z(np.delete(table, i, axis=0)) for i in range(n)])
+        left_out = _mean_pair_z_without_each(table)
         jackknife = math.sqrt((n - 1) / n * float(np.sum(np.square(left_out - np.mean(left_out)))))
         return _mean_pair_z(table), jackknife, n
 
@@ -246,6 +249,24 @@ def _mean_pair_z(table: Floats) -> float:
     r = np.asarray(np.corrcoef(table, rowvar=False))
     pairs = r[np.triu_indices_from(r, k=1)]
     return float(np.mean(fisher_z(pairs, perfect_limit(len(table)))))
+
+
+def _mean_pair_z_without_each(table: Floats) -> Floats:
+    """`_mean_pair_z` of the table [prompts, others] with each prompt left out in turn."""
+    n = len(table)
+    centred = table - table.mean(axis=0)
+    # Sums of products around the mean of the others, from those around the mean of all.
+    left = centred.T @ centred - n / (n - 1) * centred[:, :, None] * centred[:, None, :]
+    i, j = np.triu_indices(table.shape[1], k=1)
+    spread = np.diagonal(left, axis1=1, axis2=2)
+    found = np.empty(n)
+    # Where one prompt has all but all of a spread, the difference holds no digits.
+    exact = (spread > 1e-6 * np.sum(centred**2, axis=0)).all(axis=1)
+    r = left[exact][:, i, j] / np.sqrt(spread[exact][:, i] * spread[exact][:, j])
+    found[exact] = fisher_z(r, perfect_limit(n - 1)).mean(axis=1)
+    for without in np.flatnonzero(~exact):
+        found[without] = _mean_pair_z(np.delete(table, without, axis=0))
+    return found
 
 
 def _collect(

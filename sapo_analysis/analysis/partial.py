@@ -247,7 +247,7 @@ def _known(df: pd.DataFrame, columns: list[str], y: str, task: str) -> tuple[pd.
     if complete.all():
         return df, ""
     known = df[complete]
-    incomplete = without_value(df, columns, y, task)
+    incomplete = without_value(df, tuple(columns), y, task)
     asked = known if "purpose" not in known else known[known["purpose"] == "main"]
     if incomplete and not asked[y].notna().any():
         raise InputError(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.intervals import Floats
 from sapo_analysis.analysis.quantities import SCORE_UNIT, unit_of
+from sapo_analysis.analysis.remembering import remembered
 from sapo_analysis.analysis.selection import Bools, Grid, Names, asked_for, select
 
 SD_UNIT = "standard deviations over prompts"
@@ -196,6 +197,7 @@ def _each_seed(name: str, grid: Grid, means: PromptMeans) -> dict[str, Any]:
     }
 
 
+@remembered
 def prompt_means(
     df: pd.DataFrame,
     y: str,
@@ -224,7 +226,7 @@ def prompt_means(
     unit = SD_UNIT if scaled else unit_of(y)
     incomplete = ""
     if x is not None:
-        incomplete = without_value(df, [x], y, task, role, eval_task)
+        incomplete = without_value(df, (x,), y, task, role, eval_task)
     return PromptMeans(tasks, (task, x, y), unit, excluded, cells.role, incomplete)
 
 
@@ -246,9 +248,10 @@ def over_eval_tasks(grid: Grid, values: Floats, weights: dict[str, float]) -> Fl
     return means
 
 
+@remembered
 def without_value(
     df: pd.DataFrame,
-    columns: list[str],
+    columns: tuple[str, ...],
     y: str,
     task: str,
     role: str | None = None,
@@ -280,6 +283,7 @@ def without_value(
     return f". Prompts left out for lack of a value: {counts}"
 
 
+@remembered
 def cells_of(
     df: pd.DataFrame,
     y: str,

@@ -36,6 +36,7 @@ from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_diffe
 from sapo_analysis.analysis.partial import HeldFixed
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
+from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.rivals import rivals
 from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.training_check import past_gains, training_check
@@ -52,6 +53,7 @@ CONTROLS = ("prompt_length", "log_prompt_frequency")
 """Indicators that partial correlations hold fixed, those that a run has."""
 
 
+@remembering()
 def report(
     runs: Run | Sequence[Run], n_permutations: int = N_PERMUTATIONS, seed: int = 0
 ) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sapo_analysis.analysis.intervals import Floats
+from sapo_analysis.analysis.remembering import remembered
 from sapo_analysis.errors import InputError, unknown
 
 Bools = npt.NDArray[np.bool_]
@@ -45,15 +46,18 @@ class Labels(NamedTuple):
         """`n` rows of one name, the empty one."""
         return cls(np.zeros(n, dtype=np.intp), np.array([""], dtype=object))
 
-    def at(self, rows: Ints | slice) -> Labels:
+    def at(self, rows: Ints | Bools | slice) -> Labels:
         """The same of some rows, with the names that they have."""
-        used, codes = np.unique(self.codes[rows], return_inverse=True)
-        return Labels(codes, self.names[used])
+        codes = self.codes[rows]
+        used = np.flatnonzero(np.bincount(codes, minlength=len(self.names)))
+        place = np.zeros(len(self.names), dtype=np.intp)
+        place[used] = np.arange(len(used))
+        return Labels(place[codes], self.names[used])
 
     def then(self, other: Labels) -> Labels:
         """This name, the other one and a "/" as one name."""
         n = max(1, len(other.names))
-        pairs, codes = np.unique(self.codes * n + other.codes, return_inverse=True)
+        codes, pairs = pd.factorize(self.codes * n + other.codes)
         names = [f"{self.names[pair // n]}{other.names[pair % n]}/" for pair in pairs]
         return Labels.in_order(codes, names)
 
@@ -98,7 +102,9 @@ class Selection:
 
     def by_task(self) -> Iterator[tuple[str, Grid]]:
         """The cells of each current task, in order of name."""
-        order = np.argsort(self.task.codes, kind="stable")
+        # Of numbers so short numpy's stable order takes no comparisons.
+        short = np.uint16 if len(self.task.names) < 2**16 else np.intp
+        order = np.argsort(self.task.codes.astype(short), kind="stable")
         first = np.searchsorted(self.task.codes[order], np.arange(len(self.task.names) + 1))
         for i, name in enumerate(self.task.names):
             rows = order[first[i] : first[i + 1]]
@@ -110,6 +116,7 @@ class Selection:
             yield str(name), Grid(prompt.names, seed.names, other.names, x, y)
 
 
+@remembered
 def select(
     df: pd.DataFrame,
     y: str,
@@ -142,8 +149,8 @@ def select(
     asked = asked_for(df, role, eval_task, purpose)
     named = [name for name in (task, "prompt_id", "eval_task") if name in df]
     for column in (y, *([x] if x is not None else []), *named):
-        asked = asked & df[column].notna().to_numpy()
-    roles = list(df["role"][asked].dropna().unique()) if "role" in df else []
+        asked = asked & known(df, column)
+    roles = _roles(df, asked)
     if role is None and not any_role and len(roles) > 1:
         found = ", ".join(sorted(roles))
         raise InputError(
@@ -158,15 +165,15 @@ def select(
             raise InputError(
                 f"Column {name!r} holds an infinite value. Leave that trial out: it diverged."
             )
-    own_task = Labels.of(df[task][asked])
+    own_task = labels_of(df, task).at(asked)
     selection = Selection(
         task=own_task,
         prompt=_prompts(df, asked, list(values.values())),
         seed=_seeds(df, asked),
-        eval_task=Labels.of(df["eval_task"][asked]) if "eval_task" in df else Labels.blank(n),
+        eval_task=labels_of(df, "eval_task").at(asked) if "eval_task" in df else Labels.blank(n),
         x=values[x] if x is not None else np.zeros(n),
         y=values[y],
-        mixed_metrics="metric" in df and _has_several(own_task, df["metric"][asked]),
+        mixed_metrics="metric" in df and _has_several(own_task, df, asked),
         role=role if role is not None else only,
     )
     _refuse_twice(selection, y)
@@ -198,14 +205,39 @@ def asked_for(
     return asked
 
 
+@remembered
+def labels_of(df: pd.DataFrame, column: str) -> Labels:
+    """The names in a column, of every row."""
+    return Labels.of(df[column])
+
+
+@remembered
+def known(df: pd.DataFrame, column: str) -> Bools:
+    """Which rows have a value in a column."""
+    found: Bools = df[column].notna().to_numpy()
+    return found
+
+
+def of_role(df: pd.DataFrame, role: str) -> Bools:
+    """Which rows are of a role."""
+    return _equal(df, "role", role)
+
+
+@remembered
 def _equal(df: pd.DataFrame, column: str, value: str) -> Bools:
     found: Bools = (df[column] == value).to_numpy(dtype=bool, na_value=False)
     return found
 
 
+def _roles(df: pd.DataFrame, asked: Bools) -> list[str]:
+    if "role" not in df:
+        return []
+    return [str(name) for name in labels_of(df, "role").at(asked & known(df, "role")).names]
+
+
 def _prompts(df: pd.DataFrame, asked: Bools, values: list[Floats]) -> Labels:
     if "prompt_id" in df:
-        return Labels.of(df["prompt_id"][asked])
+        return labels_of(df, "prompt_id").at(asked)
     # Named by value (the first of them counts most): no result depends on the order of the rows.
     order = np.lexsort(values[::-1])
     codes = np.empty_like(order)
@@ -217,16 +249,16 @@ def _seeds(df: pd.DataFrame, asked: Bools) -> Labels:
     seeds = Labels.blank(int(asked.sum()))
     for column in ("state_seed", "seed"):
         if column in df:
-            seeds = seeds.then(Labels.of(df[column][asked]))
+            seeds = seeds.then(labels_of(df, column).at(asked))
     return seeds
 
 
-def _has_several(task: Labels, metric: pd.Series[str]) -> bool:
+def _has_several(task: Labels, df: pd.DataFrame, asked: Bools) -> bool:
     """Whether rows of one current task name more than one metric."""
-    known = metric.notna().to_numpy()
-    metrics = Labels.of(metric[known])
-    pairs = np.unique(task.codes[known] * max(1, len(metrics.names)) + metrics.codes)
-    return len(pairs) > len(np.unique(task.codes[known]))
+    named = known(df, "metric")[asked]
+    metrics = labels_of(df, "metric").at(asked & known(df, "metric"))
+    pairs = task.codes[named] * max(1, len(metrics.names)) + metrics.codes
+    return len(np.unique(pairs)) > len(np.unique(task.codes[named]))
 
 
 def _refuse_twice(rows: Selection, y: str) -> None:
