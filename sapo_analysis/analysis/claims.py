@@ -203,9 +203,9 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
     in_task = prompt_means(df, result, x=None, role="current", rescale=False)
 
     def statistic(name: str) -> tuple[float, float, int] | str:
-        own = [means.tasks[name] for means in (impact, in_task)]
-        series = [pd.Series(means.y, means.prompts) for means in own]
-        both = pd.concat(series, axis=1, join="inner").to_numpy(dtype=float)
+        elsewhere, own = impact.tasks[name], in_task.tasks[name]
+        _, i, j = np.intersect1d(elsewhere.prompts, own.prompts, return_indices=True)
+        both = np.column_stack([elsewhere.y[i], own.y[j]])
         if len(both) < MIN_PROMPTS:
             return f"{len(both)} prompts, at least {MIN_PROMPTS} are needed"
         spread, in_task_spread = both.std(axis=0, ddof=1)

@@ -92,7 +92,6 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
         largest pre-update loss of a prompt over the smallest; `in_task_sd`, `least_gain` and
         `misses` as `training_check`.
     """
-    main = df[df["purpose"] == "main"]
     points = prompt_means(df, y, role=role, rescale=False).tasks
     estimates = task_correlations(df, y=y, role=role, n_permutations=0)
     effects = prompt_effects(df, y, role=role).set_index("current_task")
@@ -100,8 +99,7 @@ def tasks_table(df: pd.DataFrame, y: str, role: str, predicted: int) -> pd.DataF
     rows = []
     for e in estimates:
         assert e.task is not None
-        own = main[(main["current_task"] == e.task) & (main["role"] == role)]
-        losses = own.groupby("prompt_id")["pre_update_loss"].mean()
+        losses = points[e.task].x
         effect = effects.reindex([e.task]).iloc[0]
         check = training.reindex([e.task]).iloc[0]  # imported results may lack the task itself
         rows.append(

@@ -12,6 +12,8 @@ import pandas as pd
 
 from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.prompt_effects import prompt_effects
+from sapo_analysis.analysis.remembering import remembered
+from sapo_analysis.analysis.selection import asked_for, of_role
 from sapo_analysis.errors import RunError
 from sapo_analysis.store import Run
 
@@ -38,6 +40,7 @@ COLUMNS = (
 )
 
 
+@remembered
 def training_check(df: pd.DataFrame) -> pd.DataFrame:
     """One row per current task of main trials: how well it was learned, and what is amiss.
 
@@ -51,7 +54,7 @@ def training_check(df: pd.DataFrame) -> pd.DataFrame:
         `..._upper`, and `misses`: the bounds of this module that the task misses, as text, empty
         if none. No rows before the first trial is done.
     """
-    own = df[(df["role"] == "current") & (df["purpose"] == "main")]
+    own = df[of_role(df, "current") & asked_for(df, None, None)]
     if own.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     spread = prompt_effects(own, "score_after", role="current").set_index("current_task")
