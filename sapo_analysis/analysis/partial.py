@@ -116,7 +116,7 @@ class HeldFixed:
     ) -> HeldFixed:
         """Average a table over the seeds that all prompts share; see `partial_correlation`."""
         controls = _check_given([given] if isinstance(given, str) else list(given), x, y)
-        df = _with_in_task(df, controls)
+        df = with_in_task(df, controls)
         check_columns(df, [task, x, y, *controls])
         df = _with_prompts(df, [x, y, *controls])
         df, incomplete = _known(df, [x, *controls], y, task)
@@ -130,15 +130,26 @@ class HeldFixed:
         self, scope: Scope, statistic: Statistic, n_permutations: int, seed: int
     ) -> Estimate:
         """The partial correlation over tasks."""
-        points = self._points(statistic)
         _, x, y = self.of_x.columns
-        what = f"partial {statistic} r given {', '.join(self.of_controls)}"
-        if results := [name for name in self.of_controls if name in _RESULTS]:
-            what = f"descriptive, as {', '.join(results)} came out of training: {what}"
+        points, what = self.points(statistic), self.words(statistic)
         name = f"partial_{statistic}"
         return over_tasks(points, str(x), y, scope, name, what, n_permutations, seed)
 
-    def _points(self, statistic: Statistic) -> Points:
+    @property
+    def descriptive(self) -> bool:
+        """Whether a result of training is held fixed, which may lie on the way from x to y."""
+        return any(name in _RESULTS for name in self.of_controls)
+
+    def words(self, statistic: Statistic) -> str:
+        """What is averaged over tasks, as `Estimate.method` calls it."""
+        what = f"partial {statistic} r given {', '.join(self.of_controls)}"
+        if self.descriptive:
+            results = ", ".join(name for name in self.of_controls if name in _RESULTS)
+            what = f"descriptive, as {results} came out of training: {what}"
+        return what
+
+    def points(self, statistic: Statistic) -> Points:
+        """The points of each task that a partial correlation can be made of."""
         usable, excluded = [], dict(self.of_x.excluded)
         controls = list(self.of_controls)
         _, x, y = self.of_x.columns
@@ -220,7 +231,12 @@ def _check_given(given: list[str], x: str, y: str) -> list[str]:
     return given
 
 
-def _with_in_task(df: pd.DataFrame, controls: list[str]) -> pd.DataFrame:
+def with_in_task(df: pd.DataFrame, controls: Sequence[str]) -> pd.DataFrame:
+    """The table with those controls of `IN_TASK` that are asked for and that it lacks.
+
+    Raises:
+        InputError: a column is missing, or a trial has two rows for its current task.
+    """
     wanted = [name for name in controls if name in IN_TASK and name not in df]
     if not wanted:
         return df
