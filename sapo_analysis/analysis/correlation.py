@@ -11,21 +11,27 @@ import pandas as pd
 
 from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95, Estimate, Level, Scope, check_scope
 from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, mean_interval, perfect_limit
+from sapo_analysis.analysis.kendall import perfect_tau, tau_b
 from sapo_analysis.analysis.permutation import null_correlations, shuffled, two_sided_p
 from sapo_analysis.analysis.prompt_means import PromptMeans, prompt_means
 from sapo_analysis.errors import InputError, unknown
 
-Statistic = Literal["pearson", "spearman"]
+Statistic = Literal["pearson", "spearman", "kendall"]
 STATISTICS: tuple[Statistic, ...] = ("pearson", "spearman")
+"""What pages and reports show."""
+ALL_STATISTICS: tuple[Statistic, ...] = (*STATISTICS, "kendall")
+"""What the correlations of this module accept."""
 N_PERMUTATIONS = 9999
 MIN_PROMPTS = 4
 """Fewer prompts leave Fisher's z no degree of freedom (n - 3)."""
+MIN_PROMPTS_KENDALL = 5
+"""The same of Kendall's tau (n - 4)."""
 UNIT = "correlation (-1 to 1)"
 
 
 @dataclass(frozen=True)
 class TaskPoints:
-    """The points of one current task; for Spearman x and y hold ranks."""
+    """The points of one current task; for Spearman and Kendall x and y hold ranks."""
 
     name: str
     x: Floats
@@ -40,7 +46,9 @@ class TaskPoints:
 
     @property
     def r(self) -> float:
-        """Correlation over prompts."""
+        """Correlation over prompts; for Kendall tau-b."""
+        if self.statistic == "kendall":
+            return float(tau_b(self.x, self.y[np.newaxis])[0])
         return float(np.clip(np.corrcoef(self.x, self.y)[0, 1], -1, 1))
 
     @property
@@ -48,8 +56,11 @@ class TaskPoints:
         """Where |r| is held before atanh.
 
         A perfect rank order of few prompts is common and would make the mean infinite: it counts as
-        halfway to the next smaller rank correlation, 1 - 6 / (n (n² - 1)).
+        halfway to the next smaller rank correlation, 1 - 6 / (n (n² - 1)), for Kendall
+        1 - 2 / (n (n - 1)).
         """
+        if self.statistic == "kendall":
+            return perfect_tau(self.n)
         return 1 - 1e-12 if self.statistic == "pearson" else perfect_limit(self.n)
 
     @property
@@ -59,11 +70,18 @@ class TaskPoints:
 
     @property
     def se(self) -> float:
-        """Standard error of z: 1 / √(n - 3), for Spearman 1.03 / √(n - 3)."""
+        """Standard error of z: 1 / √(n - 3), for Spearman 1.03 / √(n - 3).
+
+        For Kendall √(0.437 / (n - 4)) (Fieller, Hartley and Pearson 1957).
+        """
+        if self.statistic == "kendall":
+            return float(np.sqrt(0.437 / (self.n - 4)))
         return (1.0 if self.statistic == "pearson" else 1.03) / float(np.sqrt(self.n - 3))
 
     def null_z(self, m: int, seed: int, stream: int) -> Floats:
         """Fisher's z of `m` shuffles of the prompts."""
+        if self.statistic == "kendall":
+            return fisher_z(tau_b(self.x, shuffled(self.y, m, seed, stream)), self.limit)
         return fisher_z(null_correlations(self.x, self.y, m, seed, stream), self.limit)
 
 
@@ -100,9 +118,12 @@ def within_task_correlation(
     Estimand: tanh of the mean over the k tasks of z_t = atanh(r_t), where r_t is over prompts of
     task t with values averaged over evaluated tasks and shared seeds (`prompts_table`). Seed noise
     attenuates it. The interval is made on z: `intervals.mean_interval` with se_t = 1/√(n_t - 3)
-    (Spearman 1.03/√(n_t - 3)). Tasks with fewer than four prompts or without spread in x or y are
-    left out, so are prompts without a value of x; `method` names both. With no task left the value
-    is nan.
+    (Spearman 1.03/√(n_t - 3), Kendall √(0.437/(n_t - 4))). Tasks with fewer than four prompts
+    (Kendall: five) or without spread in x or y are left out, so are prompts without a value of x;
+    `method` names both. With no task left the value is nan.
+
+    Kendall's tau-b is on a scale of its own: of bivariate normal points it is 2/π · asin r, so its
+    size is not to be compared with that of r.
 
     p: prompts shuffled within each task, statistic |mean z|, two-sided, (b + 1) / (m + 1). In
     either scope it is of these tasks, no correlation in any of them, and does not know how much
@@ -115,7 +136,7 @@ def within_task_correlation(
         role: Role of the evaluated tasks; needed when y has values for several.
         task: Column that names the current task.
         scope: `new_tasks` or `these_tasks`.
-        statistic: `pearson` or `spearman`.
+        statistic: `pearson`, `spearman` or `kendall`.
         eval_task: Only this evaluated task.
         n_permutations: Shuffles; 0 for none (p is nan).
         seed: Seed of the shuffles.
@@ -126,7 +147,7 @@ def within_task_correlation(
     """
     check_scope(scope)
     points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
-    return over_tasks(points, x, y, scope, statistic, f"{statistic} r", n_permutations, seed)
+    return over_tasks(points, x, y, scope, statistic, _words(statistic), n_permutations, seed)
 
 
 def over_tasks(
@@ -171,8 +192,8 @@ def task_correlations(
 ) -> list[Estimate]:
     """The correlation over prompts of each current task, in order of name.
 
-    Interval: tanh(z ± 1.96 · se), se = 1/√(n - 3), for Spearman 1.03/√(n - 3). Arguments and errors
-    as in `within_task_correlation`; tasks that it leaves out are absent.
+    Interval: tanh(z ± 1.96 · se), se as in `within_task_correlation`, and so are arguments and
+    errors; tasks that it leaves out are absent.
     """
     points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
     estimates = []
@@ -180,7 +201,7 @@ def task_correlations(
         p = two_sided_p(one.z, one.null_z(n_permutations, seed, i)) if n_permutations else NAN
         bounds = (one.z, one.z - Z_95 * one.se, one.z + Z_95 * one.se)
         only = Points([one], {}, points.role)
-        method = f"{statistic} r over prompts, Fisher z interval"
+        method = f"{_words(statistic)} over prompts, Fisher z interval"
         estimates.append(
             _estimate(
                 x, y, only, one.name, bounds, "task", "these_tasks", statistic, p, method, seed
@@ -203,9 +224,11 @@ def pooled_correlation(
     """The correlation over all (current task, prompt) points at once: secondary.
 
     It mixes differences between tasks with differences between prompts, and its Fisher interval
-    treats points of one task as independent. p: prompts shuffled within task, statistic |pooled z|.
-    Arguments and errors as in `within_task_correlation`.
+    treats points of one task as independent. p: prompts shuffled within task, statistic |pooled z|;
+    for Kendall its time goes with the square of all points. Arguments and errors as in
+    `within_task_correlation`.
     """
+    check_settings(statistic, n_permutations, seed, ALL_STATISTICS)
     points = _points(
         df, x, y, role, task, "pearson", eval_task, n_permutations, seed, min_prompts=1
     )
@@ -214,9 +237,9 @@ def pooled_correlation(
         raw_y = [t.y for t in points.tasks]
         xs, ys = np.concatenate([t.x for t in points.tasks]), np.concatenate(raw_y)
         blocks = np.cumsum([t.n for t in points.tasks])[:-1]
-        if statistic == "spearman":
+        if statistic != "pearson":
             xs, ys = ranks(xs), ranks(ys)
-        if len(xs) >= MIN_PROMPTS and not (constant(xs) or constant(ys)):
+        if len(xs) >= min_prompts_of(statistic) and not (constant(xs) or constant(ys)):
             whole = TaskPoints("", xs, ys, 0, statistic)
             z, lower, upper = whole.z, whole.z - Z_95 * whole.se, whole.z + Z_95 * whole.se
             if n_permutations:
@@ -224,12 +247,14 @@ def pooled_correlation(
                     shuffled(b, n_permutations, seed, i)
                     for i, b in enumerate(np.split(ys - ys.mean(), blocks))
                 ]
-                scale = np.sqrt(np.sum((xs - xs.mean()) ** 2) * np.sum((ys - ys.mean()) ** 2))
-                null = fisher_z(
-                    np.concatenate(parts, axis=1) @ (xs - xs.mean()) / scale, whole.limit
-                )
-                p = two_sided_p(z, null)
-    method = f"{statistic} r over all points, mixes tasks with prompts, Fisher z interval"
+                orders = np.concatenate(parts, axis=1)
+                if statistic == "kendall":
+                    null = tau_b(xs, orders)
+                else:
+                    dx, dy = xs - xs.mean(), ys - ys.mean()
+                    null = orders @ dx / np.sqrt(np.sum(dx**2) * np.sum(dy**2))
+                p = two_sided_p(z, fisher_z(null, whole.limit))
+    method = f"{_words(statistic)} over all points, mixes tasks with prompts, Fisher z interval"
     method += points.left_out
     bounds = (z, lower, upper)
     return _estimate(
@@ -247,28 +272,40 @@ def _points(
     eval_task: str | None,
     n_permutations: int,
     seed: int,
-    min_prompts: int = MIN_PROMPTS,
+    min_prompts: int | None = None,
 ) -> Points:
-    check_settings(statistic, n_permutations, seed)
+    check_settings(statistic, n_permutations, seed, ALL_STATISTICS)
     means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
     return points_of(means, statistic, min_prompts)
 
 
-def check_settings(statistic: str, n_permutations: int, seed: int) -> None:
-    """Refuse a statistic that does not exist, and numbers that are no counts.
+def check_settings(
+    statistic: str,
+    n_permutations: int,
+    seed: int,
+    accepted: tuple[Statistic, ...] = STATISTICS,
+) -> None:
+    """Refuse a statistic that does not exist or is not made here, and numbers that are no counts.
 
     Raises:
         InputError: naming the setting, its value and what is allowed.
     """
-    if statistic not in STATISTICS:
-        raise unknown("statistic", statistic, STATISTICS)
+    if statistic not in ALL_STATISTICS:
+        raise unknown("statistic", statistic, accepted)
+    if statistic not in accepted:
+        raise InputError(
+            f"Statistic {statistic!r} is for within_task_correlation, task_correlations and"
+            f" pooled_correlation alone. Choose {' or '.join(accepted)}."
+        )
     for name, number in (("n_permutations", n_permutations), ("seed", seed)):
         if not isinstance(number, int) or number < 0:
             raise InputError(f"{name} is {number!r}; it must be a whole number of at least 0.")
 
 
-def points_of(means: PromptMeans, statistic: Statistic, min_prompts: int = MIN_PROMPTS) -> Points:
-    """The points of each task that a correlation can be made of."""
+def points_of(means: PromptMeans, statistic: Statistic, min_prompts: int | None = None) -> Points:
+    """The points of each task that a correlation can be made of; by default of enough prompts."""
+    if min_prompts is None:
+        min_prompts = min_prompts_of(statistic)
     usable, excluded = [], dict(means.excluded)
     _, x, y = means.columns
     for name, own in means.tasks.items():
@@ -278,10 +315,19 @@ def points_of(means: PromptMeans, statistic: Statistic, min_prompts: int = MIN_P
         elif min_prompts > 1 and (constant(xs) or constant(ys)):
             excluded[name] = f"{x if constant(xs) else y} is the same for every prompt"
         else:
-            if statistic == "spearman":
+            if statistic != "pearson":
                 xs, ys = ranks(xs), ranks(ys)
             usable.append(TaskPoints(name, xs, ys, own.n_seeds, statistic))
     return Points(usable, excluded, means.role, means.incomplete)
+
+
+def min_prompts_of(statistic: Statistic) -> int:
+    """Prompts that a task needs."""
+    return MIN_PROMPTS_KENDALL if statistic == "kendall" else MIN_PROMPTS
+
+
+def _words(statistic: Statistic) -> str:
+    return "kendall tau-b" if statistic == "kendall" else f"{statistic} r"
 
 
 def _estimate(
@@ -298,6 +344,26 @@ def _estimate(
     seed: int,
 ) -> Estimate:
     value, lower, upper = (float(np.tanh(bound)) for bound in z)
+    bounds = (value, lower, upper)
+    return estimate_of(points, x, y, task, bounds, level, scope, statistic, p, method, seed)
+
+
+def estimate_of(
+    points: Points,
+    x: str,
+    y: str,
+    task: str | None,
+    bounds: tuple[float, float, float],
+    level: Level,
+    scope: Scope,
+    statistic: str,
+    p: float,
+    method: str,
+    seed: int = 0,
+    unit: str = UNIT,
+) -> Estimate:
+    """What was made of points, with how many of them there were; bounds: value, lower, upper."""
+    value, lower, upper = bounds
     return Estimate(
         x=x,
         y=y,
@@ -316,7 +382,7 @@ def _estimate(
         n_seeds=min((t.n_seeds for t in points.tasks), default=0),
         method=method,
         seed=seed,
-        unit=UNIT,
+        unit=unit,
     )
 
 
@@ -329,7 +395,7 @@ def disattenuated(
     s²_t is the variance over prompts of the seed-averaged y of task t and σ²_t its prompt x seed
     component over the main trials (two-way, one value per cell). Needs two seeds; else, or when
     noise explains all the spread, both are nan. It stands beside the estimate, never in its place,
-    and has no interval.
+    and has no interval. It holds for no Kendall's tau, whose first value is nan.
 
     Args:
         df: The table the estimate was made of.
@@ -350,6 +416,8 @@ def disattenuated(
     reliability = 1 - noise / spread if spread > 0 else NAN
     if not reliability > 0:
         return NAN, NAN
+    if estimate.statistic == "kendall":
+        return NAN, reliability
     return float(np.clip(estimate.value / np.sqrt(reliability), -1, 1)), reliability
 
 

@@ -17,6 +17,7 @@ from sapo_analysis.analysis import (
     task_correlations,
     within_task_correlation,
 )
+from sapo_analysis.analysis.correlation import ALL_STATISTICS
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run
@@ -53,6 +54,50 @@ def test_spearman_with_ties_is_scipys_and_its_error_is_wider():
     rho = stats.spearmanr(x, y).statistic
     assert found.value == pytest.approx(rho)
     assert found.upper == pytest.approx(math.tanh(math.atanh(rho) + 1.96 * 1.03 / math.sqrt(12)))
+
+
+def tied(n=15, seed=4):
+    x, y = np.random.default_rng(seed).integers(0, 6, (2, n)).astype(float)
+    return pd.DataFrame({"current_task": "a", "x": x, "y": x + 2 * y})
+
+
+def test_kendall_with_ties_is_scipys_with_the_error_of_fieller_hartley_and_pearson():
+    table = tied()
+    tau = stats.kendalltau(table["x"], table["y"]).statistic
+    half = 1.96 * math.sqrt(0.437 / 11)
+    bounds = math.tanh(math.atanh(tau) - half), math.tanh(math.atanh(tau) + half)
+    found = estimate(table, statistic="kendall", scope="these_tasks")
+    (own,) = task_correlations(table, "x", "y", statistic="kendall", n_permutations=99)
+    whole = pooled_correlation(table, "x", "y", statistic="kendall", n_permutations=99)
+    for e in (found, own, whole):
+        assert (e.value, e.lower, e.upper) == pytest.approx((tau, *bounds))
+        assert e.statistic == "kendall" and "kendall tau-b" in e.method
+        assert e.p == found.p < 1
+
+
+def test_kendall_over_tasks_is_the_mean_of_fisher_z(table_of):
+    table = table_of(RS)
+    taus = [
+        stats.kendalltau(part["x"], part["y"]).statistic
+        for _, part in table.groupby("current_task")
+    ]
+    lower, upper = DescrStatsW(np.arctanh(taus)).tconfint_mean(0.05)
+    found = estimate(table, statistic="kendall")
+    assert found.value == pytest.approx(math.tanh(np.mean(np.arctanh(taus))))
+    assert (found.lower, found.upper) == pytest.approx((math.tanh(lower), math.tanh(upper)))
+    pooled = pooled_correlation(table, "x", "y", statistic="kendall", n_permutations=0)
+    assert pooled.value == pytest.approx(stats.kendalltau(table["x"], table["y"]).statistic)
+
+
+def test_kendall_needs_five_prompts_and_holds_a_perfect_order(table_of):
+    found = estimate(table_of([0.5], n=4), statistic="kendall")
+    assert math.isnan(found.value)
+    assert "task-00: 4 prompts, at least 5 are needed" in found.method
+    few = pooled_correlation(table_of([0.5], n=4), "x", "y", statistic="kendall")
+    assert math.isnan(few.value) and math.isnan(few.p)
+    perfect = estimate(table_of([1.0], n=5), statistic="kendall", scope="these_tasks")
+    assert perfect.value == pytest.approx(1 - 2 / 20)
+    assert perfect.lower == pytest.approx(math.tanh(math.atanh(0.9) - 1.96 * math.sqrt(0.437)))
 
 
 def test_a_perfect_rank_order_keeps_the_mean_finite(table_of):
@@ -98,6 +143,27 @@ def test_p_agrees_with_every_permutation_of_a_small_task(table_of):
     true = np.mean(np.abs(null) >= 0.8 - 1e-9)
     found = estimate(table, n_permutations=9999)
     assert found.p == pytest.approx(true, abs=4 * math.sqrt(true * (1 - true) / 9999))
+
+
+def test_p_of_kendall_agrees_with_every_permutation():
+    table = tied(7, seed=6)
+    x, y = table["x"].to_numpy(), table["y"].to_numpy()
+    signs = np.sign(x[:, None] - x)
+    orders = np.array(list(itertools.permutations(y)))
+    null = (np.sign(orders[:, :, None] - orders[:, None]) * signs).sum(axis=(1, 2))
+    true = np.mean(np.abs(null) >= abs((np.sign(y[:, None] - y) * signs).sum()))
+    assert 0.02 < true < 0.98
+    found = estimate(table, statistic="kendall", n_permutations=9999)
+    assert found.p == pytest.approx(true, abs=4 * math.sqrt(true * (1 - true) / 9999))
+
+
+def test_p_of_pooled_kendall_shuffles_within_tasks(table_of):
+    between = table_of([0.0, 0.0])
+    far = (between["current_task"] == "task-01") * 100.0
+    between["x"], between["y"] = between["x"] + far, between["y"] + far
+    found = pooled_correlation(between, "x", "y", statistic="kendall", n_permutations=199)
+    assert found.value > 0.4
+    assert found.p > 0.1
 
 
 def test_p_shuffles_within_tasks_and_has_a_smallest_value(table_of):
@@ -169,7 +235,7 @@ def test_columns_beyond_task_x_and_y_may_be_absent(table_of):
     ("options", "message"),
     [
         ({"scope": "all"}, "Unknown scope 'all'"),
-        ({"statistic": "kendall"}, "Unknown statistic 'kendall'"),
+        ({"statistic": "kendal"}, "Unknown statistic 'kendal'. Did you mean 'kendall'"),
         ({"role": "past"}, "no column 'role'"),
         ({"n_permutations": -1}, "n_permutations is -1"),
         ({"task": "dataset"}, "Unknown column 'dataset'"),
@@ -178,6 +244,12 @@ def test_columns_beyond_task_x_and_y_may_be_absent(table_of):
 def test_bad_arguments_are_refused(table_of, options, message):
     with pytest.raises(InputError, match=message):
         estimate(table_of([0.5]), **options)
+
+
+@pytest.mark.parametrize("make", [task_correlations, pooled_correlation])
+def test_every_level_refuses_an_unknown_statistic(table_of, make):
+    with pytest.raises(InputError, match="Known: kendall, pearson, spearman"):
+        make(table_of([0.5]), "x", "y", statistic="tau")
 
 
 def test_two_roles_need_a_choice_and_an_unknown_role_is_named(df):
@@ -195,7 +267,7 @@ tables = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(tables, st.sampled_from(["pearson", "spearman"]), st.randoms(use_true_random=False))
+@given(tables, st.sampled_from(ALL_STATISTICS), st.randoms(use_true_random=False))
 def test_signs_scales_and_row_order(table, statistic, random):
     table = table.astype({"x": float, "y": float})
     base = estimate(table, statistic=statistic)
@@ -251,3 +323,14 @@ def test_disattenuated_undoes_seed_noise():
 def test_one_seed_cannot_be_disattenuated(table_of):
     table = table_of([0.5, 0.4]).assign(seed=0)
     assert all(math.isnan(v) for v in disattenuated(table, estimate(table)))
+
+
+def test_a_tau_is_not_disattenuated():
+    rng = np.random.default_rng(2)
+    x = np.repeat(rng.standard_normal(20), 2)
+    prompts, seeds = np.repeat([f"p{i:02d}" for i in range(20)], 2), [0, 1] * 20
+    columns = {"prompt_id": prompts, "seed": seeds, "x": x, "y": x + rng.standard_normal(40) / 2}
+    table = pd.DataFrame({"current_task": "a", **columns})
+    value, reliability = disattenuated(table, estimate(table, statistic="kendall"))
+    assert math.isnan(value)
+    assert reliability == disattenuated(table, estimate(table))[1] > 0.5
