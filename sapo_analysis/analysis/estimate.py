@@ -39,8 +39,11 @@ class Estimate:
             `pooled` (all points).
         scope: `new_tasks`: would hold for other tasks too; `these_tasks`: speaks of the named tasks
             only.
-        statistic: `pearson`, `spearman` or `log_sd_ratio`.
-        p: Two-sided permutation p, prompts shuffled within task; nan where none was made.
+        statistic: `pearson`, `spearman`, `kendall` (tau-b; a partial correlation's has `partial_`
+            before it), `log_sd_ratio`, `theil_sen` (a slope; over tasks the mean of theirs) or
+            `repeated_measures` (r with one slope for all tasks).
+        p: Two-sided permutation p, prompts shuffled within task; of `repeated_measures` that of its
+            F test; nan where none was made.
         n_prompts: Prompts per task; the smallest number where tasks differ.
         n_tasks: Current tasks that entered.
         n_seeds: Seeds averaged per prompt; the smallest number where tasks differ.

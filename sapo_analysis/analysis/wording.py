@@ -8,6 +8,13 @@ from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.noise import UPPER_BOUND_LABEL
 
 SCOPE_WORDS = {"new_tasks": "new tasks", "these_tasks": "these tasks"}
+_SYMBOLS = {
+    "spearman": "Spearman's ρ",
+    "kendall": "Kendall's τ",
+    "log_sd_ratio": "log ratio of spreads",
+    "theil_sen": "Theil-Sen slope",
+    "repeated_measures": "repeated-measures r",
+}
 
 
 def signed(value: float, digits: int = 2) -> str:
@@ -83,9 +90,7 @@ def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
         "task": f"In {estimate.task}",
         "pooled": "Over all points",
     }[estimate.level]
-    symbol = {"spearman": "Spearman's ρ", "log_sd_ratio": "log ratio of spreads"}.get(
-        estimate.statistic, "r"
-    )
+    symbol = _SYMBOLS.get(estimate.statistic, "r")
     words = SCOPE_WORDS[estimate.scope]
     scope = f" for {words}" if estimate.level == "within_task" else ""
     if math.isnan(estimate.lower):

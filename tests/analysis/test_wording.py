@@ -26,6 +26,19 @@ def test_headline(table_of):
     )
 
 
+@pytest.mark.parametrize(
+    ("statistic", "symbol"),
+    [
+        ("kendall", "Kendall's τ"),
+        ("theil_sen", "Theil-Sen slope"),
+        ("repeated_measures", "repeated-measures r"),
+    ],
+)
+def test_what_is_no_plain_r_is_called_by_its_name(table_of, statistic, symbol):
+    found = within_task_correlation(table_of([0.3, 0.5]), "x", "y", n_permutations=0)
+    assert f"Within tasks, {symbol} = " in sentence(replace(found, statistic=statistic))
+
+
 def test_headline_without_interval_or_value(table_of):
     one = within_task_correlation(table_of([0.5]), "x", "y", n_permutations=0)
     assert sentence(one) == "Within tasks, r = +0.50 (no interval for new tasks from one task)."
