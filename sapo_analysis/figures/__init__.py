@@ -7,6 +7,7 @@ from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
 from sapo_analysis.figures.live_choice import live_choice
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
+from sapo_analysis.figures.payoff import pool_curve, selection_bars
 from sapo_analysis.figures.race_overlay import Race, race_reach, with_race
 from sapo_analysis.figures.runs_forest import runs_forest
 from sapo_analysis.figures.spec import FigureSpec
@@ -28,8 +29,10 @@ __all__ = [
     "impact_pair",
     "impact_scatter",
     "live_choice",
+    "pool_curve",
     "race_reach",
     "runs_forest",
+    "selection_bars",
     "stage_matrix",
     "strategy_intervals",
     "strategy_race",
