@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.correlation import MIN_PROMPTS, UNIT, points_of
+from sapo_analysis.analysis.correlation import MIN_PROMPTS, UNIT, points_in
 from sapo_analysis.analysis.estimate import (
     CONFIDENCE,
     FORMS,
@@ -182,7 +182,7 @@ def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int)
         return mean_pair_correlations(df, form)
     outcome, role = CLAIM_OUTCOMES[claim]
     y = in_form(outcome, form)
-    points = points_of(prompt_means(df, y, role=role, x=x), "pearson")
+    points = points_in(df, x, y, role, "current_task", "pearson", None, m, seed)
     null = None
     if points.tasks and m:
         null = np.mean([t.null_z(m, seed, i) for i, t in enumerate(points.tasks)], axis=0)

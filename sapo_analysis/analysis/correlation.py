@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, mean_interva
 from sapo_analysis.analysis.kendall import perfect_tau, tau_b
 from sapo_analysis.analysis.permutation import null_correlations, shuffled, two_sided_p
 from sapo_analysis.analysis.prompt_means import PromptMeans, prompt_means
+from sapo_analysis.analysis.remembering import remembered
 from sapo_analysis.errors import InputError, unknown
 
 Statistic = Literal["pearson", "spearman", "kendall"]
@@ -38,6 +39,10 @@ class TaskPoints:
     y: Floats
     n_seeds: int
     statistic: Statistic
+    # Both scopes and the task alone ask for the same shuffles.
+    _nulls: dict[tuple[int, int, int], Floats] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def n(self) -> int:
@@ -80,6 +85,12 @@ class TaskPoints:
 
     def null_z(self, m: int, seed: int, stream: int) -> Floats:
         """Fisher's z of `m` shuffles of the prompts."""
+        asked = (m, seed, stream)
+        if asked not in self._nulls:
+            self._nulls[asked] = self._shuffled_z(m, seed, stream)
+        return self._nulls[asked]
+
+    def _shuffled_z(self, m: int, seed: int, stream: int) -> Floats:
         if self.statistic == "kendall":
             return fisher_z(tau_b(self.x, shuffled(self.y, m, seed, stream)), self.limit)
         return fisher_z(null_correlations(self.x, self.y, m, seed, stream), self.limit)
@@ -146,7 +157,7 @@ def within_task_correlation(
             none was chosen.
     """
     check_scope(scope)
-    points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
+    points = points_in(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
     return over_tasks(points, x, y, scope, statistic, _words(statistic), n_permutations, seed)
 
 
@@ -195,7 +206,7 @@ def task_correlations(
     Interval: tanh(z ± 1.96 · se), se as in `within_task_correlation`, and so are arguments and
     errors; tasks that it leaves out are absent.
     """
-    points = _points(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
+    points = points_in(df, x, y, role, task, statistic, eval_task, n_permutations, seed)
     estimates = []
     for i, one in enumerate(points.tasks):
         p = two_sided_p(one.z, one.null_z(n_permutations, seed, i)) if n_permutations else NAN
@@ -229,7 +240,7 @@ def pooled_correlation(
     `within_task_correlation`.
     """
     check_settings(statistic, n_permutations, seed, ALL_STATISTICS)
-    points = _points(
+    points = points_in(
         df, x, y, role, task, "pearson", eval_task, n_permutations, seed, min_prompts=1
     )
     z = lower = upper = p = NAN
@@ -262,7 +273,8 @@ def pooled_correlation(
     )
 
 
-def _points(
+@remembered
+def points_in(
     df: pd.DataFrame,
     x: str,
     y: str,
@@ -274,6 +286,7 @@ def _points(
     seed: int,
     min_prompts: int | None = None,
 ) -> Points:
+    """The points that a correlation is of; arguments and errors as `within_task_correlation`."""
     check_settings(statistic, n_permutations, seed, ALL_STATISTICS)
     means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
     return points_of(means, statistic, min_prompts)

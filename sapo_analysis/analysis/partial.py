@@ -202,8 +202,8 @@ class PartialPoints(TaskPoints):
         """Standard error of z: 1 / √(n - 3 - k), for Spearman 1.03 / √(n - 3 - k)."""
         return (1.0 if self.statistic == "pearson" else 1.03) / float(np.sqrt(self.n - 3 - self.k))
 
-    def null_z(self, m: int, seed: int, stream: int) -> Floats:
-        """Fisher's z of `m` shuffles of what the controls leave of y (Freedman and Lane)."""
+    def _shuffled_z(self, m: int, seed: int, stream: int) -> Floats:
+        # Of what the controls leave of y (Freedman and Lane).
         shuffles = self.rest(shuffled(self.rest(self.y), m, seed, stream))
         return fisher_z(_cosine(shuffles, self.rest(self.x)), self.limit)
 
