@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95
+from sapo_analysis.analysis.quantiles import student
 from sapo_analysis.errors import InputError
 
 MAX_TASKS = 1000
@@ -22,10 +23,10 @@ def power_of(effect: float, sd: float, n_tasks: int) -> float:
     Returns:
         Probability that the new-tasks interval lies wholly on the effect's side.
     """
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr  # scipy.stats would take a second to import
 
-    critical = float(t.ppf(0.5 + CONFIDENCE / 2, n_tasks - 1))
-    return float(nct.sf(critical, n_tasks - 1, abs(effect) / sd * math.sqrt(n_tasks)))
+    critical = student(0.5 + CONFIDENCE / 2, n_tasks - 1)
+    return 1 - float(nctdtr(n_tasks - 1, abs(effect) / sd * math.sqrt(n_tasks), critical))
 
 
 def tasks_needed(effect: float, sd: float, power: float = 0.8) -> int | None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import nct, t
 
 from sapo_analysis.analysis.correlation import within_task_correlation
 from sapo_analysis.analysis.power import detectable_correlation, power_of, precision_of
@@ -35,6 +36,13 @@ def test_the_detectable_correlation_has_the_wanted_power():
     r = detectable_correlation(8, [13, 13, 13])
     assert power_of(math.atanh(r), 1 / math.sqrt(10), 8) == pytest.approx(0.8, abs=1e-6)
     assert detectable_correlation(8, [21] * 3) < r < detectable_correlation(4, [13] * 3)
+
+
+@pytest.mark.parametrize("k", [2, 4, 12, 200])
+@pytest.mark.parametrize("effect", [0.0, 0.01, -0.3, 1.0, 30.0])
+def test_power_is_that_of_the_t_test(k, effect):
+    expected = nct.sf(t.ppf(0.975, k - 1), k - 1, abs(effect) / 0.5 * math.sqrt(k))
+    assert power_of(effect, 0.5, k) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(("k", "sizes"), [(1, [13]), (8, [3, 3])])
