@@ -13,9 +13,12 @@ import streamlit as st
 from filelock import FileLock, Timeout
 
 from sapo_analysis import jobs
+from sapo_analysis.analysis.claims import no_verdict
+from sapo_analysis.analysis.pilot import Pilot, pilot_of
+from sapo_analysis.app import estimates
 from sapo_analysis.app.data import all_runs, catalog, loaded, own_folder, version
 from sapo_analysis.app.launching import Checked, Start, check, same_study
-from sapo_analysis.errors import InputError, WorkError
+from sapo_analysis.errors import InputError, SapoError, WorkError
 from sapo_analysis.plan import EngineName
 from sapo_analysis.reuse import Reuse, find_reusable, plan_to_fill
 from sapo_analysis.spec import AnyStudy, parse_study
@@ -76,6 +79,21 @@ def reuse_of(study: AnyStudy, engine: EngineName, lender: Run, allow_mixed: bool
     run = loaded(str(lender.path), version(lender))
     found = find_reusable(plan_to_fill(study, engine), [run], allow_mixed)
     return found if found.trial_ids else None
+
+
+def pilot_from(run: Run | None) -> Pilot | None:
+    """What a run says of effect and spread; None without one whose claims may be judged."""
+    if run is None or run.study.kind != "paraphrase" or no_verdict([run]):
+        return None
+    return _pilot(str(run.path), version(run))
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _pilot(path: str, run_version: str) -> Pilot | None:
+    try:
+        return pilot_of(estimates.impacts(((path, run_version),)))
+    except SapoError:  # its own pages say what is damaged; the form works without it
+        return None
 
 
 def equal_runs(study: AnyStudy) -> list[Run]:

@@ -21,6 +21,7 @@ from sapo_analysis.app.launching import (
     run_command,
     to_yaml,
 )
+from sapo_analysis.app.launching.figures import OUTLOOK
 from sapo_analysis.errors import SapoError
 from sapo_analysis.plan import to_measure
 from sapo_analysis.spec import AnyStudy
@@ -45,6 +46,8 @@ def plan_part(made: Form, checked: Checked, figures: Figures | None, lender: Run
         st.caption(
             md(figures.shows), help="±: half of the 95 % interval for these tasks, where r is 0."
         )
+        if figures.outlook:
+            st.caption(md(figures.outlook), help=md(f"{OUTLOOK} {figures.outlook_on}"))
     equal = launches.equal_runs(study)
     if not is_read_only():
         _said(equal)

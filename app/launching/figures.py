@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sapo_analysis.analysis.claims import MIN_TASKS
+from sapo_analysis.analysis.pilot import Pilot
+from sapo_analysis.analysis.planning import outlook
 from sapo_analysis.analysis.power import detectable_correlation, precision_of
 from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.wording import counted, duration, signed, size
@@ -24,6 +26,10 @@ from sapo_analysis.plan import (
 ENOUGH_TASKS = 8
 """Tasks named as an example of enough, where a study has fewer."""
 AT_BEST = "where r differs between tasks by chance alone; it takes a larger one where tasks differ"
+OUTLOOK = (
+    "±: half of the 95 % interval for new tasks. Power: the probability that it lies wholly on one"
+    " side of 0. Trials are main ones; of the sizes that do, the one with the fewest is named."
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class Figures:
     """The counts of a plan and what it can show.
 
     `sum` says how the number of units comes about. `rows` and `first_rows` are what is read in all
-    and until there is something to read.
+    and until there is something to read. `outlook` is what such a study says of new tasks and what
+    more would take, `outlook_on` what that stands on; both empty where there is nothing to say.
     """
 
     n_units: int
@@ -43,6 +50,8 @@ class Figures:
     n_prompts: tuple[int, ...]
     shows: str
     tasks: str
+    outlook: str
+    outlook_on: str
 
     @property
     def is_race(self) -> bool:
@@ -71,16 +80,22 @@ class Figures:
         return text, f"First readable result in {first}."
 
 
-def figures_of(plan: AnyPlan, taken_over: frozenset[str] = frozenset()) -> Figures:
+def figures_of(
+    plan: AnyPlan, taken_over: frozenset[str] = frozenset(), pilot: Pilot | None = None
+) -> Figures:
     """The figures of a plan.
 
     Args:
         plan: Of the study.
         taken_over: Trials that another run has finished; they are not counted.
+        pilot: What an earlier run says of effect and spread; None: they are assumed.
     """
     is_race = isinstance(plan, SequencePlan)
     left = plan if is_race or not taken_over else plan.without(taken_over)
     n_prompts = tuple(map(len, plan.prompts.values()))
+    can_judge = not is_race and plan.model.weights != "random"
+    known = pilot or Pilot()
+    says = outlook(n_prompts, len(plan.study.seeds), known) if can_judge else ""
     return Figures(
         len(left.units),
         "fine-tune" if is_race else "trial",
@@ -91,6 +106,8 @@ def figures_of(plan: AnyPlan, taken_over: frozenset[str] = frozenset()) -> Figur
         n_prompts,
         _race_shows(plan) if isinstance(plan, SequencePlan) else _shows(plan, n_prompts),
         "" if is_race else tasks_sentence(n_prompts),
+        says,
+        known.in_words if says else "",
     )
 
 

@@ -64,15 +64,17 @@ def _figures(made: Form, checked: Checked) -> tuple[Figures | None, Run | None]:
     if checked.plan is None:
         return None, None
     study = checked.plan.study
-    lender = launches.run_here(made.run_id) if made.extend and study.kind == "paraphrase" else None
+    begun_from = launches.run_here(made.run_id)
+    pilot = launches.pilot_from(begun_from)
+    lender = begun_from if made.extend and study.kind == "paraphrase" else None
     if lender is None:
-        return figures_of(checked.plan), None
+        return figures_of(checked.plan, pilot=pilot), None
     lent = launches.lent(study, made.engine, lender, made.smaller)
     if lent.refusal:
         st.warning(f"Nothing is reused. {md(lent.refusal)}", icon=":material/link_off:")
-        return figures_of(checked.plan), None
+        return figures_of(checked.plan, pilot=pilot), None
     st.caption(md(lent.words))
-    return figures_of(checked.plan, lent.trial_ids), lender if lent.trial_ids else None
+    return figures_of(checked.plan, lent.trial_ids, pilot), lender if lent.trial_ids else None
 
 
 page()

@@ -16,9 +16,9 @@ from sapo_analysis.app.launching.start import nested
 from sapo_analysis.errors import WorkError
 from sapo_analysis.spec import ImportedResults, load_study, parse_study
 from sapo_analysis.spec.files import PRESETS
-from sapo_analysis.store import create_run, open_run
+from sapo_analysis.store import CACHED_RUNS, create_run, open_run
 from sapo_analysis.store.drafts import FOLDER, Draft, newest_draft, read_draft, save_draft
-from sapo_analysis.store.folder import new_folder
+from sapo_analysis.store.folder import default_run_id, new_folder
 from sapo_analysis.store.layout import SPEC, STATUS, write_model
 from sapo_analysis.store.own_prompts import add_own_prompts, mark_bank_prompt
 from sapo_analysis.store.status import Status
@@ -148,6 +148,7 @@ def test_the_form_opens_on_a_quick_look_and_counts_it(folder, engine):
     assert "3 current tasks, 6 paraphrases, 1 seed, no noise seeds: no verdict." in text
     assert "21 trials = 3 tasks × 7 prompts × 1 seed" in text
     assert "speaks about these tasks only" in text and "to about ±0.51" in text
+    assert "New tasks, if they differ by 0.3 in Fisher's z (assumed): ±0.20 takes" in text
     assert "1,115,264 parameters" in text and "1 of 11 tokens are scored" in text
     assert "CPU, 2 threads" in text
     assert button(app, "Launch 21 trials")
@@ -440,6 +441,32 @@ def test_a_run_that_cannot_lend_says_why_and_counts_everything(folder):
     app = opened(from_=run.name, extend="1")
     assert "nothing of it is finished yet" in text_of(app)
     assert button(app, "Launch 21 trials again")
+
+
+def test_a_form_from_a_run_is_planned_on_what_that_run_found(folder, monkeypatch):
+    monkeypatch.setattr("sapo_analysis.app.data.CACHED_RUNS", CACHED_RUNS)
+    app = opened(from_=default_run_id())
+    assert "New tasks, if they differ as in the pilot: r to about ±" in text_of(app)
+    (said,) = [part for part in app.caption if part.value.startswith("New tasks, if they differ")]
+    assert "ilot of 11 tasks × 13 prompts × 3 seeds" in said.help.replace("\\", "")
+    widget(app, "button_group", "size").set_value("pilot")
+    drawn(app)
+    assert "if they differ by 0.3 in Fisher's z (assumed): r to about" in text_of(app)
+
+
+def test_only_a_run_that_may_be_judged_is_a_pilot(folder):
+    from sapo_analysis.app import launches
+
+    def pilot(**settings):
+        return launches.pilot_from(open_run(write_run(folder, n_tasks=3, **settings)))
+
+    assert pilot(name="good").n_tasks == 3
+    assert pilot(name="half", finish=False) is None
+    assert pilot(name="untrained", weights="random") is None
+    assert launches.pilot_from(None) is None
+    race = create_run(folder, load_study(PRESETS / "sequence-smoke.yaml"))
+    assert launches.pilot_from(open_run(race)) is None
+    assert pilot(name="damaged", drop_scores=True) is None
 
 
 def test_racing_fills_a_sequence_and_says_what_it_took_over(folder):

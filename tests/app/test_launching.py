@@ -5,6 +5,8 @@ import json
 import pytest
 import yaml
 
+from sapo_analysis.analysis.pilot import Pilot
+from sapo_analysis.analysis.planning import outlook, precision
 from sapo_analysis.analysis.power import precision_of
 from sapo_analysis.app.launching import (
     QUESTIONS,
@@ -239,6 +241,27 @@ def test_what_can_be_shown_follows_from_the_plan():
 def test_tasks_without_a_correlation_are_no_tasks_to_generalise_from():
     assert tasks_sentence([13] * 4).startswith("4 current tasks: at best 80 % power")
     assert "about these tasks only" in tasks_sentence([13, 13, 13, 2])
+
+
+def test_what_new_tasks_would_take_is_said_on_assumptions_or_on_a_pilot():
+    quick = figures_of(checked().plan)
+    assert quick.outlook == outlook([7, 7, 7], 1)
+    assert "(assumed): ±0.20 takes" in quick.outlook  # three tasks speak of no others
+    assert "taken to be 0.30" in quick.outlook_on and "of two tasks" in quick.outlook_on
+    plan = checked(size="pilot", seeds=[0, 1]).plan
+    pilot = Pilot(effect=0.6, tau=0.5, share=0.4, share_x=1.0, source="pilot of 4 tasks")
+    known = figures_of(plan, pilot=pilot)
+    gives = precision(pilot, 6, 13, 2)
+    assert f"as in the pilot: r to about ±{gives.new_tasks:.2f}," in known.outlook
+    assert f"{100 * gives.power:.0f} % power at the pilot's r." in known.outlook
+    assert known.outlook_on == pilot.in_words
+    assert figures_of(checked(size="pilot").plan).outlook != known.outlook
+
+
+def test_nothing_is_said_of_new_tasks_where_nothing_can_be():
+    for found in (checked(model="pocket-random"), checked("sequence"), checked(prompts=2)):
+        figures = figures_of(found.plan, pilot=Pilot(effect=0.5, tau=0.1))
+        assert figures.outlook == figures.outlook_on == ""
 
 
 def test_time_is_rows_times_measured_speeds():
