@@ -6,8 +6,8 @@ one and names are numbers here: filtering and grouping whole tables takes ten ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,8 +100,13 @@ class Selection:
     mixed_metrics: bool
     role: str | None
 
-    def by_task(self) -> Iterator[tuple[str, Grid]]:
+    def by_task(self) -> list[tuple[str, Grid]]:
         """The cells of each current task, in order of name."""
+        return self._grids
+
+    @cached_property
+    def _grids(self) -> list[tuple[str, Grid]]:
+        grids = []
         # Of numbers so short numpy's stable order takes no comparisons.
         short = np.uint16 if len(self.task.names) < 2**16 else np.intp
         order = np.argsort(self.task.codes.astype(short), kind="stable")
@@ -113,7 +118,8 @@ class Selection:
             x = y.copy()
             cells = prompt.codes, seed.codes, other.codes
             x[cells], y[cells] = self.x[rows], self.y[rows]
-            yield str(name), Grid(prompt.names, seed.names, other.names, x, y)
+            grids.append((str(name), Grid(prompt.names, seed.names, other.names, x, y)))
+        return grids
 
 
 @remembered
