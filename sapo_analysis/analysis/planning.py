@@ -1,14 +1,6 @@
 """How many prompts, tasks and seeds a study needs for an interval's width or for a test's power.
 
-The model is `pilot`'s. Over k tasks, with s² = (τ a)² + 1/(n - 3):
-
-- *new tasks*: the interval on z reaches t(k - 1) · s / √k to each side, and the power is that of
-  the t test over tasks (`power_of`);
-- *these tasks*: it reaches 1.96 / √(k (n - 3)), and the power is that of the normal test.
-
-s stands for the sd that the study will see, which is a little less on the mean: more than half of
-all studies come out narrower. What a verdict asks beyond its interval (two thirds of the tasks
-agreeing in sign, ten prompts of these tasks) is not in the power.
+What a design of each size would give is `expected`'s to say.
 """
 
 from __future__ import annotations
@@ -19,16 +11,21 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.claims import MIN_TASKS
 from sapo_analysis.analysis.correlation import MIN_PROMPTS
-from sapo_analysis.analysis.estimate import CONFIDENCE, Z_95, Scope, check_scope, plain
+from sapo_analysis.analysis.estimate import Scope, check_scope, plain
+from sapo_analysis.analysis.expected import (
+    Expected,
+    check_effect,
+    check_whole,
+    is_number,
+    precision,
+    typical,
+)
 from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.pilot import ASSUMED_EFFECT, ASSUMED_TAU, Pilot
-from sapo_analysis.analysis.power import power_of
-from sapo_analysis.analysis.quantiles import student
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.errors import InputError
 
@@ -74,22 +71,6 @@ class Design:
 
 
 COLUMNS = tuple(field.name for field in fields(Design))
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What one design would give.
-
-    Attributes:
-        new_tasks: Half-width of the 95 % interval for new tasks, as a correlation; nan with one.
-        these_tasks: The same for these tasks.
-        power: Probability that the interval for new tasks lies wholly on the effect's side of 0;
-            nan with one task.
-    """
-
-    new_tasks: float
-    these_tasks: float
-    power: float
 
 
 @dataclass(frozen=True)
@@ -225,11 +206,14 @@ def plan_study(
         InputError: a number is out of range, the scope is unknown, or as `Pilot.of`.
     """
     check_scope(scope)
-    for name, value in (("half_width", half_width), ("power", power)):
-        if value is not None and not (_is_number(value) and 0 < value < 1):
-            raise InputError(f"{name} is {value!r}; it must lie between 0 and 1, for example 0.2.")
-    _check_effect(effect)
-    _check_whole("max_tasks", max_tasks, MIN_TASKS)
+    wanted = ("half_width", half_width, USUAL_HALF_WIDTH), ("power", power, USUAL_POWER)
+    for name, value, usual in wanted:
+        if value is not None and not (is_number(value) and 0 < value < 1):
+            raise InputError(
+                f"{name} is {value!r}; it must lie between 0 and 1, for example {usual}."
+            )
+    check_effect(effect)
+    check_whole("max_tasks", max_tasks, MIN_TASKS)
     if half_width is None and power is None:
         power = USUAL_POWER
     if pilot is None:
@@ -258,45 +242,6 @@ def plan_study(
         cautious[0] if cautious else None,
         "" if found else _limit(pilot, wish),
     )
-
-
-def precision(
-    pilot: Pilot | None,
-    n_tasks: int,
-    n_prompts: float,
-    n_seeds: int,
-    effect: float | None = None,
-) -> Precision:
-    """What one design would give.
-
-    Args:
-        pilot: What is known; None for the assumptions alone.
-        n_tasks: Current tasks.
-        n_prompts: Prompts per task, at least four; where tasks differ, `typical` of them.
-        n_seeds: Seeds.
-        effect: As in `plan_study`.
-
-    Raises:
-        InputError: a number is out of range.
-    """
-    _check_effect(effect)
-    _check_whole("n_tasks", n_tasks, 1)
-    _check_whole("n_seeds", n_seeds, 1)
-    if not (_is_number(n_prompts) and MIN_PROMPTS <= n_prompts < math.inf):
-        raise InputError(
-            f"n_prompts is {n_prompts!r}; a correlation needs at least {MIN_PROMPTS} prompts."
-        )
-    pilot = pilot or Pilot()
-    z, tau = pilot.expected(n_seeds, effect)
-    new, these = (
-        _Expected(z, tau, 1 / (n_prompts - 3), scope) for scope in ("new_tasks", "these_tasks")
-    )
-    return Precision(new.half_width(n_tasks), these.half_width(n_tasks), new.power(n_tasks))
-
-
-def typical(n_prompts: Sequence[int]) -> float:
-    """The number of prompts whose 1/(n - 3) is the mean of the tasks'; those under four are out."""
-    return 3 + 1 / float(np.mean([1 / (n - 3) for n in n_prompts if n >= MIN_PROMPTS]))
 
 
 def outlook(n_prompts: Sequence[int], n_seeds: int, pilot: Pilot | None = None) -> str:
@@ -349,43 +294,11 @@ class _Wish:
     scope: Scope
     max_tasks: int
 
-    def met_by(self, expected: _Expected, k: int) -> bool:
+    def met_by(self, expected: Expected, k: int) -> bool:
         # A comparison with nan is false: what was not asked for is met.
         return not expected.half_width(k) > self.half_width and not (
             not math.isnan(self.power) and expected.power(k) < self.power
         )
-
-
-@dataclass(frozen=True)
-class _Expected:
-    """Fisher's z over tasks: mean, sd of its true values, error variance of one, scope."""
-
-    z: float
-    tau: float
-    error: float
-    scope: Scope
-
-    @property
-    def sd(self) -> float:
-        return math.sqrt(self.tau**2 + self.error)
-
-    def half_width(self, k: int) -> float:
-        """Half the length of the interval of k tasks, as a correlation."""
-        if self.scope == "these_tasks":
-            half = Z_95 * math.sqrt(self.error / k)
-        elif k < 2:
-            return NAN
-        else:
-            half = student(0.5 + CONFIDENCE / 2, k - 1) * self.sd / math.sqrt(k)
-        return (math.tanh(self.z + half) - math.tanh(self.z - half)) / 2
-
-    def power(self, k: int) -> float:
-        """Probability that this interval lies wholly on the side of z."""
-        if self.scope == "these_tasks":
-            from scipy.special import ndtr
-
-            return float(ndtr(abs(self.z) / math.sqrt(self.error / k) - Z_95))
-        return power_of(self.z, self.sd, k) if k > 1 else NAN
 
 
 def _designs(pilot: Pilot, wish: _Wish) -> list[Design]:
@@ -394,7 +307,7 @@ def _designs(pilot: Pilot, wish: _Wish) -> list[Design]:
     for n_seeds in SEEDS:
         z, tau = pilot.expected(n_seeds, wish.effect)
         for n in PROMPTS:
-            expected = _Expected(z, tau, 1 / (n - 3), wish.scope)
+            expected = Expected(z, tau, 1 / (n - 3), wish.scope)
             k = _fewest(expected, wish)
             if k is not None:
                 gives = math.tanh(z), expected.half_width(k), expected.power(k)
@@ -402,7 +315,7 @@ def _designs(pilot: Pilot, wish: _Wish) -> list[Design]:
     return sorted(found, key=lambda one: (one.n_trials, one.n_tasks))
 
 
-def _fewest(expected: _Expected, wish: _Wish) -> int | None:
+def _fewest(expected: Expected, wish: _Wish) -> int | None:
     """The fewest tasks that do: more tasks always know more, so halves of the range drop out."""
     low, high = MIN_TASKS if wish.scope == "new_tasks" else 1, wish.max_tasks
     if not wish.met_by(expected, high):
@@ -424,7 +337,7 @@ def _limit(pilot: Pilot, wish: _Wish) -> str:
     def would_do(prompts: Sequence[int], seeds: Sequence[int]) -> bool:
         return any(
             wish.met_by(
-                _Expected(*pilot.expected(n_seeds, wish.effect), 1 / (n - 3), wish.scope),
+                Expected(*pilot.expected(n_seeds, wish.effect), 1 / (n - 3), wish.scope),
                 wish.max_tasks,
             )
             for n in prompts
@@ -453,17 +366,3 @@ def _limit(pilot: Pilot, wish: _Wish) -> str:
 
 def _percent(value: float) -> str:
     return f"{100 * value:.0f} %"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
-def _check_effect(effect: float | None) -> None:
-    if effect is not None and not (_is_number(effect) and 0 < abs(effect) < 1):
-        raise InputError(f"effect is {effect!r}; it must lie between -1 and 1 and not be 0.")
-
-
-def _check_whole(name: str, value: int, least: int) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {least}.")

@@ -12,6 +12,7 @@ from scipy.stats import t as student_t
 from statsmodels.stats.power import TTestPower
 
 from sapo_analysis.analysis import disattenuated, within_task_correlation
+from sapo_analysis.analysis.expected import precision, typical
 from sapo_analysis.analysis.pilot import ASSUMED_EFFECT, ASSUMED_TAU, Pilot, pilot_of
 from sapo_analysis.analysis.planning import (
     COLUMNS,
@@ -19,8 +20,6 @@ from sapo_analysis.analysis.planning import (
     SEEDS,
     outlook,
     plan_study,
-    precision,
-    typical,
 )
 from sapo_analysis.errors import InputError
 
@@ -317,7 +316,7 @@ def test_broken_tables_are_refused(table_of):
     ("settings", "says"),
     [
         ({"half_width": 0}, "half_width is 0"),
-        ({"half_width": 1.0}, "between 0 and 1"),
+        ({"half_width": 1.0}, "between 0 and 1, for example 0.2"),
         ({"half_width": math.nan}, "half_width is nan"),
         ({"power": "0.8"}, "power is '0.8'"),
         ({"power": True}, "power is True"),

@@ -5,8 +5,9 @@ import json
 import pytest
 import yaml
 
+from sapo_analysis.analysis.expected import precision
 from sapo_analysis.analysis.pilot import Pilot
-from sapo_analysis.analysis.planning import outlook, precision
+from sapo_analysis.analysis.planning import outlook
 from sapo_analysis.analysis.power import precision_of
 from sapo_analysis.app.launching import (
     QUESTIONS,
