@@ -254,16 +254,18 @@ def pooled_correlation(
             whole = TaskPoints("", xs, ys, 0, statistic)
             z, lower, upper = whole.z, whole.z - Z_95 * whole.se, whole.z + Z_95 * whole.se
             if n_permutations:
-                parts = [
-                    shuffled(b, n_permutations, seed, i)
-                    for i, b in enumerate(np.split(ys - ys.mean(), blocks))
-                ]
-                orders = np.concatenate(parts, axis=1)
+                dx, dy = xs - xs.mean(), ys - ys.mean()
+                parts = (
+                    shuffled(own, n_permutations, seed, i)
+                    for i, own in enumerate(np.split(dy, blocks))
+                )
                 if statistic == "kendall":
-                    null = tau_b(xs, orders)
+                    null = tau_b(xs, np.concatenate(list(parts), axis=1))
                 else:
-                    dx, dy = xs - xs.mean(), ys - ys.mean()
-                    null = orders @ dx / np.sqrt(np.sum(dx**2) * np.sum(dy**2))
+                    sums = [
+                        part @ own for part, own in zip(parts, np.split(dx, blocks), strict=True)
+                    ]
+                    null = np.sum(sums, axis=0) / np.sqrt(np.sum(dx**2) * np.sum(dy**2))
                 p = two_sided_p(z, fisher_z(null, whole.limit))
     method = f"{_words(statistic)} over all points, mixes tasks with prompts, Fisher z interval"
     method += points.left_out

@@ -203,9 +203,16 @@ class PartialPoints(TaskPoints):
         return (1.0 if self.statistic == "pearson" else 1.03) / float(np.sqrt(self.n - 3 - self.k))
 
     def _shuffled_z(self, m: int, seed: int, stream: int) -> Floats:
-        # Of what the controls leave of y (Freedman and Lane).
-        shuffles = self.rest(shuffled(self.rest(self.y), m, seed, stream))
-        return fisher_z(_cosine(shuffles, self.rest(self.x)), self.limit)
+        # Of what the controls leave of y (Freedman and Lane). What they say of a shuffle is taken
+        # off its length, and need not be taken off itself: what they leave of x is at right angles.
+        x, y = self.rest(self.x), self.rest(self.y)
+        shuffles = shuffled(y, m, seed, stream)
+        along = shuffles @ np.column_stack([x / np.linalg.norm(x), self.basis])
+        left = np.sum(y**2) - np.sum(along[:, 1:] ** 2, axis=1)
+        lengths = np.sqrt(np.maximum(left, 0.0))
+        there = lengths > _ROUNDING * np.linalg.norm(y)
+        r = np.divide(along[:, 0], lengths, out=np.zeros(m), where=there)
+        return fisher_z(np.clip(r, -1, 1), self.limit)
 
 
 def _cosine(left: Floats, right: Floats) -> Floats:
