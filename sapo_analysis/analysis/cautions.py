@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.correlation import MIN_PROMPTS
+from sapo_analysis.analysis.correlation import MIN_PROMPTS, constant
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.impacts import n_diverged
+from sapo_analysis.analysis.prompt_means import prompt_means
+from sapo_analysis.analysis.selection import asked_for, of_role
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.store import Run
 
@@ -142,24 +144,28 @@ class UnequalLearning:
         )
 
 
-def unequal_learning(main: pd.DataFrame, role: str) -> UnequalLearning:
+def unequal_learning(df: pd.DataFrame, role: str) -> UnequalLearning:
     """Whether final in-task loss and what one role lost go apart, over four prompts or more.
 
     A higher final loss is less learned: r <= -0.5 over prompts means that what forgot less also
-    learned less.
+    learned less. Both are means over the seeds that all prompts share.
 
     Args:
-        main: Main trials of an impacts table.
+        df: An impacts table; only main trials are looked at.
         role: Role of the evaluated tasks.
     """
+    main = asked_for(df, None, None)
+    if not all((main & of_role(df, name)).any() for name in ("current", role)):
+        return UnequalLearning((), 0, role)
+    learned = prompt_means(df, "loss_after", role="current", x=None, rescale=False).tasks
+    lost = prompt_means(df, "loss_change", role=role, x=None, rescale=False).tasks
     found, n = [], 0
-    for task, part in main.groupby("current_task"):
-        learned = part[part["role"] == "current"].groupby("prompt_id")["loss_after"].mean()
-        lost = part[part["role"] == role].groupby("prompt_id")["loss_change"].mean()
-        both = pd.concat([learned, lost], axis=1, join="inner").dropna().to_numpy(dtype=float)
-        if len(both) < MIN_PROMPTS or not (np.ptp(both, axis=0) > 0).all():
+    for task in learned.keys() & lost.keys():
+        _, i, j = np.intersect1d(learned[task].prompts, lost[task].prompts, True, True)
+        a, b = learned[task].y[i], lost[task].y[j]
+        if len(a) < MIN_PROMPTS or constant(a) or constant(b):
             continue
         n += 1
-        if np.corrcoef(both, rowvar=False)[0, 1] <= _UNEQUAL:
-            found.append(str(task))
-    return UnequalLearning(tuple(found), n, role)
+        if np.corrcoef(a, b)[0, 1] <= _UNEQUAL:
+            found.append(task)
+    return UnequalLearning(tuple(sorted(found)), n, role)

@@ -115,7 +115,36 @@ def confounders(
     for given in sets:
         held = HeldFixed.of(table, x, y, given, role, task, eval_task)
         for statistic in STATISTICS:
-            found += _by_scope(held, statistic, n_permutations, seed)
+            found += compare(held, statistic, n_permutations, seed)
+    return found
+
+
+def compare(
+    held: HeldFixed, statistic: Statistic, n_permutations: int, seed: int
+) -> list[Confounder]:
+    """One statistic with and without the columns held fixed, for new tasks and for these tasks.
+
+    Args:
+        held: The points.
+        statistic: `pearson` or `spearman`.
+        n_permutations: Shuffles for p; 0 for none.
+        seed: Seed of the shuffles.
+    """
+    _, x, y = held.of_x.columns
+    assert x is not None
+    partial = held.points(statistic)
+    plain = [TaskPoints(t.name, t.x, t.y, t.n_seeds, statistic) for t in partial.tasks]
+    raw = replace(partial, tasks=plain)
+    what, same = held.words(statistic), f"{statistic} r of the same points"
+    found: list[Confounder] = []
+    for scope in SCOPES:
+        # The same shuffles of the same points: p of one scope is that of the other.
+        m = 0 if found else n_permutations
+        estimate = over_tasks(partial, x, y, scope, f"partial_{statistic}", what, m, seed)
+        if found:
+            estimate = replace(estimate, p=found[0].estimate.p)
+        beside = over_tasks(raw, x, y, scope, statistic, same, 0, seed)
+        found.append(Confounder(tuple(held.of_controls), held.descriptive, estimate, beside))
     return found
 
 
@@ -153,24 +182,3 @@ def _part(df: pd.DataFrame, asked: Bools, columns: list[str], controls: list[str
         asked = asked | (asked_for(df, None, None) & of_role(df, "current"))
     wanted = dict.fromkeys((*columns, *controls, *in_task, *_KEYS))
     return with_in_task(df.loc[asked, [name for name in wanted if name in df]], controls)
-
-
-def _by_scope(
-    held: HeldFixed, statistic: Statistic, n_permutations: int, seed: int
-) -> list[Confounder]:
-    _, x, y = held.of_x.columns
-    assert x is not None
-    partial = held.points(statistic)
-    plain = [TaskPoints(t.name, t.x, t.y, t.n_seeds, statistic) for t in partial.tasks]
-    raw = replace(partial, tasks=plain)
-    what, same = held.words(statistic), f"{statistic} r of the same points"
-    found: list[Confounder] = []
-    for scope in SCOPES:
-        # The same shuffles of the same points: p of one scope is that of the other.
-        m = 0 if found else n_permutations
-        estimate = over_tasks(partial, x, y, scope, f"partial_{statistic}", what, m, seed)
-        if found:
-            estimate = replace(estimate, p=found[0].estimate.p)
-        beside = over_tasks(raw, x, y, scope, statistic, same, 0, seed)
-        found.append(Confounder(tuple(held.of_controls), held.descriptive, estimate, beside))
-    return found

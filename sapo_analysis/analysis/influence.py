@@ -118,6 +118,7 @@ class Ranges:
         these_tasks: Its 95 % interval for these tasks.
         one_prompt: Each prompt of each task left out in turn.
         one_task: Each task left out in turn.
+        n_tasks: Current tasks that entered.
     """
 
     value: float
@@ -125,6 +126,7 @@ class Ranges:
     these_tasks: tuple[float, float]
     one_prompt: Range
     one_task: Range
+    n_tasks: int
 
     @property
     def turned_by(self) -> Left | None:
@@ -244,6 +246,7 @@ def ranges_of(tasks: Sequence[TaskLeftOut], back: Callable[[Floats], Floats] = n
         whole.bounds("these_tasks", 0),
         _range("prompt", prompts, _one_prompt(tasks).on(back), whole),
         _range("task", names, _one_task(tasks).on(back), whole),
+        len(tasks),
     )
 
 

@@ -127,6 +127,18 @@ def test_one_prompt_can_carry_the_interval_without_deciding_the_sign(table_of):
     assert r_of(without(df, "task-01", "p05"), scope="these_tasks").lower < 0
 
 
+def test_the_prompt_that_decides_the_sign_by_hand():
+    x = [0.0, 1.0, 2.0, 3.0, 10.0]
+    y = [3.0, 2.0, 1.0, 0.0, 9.0]
+    table = pd.DataFrame({"current_task": "a", "x": x, "y": y})
+    found = leave_one_out(table, "x", "y")
+    assert found.one_prompt.lowest.value == pytest.approx(-1)
+    assert found.one_prompt.turns_sign.name == found.one_prompt.lowest.name
+    others = [np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] for i in range(4)]
+    assert found.one_prompt.highest.value == pytest.approx(max(others))
+    assert found.one_task.lowest is None and found.n_tasks == 1
+
+
 def test_a_prompt_that_alone_differs_leaves_nothing():
     df = pd.DataFrame({"current_task": "t", "prompt_id": list("abcdef")})
     df = df.assign(x=[1.0, 1, 1, 1, 1, 2], y=[1.0, 2, 1, 2, 1, 5])

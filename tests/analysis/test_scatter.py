@@ -1,6 +1,4 @@
-"""Slope bands against statsmodels; clip limits, marks and leave-one-out on hand-made points."""
-
-import math
+"""Slope bands against statsmodels; clip limits and marks on hand-made points."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +6,6 @@ import pytest
 import statsmodels.api as sm
 
 from sapo_analysis.analysis.scatter import centred, clip_limits, extremes, needs_log, slope_band
-from sapo_analysis.analysis.trust import leave_one_out
 
 
 @pytest.fixture
@@ -65,14 +62,3 @@ def test_logarithms_are_for_long_tails_of_positive_values():
 def test_extremes_are_of_the_first_task(points):
     first = points[points["current_task"] == "a"].set_index("prompt_id")["pre_update_loss"]
     assert extremes(points) == [("a", first.idxmin()), ("a", first.idxmax())]
-
-
-def test_leaving_one_out_finds_the_prompt_that_decides_the_sign():
-    x = [0.0, 1.0, 2.0, 3.0, 10.0]
-    y = [3.0, 2.0, 1.0, 0.0, 9.0]
-    table = pd.DataFrame({"current_task": "a", "x": x, "y": y})
-    low, high = leave_one_out(table, "x", "y")
-    assert low == pytest.approx(-1)
-    others = [np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] for i in range(4)]
-    assert high == pytest.approx(max(others))
-    assert math.isnan(leave_one_out(table.assign(x=1.0), "x", "y")[0])
