@@ -3,7 +3,6 @@
 from sapo_analysis.analysis.claims import claims, claims_without_data, no_verdict
 from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
 from sapo_analysis.analysis.correlation import (
-    disattenuated,
     pooled_correlation,
     task_correlations,
     within_task_correlation,
@@ -56,7 +55,6 @@ __all__ = [
     "continual_metrics",
     "current_tests",
     "differing_keys",
-    "disattenuated",
     "distinguishing",
     "impact_correlation",
     "impact_pairs",

@@ -401,41 +401,6 @@ def estimate_of(
     )
 
 
-def disattenuated(
-    df: pd.DataFrame, estimate: Estimate, task: str = "current_task"
-) -> tuple[float, float]:
-    """A within-task correlation as it would be without seed noise in y, and y's reliability.
-
-    value / √reliability, held within [-1, 1]. reliability = 1 - Σ_t(σ²_t / seeds) / Σ_t s²_t, where
-    s²_t is the variance over prompts of the seed-averaged y of task t and σ²_t its prompt x seed
-    component over the main trials (two-way, one value per cell). Needs two seeds; else, or when
-    noise explains all the spread, both are nan. It stands beside the estimate, never in its place,
-    and has no interval. It holds for no Kendall's tau, whose first value is nan.
-
-    Args:
-        df: The table the estimate was made of.
-        estimate: A `within_task` estimate.
-        task: Column that names the current task.
-    """
-    from sapo_analysis.analysis.variance import seed_cells, two_way
-
-    means = prompt_means(df, estimate.y, role=estimate.role, x=estimate.x, task=task)
-    noise = spread = 0.0
-    for name, cells in seed_cells(df, estimate.y, means, role=estimate.role, task=task).items():
-        component = two_way(cells)
-        values = means.tasks[name].y
-        if component is None or len(values) < MIN_PROMPTS:
-            continue
-        noise += component.sigma**2 / component.n_seeds
-        spread += float(values.var(ddof=1))
-    reliability = 1 - noise / spread if spread > 0 else NAN
-    if not reliability > 0:
-        return NAN, NAN
-    if estimate.statistic == "kendall":
-        return NAN, reliability
-    return float(np.clip(estimate.value / np.sqrt(reliability), -1, 1)), reliability
-
-
 def ranks(values: Floats) -> Floats:
     """Ranks from 1; tied values share their mean rank."""
     return np.asarray(pd.Series(values).rank(), dtype=np.float64)

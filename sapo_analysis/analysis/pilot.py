@@ -99,9 +99,8 @@ class Pilot:
         τ_seen² = max(0, variance over tasks of z - mean of 1/(n_t - 3)). v from B and N, summed
         over tasks: B what is the prompts' own of the variance over prompts (seed averages less
         their noise), N the prompt x seed component: v = B / (B + N). ρ = r / a and τ = τ_seen / a
-        at the pilot's seeds. `tau_upper` is the upper end of the 95 % chi-square interval of the
-        sd of z over tasks (÷ a). The sampling error of the prompts is left in it, so that a
-        cautious plan counts it twice.
+        at the pilot's seeds. `tau_upper` is the same of the upper end of the 95 % chi-square
+        interval of the sd of z over tasks.
 
         One task gives no τ, one seed no v; where the seed explains all of the spread, v is nan too.
         `assumptions` says so.
@@ -141,8 +140,8 @@ class Pilot:
         )
         return cls(
             effect=effect,
-            tau=math.sqrt(max(0.0, sd**2 - errors)) / a if k > 1 else NAN,
-            tau_upper=upper_limit(sd, k - 1) / a,
+            tau=_beyond(sd, errors) / a if k > 1 else NAN,
+            tau_upper=_beyond(upper_limit(sd, k - 1), errors) / a if k > 1 else NAN,
             share=share,
             share_x=share_x,
             n_tasks=k,
@@ -230,6 +229,11 @@ def attenuation(shares: tuple[float, float], n_seeds: int) -> float:
     """a: what the seed's noise leaves of a correlation; a share of nan counts as free of noise."""
     known = [share for share in shares if not math.isnan(share)]
     return math.sqrt(math.prod(n_seeds * v / (n_seeds * v + 1 - v) for v in known))
+
+
+def _beyond(sd: float, errors: float) -> float:
+    """What tasks differ by beyond the sampling error of their prompts (mean square)."""
+    return math.sqrt(max(0.0, sd**2 - errors))
 
 
 def _shares(

@@ -29,8 +29,8 @@ from sapo_analysis.analysis.pilot import ASSUMED_EFFECT, ASSUMED_TAU, Pilot
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.errors import InputError
 
-PROMPTS = (8, 10, 12, 16, 20, 24, 32)
-"""Prompts of a task that are tried, the original among them."""
+PROMPTS = (10, 12, 16, 20, 24, 32)
+"""Prompts of a task that are tried, the original among them: enough for a verdict on these tasks."""
 SEEDS = (1, 2, 3, 5)
 """Numbers of seeds that are tried."""
 MAX_TASKS = 200

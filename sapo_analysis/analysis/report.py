@@ -17,10 +17,10 @@ from sapo_analysis.analysis.claims import (
     no_verdict,
     predicted_sign,
 )
+from sapo_analysis.analysis.corrected import corrected_correlation
 from sapo_analysis.analysis.correlation import (
     N_PERMUTATIONS,
     STATISTICS,
-    disattenuated,
     pooled_correlation,
     task_correlations,
     within_task_correlation,
@@ -99,7 +99,9 @@ def report(
             "n_main_trials": main["trial_id"].nunique(),
             "n_diverged": sum(n_diverged(run) for run in several),
             "estimates": [estimate.to_dict() for estimate in estimates],
-            "disattenuated": _disattenuated(df, estimates),
+            "corrected": [
+                corrected_correlation(df, y=y, role=role).to_dict() for y, role in tables
+            ],
             "partial": _partial(df, found, n_permutations, seed),
             **_matched(several, found, n_permutations, seed),
             "in_task": _in_task(df),
@@ -158,21 +160,6 @@ def _estimates(df: pd.DataFrame, found: list[tuple[str, str]], m: int, seed: int
                     )
                     estimates.extend(made if isinstance(made, list) else [made])
     return estimates
-
-
-def _disattenuated(df: pd.DataFrame, estimates: list[Estimate]) -> list[dict[str, Any]]:
-    rows = []
-    for estimate in estimates:
-        if (
-            estimate.level == "within_task"
-            and estimate.scope == "new_tasks"
-            and estimate.statistic == "pearson"
-        ):
-            value, reliability = disattenuated(df, estimate)
-            rows.append(
-                {"y": estimate.y, "role": estimate.role, "value": value, "reliability": reliability}
-            )
-    return rows
 
 
 def _partial(

@@ -10,7 +10,6 @@ from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
 from sapo_analysis.analysis import (
-    disattenuated,
     impacts,
     pooled_correlation,
     prompts_table,
@@ -300,37 +299,3 @@ def test_the_true_correlation_comes_back(tmp_path):
         e = within_task_correlation(found, y=y, role=role, scope="these_tasks", n_permutations=0)
         assert e.lower < true < e.upper
         assert e.value == pytest.approx(true, abs=0.12)
-
-
-def test_disattenuated_undoes_seed_noise():
-    rng = np.random.default_rng(1)
-    rows = []
-    for task, prompt in itertools.product("abcdef", range(60)):
-        x = rng.standard_normal()
-        y = 0.8 * x + 0.6 * rng.standard_normal()
-        for seed in (0, 1):
-            rows.append((task, f"p{prompt:02d}", seed, x, y + rng.standard_normal()))
-    table = pd.DataFrame(rows, columns=["current_task", "prompt_id", "seed", "x", "y"])
-    observed = estimate(table)
-    value, reliability = disattenuated(table, observed)
-    # True reliability of a mean of two seeds: 1 / (1 + 1/2).
-    assert reliability == pytest.approx(2 / 3, abs=0.06)
-    assert value == pytest.approx(observed.value / math.sqrt(reliability))
-    assert value == pytest.approx(0.8, abs=0.06)
-    assert observed.value < 0.7
-
-
-def test_one_seed_cannot_be_disattenuated(table_of):
-    table = table_of([0.5, 0.4]).assign(seed=0)
-    assert all(math.isnan(v) for v in disattenuated(table, estimate(table)))
-
-
-def test_a_tau_is_not_disattenuated():
-    rng = np.random.default_rng(2)
-    x = np.repeat(rng.standard_normal(20), 2)
-    prompts, seeds = np.repeat([f"p{i:02d}" for i in range(20)], 2), [0, 1] * 20
-    columns = {"prompt_id": prompts, "seed": seeds, "x": x, "y": x + rng.standard_normal(40) / 2}
-    table = pd.DataFrame({"current_task": "a", **columns})
-    value, reliability = disattenuated(table, estimate(table, statistic="kendall"))
-    assert math.isnan(value)
-    assert reliability == disattenuated(table, estimate(table))[1] > 0.5

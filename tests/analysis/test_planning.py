@@ -11,7 +11,7 @@ from scipy.stats import chi2, nct, norm
 from scipy.stats import t as student_t
 from statsmodels.stats.power import TTestPower
 
-from sapo_analysis.analysis import disattenuated, within_task_correlation
+from sapo_analysis.analysis import within_task_correlation
 from sapo_analysis.analysis.expected import precision, typical
 from sapo_analysis.analysis.pilot import ASSUMED_EFFECT, ASSUMED_TAU, Pilot, pilot_of
 from sapo_analysis.analysis.planning import (
@@ -21,6 +21,7 @@ from sapo_analysis.analysis.planning import (
     outlook,
     plan_study,
 )
+from sapo_analysis.analysis.variance import two_way
 from sapo_analysis.errors import InputError
 
 KNOWN = Pilot(effect=0.4, tau=0.3, share=0.4, share_x=0.8)
@@ -139,17 +140,17 @@ def test_the_wish_is_said_with_what_it_takes():
     pilot = Pilot(effect=0.3, tau=0.3, tau_upper=0.6)
     plan = plan_study(pilot, half_width=0.2)
     assert plan.sentence == (
-        "To know r for new tasks to ±0.20: 25 tasks × 8 prompts × 1 seed (200 trials);"
-        " were tasks to differ as much as the pilot allows, 46 tasks."
+        "To know r for new tasks to ±0.20: 21 tasks × 10 prompts × 1 seed (210 trials);"
+        " were tasks to differ as much as the pilot allows, 42 tasks."
     )
-    assert plan.cautious.n_tasks == 46
+    assert plan.cautious.n_tasks == 42
     plan = plan_study(pilot)
     assert (plan.power, math.isnan(plan.half_width)) == (0.8, True)
-    assert plan.sentence.startswith("To tell r = +0.30 from 0 for new tasks with 80 % power: 26")
+    assert plan.sentence.startswith("To tell r = +0.30 from 0 for new tasks with 80 % power: 22")
     plan = plan_study(replace(pilot, tau_upper=0.7), half_width=0.1, power=0.9, effect=0.2)
     assert plan.sentence == (
-        "To know r for new tasks to ±0.10 and tell r = +0.20 from 0 with 90 % power: 105 tasks × 8"
-        " prompts × 1 seed (840 trials); were tasks to differ as much as the pilot allows,"
+        "To know r for new tasks to ±0.10 and tell r = +0.20 from 0 with 90 % power: 85 tasks × 10"
+        " prompts × 1 seed (850 trials); were tasks to differ as much as the pilot allows,"
         " 196 tasks × 20 prompts × 1 seed (3,920 trials)."
     )
     far = plan_study(replace(pilot, tau_upper=0.9), half_width=0.1)
@@ -202,22 +203,30 @@ def test_what_cannot_be_reached_names_the_limit(pilot, wish, says):
     assert plan.to_dict()["best"] is None
 
 
+def reliability_of(df, column):
+    """1 - noise of the seed averages ÷ their variance over prompts, both summed over tasks."""
+    cells = [
+        part.pivot(index="prompt_id", columns="seed", values=column)
+        for _, part in df.groupby("current_task")
+    ]
+    noise = sum(two_way(own).sigma ** 2 / own.shape[1] for own in cells)
+    return 1 - noise / sum(own.mean(axis=1).var(ddof=1) for own in cells)
+
+
 def test_a_pilot_is_read_off_a_table():
     df = trials(np.random.default_rng(3), k=5, n=12, n_seeds=3, tau=0.4, share=0.5, share_x=0.9)
     pilot = Pilot.of(df, **NAMES)
     e = within_task_correlation(df, **NAMES, n_permutations=0)
-    _, reliability = disattenuated(df, e)
-    # Inverse Spearman-Brown of the reliability that stands beside the headline.
+    reliability_x, reliability = (reliability_of(df, name) for name in ("x", "y"))
+    # Inverse Spearman-Brown.
     assert pilot.share == pytest.approx(reliability / (3 - 2 * reliability))
-    flipped = within_task_correlation(df, x="y", y="x", n_permutations=0)
-    _, reliability_x = disattenuated(df, flipped)
     a = math.sqrt(reliability * reliability_x)
     assert pilot.effect == pytest.approx(e.value / a)
     means = df.groupby(["current_task", "prompt_id"])[["x", "y"]].mean()
     z = np.array([np.arctanh(part.corr().iloc[0, 1]) for _, part in means.groupby(level=0)])
     assert pilot.tau * a == pytest.approx(math.sqrt(max(0, z.var(ddof=1) - 1 / 9)))
-    upper = z.std(ddof=1) * math.sqrt(4 / chi2.ppf(0.025, 4))
-    assert pilot.tau_upper * a == pytest.approx(upper)
+    upper = z.var(ddof=1) * 4 / chi2.ppf(0.025, 4)
+    assert pilot.tau_upper * a == pytest.approx(math.sqrt(upper - 1 / 9))
     assert (pilot.n_tasks, pilot.n_prompts, pilot.n_seeds) == (5, 12, 3)
     assert pilot.assumptions == ()
     # At its own size a plan expects what the pilot showed.
@@ -276,7 +285,7 @@ def test_a_correlation_that_passes_one_is_held(table_of):
 
 
 def test_tasks_that_differ_by_chance_alone_have_no_spread(table_of):
-    pilot = Pilot.of(table_of([0.5, 0.5, 0.45, 0.55]), **NAMES)
+    pilot = Pilot.of(table_of([0.3, 0.5, 0.6, 0.4]), **NAMES)
     assert pilot.tau == 0 and pilot.tau_upper > 0
     plan = plan_study(pilot, half_width=0.2)
     assert plan.cautious.n_tasks > plan.best.n_tasks
@@ -367,8 +376,8 @@ def test_tasks_of_uneven_size_count_by_their_mean_error():
 def test_an_outlook_says_what_a_design_gives_and_what_more_would_take():
     assert outlook([13] * 6, 1) == (
         "New tasks, if they differ by 0.3 in Fisher's z (assumed): r to about ±0.40, 29 % power"
-        " at r = 0.30. ±0.20 takes 25 tasks × 8 prompts × 1 seed (200 trials), 80 % power takes"
-        " 26 tasks × 8 prompts × 1 seed (208 trials)."
+        " at r = 0.30. ±0.20 takes 21 tasks × 10 prompts × 1 seed (210 trials), 80 % power takes"
+        " 22 tasks × 10 prompts × 1 seed (220 trials)."
     )
     few = outlook([13] * 3 + [2], 1)
     assert few.startswith("New tasks, if they differ by 0.3 in Fisher's z (assumed): ±0.20 takes")

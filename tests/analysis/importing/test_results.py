@@ -43,7 +43,7 @@ def test_a_shipped_run_imported_again_gives_the_same_estimates_and_verdicts(tmp_
     analysis.impacts(run).to_csv(tmp_path / "results.csv", index=False)
     first = analysis.report(run, n_permutations=0)
     again = analysis.report(import_results(tmp_path / "results.csv", tmp_path), n_permutations=0)
-    for key in ("estimates", "disattenuated", "partial", "tasks", "rivals", "verdicts", "in_task"):
+    for key in ("estimates", "corrected", "partial", "tasks", "rivals", "verdicts", "in_task"):
         assert again[key] == first[key] and first[key], key
     for key in ("cross_task_correlation", "training", "n_trials", "claims_without_data"):
         assert again[key] == first[key], key
