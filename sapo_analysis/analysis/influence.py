@@ -225,9 +225,22 @@ def leave_one_out(
     Raises:
         InputError: as `within_task_correlation`.
     """
+    return ranges_of(tasks_left_out(df, x, y, role, task, eval_task, statistic))
+
+
+def tasks_left_out(
+    df: pd.DataFrame,
+    x: str = "pre_update_loss",
+    y: str = "forgetting",
+    role: str | None = None,
+    task: str = "current_task",
+    eval_task: str | None = None,
+    statistic: Statistic = "pearson",
+) -> list[TaskLeftOut]:
+    """Fisher's z of each usable task, whole and without each prompt; as `leave_one_out`."""
     check_settings(statistic, 0, 0)
     means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
-    return ranges_of(_without_each(points_of(means, statistic), means))
+    return _without_each(points_of(means, statistic), means)
 
 
 def ranges_of(tasks: Sequence[TaskLeftOut], back: Callable[[Floats], Floats] = np.tanh) -> Ranges:

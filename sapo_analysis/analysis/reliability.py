@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.intervals import NAN
-from sapo_analysis.analysis.prompt_means import prompt_means
-from sapo_analysis.analysis.variance import seed_cells, two_way
+from sapo_analysis.analysis.prompt_means import over_eval_tasks, prompt_means
+from sapo_analysis.analysis.selection import select
+from sapo_analysis.analysis.variance import two_way
 
 LOW = 0.5
 """Below it most of the spread over prompts is the seed's."""
@@ -72,23 +74,16 @@ def reliability(
     Raises:
         InputError: as `prompts_table`.
     """
-    means = prompt_means(
-        df,
-        y,
-        role=role,
-        x=x,
-        eval_task=eval_task,
-        task=task,
-        any_role=any_role,
-        rescale=not any_role,
-    )
-    cells = seed_cells(df, y, means, role=role, eval_task=eval_task, task=task, any_role=any_role)
+    asked: dict[str, Any] = {"role": role, "x": x, "eval_task": eval_task, "task": task}
+    means = prompt_means(df, y, **asked, any_role=any_role, rescale=not any_role)
     noise = spread = 0.0
-    for name, own in cells.items():
-        component, values = two_way(own), means.tasks[name].y
-        if component is None or len(values) < MIN_PROMPTS:
+    for name, grid in select(df, y, **asked, any_role=any_role).by_task():
+        own = means.tasks.get(name)
+        if own is None or len(own.y) < MIN_PROMPTS:
             continue
-        noise += component.sigma**2 / component.n_seeds
-        spread += float(values.var(ddof=1))
+        component = two_way(pd.DataFrame(over_eval_tasks(grid, grid.y, own.weights)))
+        if component is not None:
+            noise += component.sigma**2 / component.n_seeds
+            spread += float(own.y.var(ddof=1))
     value = max(0.0, 1 - noise / spread) if spread > 0 else NAN
     return Reliability(value, min((own.n_seeds for own in means.tasks.values()), default=0))

@@ -1,12 +1,13 @@
-"""Reliability of an outcome against the ratio of variances, and what it says in words."""
+"""Reliability of an outcome against statsmodels' mean squares, and what it says in words."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.formula.api import ols
 
-from sapo_analysis.analysis import disattenuated, within_task_correlation
+from sapo_analysis.analysis import seeds_table
 from sapo_analysis.analysis.reliability import reliability
 from sapo_analysis.errors import InputError
 
@@ -31,10 +32,15 @@ def test_it_is_the_prompts_share_of_the_variance_of_means(prompt_sd, seed_sd):
 
 
 @pytest.mark.parametrize(("y", "role"), [("forgetting", "past"), ("generalization_loss", "unseen")])
-def test_it_is_what_a_correlation_is_disattenuated_by(df, y, role):
-    estimate = within_task_correlation(df, y=y, role=role, n_permutations=0)
-    _, expected = disattenuated(df, estimate)
-    assert reliability(df, y, role).value == pytest.approx(expected)
+def test_it_pools_the_mean_squares_of_all_tasks(df, y, role):
+    rows = seeds_table(df, y, role)
+    ms_prompt, ms_rest = 0.0, 0.0
+    for _, part in rows.groupby("current_task"):
+        cells = part.pivot(index="prompt_id", columns="seed", values=y)
+        fit = ols(f"{y} ~ C(prompt_id) + C(seed)", part).fit()
+        ms_prompt += len(cells.columns) * cells.mean(axis=1).var(ddof=1)
+        ms_rest += fit.mse_resid
+    assert reliability(df, y, role).value == pytest.approx(1 - ms_rest / ms_prompt)
     assert reliability(df, y, role, eval_task=f"{role}-0").n_seeds == 2
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis import disattenuated, impacts, within_task_correlation
+from sapo_analysis.analysis import impacts, within_task_correlation
+from sapo_analysis.analysis.reliability import reliability
 from sapo_analysis.analysis.trust import UNEQUAL_LEARNING, trust
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.store import open_run
@@ -72,10 +73,7 @@ def test_no_outcome_has_more_than_eight_rows(synthetic, df, score, loss, role, f
 
 
 def test_reliability_stands_beside_the_noise(check, df):
-    estimate = within_task_correlation(df, role="past", n_permutations=0)
-    _, expected = disattenuated(df, estimate)
-    row = check("Seed noise")
-    assert f"Reliability over 2 seeds {expected:.2f}." in row.text
+    assert reliability(df, "forgetting", "past").text in check("Seed noise").text
     # Another number at every seed: prompts have nothing of their own.
     rng = np.random.default_rng(5)
     noisy = with_forgetting(df, pd.Series(rng.standard_normal(len(df)), df.index))
