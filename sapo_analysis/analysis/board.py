@@ -164,12 +164,13 @@ def indicator_board(
 
     Intervals of strength and *difference* are for new tasks, Student t over tasks on z. A sign from
     data moves with the data, so an interval by one sign is too narrow where the sign is in doubt
-    (in simulation it covers 75 to 95 %): with interval [l±, u±] by either sign, that of strength is
-    [max l, max u], as strength is the larger of ±mean z, and of a difference alike (where x has no
-    predicted sign, the smaller over the signs of x). It covers 95 to 97 % for 3 to 20 tasks, is
-    widened to hold the value where that lies outside, and is the interval by one sign where no
-    other is in question. `difference_p` is of the same t, two-sided; `difference_p_adjusted` is
-    corrected for the number of differences (Holm).
+    (in simulation it covers 75 to 95 %). Strength is the larger of ±mean z; its interval is [max l,
+    max u] over the intervals [l, u] of both signs, and that of a difference alike (where x has no
+    predicted sign, the smaller end over the signs of x). It covers 95 to 98 % for 3 to 20 tasks and
+    is widened to hold the value where that lies outside; where the sign is clear it is the interval
+    by that sign. `difference_p` is two-sided, of the larger t of both signs, and below 0.05 just
+    where the interval leaves out 0; `difference_p_adjusted` is corrected for the number of
+    differences (Holm).
 
     Where x came out against its prediction, an indicator that says the same as x is stronger than
     x: turned around it does predict, but nobody had said so before.

@@ -107,7 +107,7 @@ def held_out(found: IndicatorZ, x: int, sign: int) -> Winner:
     other, as any two choices share most of their tasks: what chance favours, it favours in all of
     them. By sd / √k alone the interval would lie above 0 in 14 of 100 tables of 14 useless
     indicators and 11 tasks, in 19 for 20 tasks; by s it does in 2 and 5, and covers 95 to 99 %
-    (4 to 20 tasks, between-task sd of z 0 and 0.3). Where every choice is the same the two are
+    (3 to 20 tasks, between-task sd of z up to 0.65). Where every choice is the same the two are
     equal.
 
     Args:

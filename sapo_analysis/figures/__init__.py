@@ -1,5 +1,6 @@
 """Finished tables → `FigureSpec` → plotly on the screen, matplotlib on paper."""
 
+from sapo_analysis.figures.board import indicator_forest
 from sapo_analysis.figures.candidate_strip import candidate_strip
 from sapo_analysis.figures.choices import choices_along
 from sapo_analysis.figures.impact_heatmap import impact_heatmap
@@ -28,6 +29,7 @@ __all__ = [
     "impact_heatmap",
     "impact_pair",
     "impact_scatter",
+    "indicator_forest",
     "live_choice",
     "pool_curve",
     "race_reach",

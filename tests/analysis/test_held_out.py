@@ -71,6 +71,16 @@ def test_the_interval_is_the_jackknife_of_the_whole_procedure():
         assert np.arctanh(got) == pytest.approx([mean - half, mean, mean + half])
 
 
+def test_the_interval_is_never_narrower_than_its_values_say():
+    z = np.random.default_rng(233).normal(0.1, 0.4, (4, 2))
+    values = np.array([v for *_, v in by_hand(z)])
+    fewer = [np.mean([v for *_, v in by_hand(np.delete(z, i, axis=0))]) for i in range(4)]
+    assert np.sqrt(3 / 4 * np.sum((fewer - np.mean(fewer)) ** 2)) < stats.sem(values) / 2
+    winner = held_out(found_of(z), 0, 1)
+    plain = stats.ttest_1samp(values, 0).confidence_interval()
+    assert np.arctanh([winner.lower, winner.upper]) == pytest.approx([plain.low, plain.high])
+
+
 def test_where_every_choice_is_the_same_it_is_students():
     z = np.random.default_rng(1).normal(0, 0.2, (8, 4)) + [0.1, -1.2, 0, 0.1]
     winner = held_out(found_of(z), 0, 1)

@@ -66,14 +66,11 @@ def test_a_seed_that_one_indicator_lacks_is_left_out_for_it_alone(df):
 
 
 def test_a_row_without_a_prompt_is_one_for_all_indicators_whatever_the_order(table_of):
-    df = (
-        table_of([0.6, 0.1, -0.4])
-        .assign(other=lambda t: np.sin(t["y"] * 9))
-        .drop(columns="prompt_id")
-    )
+    df = table_of([0.6, 0.1, -0.4]).assign(turned=lambda t: -t["x"]).drop(columns="prompt_id")
     mixed = df.sample(frac=1, random_state=1)
-    one, two = (z_of(t, ["x", "other"], m=30) for t in (df, mixed))
+    one, two = (z_of(t, ["x", "turned"], m=30) for t in (df, mixed))
     assert np.array_equal(one.z, two.z)
+    assert np.allclose(one.z[:, 1], -one.z[:, 0], rtol=0, atol=1e-12)
     boards = [indicator_board(t, "y", x="x", n_permutations=30) for t in (df, mixed)]
     assert boards[0].to_dict() == boards[1].to_dict()
 

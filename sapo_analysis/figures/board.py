@@ -1,0 +1,148 @@
+"""The leader board of indicators: one row per indicator, and the best as other tasks choose it."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from sapo_analysis.analysis.board import Board, IndicatorRow
+from sapo_analysis.analysis.held_out import Winner
+from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.outcomes import indicator_name
+from sapo_analysis.figures.spec import (
+    FigureSpec,
+    Intervals,
+    Layer,
+    Note,
+    Panel,
+    Points,
+    Span,
+    Ticks,
+)
+
+CHOSEN = "strength of the best, on tasks left out"
+"""The row of the winner: its r is above 0 where the sign that other tasks give it holds."""
+
+
+def indicator_forest(board: Board) -> FigureSpec:
+    """The within-task correlation of each indicator with both intervals, strongest on top.
+
+    Below them stands what the best is worth on tasks that it was not chosen on, with its interval
+    for new tasks. The half that the claims predict for the indicator named beforehand is shaded.
+
+    Args:
+        board: `indicator_board(...)`.
+
+    Raises:
+        InputError: something other than a board.
+    """
+    if not isinstance(board, Board):
+        raise InputError("A leader board is drawn from a Board. Make it with indicator_board().")
+    has_winner = not math.isnan(board.winner.r)
+    lowest = 1.4 if has_winner else 0.0
+    places = [lowest + len(board.rows) - 1 - i for i in range(len(board.rows))]
+    labels = [indicator_name(row.indicator) for row in board.rows]
+    layers: list[Layer] = []
+    if board.predicted:
+        low, high = (0.0, 1.0) if board.predicted > 0 else (-1.0, 0.0)
+        of_x = f"side predicted for {indicator_name(board.x)}"
+        layers.append(Span("x", low, high, theme.SKY, 0.13, label=of_x))
+    for row, y in zip(board.rows, places, strict=True):
+        layers += _row(row, y, named=row.indicator == board.x)
+    table = board.table
+    if has_winner:
+        layers += _chosen(board.winner)
+        places, labels = [*places, 0.0], [*labels, CHOSEN]
+        table = pd.concat([table, _as_row(board.winner)], ignore_index=True)
+    panel = Panel(
+        layers=tuple(layers),
+        x_label="Pearson r within tasks, mean over tasks",
+        y_label="",
+        x_range=(-1.05, 1.05),
+        y_range=(-0.7, max(places) + 0.7),
+        x_zero=True,
+        y_ticks=Ticks(tuple(places), tuple(labels)),
+    )
+    values = ", ".join(f"{indicator_name(row.indicator)} {signed(row.r)}" for row in board.rows)
+    of_best = f"; {CHOSEN} {signed(board.winner.r)}" if has_winner else ""
+    return FigureSpec(
+        name=f"indicator_forest_{board.y}_{board.role or 'all'}",
+        panels=(panel,),
+        table=table,
+        caption={
+            "n_indicators": len(board.rows),
+            "n_tasks": max(row.n_tasks for row in board.rows),
+            "n_prompts": min(row.n_prompts for row in board.rows),
+        },
+        alt=f"Forest plot of r within tasks by indicator: {values}{of_best}.",
+        height=160 + 34 * len(places),
+        aspect=0.22 + 0.035 * len(places),
+    )
+
+
+def _row(row: IndicatorRow, y: float, named: bool) -> list[Layer]:
+    if math.isnan(row.r):
+        return [Note(0.02, y, "no correlation: no task has enough prompts that differ")]
+    layers = _bars(y, (row.lower, row.upper), (row.these_lower, row.these_upper))
+    color, marker = (theme.VERMILION, "diamond") if named else (theme.GREY, "circle")
+    label = "named beforehand" if named else None
+    words = "\n".join(
+        (
+            indicator_name(row.indicator),
+            f"new tasks: r = {signed(row.r)} ({_ends(row.lower, row.upper)})",
+            f"these tasks: {_ends(row.these_lower, row.these_upper)}",
+            f"p adjusted for the number tried: {_p(row.p_adjusted)}",
+            f"strength {signed(row.strength)} ({_ends(row.strength_lower, row.strength_upper)})",
+            f"{counted(row.n_tasks, 'task')}, {counted(row.n_prompts, 'prompt')} each",
+        )
+    )
+    key = ((row.indicator,),)
+    layers.append(
+        Points((row.r,), (y,), color, marker, 10.0, label=label, keys=key, hover=(words,))
+    )
+    return layers
+
+
+def _chosen(winner: Winner) -> list[Layer]:
+    often = "\n".join(
+        f"{indicator_name(name)}: {counted(n, 'task')}" for name, n in winner.chosen.items()
+    )
+    words = (
+        f"{CHOSEN}: r = {signed(winner.r)} ({_ends(winner.lower, winner.upper)})\n"
+        f"p of choosing: {_p(winner.p)}\nchosen for\n{often}"
+    )
+    return [
+        *_bars(0.0, (winner.lower, winner.upper)),
+        Points((winner.r,), (0.0,), theme.GREEN, "square", 10.0, hover=(words,)),
+    ]
+
+
+def _bars(
+    y: float, new: tuple[float, float], these: tuple[float, float] | None = None
+) -> list[Layer]:
+    """Thick: new tasks; thin: these tasks. An interval that does not exist is not drawn."""
+    layers: list[Layer] = []
+    for ends, width, color, shift, label in (
+        (new, 5.0, theme.BLUE, 0.08, "new tasks, 95 %"),
+        (these, 1.8, theme.ORANGE, -0.18, "these tasks, 95 %"),
+    ):
+        if ends is not None and not math.isnan(ends[0]):
+            bar = Intervals((y + shift,), (ends[0],), (ends[1],), color, width, label=label)
+            layers.append(bar)
+    return layers
+
+
+def _as_row(winner: Winner) -> pd.DataFrame:
+    own = ("r", "lower", "upper", "p", "n_tasks")
+    return pd.DataFrame([{"indicator": CHOSEN, **{name: getattr(winner, name) for name in own}}])
+
+
+def _ends(lower: float, upper: float) -> str:
+    return "no interval" if math.isnan(lower) else f"{signed(lower)} to {signed(upper)}"
+
+
+def _p(p: float) -> str:
+    return "–" if math.isnan(p) else f"{p:.2g}"
