@@ -7,6 +7,8 @@ from typing import Protocol
 from tests.calibration.coverage import Coverage, Measures
 from tests.calibration.nested import Design
 from tests.calibration.permutations import Permutations
+from tests.calibration.prompt_part import PromptPart
+from tests.calibration.seed_noise import SeedNoise
 from tests.calibration.verdicts import Claim2, Claims13
 
 N_TABLES = 2000
@@ -61,4 +63,15 @@ PAIRS = (
         for effect in EFFECTS
     ),
 )
-CELLS: tuple[Cell, ...] = (*PROMISED, *NULL, *VERDICTS, *PAIRS, *SMALL, *TAILS)
+PARTS = (
+    *(PromptPart(Claim2(MAIN, OTHERS[MAIN], 0.0, noise)) for noise in (AS_SEEN, 0.5)),
+    PromptPart(Claim2(MAIN, OTHERS[MAIN], 0.3, AS_SEEN)),
+    PromptPart(Claim2(TUNING, OTHERS[TUNING], 0.0, 0.5)),
+    PromptPart(Claim2(TUNING, OTHERS[TUNING], 0.3, AS_SEEN)),
+)
+SHARES = tuple(
+    SeedNoise(Design(k, n), share)
+    for k, n in ((4, 12), (12, 12), (12, 24))
+    for share in (0.2, 0.5, 0.8)
+)
+CELLS: tuple[Cell, ...] = (*PROMISED, *NULL, *VERDICTS, *PAIRS, *SMALL, *TAILS, *SHARES, *PARTS)

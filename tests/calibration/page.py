@@ -8,7 +8,17 @@ from pathlib import Path
 from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.correlation import STATISTICS
 from sapo_analysis.analysis.estimate import SCOPES
-from tests.calibration.cells import NULL, PAIRS, PROMISED, SMALL, TAILS, VERDICTS, Cell
+from tests.calibration.cells import (
+    NULL,
+    PAIRS,
+    PARTS,
+    PROMISED,
+    SHARES,
+    SMALL,
+    TAILS,
+    VERDICTS,
+    Cell,
+)
 from tests.calibration.coverage import Coverage
 from tests.calibration.results import Count, Results
 
@@ -33,6 +43,8 @@ def page(results: Results) -> str:
         claim_3=claims_table(results, "claim_3_forgetting_past", "r"),
         claim_1=claims_table(results, "claim_1", "log ratio"),
         claim_2=pairs_table(results),
+        parts=parts_table(results),
+        shares=shares_table(results),
     )
 
 
@@ -139,6 +151,39 @@ def pairs_table(of: Results) -> str:
         for cell in PAIRS
     ]
     return table(head, rows)
+
+
+def parts_table(of: Results) -> str:
+    """Of the prompts' part of claim 2: coverage, test and warning."""
+    head = ["n", "prompt's r", "seed's r", "prompts' part", "new: covered", "these: covered"]
+    head += ["test rejects", "new: supported", "new: warned of", "these: supported"]
+    measures = ("new_tasks/covered", "these_tasks/covered", "rejected", "new_tasks/supported")
+    measures += ("new_tasks/warned", "these_tasks/supported", "these_tasks/warned")
+    rows = [
+        [
+            str(cell.of.design),
+            f"{cell.of.effect:g}",
+            f"{cell.of.noise:g}",
+            f"{cell.of.prompts:.2f}",
+            *(str(counts_of(of, cell)[measure]) for measure in measures),
+        ]
+        for cell in PARTS
+    ]
+    return table([*head, "these: warned of"], rows)
+
+
+def shares_table(of: Results) -> str:
+    """Of what is left without seed noise: coverage where there is an interval."""
+    head = ["n", "mean share", "share, new tasks", "share, one task", "reliability, these tasks"]
+    kinds = ("share/new_tasks", "share/one task", "reliability", "corrected/new_tasks")
+    rows = []
+    for cell in SHARES:
+        counts = counts_of(of, cell)
+        rates = [counts[f"{k}/covered"].among(counts[f"{k}/none"]) for k in kinds]
+        shown = [marked(rate, COVERED) for rate in rates]
+        none = str(counts["corrected/new_tasks/none"])
+        rows.append([str(cell.design), f"{cell.share:g}", *shown, none])
+    return table([*head, "corrected r, new tasks", "corrected r, no interval"], rows)
 
 
 SAID = tuple(

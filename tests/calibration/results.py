@@ -7,7 +7,7 @@ import math
 import platform
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,10 @@ class Count:
     def error(self) -> float:
         """Monte-Carlo standard error of the rate, in %."""
         return math.sqrt(self.rate * (100 - self.rate) / self.tables)
+
+    def among(self, left_out: Count) -> Count:
+        """Among the tables of which something else, that excludes this, was not so."""
+        return replace(self, tables=self.tables - left_out.count)
 
     def __str__(self) -> str:
         return f"{self.rate:.1f} ± {self.error:.1f}"

@@ -106,11 +106,20 @@ class Claim2:
         return f"{self.design}, effect {self.effect}, noise {self.noise}"
 
     @property
-    def observed(self) -> float:
-        """Correlation of two seed-averaged impacts."""
+    def reliability(self) -> float:
+        """Of a seed-averaged impact: the prompt's share in its variance."""
         s = self.design.seeds
-        reliability = s * ALONE / (s * ALONE + 1 - ALONE)
-        return self.effect * reliability + self.noise * (1 - reliability)
+        return s * ALONE / (s * ALONE + 1 - ALONE)
+
+    @property
+    def prompts(self) -> float:
+        """The prompts' part of the correlation of two seed-averaged impacts."""
+        return self.effect * self.reliability
+
+    @property
+    def observed(self) -> float:
+        """That correlation."""
+        return self.prompts + self.noise * (1 - self.reliability)
 
     def measure(self, i: int) -> Measures:
         """What table `i` says."""

@@ -1,0 +1,47 @@
+"""How often the prompts' part of claim 2 is held by its interval, found by its test, warned of.
+
+The tables are those of claim 2: what trial noise makes of r is known too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sapo_analysis.analysis.claims import claims
+from sapo_analysis.analysis.estimate import SCOPES
+from sapo_analysis.analysis.structure import claim_2_warnings, cross_task_structure
+from tests.calibration.coverage import Measures, judged
+from tests.calibration.permutations import LEVEL
+from tests.calibration.verdicts import Claim2
+
+N_SHUFFLES = 199
+
+
+@dataclass(frozen=True)
+class PromptPart:
+    """A cell, of the tables of one of claim 2."""
+
+    of: Claim2
+    part = "prompts' part"
+
+    @property
+    def name(self) -> str:
+        """Of the cell, in the results."""
+        return self.of.name
+
+    def measure(self, i: int) -> Measures:
+        """What table `i` says."""
+        df = self.of.table(i)
+        structure = cross_task_structure(df, n_permutations=N_SHUFFLES)
+        found: Measures = {}
+        for scope in SCOPES:
+            found |= judged(scope, structure.prompt[scope], self.of.prompts)
+        p = structure.prompt["these_tasks"].p
+        found["rejected"] = p <= LEVEL, p
+        for v in claims(df, n_permutations=0):
+            if v.claim == "claim_2" and v.form == "score":
+                warned = bool(claim_2_warnings([v], {"score": structure}))
+                supported = v.verdict == "supported"
+                found[f"{v.scope}/supported"] = supported, v.estimate.value
+                found[f"{v.scope}/warned"] = supported and warned, v.estimate.value
+        return found
