@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from sapo_analysis import figures as figures
     from sapo_analysis.analysis import Estimate as Estimate
     from sapo_analysis.analysis import continual_metrics as continual_metrics
+    from sapo_analysis.analysis import indicator_board as indicator_board
     from sapo_analysis.analysis import matched_comparison as matched_comparison
     from sapo_analysis.analysis import partial_correlation as partial_correlation
+    from sapo_analysis.analysis import plan_study as plan_study
     from sapo_analysis.analysis import report as report
+    from sapo_analysis.analysis import selection_value as selection_value
     from sapo_analysis.analysis import sequence_report as sequence_report
     from sapo_analysis.analysis import sequence_scores as sequence_scores
+    from sapo_analysis.analysis import variance_components as variance_components
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
     from sapo_analysis.api import Run as Run
     from sapo_analysis.api import import_results as import_results
@@ -40,13 +44,17 @@ __all__ = [
     "continual_metrics",
     "figures",
     "import_results",
+    "indicator_board",
     "matched_comparison",
     "open_run",
     "partial_correlation",
+    "plan_study",
     "report",
     "run",
+    "selection_value",
     "sequence_report",
     "sequence_scores",
+    "variance_components",
     "within_task_correlation",
 ]
 
@@ -60,13 +68,17 @@ _HOMES = {
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",
     "import_results": "sapo_analysis.api",
+    "indicator_board": "sapo_analysis.analysis",
     "matched_comparison": "sapo_analysis.analysis",
     "open_run": "sapo_analysis.api",
     "partial_correlation": "sapo_analysis.analysis",
+    "plan_study": "sapo_analysis.analysis",
     "report": "sapo_analysis.analysis",
     "run": "sapo_analysis.api",
+    "selection_value": "sapo_analysis.analysis",
     "sequence_report": "sapo_analysis.analysis",
     "sequence_scores": "sapo_analysis.analysis",
+    "variance_components": "sapo_analysis.analysis",
     "within_task_correlation": "sapo_analysis.analysis",
 }
 

@@ -33,6 +33,7 @@ from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.selection import asked_for, check_columns, known, labels_of, of_role
+from sapo_analysis.analysis.without_each import correlations_without_each
 from sapo_analysis.store import Run
 
 CLAIMS: dict[str, str] = {
@@ -236,7 +237,7 @@ def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
         table = table[:, [differs(column, at_least=2) for column in table.T]]
         if table.shape[1] < 2:
             return "fewer than two other tasks differ in more than one prompt"
-        left_out = _mean_pair_z_without_each(table)
+        left_out = fisher_z(correlations_without_each(table), perfect_limit(n - 1)).mean(axis=1)
         jackknife = math.sqrt((n - 1) / n * float(np.sum(np.square(left_out - np.mean(left_out)))))
         return _mean_pair_z(table), jackknife, n
 
@@ -249,24 +250,6 @@ def _mean_pair_z(table: Floats) -> float:
     r = np.asarray(np.corrcoef(table, rowvar=False))
     pairs = r[np.triu_indices_from(r, k=1)]
     return float(np.mean(fisher_z(pairs, perfect_limit(len(table)))))
-
-
-def _mean_pair_z_without_each(table: Floats) -> Floats:
-    """`_mean_pair_z` of the table [prompts, others] with each prompt left out in turn."""
-    n = len(table)
-    centred = table - table.mean(axis=0)
-    # Sums of products around the mean of the others, from those around the mean of all.
-    left = centred.T @ centred - n / (n - 1) * centred[:, :, None] * centred[:, None, :]
-    i, j = np.triu_indices(table.shape[1], k=1)
-    spread = np.diagonal(left, axis1=1, axis2=2)
-    found = np.empty(n)
-    # Where one prompt has all but all of a spread, the difference holds no digits.
-    exact = (spread > 1e-6 * np.sum(centred**2, axis=0)).all(axis=1)
-    r = left[exact][:, i, j] / np.sqrt(spread[exact][:, i] * spread[exact][:, j])
-    found[exact] = fisher_z(r, perfect_limit(n - 1)).mean(axis=1)
-    for without in np.flatnonzero(~exact):
-        found[without] = _mean_pair_z(np.delete(table, without, axis=0))
-    return found
 
 
 def _collect(

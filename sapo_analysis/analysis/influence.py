@@ -86,6 +86,11 @@ class Left:
             return self.current_task
         return f"{self.prompt_id} of {self.current_task}"
 
+    @property
+    def in_words(self) -> str:
+        """The same in a sentence."""
+        return f"task {self.name}" if self.prompt_id is None else self.name
+
 
 @dataclass(frozen=True)
 class Range:

@@ -30,7 +30,7 @@ from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.errors import InputError
 
 PROMPTS = (10, 12, 16, 20, 24, 32)
-"""Prompts of a task that are tried, the original among them: enough for a verdict on these tasks."""
+"""Prompts of a task that are tried, the original among them; a verdict on these tasks takes ten."""
 SEEDS = (1, 2, 3, 5)
 """Numbers of seeds that are tried."""
 MAX_TASKS = 200

@@ -17,7 +17,6 @@ from sapo_analysis.analysis.claims import (
     no_verdict,
     predicted_sign,
 )
-from sapo_analysis.analysis.corrected import corrected_correlation
 from sapo_analysis.analysis.correlation import (
     N_PERMUTATIONS,
     STATISTICS,
@@ -33,12 +32,14 @@ from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.matched import NOTE, Matched
 from sapo_analysis.analysis.noise import noise_band
 from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
-from sapo_analysis.analysis.partial import HeldFixed
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.remembering import remembering
+from sapo_analysis.analysis.review import review, structures
 from sapo_analysis.analysis.rivals import rivals
 from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
+from sapo_analysis.analysis.sentences import claim_sentences
+from sapo_analysis.analysis.structure import claim_2_warnings
 from sapo_analysis.analysis.training_check import past_gains, training_check
 from sapo_analysis.analysis.trajectories import has_checkpoints, trajectories
 from sapo_analysis.analysis.variance import same_prompt, seed_cells
@@ -48,9 +49,6 @@ OUTCOMES = tuple(CLAIM_OUTCOMES.values())
 """(quantity, role) pairs that the indicator is correlated with."""
 
 _PREDICTED = {outcome[0]: predicted_sign(claim) for claim, outcome in CLAIM_OUTCOMES.items()}
-
-CONTROLS = ("prompt_length", "log_prompt_frequency")
-"""Indicators that partial correlations hold fixed, those that a run has."""
 
 
 @remembering()
@@ -82,6 +80,7 @@ def report(
     silent = no_verdict(several)
     judged = [] if silent else claims(df, n_permutations=n_permutations, seed=seed)
     by_chance = claim_1_from_the_seed_alone(df) if (main["role"] == "current").any() else {}
+    structure = structures(df, n_permutations, seed)
     tables = {
         (in_form(name, form), role): tasks_table(df, in_form(name, form), role, _PREDICTED[name])
         for name, role in found
@@ -99,10 +98,7 @@ def report(
             "n_main_trials": main["trial_id"].nunique(),
             "n_diverged": sum(n_diverged(run) for run in several),
             "estimates": [estimate.to_dict() for estimate in estimates],
-            "corrected": [
-                corrected_correlation(df, y=y, role=role).to_dict() for y, role in tables
-            ],
-            "partial": _partial(df, found, n_permutations, seed),
+            **review(several, df, found, n_permutations, seed),
             **_matched(several, found, n_permutations, seed),
             "in_task": _in_task(df),
             "training": training_check(df).to_dict("records"),
@@ -118,13 +114,16 @@ def report(
             "claim_1_from_the_seed_alone": by_chance,
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
+            "structure": {form: own.to_dict() for form, own in structure.items()},
+            "sentences": [one.to_dict() for one in claim_sentences(judged, df, several)],
             "verdicts": [verdict.to_dict() for verdict in judged],
             "no_verdict": silent or None,
             "claims": CLAIMS,
             "claims_without_data": claims_without_data(df),
             "definitions": {quantity.name: quantity.to_dict() for quantity in QUANTITIES},
             "warnings": run_warnings(several, main, estimates)
-            + claim_1_warnings(judged, by_chance),
+            + claim_1_warnings(judged, by_chance)
+            + claim_2_warnings(judged, structure),
         }
     )
     return document
@@ -160,26 +159,6 @@ def _estimates(df: pd.DataFrame, found: list[tuple[str, str]], m: int, seed: int
                     )
                     estimates.extend(made if isinstance(made, list) else [made])
     return estimates
-
-
-def _partial(
-    df: pd.DataFrame, found: list[tuple[str, str]], m: int, seed: int
-) -> list[dict[str, Any]]:
-    """Each outcome's correlation given what else differs between prompts and is known."""
-    given = [name for name in CONTROLS if name in df and df[name].notna().any()]
-    if not given:
-        return []
-    held = [
-        HeldFixed.of(df, HEADLINE_INDICATOR, in_form(name, form), given, role)
-        for name, role in found
-        for form in FORMS
-    ]
-    return [
-        {"given": given, "estimate": one.estimate(scope, statistic, m, seed).to_dict()}
-        for one in held
-        for statistic in STATISTICS
-        for scope in SCOPES
-    ]
 
 
 def _matched(

@@ -212,14 +212,16 @@ def carried_by_one(found: Ranges, what: str = "r") -> list[str]:
         turned = left.name
         kind = "task" if left.prompt_id is None else "prompt"
         said.append(
-            f"Without {left.name} nothing is left of it."
+            f"Without {left.in_words} nothing is left of it."
             if math.isnan(left.value)
-            else f"One {kind} decides the sign: without {left.name} {what} is {signed(left.value)}."
+            else f"One {kind} decides the sign: without {left.in_words} {what} is {signed(left.value)}."
         )
     for scope in SCOPES:
         left = found.carried_by(scope)
         if left and left.name != turned and (scope != "new_tasks" or found.n_tasks >= MIN_TASKS):
-            said.append(f"Without {left.name} the interval for {SCOPE_WORDS[scope]} contains 0.")
+            said.append(
+                f"Without {left.in_words} the interval for {SCOPE_WORDS[scope]} contains 0."
+            )
     return said
 
 

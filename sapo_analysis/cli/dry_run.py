@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 
 from sapo_analysis import jobs
+from sapo_analysis.analysis.planning import outlook
 from sapo_analysis.analysis.wording import counted
-from sapo_analysis.cli.output import duration, show_table, size
+from sapo_analysis.cli.output import duration, show, show_table, size
 from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, order_name, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
@@ -47,6 +48,10 @@ def show_plan(study: AnyStudy, engine: EngineName, reuse: Reuse | None) -> None:
         "Time is estimated from a short measurement here. Nothing was written."
         + (alone if is_sequence else ""),
     )
+    if not isinstance(plan, SequencePlan) and plan.model.weights != "random":
+        n_prompts = [len(prompts) for prompts in plan.prompts.values()]
+        if text := outlook(n_prompts, len(plan.study.seeds)):
+            show(text)
 
 
 def _trials(plan: AnyPlan, cost: Cost, reuse: Reuse | None) -> Lines:

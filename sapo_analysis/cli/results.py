@@ -12,6 +12,7 @@ from sapo_analysis.cli.findings import show_details, show_findings
 from sapo_analysis.cli.markdown import markdown
 from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
 from sapo_analysis.cli.output import show, show_json, show_table
+from sapo_analysis.cli.review import show_review, show_sentences
 from sapo_analysis.cli.sequences import sequences_markdown, show_sequences
 from sapo_analysis.errors import InputError
 from sapo_analysis.spec import ImportedResults, ParaphraseStudy
@@ -109,8 +110,10 @@ def report(
     if as_json:
         show_json(found)
         return
+    show_sentences(found)
     show_findings(found)
     show_details(found)
+    show_review(found)
 
 
 def _sequences(opened: list[Run], as_json: bool, as_markdown: bool) -> None:

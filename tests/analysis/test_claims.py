@@ -6,8 +6,6 @@ import pytest
 
 from sapo_analysis.analysis import claims, claims_without_data, impacts, no_verdict
 from sapo_analysis.analysis.claims import (
-    _mean_pair_z,
-    _mean_pair_z_without_each,
     mean_pair_correlations,
     spread_ratios,
 )
@@ -224,18 +222,3 @@ def test_the_smallest_detectable_effect_agrees_with_statsmodels():
     # With no effect one interval in forty lies wholly above zero.
     with pytest.raises(InputError, match="probability 0.025"):
         smallest_detectable(0.45, 11, power=0.02)
-
-
-@pytest.mark.parametrize("outlier", [0.0, 1e3, 1e9])
-def test_the_error_of_claim_2_is_the_jackknife_worked_prompt_by_prompt(outlier):
-    table = np.random.default_rng(3).normal(size=(9, 4))
-    table[4] += outlier
-    directly = [_mean_pair_z(np.delete(table, i, axis=0)) for i in range(9)]
-    assert _mean_pair_z_without_each(table) == pytest.approx(directly, rel=1e-9)
-
-
-def test_leaving_a_prompt_out_that_alone_moves_a_task_has_the_digits_of_the_rest():
-    table = np.random.default_rng(4).normal(size=(8, 3))
-    table[0, 1] = 1e7
-    directly = [_mean_pair_z(np.delete(table, i, axis=0)) for i in range(8)]
-    assert _mean_pair_z_without_each(table) == pytest.approx(directly, rel=1e-9)

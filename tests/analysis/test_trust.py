@@ -133,7 +133,7 @@ def test_a_planted_outlier_is_named(check, df):
 def test_one_task_that_carries_the_interval_is_named(check, df):
     row = check("One prompt", with_r(df, [0.05, 0.02, -0.04, 0.97, 0.1]))
     assert not row.ok
-    assert "Without current-3 the interval for these tasks contains 0." in row.text
+    assert "Without task current-3 the interval for these tasks contains 0." in row.text
     assert "new tasks" not in row.text  # that one contains 0 with every task in
     few = with_r(df, [0.6, 0.65, 0.5, 0.5, 0.5])
     few = few[few["current_task"] < "current-2"]
