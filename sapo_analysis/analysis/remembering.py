@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
@@ -45,12 +46,17 @@ def remembered(
     is not kept.
     """
 
+    parameters = signature(function)
+
     @wraps(function)
     def ask(df: pd.DataFrame, /, *args: P.args, **kwargs: P.kwargs) -> R:
         answers = _ANSWERS.get()
         if answers is None:
             return function(df, *args, **kwargs)
-        key = (function, id(df), args, tuple(sorted(kwargs.items())))
+        # However it is asked: a default that is written out makes no other question.
+        asked = parameters.bind(df, *args, **kwargs)
+        asked.apply_defaults()
+        key = (function, id(df), *list(asked.arguments.values())[1:])
         if key not in answers:
             answers[key] = df, function(df, *args, **kwargs)
         found: R = answers[key][1]

@@ -26,6 +26,7 @@ def test_equal_questions_are_answered_once_within_a_block(counted):
     df, other = pd.DataFrame({"a": [1, 2]}), pd.DataFrame({"a": [5, 6]})
     with remembering():
         assert [total(df, "a"), total(df, "a"), total(df, "a", times=2)] == [3, 3, 6]
+        assert total(df, column="a", times=1) == 3
         with remembering():
             assert total(df, "a") == 3
         assert total(df, "a") == 3 and total(other, "a") == 11
