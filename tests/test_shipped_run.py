@@ -15,6 +15,7 @@ from sapo_analysis.cli.markdown import (
     rivals_block,
     training_block,
 )
+from sapo_analysis.cli.markdown_review import BLOCKS
 from sapo_analysis.model_files import find_model
 from sapo_analysis.plan import SequencePlan, data_fingerprint, plan_of
 from sapo_analysis.spec import load_study
@@ -25,7 +26,10 @@ README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encodi
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
 ALL = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
 SHIPPED = [run for run in ALL if run.study.kind == "paraphrase"]
-STUDY = (training_block, outcomes_block, claims_block, rivals_block)
+STUDY = (
+    *(training_block, outcomes_block, claims_block, rivals_block),
+    *(block for block, _ in BLOCKS),
+)
 QUOTED = {
     "tuning": (*STUDY, past_gains_block),
     "main": (*STUDY, past_gains_block, distinguishing_block),

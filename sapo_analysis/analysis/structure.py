@@ -28,6 +28,7 @@ from sapo_analysis.analysis.pair_means import OtherTasks
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.seed_shuffles import shuffled_within_seeds
 from sapo_analysis.analysis.selection import Bools, Grid, check_columns, select
+from sapo_analysis.analysis.wording import SCOPE_WORDS, signed
 
 ONE_SEED = "one seed that all prompts share, two are needed"
 
@@ -166,11 +167,11 @@ def cross_task_structure(
 
 
 def claim_2_warnings(verdicts: list[Verdict], structures: Mapping[Form, Structure]) -> list[str]:
-    """Claim 2 judged, though prompts may have no part in it, or the seed alone would give as much.
+    """Claim 2 judged, though prompts may have no part in it.
 
     A sentence for each verdict that is supported or contradicted while the interval, in the same
-    form and scope, of what prompts make of r is not wholly on that side, or the seed alone would
-    give at least the interval's nearer end.
+    form and scope, of what prompts make of r is not wholly on that side; it says what the seed
+    alone would give where that is known.
     """
     found = []
     for v in verdicts:
@@ -179,21 +180,17 @@ def claim_2_warnings(verdicts: list[Verdict], structures: Mapping[Form, Structur
             continue
         structure = structures[v.form]
         part = structure.prompt[v.scope]
-        of_prompts = min(sign * part.lower, sign * part.upper) > 0
-        nearer = v.estimate.lower if sign > 0 else v.estimate.upper
-        of_seed = sign * structure.seed_alone >= sign * nearer
-        if of_prompts and not of_seed:
+        if min(sign * part.lower, sign * part.upper) > 0:
             continue
-        said = f"the part of r that prompts make is {_with_interval(part)}"
         if math.isnan(part.value):
             said = "how much of r prompts make cannot be told without two seeds that prompts share"
-        if of_seed:
+        else:
             said = (
-                f"the seed alone would give {structure.seed_alone:+.2f}, as tasks of one trial"
-                f" share its noise; {said}"
+                f"the part of r that prompts make is {_with_interval(part)}; the seed alone would"
+                f" give {signed(structure.seed_alone)}, as tasks of one trial share its noise"
             )
         found.append(
-            f"Claim 2 ({v.form}, {v.scope.replace('_', ' ')}) is {v.verdict}"
+            f"Claim 2 ({v.form}, {SCOPE_WORDS[v.scope]}) is {v.verdict}"
             f" ({_with_interval(v.estimate)}), but {said}."
         )
     return found
@@ -201,8 +198,9 @@ def claim_2_warnings(verdicts: list[Verdict], structures: Mapping[Form, Structur
 
 def _with_interval(estimate: Estimate) -> str:
     if math.isnan(estimate.lower):
-        return f"{estimate.value:+.2f}, without an interval"
-    return f"{estimate.value:+.2f}, interval {estimate.lower:+.2f} to {estimate.upper:+.2f}"
+        return f"{signed(estimate.value)}, without an interval"
+    bounds = f"{signed(estimate.lower)} to {signed(estimate.upper)}"
+    return f"{signed(estimate.value)}, interval {bounds}"
 
 
 def _usable(df: pd.DataFrame, y: str) -> tuple[list[OtherTasks], dict[str, str]]:

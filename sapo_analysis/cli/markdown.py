@@ -14,19 +14,26 @@ from sapo_analysis.analysis.claims import CLAIM_NAMES, CLAIM_OUTCOMES, predicted
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.wording import noise_floor, signed
+from sapo_analysis.analysis.wording import noise_floor
+from sapo_analysis.cli.markdown_cells import (
+    OUTCOMES,
+    estimate,
+    interval,
+    outcome_words,
+    signed_or_dash,
+    table,
+)
+from sapo_analysis.cli.markdown_review import BLOCKS
 from sapo_analysis.cli.output import MISSING
 from sapo_analysis.figures.outcomes import indicator_name
 
 Report = dict[str, Any]
 
-OUTCOMES = tuple(CLAIM_OUTCOMES.values())
-
 CLAIMS_CAPTION = (
-    "n: tasks × prompts × seeds. Claim 1: natural log of a ratio of spreads, its noise floor what"
-    " the seed alone would make of it; the others: r, the floor σ of one trial's outcome from the"
-    " seed alone and its upper 95 % limit. Upper bound: with one noise prompt a task, what the seed"
-    " does to all prompts alike is in it."
+    "n: tasks × prompts × seeds. Claim 1: natural log of a ratio of spreads; the others: r. Noise"
+    " floor, claims 1 and 2: what the estimate would be from the seed alone; claim 3: σ of one"
+    " trial's outcome from the seed alone and its upper 95 % limit. Upper bound: with one noise"
+    " prompt a task, what the seed does to all prompts alike is in it."
 )
 OUTCOMES_CAPTION = (
     "r over prompts with 95 %; σ prompt ÷ σ seed needs two seeds. (–): prompts differ even less"
@@ -53,11 +60,12 @@ def markdown(report: Report) -> str:
         (distinguishing_block, "Exploratory: Spearman's ρ over tasks; p is not corrected."),
         (matched_block, MATCHED_CAPTION),
         (rivals_block, "95 % for new tasks. Many are looked at: the best looks better than it is."),
+        *BLOCKS,
         (training_block, TRAINING_CAPTION),
         (past_gains_block, "Points, under the original prompt."),
     ):
-        if table := block(report):
-            parts += [table, caption]
+        if text := block(report):
+            parts += [text, caption]
     parts += [f"Warning: {warning}" for warning in report["warnings"]]
     return "\n\n".join(filter(None, parts))
 
@@ -72,13 +80,13 @@ def claims_block(report: Report) -> str:
             new = by_key.get((claim, form, "new_tasks"))
             if these and new:
                 predicted = "> 0" if predicted_sign(claim) > 0 else "< 0"
-                cells = [f"{_interval(v['estimate'])}, {v['verdict']}" for v in (these, new)]
+                cells = [f"{interval(v['estimate'])}, {v['verdict']}" for v in (these, new)]
                 e = new["estimate"]
                 n = " × ".join(str(e[x]) for x in ("n_tasks", "n_prompts", "n_seeds"))
                 floor = _noise_floor(report, claim, form)
-                rows.append([name, predicted, form, _signed(e["value"]), *cells, n, floor])
+                rows.append([name, predicted, form, signed_or_dash(e["value"]), *cells, n, floor])
     head = ["claim", "predicted", "form", "estimate", "these tasks, 95 %", "new tasks, 95 %"]
-    return _table([*head, "n", "noise floor"], rows)
+    return table([*head, "n", "noise floor"], rows)
 
 
 def outcomes_block(report: Report) -> str:
@@ -88,8 +96,11 @@ def outcomes_block(report: Report) -> str:
         [task, *(cell for o in OUTCOMES for cell in _r_and_ratio(row.get(o)))]
         for task, row in found.items()
     ]
-    head = ["task", *(f"{_words(o)}: {x}" for o in OUTCOMES for x in ("r", "σ prompt ÷ σ seed"))]
-    return _table(head, rows)
+    head = [
+        "task",
+        *(f"{outcome_words(o)}: {x}" for o in OUTCOMES for x in ("r", "σ prompt ÷ σ seed")),
+    ]
+    return table(head, rows)
 
 
 def distinguishing_block(report: Report) -> str:
@@ -100,7 +111,7 @@ def distinguishing_block(report: Report) -> str:
         for name, row in found.items()
         if any(row[o]["rho"] is not None for o in row)
     ]
-    return _table(["of the task", *(f"{_words(o)}: ρ (p)" for o in OUTCOMES)], rows)
+    return table(["of the task", *(f"{outcome_words(o)}: ρ (p)" for o in OUTCOMES)], rows)
 
 
 def matched_block(report: Report) -> str:
@@ -119,15 +130,15 @@ def matched_block(report: Report) -> str:
     rows = [
         [
             f"equal steps: {step}",
-            *(_estimate(row and row["equal_steps"][i]["estimate"]) for row in shown),
+            *(estimate(row and row["equal_steps"][i]["estimate"]) for row in shown),
             str(step),
             last[1] if step == steps[-1] else MISSING,
         ]
         for i, step in enumerate(steps)
     ]
-    at_loss = [_estimate(row and row["equal_loss"]) for row in shown]
+    at_loss = [estimate(row and row["equal_loss"]) for row in shown]
     rows.append(["equal dev loss", *at_loss, *_along(matched["progress"], "equal_loss")])
-    return _table(["compared at", *(_words(o) for o in OUTCOMES), "steps", "‖ΔW‖"], rows)
+    return table(["compared at", *(outcome_words(o) for o in OUTCOMES), "steps", "‖ΔW‖"], rows)
 
 
 def rivals_block(report: Report) -> str:
@@ -138,7 +149,7 @@ def rivals_block(report: Report) -> str:
         name = indicator_name(row["indicator"]) + (f", given {given}" if given else "")
         found.setdefault(name, {})[row["quantity"], row["role"]] = row
     rows = [[name, *(_r(row.get(o)) for o in OUTCOMES)] for name, row in found.items()]
-    return _table(["indicator", *(_words(o) for o in OUTCOMES)], rows)
+    return table(["indicator", *(outcome_words(o) for o in OUTCOMES)], rows)
 
 
 def training_block(report: Report) -> str:
@@ -153,7 +164,7 @@ def training_block(report: Report) -> str:
         for row in report["training"]
     ]
     head = ["task", "score before", "final score", "least gain of a prompt", "in-task sd", "misses"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def past_gains_block(report: Report) -> str:
@@ -167,15 +178,15 @@ def past_gains_block(report: Report) -> str:
         for row in report["past_gains"]
     ]
     head = ["past task", "seed", "score before", "final score", "gain", "misses"]
-    return _table(head, rows) if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _noise_floor(report: Report, claim: str, form: str) -> str:
     """What the seed alone does: to claim 1's estimate, or to one trial's outcome, if measured."""
     if claim == "claim_1":
-        return _signed(report["claim_1_from_the_seed_alone"].get(form))
-    if claim not in CLAIM_OUTCOMES:
-        return MISSING
+        return signed_or_dash(report["claim_1_from_the_seed_alone"].get(form))
+    if claim == "claim_2":
+        return signed_or_dash(report["structure"][form]["seed_alone"])
     name, role = CLAIM_OUTCOMES[claim]
     for floor in report["noise_floor"]:
         if (floor["quantity"], floor["role"]) == (in_form(name, form), role) and floor["band"]:
@@ -194,19 +205,8 @@ def _by_outcome(rows: Iterable[Report], name: str) -> dict[str, dict[tuple[str, 
     return found
 
 
-def _words(outcome: tuple[str, str]) -> str:
-    quantity, role = outcome
-    return quantity if quantity == "generalization" else f"{quantity}, {role}"
-
-
 def _r(row: Report | None) -> str:
-    return MISSING if row is None else f"{_signed(row['r'])} ({_interval(row)})"
-
-
-def _estimate(estimate: Report | None) -> str:
-    if estimate is None:
-        return MISSING
-    return f"{_signed(estimate['value'])} ({_interval(estimate)})"
+    return MISSING if row is None else f"{signed_or_dash(row['r'])} ({interval(row)})"
 
 
 def _along(progress: Sequence[Report], side: str) -> tuple[str, str]:
@@ -227,7 +227,7 @@ def _rho(row: Report | None) -> str:
     if row is None or row["rho"] is None:
         return MISSING
     p = "< 0.01" if row["p"] < 0.005 else f"{row['p']:.2f}"
-    return f"{_signed(row['rho'])} ({p})"
+    return f"{signed_or_dash(row['rho'])} ({p})"
 
 
 def _ranged(row: Report, name: str) -> str:
@@ -237,26 +237,5 @@ def _ranged(row: Report, name: str) -> str:
     return f"{_one(row[name])} ({MISSING if lower is None else f'{_one(lower)} to {_one(upper)}'})"
 
 
-def _interval(row: Report) -> str:
-    if row["lower"] is None:
-        return MISSING
-    return f"{_signed(row['lower'])} to {_signed(row['upper'])}"
-
-
-def _signed(value: float | None) -> str:
-    return MISSING if value is None else signed(value)
-
-
 def _one(value: float | None) -> str:
     return MISSING if value is None else f"{value:.1f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_escaped, line))} |" for line in lines)
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")

@@ -12,6 +12,7 @@ from sapo_analysis.analysis.claims import claims, mean_pair_correlations
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.prompt_means import cells_of
 from sapo_analysis.analysis.structure import claim_2_warnings, cross_task_structure
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
 
 
@@ -141,11 +142,12 @@ def test_effects_of_prompts_are_found_at_their_size_and_not_warned_of():
     ("verdict", "part", "alone", "said"),
     [
         ("supported", (0.02, -0.05, 0.09), 0.1, "the part of r that prompts make is +0.02"),
-        ("supported", (0.2, 0.1, 0.3), 0.35, "but the seed alone would give +0.35"),
+        ("supported", (0.02, -0.05, 0.09), 0.35, "the seed alone would give +0.35"),
+        ("supported", (0.2, 0.1, 0.3), 0.35, ""),
         ("supported", (0.2, 0.1, 0.3), 0.25, ""),
         ("supported", (0.2, math.nan, math.nan), 0.25, "+0.20, without an interval"),
         ("supported", (math.nan,) * 3, math.nan, "cannot be told without two seeds"),
-        ("contradicted", (-0.02, -0.05, 0.09), 0.1, "prompts make is -0.02"),
+        ("contradicted", (-0.02, -0.05, 0.09), 0.1, "prompts make is −0.02"),
         ("contradicted", (-0.2, -0.3, -0.1), 0.1, ""),
         ("unclear", (0.02, -0.05, 0.09), 0.9, ""),
     ],
@@ -168,7 +170,8 @@ def test_a_verdict_that_prompts_may_have_no_part_in_is_warned_of(
     assert len(found) == bool(said)
     assert claim_2_warnings([one], {"loss": structure}) == []
     if said:
-        assert found[0].startswith(f"Claim 2 (score, these tasks) is {verdict} ({sign * 0.4:+.2f},")
+        head = f"Claim 2 (score, these tasks) is {verdict} ({signed(sign * 0.4)},"
+        assert found[0].startswith(head)
         assert said in found[0]
 
 

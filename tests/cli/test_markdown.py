@@ -21,6 +21,13 @@ from sapo_analysis.cli.markdown import (
     rivals_block,
     training_block,
 )
+from sapo_analysis.cli.markdown_review import (
+    board_block,
+    corrected_block,
+    noise_block,
+    payoff_block,
+    structure_block,
+)
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.store import open_run
 from tests.synthetic import STEPS, Truth, write_run
@@ -80,7 +87,8 @@ def test_claims_stand_with_both_intervals_and_verdicts(report):
             assert row["noise floor"].startswith(f"{sigma}, at most {most} {floor['unit']}")
             assert row["noise floor"].endswith("(upper bound)") == ("upper" in pooled["label"])
         else:
-            assert row["noise floor"] == "–"
+            alone_2 = report["structure"][row["form"]]["seed_alone"]
+            assert row["noise floor"] == signed(alone_2)
     assert [row["predicted"] for row in rows] == ["> 0"] * 8 + ["< 0"] * 2
 
 
@@ -182,3 +190,57 @@ def test_a_run_without_verdicts_leaves_the_claims_out(tmp_path):
 def test_json_and_markdown_at_once_are_refused(path):
     result = CliRunner().invoke(app, ["report", str(path), "--markdown", "--json"])
     assert result.exit_code == 2 and "--json and --markdown were both given" in result.stderr
+
+
+def test_noise_stands_as_shares_reliabilities_and_parts(report):
+    rows = {row["number"]: row for row in rows_of(noise_block(report))}
+    for found in report["claim_1_shares"]:
+        row = rows[f"share in {found['form']}"]
+        assert row["in-task result"] == signed(found["share_in_task"]).lstrip("+")
+        assert row["difference"] == f"{signed(found['difference'])} ({span(found)})"
+    over = {(r["quantity"], r["role"]): r for r in report["variance_components"]}
+    found = over["impact_loss", None]  # the row over tasks is the last of its quantity
+    text = f"{found['reliability']:.2f} ({found['reliability_lower']:.2f} to"
+    assert rows["reliability in loss"]["impact on other tasks"].startswith(text)
+    parts = {row["form"]: row for row in rows_of(structure_block(report))}
+    for form, found in report["structure"].items():
+        part = found["prompt"]["new_tasks"]
+        assert parts[form]["prompts' part"] == f"{signed(part['value'])} ({span(part)})"
+        assert parts[form]["r of the seed alone"] == signed(found["seed_alone"])
+
+
+def test_what_corrects_and_what_pays_stands_by_outcome(report):
+    corrected = {row["number"]: row for row in rows_of(corrected_block(report))}
+    worth = {row["gain"]: row for row in rows_of(payoff_block(report))}
+    for name, words in (("past", "forgetting, past"), ("retained", "forgetting, retained")):
+        (one,) = [r for r in report["corrected"] if (r["y"], r["role"]) == ("forgetting", name)]
+        assert corrected["without seed noise"][words] == f"{signed(one['value'])} ({span(one)})"
+        (value,) = [
+            r for r in report["selection_value"] if (r["y"], r["role"]) == ("forgetting", name)
+        ]
+        gains = {row["against"]: row for row in value["contrasts"]}
+        for against, row in (("random", "a random prompt"), ("original", "the original")):
+            gain = gains[against]
+            assert worth[f"over {row}"][words] == f"{signed(gain['gain'])} ({span(gain)})"
+        hit = value["hit_rate"]
+        assert worth["hit (at random)"][words] == f"{hit['value']:.2f} ({hit['at_random']:.2f})"
+
+
+def test_the_chosen_indicator_stands_with_its_r_on_tasks_left_out(report):
+    rows = {row["outcome"]: row for row in rows_of(board_block(report))}
+    for board in report["indicator_board"]:
+        if board["y"].endswith("_loss"):
+            continue
+        words = "generalization" if board["role"] == "unseen" else f"forgetting, {board['role']}"
+        winner = board["winner"]
+        assert rows[words]["r on tasks left out"] == f"{signed(winner['r'])} ({span(winner)})"
+        assert f"{max(winner['chosen'].values())} ×" in rows[words]["chosen"]
+        n = sum(row["difference_p_adjusted"] is not None for row in board["rows"])
+        assert rows[words]["differ from the loss"].endswith(f" of {n}")
+
+
+def test_a_study_of_one_seed_has_no_table_of_noise(tmp_path):
+    run = open_run(write_run(tmp_path, n_tasks=3, n_prompts=6))
+    found = analysis.report(run, n_permutations=0)
+    assert [noise_block(found), corrected_block(found), structure_block(found)] == [""] * 3
+    assert "| over the hindsight best | – | – | – |" in payoff_block(found)
