@@ -23,6 +23,7 @@ from tests.facts import (
     WORDS,
     beyond_seed,
     claim_2_range,
+    listed,
     main_facts,
     matched_clear,
     n_clear,
@@ -34,6 +35,7 @@ from tests.facts import (
     sign_of,
     tasks_tables,
     without_forerunners,
+    worded,
 )
 from tests.test_shipped_run import FINDINGS, README, SHIPPED
 
@@ -57,6 +59,15 @@ def both():
     """The main study and its replication."""
     assert default_run_id() == MAIN[0].run_id
     return [analysis.impacts(run) for run in MAIN]
+
+
+@pytest.fixture(scope="module")
+def reports():
+    return [analysis.report(run, n_permutations=0) for run in MAIN]
+
+
+def span(row):
+    return f"{signed(row['lower'])} to {signed(row['upper'])}"
 
 
 @pytest.fixture(scope="module")
@@ -349,3 +360,74 @@ def test_the_findings_say_of_the_tuning_side_what_its_tables_say():
         f" {check['in_task_sd'].max():.1f}),"
         f" past tasks gained {gains.min():.0f} to {gains.max():.0f} points"
     ) in ONE_LINE
+
+
+def test_the_readme_says_what_the_rule_is_worth(reports):
+    worth = [
+        {(row["y"], row["role"]): row for row in found["selection_value"]} for found in reports
+    ]
+    gains = {
+        against: [
+            next(row for row in values[outcome]["contrasts"] if row["against"] == against)
+            for values in worth
+            for outcome in OUTCOMES
+        ]
+        for against in ("random", "original", "highest_loss")
+    }
+    cells = [f"{signed(row['gain'])} ({span(row)})" for row in gains["random"]]
+    assert (
+        f"gains {listed(cells[:3])} on `pocket-1` and {', '.join(cells[3:])} on `pocket-2`: none of"
+        " six intervals excludes zero. Against the prompt that the task came with, none does"
+        " either, and five of six gains are below zero. Against the prompt with the *highest* loss all six"
+        " are positive and four exclude zero"
+    ) in ONE_LINE
+    clear = {against: sum(row["lower"] > 0 for row in rows) for against, rows in gains.items()}
+    assert clear == {"random": 0, "original": 0, "highest_loss": 4}
+    assert not any(row["upper"] < 0 for rows in gains.values() for row in rows)
+    assert sum(row["gain"] < 0 for row in gains["original"]) == 5
+    assert all(row["gain"] > 0 for row in gains["highest_loss"])
+    units = [worth[0][outcome]["unit"] for outcome in OUTCOMES]
+    assert [unit.split()[0] for unit in units] == ["standard", "points", "standard"]
+    hits = [[f"{values[o]['hit_rate']['value']:.2f}" for o in OUTCOMES] for values in worth]
+    assert f"in {', '.join(hits[0])} and {', '.join(hits[1])} of cases, 0.08 at random" in ONE_LINE
+
+
+def test_the_readme_says_of_indicators_what_the_boards_say(reports):
+    cells = []
+    for found in reports:
+        boards = {(board["y"], board["role"]): board for board in found["indicator_board"]}
+        for outcome in OUTCOMES:
+            tested = [row["difference_p_adjusted"] for row in boards[outcome]["rows"]]
+            tested = [p for p in tested if p is not None]
+            assert len(tested) == 13 and min(tested) >= 0.05
+            winner = boards[outcome]["winner"]
+            cells.append(f"{signed(winner['r'])} ({span(winner)})")
+    said = f"= {listed(cells[:3])} on `pocket-1`, {', '.join(cells[3:])} on `pocket-2`."
+    assert said in ONE_LINE and "no indicator differs from pre-update loss" in ONE_LINE
+
+
+def test_the_readme_says_of_shares_and_parts_what_the_tables_say(reports, seen):
+    shares, parts = [], []
+    for found in reports:
+        (row,) = [row for row in found["claim_1_shares"] if row["form"] == "score"]
+        two = [signed(row[name]).lstrip("+") for name in ("share_in_task", "share_cross_task")]
+        shares.append((two, f"{signed(row['difference'])}, {span(row)}"))
+        parts.append({f: own["prompt"]["new_tasks"] for f, own in found["structure"].items()})
+    (a, b), (c, d) = shares
+    assert (
+        f"{a[0]} lies between prompts in-task and {a[1]} on other tasks on `pocket-1` (difference"
+        f" {b}), {c[0]} and {c[1]} on `pocket-2` ({d})"
+    ) in ONE_LINE
+    said = {
+        form: " and ".join(f"{signed(own[form]['value'])} ({span(own[form])})" for own in parts)
+        for form in FORMS
+    }
+    assert f"what different seeds share is {said['score']} in score, {said['loss']} in loss" in (
+        ONE_LINE
+    )
+    alone = [analysis.cross_task_structure(df, n_permutations=0).prompt["new_tasks"] for df in seen]
+    of_seen = " and ".join(worded(e) for e in alone)
+    assert f"On seen prompts alone it is {of_seen} in score" in ONE_LINE
+    for run in SEEN:
+        warned = analysis.report(run, n_permutations=0)["warnings"]
+        assert sum(text.startswith("Claim 2") for text in warned) == 4
