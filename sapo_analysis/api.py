@@ -28,6 +28,12 @@ class Run(store.Run):
 
         return impacts(self)
 
+    def original_prompts(self) -> dict[str, str]:
+        """The id of each task's original prompt, by task, as `sapo.selection_value` wants it."""
+        from sapo_analysis.analysis import original_prompts
+
+        return original_prompts(self)
+
 
 def run(
     study: AnyStudy,

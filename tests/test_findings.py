@@ -378,8 +378,8 @@ def test_the_readme_says_what_the_rule_is_worth(reports):
     assert (
         f"gains {listed(cells[:3])} on `pocket-1` and {', '.join(cells[3:])} on `pocket-2`: none of"
         " six intervals excludes zero. Against the prompt that the task came with, none does"
-        " either, and five of six gains are below zero. Against the prompt with the *highest* loss all six"
-        " are positive and four exclude zero"
+        " either, and five of six gains are below zero. Against the prompt with the *highest* loss"
+        " all six are positive and four exclude zero"
     ) in ONE_LINE
     clear = {against: sum(row["lower"] > 0 for row in rows) for against, rows in gains.items()}
     assert clear == {"random": 0, "original": 0, "highest_loss": 4}

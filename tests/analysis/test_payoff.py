@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import sapo_analysis as sapo
 from sapo_analysis.analysis import prompts_table
 from sapo_analysis.analysis.payoff import original_prompts, selection_value
 from sapo_analysis.analysis.picks import RULES, pool_weights
@@ -420,3 +421,9 @@ def two_roles(rows):
 def test_bad_questions_are_refused(change, settings_, says):
     with pytest.raises(InputError, match=says):
         selection_value(change(table(HAND)), **settings_)
+
+
+def test_a_run_knows_its_original_prompts(synthetic):
+    run = sapo.open_run(synthetic.path)
+    assert run.original_prompts() == original_prompts(synthetic)
+    assert set(run.original_prompts()) >= set(run.impacts()["current_task"])
