@@ -51,6 +51,12 @@ page = st.navigation(
                 icon=":material/conversion_path:",
                 url_path="sequences",
             ),
+            st.Page(
+                VIEWS / "statistics.py",
+                title="Statistics",
+                icon=":material/analytics:",
+                url_path="statistics",
+            ),
         ],
         "Work": [
             st.Page(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.estimate import Form
 from sapo_analysis.analysis.impacts import CurrentTest
 from sapo_analysis.app.data import Keys
 from sapo_analysis.figures import Outcome
@@ -19,6 +20,10 @@ POINT = "point"
 
 CELL = "cell"
 """Query parameter of the cell whose chains are shown: `strategy|stage|position`."""
+
+STUDY, EFFECT, EFFECT_FORM, PART = "study", "effect", "effect_form", "part"
+"""Query parameters of Statistics: its runs, outcome, form and tab. They have names of their own, as
+what a control of one page is bound to is dropped on the way to another."""
 
 MAX_SHOWN = 4
 Pair = tuple[str, str]
@@ -112,6 +117,41 @@ class Sight:
     shown: set[Pair] | None
     tasks: tuple[str, ...]
     silent: str
+
+    @property
+    def hollow(self) -> bool:
+        """Whether numbers will move."""
+        return not all(run.is_complete for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Studied:
+    """What the Statistics page looks at, for its parts.
+
+    Attributes:
+        keys: Of the runs, for estimates.
+        runs: The runs, of the moment the page was drawn.
+        outcome: The chosen outcome.
+        form: `score` or `loss`.
+        tasks: Current tasks.
+        silent: Why there are no verdicts; "" where there are.
+    """
+
+    keys: Keys
+    runs: tuple[Run, ...]
+    outcome: Outcome
+    form: Form
+    tasks: tuple[str, ...]
+    silent: str
+
+    @property
+    def asked(self) -> Asked:
+        """Pre-update loss against the outcome in this form."""
+        return self.asked_in(self.form)
+
+    def asked_in(self, form: Form) -> Asked:
+        """The same in a form."""
+        return Asked(self.outcome.column(form), self.outcome.role)
 
     @property
     def hollow(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.estimate import Form
 from sapo_analysis.analysis.impacts import CurrentTest
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.text import md
@@ -39,11 +40,8 @@ ALL_TASKS = "all tasks"
 
 def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choice:
     """Draw the row and return what is chosen."""
-    outcomes = [name for name, outcome in OUTCOMES.items() if outcome.role in facts.evaluated]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        labels = {name: OUTCOMES[name].label for name in outcomes}
-        outcome = OUTCOMES[_segmented("Outcome", labels, "outcome", _OUTCOME)]
-        form = _segmented("Form", FORMS, "form", _FORM)
+        outcome, form = outcome_and_form(facts)
         view = _segmented("View", VIEWS, "view", _VIEW)
         with st.popover("More", icon=":material/tune:", help="Axis, tasks, seeds, filter."):
             left, right = st.columns(2, gap="medium")
@@ -75,6 +73,22 @@ def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choic
         words=words,
         sources=sources,
     )
+
+
+def outcome_and_form(
+    facts: estimates.Facts, outcome_key: str = "outcome", form_key: str = "form"
+) -> tuple[Outcome, Form]:
+    """The two controls that decide what is on the vertical axis.
+
+    Args:
+        facts: Of the runs.
+        outcome_key: Of the first control, and its query parameter.
+        form_key: Of the second.
+    """
+    known = {name: o.label for name, o in OUTCOMES.items() if o.role in facts.evaluated}
+    outcome = OUTCOMES[_segmented("Outcome", known, outcome_key, _OUTCOME)]
+    form = _segmented("Form", FORMS, form_key, _FORM)
+    return outcome, "loss" if form == "loss" else "score"
 
 
 def changed(choice: Choice, shown: int, of: int) -> None:

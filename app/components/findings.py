@@ -36,7 +36,7 @@ def findings_tab(keys: Keys, choice: Choice, silent: str) -> None:
     _distinguishing(keys, choice)
     st.markdown("**Does pre-update loss say more than its rivals?**")
     _rivals(keys, choice)
-    matched_table(keys, choice)
+    matched_table(keys, choice.outcome.name, choice.form)
     _past(keys)
 
 

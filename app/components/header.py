@@ -25,13 +25,18 @@ MOST_RUNS = 12
 """Chosen at once, at most."""
 
 
-def runs_picker(runs: dict[str, Run | DamagedRun]) -> list[Run | DamagedRun]:
-    """Choose among the known runs; the shipped default stands first."""
+def runs_picker(runs: dict[str, Run | DamagedRun], key: str = "run") -> list[Run | DamagedRun]:
+    """Choose among the known runs; the shipped default stands first.
+
+    Args:
+        runs: By id.
+        key: Of the picker, and its query parameter.
+    """
     chosen = st.multiselect(
         "Runs",
         list(runs),
-        default=None if "run" in st.session_state else [next(iter(runs))],
-        key="run",
+        default=None if key in st.session_state else [next(iter(runs))],
+        key=key,
         help="Shipped runs and those in your runs folder. Several are read as one where they are"
         " equal in model, data and settings, else shown beside each other.",
         placeholder="Choose a run",

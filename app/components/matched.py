@@ -12,14 +12,17 @@ from sapo_analysis.app import estimates
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, interval, md
 from sapo_analysis.app.data import Keys
-from sapo_analysis.app.state import Choice
 
 
-def matched_table(keys: Keys, choice: Choice) -> None:
-    """Correlation by step, and where all prompts learned equally much; needs checkpoints."""
-    found = estimates.matched(keys, choice.outcome.name, choice.form)
+def matched_table(keys: Keys, outcome: str, form: str) -> bool:
+    """Correlation by step, and where all prompts learned equally much.
+
+    Returns:
+        Whether it was drawn: without checkpoints it cannot be.
+    """
+    found = estimates.matched(keys, outcome, form)
     if not found:
-        return
+        return False
     new, these = found["new_tasks"], found["these_tasks"]
     last = max(new.equal_steps)
     rows = [
@@ -52,6 +55,7 @@ def matched_table(keys: Keys, choice: Choice) -> None:
     st.caption(md(new.note))
     for trial in new.left_out:
         st.caption(f":material/warning: Left out: {md(trial)}.")
+    return True
 
 
 def _r(new: Estimate, these: Estimate) -> dict[str, str]:

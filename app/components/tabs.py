@@ -10,13 +10,23 @@ import streamlit as st
 
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
-from sapo_analysis.app.components import charts
+from sapo_analysis.app.components import charts, links
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.compare import NAME as RACE_TAB
 from sapo_analysis.app.components.compare import compare_tab
+from sapo_analysis.app.components.controls import FORMS
 from sapo_analysis.app.components.findings import findings_tab
 from sapo_analysis.app.components.text import MISSING, md
-from sapo_analysis.app.state import Pair, Sight, check_link, select_points, selected_points
+from sapo_analysis.app.state import (
+    EFFECT,
+    EFFECT_FORM,
+    STUDY,
+    Pair,
+    Sight,
+    check_link,
+    select_points,
+    selected_points,
+)
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import impact_heatmap, impact_pair
 
@@ -158,6 +168,17 @@ def trust_tab(sight: Sight) -> None:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(word, icon=icon, color="blue" if check.ok else "orange", width=90)
             st.markdown(f"**{check.name}.** {md(check.text)}")
+    links.link(
+        "statistics",
+        "The statistics behind this",
+        ":material/analytics:",
+        "Levels, noise, other indicators, what else differs, and whether the rule pays.",
+        **{
+            STUDY: [run.run_id for run in sight.runs],
+            EFFECT: choice.outcome.label,
+            EFFECT_FORM: FORMS[choice.form],
+        },
+    )
 
 
 TABS: dict[str, Callable[[Sight], None]] = {

@@ -22,14 +22,31 @@ _DIFF = {
 }
 
 
-def interval(lower: float, upper: float) -> str:
+def interval(lower: float, upper: float, digits: int = 2) -> str:
     """`+0.20 to +0.81`; a dash where there is none."""
-    return MISSING if math.isnan(lower) else f"{signed(lower)} to {signed(upper)}"
+    return MISSING if math.isnan(lower) else f"{signed(lower, digits)} to {signed(upper, digits)}"
 
 
-def md(plain: str) -> str:
+def with_interval(value: float, lower: float, upper: float, digits: int = 2) -> str:
+    """`+0.52 (+0.20 to +0.81)`; a dash for what does not exist."""
+    if math.isnan(value):
+        return MISSING
+    return f"{signed(value, digits)} ({interval(lower, upper, digits)})"
+
+
+def span(lower: float, upper: float, digits: int = 2) -> str:
+    """`0.20 to 0.81`, of what is mostly above 0; a dash where there is none."""
+    return MISSING if math.isnan(lower) else f"{plain(lower, digits)} to {plain(upper, digits)}"
+
+
+def plain(value: float, digits: int = 2) -> str:
+    """A number with a sign only below 0; a dash where there is none."""
+    return signed(value, digits).removeprefix("+")
+
+
+def md(text: str) -> str:
     """Plain text for a place that reads Markdown."""
-    return _MARKDOWN.sub(r"\\\1", plain).replace("\n", " ")
+    return _MARKDOWN.sub(r"\\\1", text).replace("\n", " ")
 
 
 def diff(parts: Sequence[tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from sapo_analysis.analysis.glossary import TERMS
 from sapo_analysis.app.components.columns import columns
+from sapo_analysis.app.components.statistics_tabs import TABS
 from sapo_analysis.errors import InputError
 from tests.app.test_explore import explored, opened
 from tests.synthetic import STEPS
@@ -38,6 +39,12 @@ def test_tables_of_a_run_with_checkpoints(monkeypatch, tmp_path):
         tmp_path, lambda i, seed, step: Look(2 - step / STEPS, 1 + i, step), n_prompts=4, n_tasks=3
     )
     check(opened(monkeypatch, tmp_path, run=path.name, tab="Findings"))
+
+
+@pytest.mark.parametrize("part", TABS)
+def test_tables_of_statistics(monkeypatch, runs, part):
+    path = runs["few"]
+    check(opened(monkeypatch, path.parent, "views/statistics.py", study=path.name, part=part))
 
 
 @pytest.mark.parametrize("tab", ["Along a sequence", "Contrasts", "Tasks", "Cost of choosing"])

@@ -5,6 +5,10 @@ import re
 
 import pytest
 
+from sapo_analysis import analysis
+from sapo_analysis.analysis.importing import import_results
+from sapo_analysis.app.components.statistics_tabs import TABS
+from sapo_analysis.store import open_run
 from sapo_analysis.store.labels import set_tags
 from tests.app.test_explore import opened
 from tests.synthetic import write_run
@@ -53,9 +57,26 @@ def read_as_markdown(app):
             yield f"{element.type}.options", getattr(option, "content", str(option))
 
 
+def check(app):
+    """No text of the page obeys what a name asks for."""
+    found = list(read_as_markdown(app))
+    assert len(found) > 5
+    for where, text in found:
+        obeyed = re.sub(r"\\.", "", text)  # what is escaped is shown
+        marks = ("<img src=q", "*x*", "[y](", ":red[", "$m$", "*s*", "*t*")
+        for evil in marks[:1] if where.startswith("html") else marks:
+            assert evil not in obeyed, f"{where}: {text[:200]}"
+
+
 @pytest.mark.parametrize(
     ("page", "parameter"),
-    [("explore", "run"), ("sequences", "runs"), ("live", "run"), ("runs", "chosen")],
+    [
+        ("explore", "run"),
+        ("statistics", "study"),
+        ("sequences", "runs"),
+        ("live", "run"),
+        ("runs", "chosen"),
+    ],
 )
 def test_names_and_texts_are_shown_not_obeyed(monkeypatch, folder, page, parameter):
     names = [path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."]
@@ -67,12 +88,22 @@ def test_names_and_texts_are_shown_not_obeyed(monkeypatch, folder, page, paramet
             app.query_params[parameter] = name
             app.run()
             assert not app.exception, app.exception[0].value
-        found = list(read_as_markdown(app))
-        assert len(found) > 5
-        for where, text in found:
-            obeyed = re.sub(r"\\.", "", text)  # what is escaped is shown
-            marks = ("<img src=q", "*x*", "[y](", ":red[", "$m$", "*s*", "*t*")
-            for evil in marks[:1] if where.startswith("html") else marks:
-                assert evil not in obeyed, f"{where}: {text[:200]}"
+        check(app)
     for chart in app.get("plotly_chart"):
         assert "<img src=q" not in json.dumps(json.loads(chart.proto.spec))
+
+
+def test_names_of_imported_tasks_and_prompts_are_shown_on_every_tab(monkeypatch, folder, tmp_path):
+    study = next(path for path in folder.iterdir() if path.name.startswith("synthetic"))
+    table = analysis.impacts(open_run(study)).drop(columns="run_id")
+    names = ["current_task", "prompt_id", "eval_task"]
+    table[names] = table[names].astype("string") + f" {EVIL}"
+    evil = import_results(table, tmp_path, name="evil")
+    app = opened(monkeypatch, tmp_path, "views/statistics.py", study=evil.run_id)
+    for part in TABS:
+        app.session_state["part"] = part
+        app.run()
+        assert not app.exception, app.exception[0].value
+        check(app)
+        for chart in app.get("plotly_chart"):
+            assert "<img src=q" not in chart.proto.spec

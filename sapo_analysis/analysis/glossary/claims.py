@@ -39,12 +39,13 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         ),
         Term(
             *("these_interval", "these tasks, 95 %", ""),
-            "interval that speaks of the named tasks only: mean z ± 1.96 · √(Σ 1 / (n − 3)) / k",
+            "interval that speaks of the named tasks only; of r: mean z ± 1.96 · √(Σ 1 / (n − 3)) /"
+            " k",
         ),
         Term(
             *("new_interval", "new tasks, 95 %", ""),
-            "interval that speaks of tasks like these: Student t over the tasks' z, k − 1 degrees"
-            " of freedom; none from one task",
+            "interval that speaks of tasks like these: Student t over the tasks' values (of r,"
+            " their z), k − 1 degrees of freedom; none from one task",
         ),
         Term("these_verdict", "these tasks", "", "verdict on the named tasks only"),
         Term("new_verdict", "new tasks", "", "verdict on tasks like these"),
