@@ -50,7 +50,9 @@ def matched_table(keys: Keys, outcome: str, form: str) -> bool:
         height="content",
         placeholder=MISSING,
         alt="The correlation by training step, and where all prompts reach the same dev loss.",
-        column_config=columns(shown, pinned="compared_at"),
+        column_config=columns(
+            shown, pinned="compared_at", widths={"steps": 130, "delta_norm": 145}
+        ),
     )
     st.caption(md(new.note))
     for trial in new.left_out:

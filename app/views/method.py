@@ -136,6 +136,31 @@ st.markdown(
     "- **Between tasks**: r of impacts; hatched where prompts differ no more than seeds do."
 )
 
+st.subheader("Statistics", anchor=False)
+st.markdown(
+    "- **Levels**: beside Pearson's r, Spearman's on ranks and the Theil–Sen slope, the median of "
+    "the slopes of all pairs of prompts: how much the outcome changes per nat of loss.\n"
+    "- **Share of prompts**: of one trial's variance over prompts and seeds, what lies between "
+    "prompts. **Reliability**: the same of means over the seeds there are. Both take two seeds.\n"
+    "- **r without seed noise**: from covariances of *different* seeds, which hold neither "
+    "variable's noise nor what both have from one trial. It stands beside r as seen, never in its "
+    "place; verdicts are of r as seen.\n"
+    "- **Made by prompts, made by the seed**: r of the impacts on two other tasks, taken apart in "
+    "the same way. A fine-tune that went badly moves all tasks at once; impacts at different "
+    "seeds do not share that.\n"
+    "- **Indicators**: p is corrected for how many were tried (the largest of all in each "
+    "shuffle). The best is chosen on all tasks but one and judged on that one, in turn.\n"
+    "- **Held fixed**: partial correlation within tasks. Where what is held fixed came out of the "
+    "same training it is *descriptive*: it may be how loss acts.\n"
+    "- **Influence**: r with one point, one prompt or one task left out, the others as they "
+    "are.\n"
+    "- **Does the rule pay?** Outcomes of trials that are there, by which prompt would have been "
+    "picked. The best in hindsight is chosen on the other seeds and valued on its own, else it "
+    "would be valued by what it was chosen by.\n"
+    "- **Next study**: designs with the fewest tasks whose interval for new tasks is narrow "
+    "enough, or excludes 0 often enough, were the run's r and spread between tasks true."
+)
+
 st.subheader("Sequences", anchor=False)
 st.markdown(
     "A *sequence study* learns tasks one after another. A **strategy** is a *policy* (which prompt "

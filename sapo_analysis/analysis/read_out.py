@@ -84,6 +84,8 @@ def payoff_sentence(value: SelectionValue) -> str:
     quantity = value.y.removesuffix("_loss")
     lead = f"Picking by lowest {_label(value.x)} {_VERBS.get(quantity, quantity)}"
     unit, missing = UNITS.get(value.unit, value.unit), ""
+    # A loss changes by less than a score.
+    digits = 3 if value.unit == LOSS_UNIT else 2
     parts: list[str] = []
     for rival, name in _PICKS.items():
         row = rows[rival]
@@ -91,20 +93,21 @@ def payoff_sentence(value: SelectionValue) -> str:
             missing = f" {name.capitalize()} is {row['note']}."
             continue
         less = (row["gain"] > 0) == (value.good_when == "low")
-        size = f"{abs(row['gain']):.2f} {unit if not parts else ''}".strip()
-        parts.append(f"{size} {'less' if less else 'more'} than {name}, {_chance(row)}")
+        size = f"{abs(row['gain']):.{digits}f} {unit if not parts else ''}".strip()
+        parts.append(f"{size} {'less' if less else 'more'} than {name}, {_chance(row, digits)}")
     return f"{lead} {', and '.join(parts)}.{missing}"
 
 
-def _chance(row: dict[str, Any]) -> str:
+def _chance(row: dict[str, Any], digits: int) -> str:
     """Whether an interval of the gain excludes zero; that for these tasks where tasks are few."""
     few = row["n_tasks"] < MIN_TASKS
     lower, upper = (row["these_lower" if few else "lower"], row["these_upper" if few else "upper"])
     if math.isnan(lower):
         return "without an interval"
     scope = SCOPE_WORDS["these_tasks" if few else "new_tasks"]
+    ends = f"{signed(lower, digits)} to {signed(upper, digits)}"
     word = "beyond chance" if lower * upper > 0 else "which may be chance"
-    return f"{word} (gain, 95 % for {scope}: {signed(lower)} to {signed(upper)})"
+    return f"{word} (gain, 95 % for {scope}: {ends})"
 
 
 def _named(row: IndicatorRow) -> str:

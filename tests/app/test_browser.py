@@ -88,3 +88,23 @@ def test_the_sequences_page_draws_and_the_link_keeps_what_was_chosen(tmp_path):
         page.wait_for_function("location.search.includes('kind=test-only')")
         page.get_by_role("tab", name="Contrasts").click()
         page.wait_for_function("location.search.includes('tab=Contrasts')")
+
+
+def test_explore_leads_to_the_statistics_of_what_is_shown_and_they_lead_to_a_point(runs):
+    query = f"run={runs['few'].name}&outcome=Generalization&form=Loss&tab=Can+I+trust+it%3F"
+    with served(runs["few"].parent) as server, browser() as opened:
+        page = page_of(opened, 1366)
+        page.goto(f"{server.address}/?{query}", wait_until="commit")
+        page.get_by_role("link", name="The statistics behind this").click()
+        page.get_by_text("What the data say").wait_for()
+        asked = parse_qs(urlparse(page.url).query)
+        assert asked["study"] == [runs["few"].name]
+        assert (asked["effect"], asked["effect_form"]) == (["Generalization"], ["Loss"])
+        page.locator(".st-key-forest svg.main-svg").first.wait_for(state="attached")
+        page.get_by_role("tab", name="What else differs").click()
+        page.wait_for_function("location.search.includes('part=What+else+differs')")
+        page.get_by_role("link", name=" of current-").first.click()
+        page.get_by_role("button", name="Clear selection").wait_for()
+        asked = parse_qs(urlparse(page.url).query)
+        assert asked["run"] == [runs["few"].name] and len(asked["point"]) == 1
+        assert (asked["outcome"], asked["form"]) == (["Generalization"], ["Loss"])

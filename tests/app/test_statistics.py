@@ -1,5 +1,6 @@
 """The Statistics page: every tab, on whole runs and on those that lack what it asks for."""
 
+import html
 import json
 import re
 
@@ -118,7 +119,8 @@ def test_every_claim_is_said_with_its_chips_and_warnings(monkeypatch, whole, df)
     mine = [v for v in verdicts if v.form == "loss"]
     assert html_of(app).count(CHIP) == len(mine) == 10
     for v in mine:
-        assert f": {v.verdict}</span>" in html_of(app)
+        chip = f'title="{html.escape(v.reason)}">'
+        assert chip in html_of(app) and f": {v.verdict}</span>" in html_of(app)
 
 
 def test_noise_is_that_of_the_analysis(monkeypatch, whole, df):
