@@ -1,8 +1,8 @@
 """The Statistics page: every tab, on whole runs and on those that lack what it asks for."""
 
-import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +23,7 @@ from sapo_analysis.analysis.sentences import claim_sentences
 from sapo_analysis.analysis.slopes import theil_sen
 from sapo_analysis.analysis.structure import cross_task_structure
 from sapo_analysis.analysis.wording import signed
+from sapo_analysis.app import estimates
 from sapo_analysis.app.components.statistics_tabs import TABS
 from sapo_analysis.app.components.text import interval, with_interval
 from sapo_analysis.store import open_run
@@ -118,9 +119,10 @@ def test_every_claim_is_said_with_its_chips_and_warnings(monkeypatch, whole, df)
         assert " ".join(claim.warnings) in said(app)
     mine = [v for v in verdicts if v.form == "loss"]
     assert html_of(app).count(CHIP) == len(mine) == 10
-    for v in mine:
-        chip = f'title="{html.escape(v.reason)}">'
-        assert chip in html_of(app) and f": {v.verdict}</span>" in html_of(app)
+    other = [replace(v, verdict="contradicted") if v.form == "score" else v for v in verdicts]
+    monkeypatch.setattr(estimates, "verdicts", lambda keys: other)
+    assert ": contradicted</span>" not in html_of(shown(monkeypatch, whole, effect_form="Loss"))
+    assert html_of(shown(monkeypatch, whole)).count(": contradicted</span>") == 10
 
 
 def test_noise_is_that_of_the_analysis(monkeypatch, whole, df):
