@@ -45,7 +45,6 @@ def remembered(
     Its other arguments have to be hashable, and nobody may change what it returns. What it raises
     is not kept.
     """
-
     parameters = signature(function)
 
     @wraps(function)

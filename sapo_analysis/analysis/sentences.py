@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.cautions import unequal_learning
+from sapo_analysis.analysis.cautions import claim_1_warnings, unequal_learning
 from sapo_analysis.analysis.claim_ranges import claim_ranges, claim_tasks
 from sapo_analysis.analysis.claims import (
     CLAIM_OUTCOMES,
@@ -26,6 +26,8 @@ from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.reliability import reliability
 from sapo_analysis.analysis.remembering import remembering
+from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
+from sapo_analysis.analysis.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.trust import carried_by_one
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.store import Run
@@ -73,7 +75,7 @@ def claim_sentences(
     Warned of are: too few tasks or prompts; signs that differ between within-task, pooled, most
     tasks, Spearman and the other form; one prompt or task without which the sign turns or the
     interval comes to contain 0; unequal learning; an outcome that is mostly seed noise, or whose
-    reliability one seed cannot tell.
+    reliability one seed cannot tell; a verdict on claim 1 or 2 that the seed alone could make.
 
     Args:
         verdicts: As `claims` gives them; none of a claim gives its numbers without verdict words.
@@ -99,10 +101,13 @@ def claim_sentences(
             found.append(ClaimSentence(claim, f"{subject}: no verdict. {reason}", ()))
             continue
         by_scope = {scope: {form: own[scope, form] for form in FORMS} for scope in SCOPES}
-        said = _judged(by_scope) if claim in given else _measured(by_scope, silent)
-        found.append(
-            ClaimSentence(claim, f"{subject}: {said}", tuple(_warnings(df, claim, by_scope, x)))
-        )
+        warnings = _warnings(df, claim, by_scope, x)
+        if claim in given:
+            said = _judged(by_scope)
+            warnings += _from_the_seed(df, claim, list(own.values()))
+        else:
+            said = _measured(by_scope, silent)
+        found.append(ClaimSentence(claim, f"{subject}: {said}", tuple(warnings)))
     return found
 
 
@@ -200,6 +205,19 @@ def _warnings(df: pd.DataFrame, claim: str, by_scope: dict[Scope, Pair], x: str)
     if claim in CLAIM_OUTCOMES and CLAIM_OUTCOMES[claim][0] == "forgetting":
         found += _learning(df, CLAIM_OUTCOMES[claim][1])
     return list(dict.fromkeys(found + _reliability(df, claim, x)))
+
+
+def _from_the_seed(df: pd.DataFrame, claim: str, verdicts: list[Verdict]) -> list[str]:
+    """Claims 1 and 2 judged, though the seed alone could make them."""
+    if claim == "claim_1":
+        return claim_1_warnings(verdicts, claim_1_from_the_seed_alone(df))
+    if claim == "claim_2":
+        parts = {form: cross_task_structure(df, form, n_permutations=0) for form in FORMS}
+        if all(math.isnan(part.seed_alone) for part in parts.values()):
+            # Said once: that one seed does not tell it.
+            return []
+        return claim_2_warnings(verdicts, parts)
+    return []
 
 
 def _levels(

@@ -211,10 +211,11 @@ def carried_by_one(found: Ranges, what: str = "r") -> list[str]:
     if left := found.turned_by:
         turned = left.name
         kind = "task" if left.prompt_id is None else "prompt"
+        without = f"without {left.in_words} {what} is {signed(left.value)}"
         said.append(
             f"Without {left.in_words} nothing is left of it."
             if math.isnan(left.value)
-            else f"One {kind} decides the sign: without {left.in_words} {what} is {signed(left.value)}."
+            else f"One {kind} decides the sign: {without}."
         )
     for scope in SCOPES:
         left = found.carried_by(scope)

@@ -13,11 +13,12 @@ BEST = 3
 
 
 def show_sentences(report: Report) -> None:
-    """One sentence per claim, its warnings below it."""
+    """One sentence per claim, its warnings below it; those of the report are said once, there."""
     for one in report["sentences"]:
         show(f"{one['claim']}: {one['sentence']}")
         for warning in one["warnings"]:
-            show(f"  Warning: {warning}")
+            if warning not in report["warnings"]:
+                show(f"  Warning: {warning}")
 
 
 def show_review(report: Report) -> None:

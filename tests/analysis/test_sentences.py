@@ -12,7 +12,7 @@ from sapo_analysis.analysis.claims import CLAIMS
 from sapo_analysis.analysis.sentences import claim_sentences
 from sapo_analysis.store import open_run
 from tests.analysis.conftest import exact
-from tests.synthetic import write_run
+from tests.synthetic import Truth, write_run
 
 PAST = "claim_3_forgetting_past"
 START = "Pre-update loss and forgetting of past tasks: "
@@ -256,3 +256,18 @@ def test_reliability_is_warned_of_where_low_or_not_known(df):
 def test_runs_may_be_one_or_several(synthetic, df, judged):
     assert claim_sentences(judged, df, synthetic) == claim_sentences(judged, df, [synthetic])
     assert claim_sentences(judged, df, synthetic) == claim_sentences(judged, df)
+
+
+def test_a_claim_that_the_seed_alone_could_make_is_warned_of_where_it_has_a_verdict(tmp_path):
+    truth = Truth(r=0.0, spread=0.0, in_task_spread=0.0, noise=4.0, own=0.1)
+    shape = {"n_tasks": 6, "n_prompts": 12, "seeds": [0, 1, 2]}
+    run = open_run(write_run(tmp_path, **shape, truth=truth, seed=1))
+    table = impacts(run)
+    judged = claims(table, n_permutations=0)
+    (new, *_) = [v for v in judged if (v.claim, v.form) == ("claim_2", "score")]
+    assert new.verdict == "supported"
+    warned = sentence_on(claim_sentences(judged, table, run), "claim_2").warnings
+    of_seed = [text for text in warned if "the seed alone would give" in text]
+    assert len(of_seed) == 4 and of_seed[0].startswith("Claim 2 (score, new tasks) is supported")
+    silent = sentence_on(claim_sentences([], table, run), "claim_2").warnings
+    assert not any("supported" in text for text in silent)
