@@ -104,7 +104,8 @@ def claim_sentences(
         warnings = _warnings(df, claim, by_scope, x)
         if claim in given:
             said = _judged(by_scope)
-            warnings += _from_the_seed(df, claim, list(own.values()))
+            every = [pair[form] for pair in by_scope.values() for form in FORMS]
+            warnings += _from_the_seed(df, claim, every)
         else:
             said = _measured(by_scope, silent)
         found.append(ClaimSentence(claim, f"{subject}: {said}", tuple(warnings)))
