@@ -16,14 +16,14 @@ import streamlit as st
 from sapo_analysis import analysis
 from sapo_analysis.analysis.cautions import UnequalLearning
 from sapo_analysis.analysis.cautions import unequal_learning as found_unequal
+from sapo_analysis.analysis.confounding.matched import MatchedComparison, matched_by_scope
+from sapo_analysis.analysis.confounding.trajectories import has_checkpoints
 from sapo_analysis.analysis.estimate import Estimate, Scope, Verdict
 from sapo_analysis.analysis.excluded import Exclusion, Pair, with_and_without
 from sapo_analysis.analysis.impacts import COLUMNS, CurrentTest
 from sapo_analysis.analysis.joining import check_joinable
-from sapo_analysis.analysis.matched import MatchedComparison, matched_by_scope
-from sapo_analysis.analysis.noise import NoiseBand
-from sapo_analysis.analysis.numerical_noise import NumericalNoise
-from sapo_analysis.analysis.trajectories import has_checkpoints
+from sapo_analysis.analysis.noise.band import NoiseBand
+from sapo_analysis.analysis.noise.numerical_noise import NumericalNoise
 from sapo_analysis.analysis.trust import Check
 from sapo_analysis.analysis.trust import trust as trust_checks
 from sapo_analysis.analysis.wording import noise_floor, signed

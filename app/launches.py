@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from sapo_analysis import jobs
 from sapo_analysis.analysis.claims import no_verdict
-from sapo_analysis.analysis.pilot import Pilot, pilot_of
+from sapo_analysis.analysis.next_study.pilot import Pilot, pilot_of
 from sapo_analysis.app import estimates
 from sapo_analysis.app.data import all_runs, catalog, loaded, own_folder, version
 from sapo_analysis.app.launching import Checked, Start, check, same_study

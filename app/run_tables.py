@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.correlation import within_task_correlation
 from sapo_analysis.analysis.estimate import Estimate, Scope
 from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.analysis.levels.correlation import within_task_correlation
 from sapo_analysis.analysis.run_differences import only_what_differs
 from sapo_analysis.analysis.wording import duration
 from sapo_analysis.app import estimates

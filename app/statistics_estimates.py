@@ -11,22 +11,22 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.board import Board, indicator_board
-from sapo_analysis.analysis.claim_1_shares import claim_1_shares
-from sapo_analysis.analysis.components import variance_components
-from sapo_analysis.analysis.confounders import Confounder
-from sapo_analysis.analysis.confounders import confounders as found_confounders
-from sapo_analysis.analysis.corrected import Corrected, corrected_correlation
+from sapo_analysis.analysis.between_tasks.structure import Structure, cross_task_structure
+from sapo_analysis.analysis.confounding.confounders import Confounder
+from sapo_analysis.analysis.confounding.confounders import confounders as found_confounders
+from sapo_analysis.analysis.confounding.influence import Ranges, leave_one_out
+from sapo_analysis.analysis.confounding.influence import influence as found_influence
 from sapo_analysis.analysis.estimate import Estimate, Form
-from sapo_analysis.analysis.influence import Ranges, leave_one_out
-from sapo_analysis.analysis.influence import influence as found_influence
-from sapo_analysis.analysis.payoff import SelectionValue, original_prompts, selection_value
-from sapo_analysis.analysis.pilot import Pilot
-from sapo_analysis.analysis.planning import StudyPlan, plan_study
+from sapo_analysis.analysis.indicators.board import Board, indicator_board
+from sapo_analysis.analysis.levels.slopes import task_slopes, theil_sen
+from sapo_analysis.analysis.next_study.pilot import Pilot
+from sapo_analysis.analysis.next_study.planning import StudyPlan, plan_study
+from sapo_analysis.analysis.noise.claim_1_shares import claim_1_shares
+from sapo_analysis.analysis.noise.components import variance_components
+from sapo_analysis.analysis.noise.corrected import Corrected, corrected_correlation
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.sentences import ClaimSentence, claim_sentences
-from sapo_analysis.analysis.slopes import task_slopes, theil_sen
-from sapo_analysis.analysis.structure import Structure, cross_task_structure
+from sapo_analysis.analysis.worth.payoff import SelectionValue, original_prompts, selection_value
 from sapo_analysis.app import estimates
 from sapo_analysis.app.data import Keys, opened
 from sapo_analysis.app.state import Asked

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sapo_analysis.analysis.correlation import MIN_PROMPTS
 from sapo_analysis.analysis.importing import TEMPLATE, import_results
+from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import own_folder
 from sapo_analysis.errors import InputError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.confounding.matched import MatchedComparison
 from sapo_analysis.analysis.estimate import Estimate
-from sapo_analysis.analysis.matched import MatchedComparison
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.columns import columns

@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.between_tasks.structure import Structure, claim_2_warnings
 from sapo_analysis.analysis.read_out import structure_sentence
-from sapo_analysis.analysis.structure import Structure, claim_2_warnings
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.app import estimates, statistics_estimates
 from sapo_analysis.app.components import links

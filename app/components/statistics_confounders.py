@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.confounders import Confounder
+from sapo_analysis.analysis.confounding.confounders import Confounder
+from sapo_analysis.analysis.confounding.influence import Left, Range, Ranges
 from sapo_analysis.analysis.estimate import SCOPES
-from sapo_analysis.analysis.influence import Left, Range, Ranges
 from sapo_analysis.analysis.wording import SCOPE_WORDS, signed
 from sapo_analysis.app import statistics_estimates
 from sapo_analysis.app.components import links

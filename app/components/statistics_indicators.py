@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.board import Board
+from sapo_analysis.analysis.indicators.board import Board
 from sapo_analysis.analysis.read_out import winner_sentence
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.app import statistics_estimates

@@ -7,11 +7,11 @@ import math
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.payoff import SelectionValue
-from sapo_analysis.analysis.picks import RULES
 from sapo_analysis.analysis.quantities import LOSS_UNIT
 from sapo_analysis.analysis.read_out import UNITS, payoff_sentence
 from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.worth.payoff import SelectionValue
+from sapo_analysis.analysis.worth.picks import RULES
 from sapo_analysis.app import statistics_estimates
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.narrow import panels_of

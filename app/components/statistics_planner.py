@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from sapo_analysis.analysis.planning import USUAL_HALF_WIDTH, USUAL_POWER
+from sapo_analysis.analysis.next_study.planning import USUAL_HALF_WIDTH, USUAL_POWER
 from sapo_analysis.app import statistics_estimates
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.tables import table

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sapo_analysis.analysis.claims import MIN_TASKS
-from sapo_analysis.analysis.pilot import Pilot
-from sapo_analysis.analysis.planning import outlook
-from sapo_analysis.analysis.power import detectable_correlation, precision_of
+from sapo_analysis.analysis.next_study.pilot import Pilot
+from sapo_analysis.analysis.next_study.planning import outlook
+from sapo_analysis.analysis.next_study.power import detectable_correlation, precision_of
 from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.wording import counted, duration, signed, size
 from sapo_analysis.plan import (

@@ -7,7 +7,7 @@ import streamlit as st
 
 from sapo_analysis.analysis.claims import CLAIMS, MIN_PROMPTS_THESE_TASKS, MIN_TASKS
 from sapo_analysis.analysis.glossary import SECTIONS, TERMS
-from sapo_analysis.analysis.noise import SOLID_FROM_SEEDS
+from sapo_analysis.analysis.noise.band import SOLID_FROM_SEEDS
 from sapo_analysis.analysis.quantities import QUANTITIES
 from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY

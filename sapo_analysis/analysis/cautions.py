@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.correlation import MIN_PROMPTS, constant
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.impacts import n_diverged
+from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS, constant
 from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.selection import asked_for, of_role
 from sapo_analysis.plan import BASE_STATE

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.correlation import MIN_PROMPTS, UNIT, points_in
+from sapo_analysis.analysis.confounding.without_each import correlations_without_each
 from sapo_analysis.analysis.estimate import (
     CONFIDENCE,
     FORMS,
@@ -27,13 +27,13 @@ from sapo_analysis.analysis.intervals import (
     mean_interval,
     perfect_limit,
 )
-from sapo_analysis.analysis.permutation import two_sided_p
-from sapo_analysis.analysis.power import tasks_needed
+from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS, UNIT, points_in
+from sapo_analysis.analysis.levels.permutation import two_sided_p
+from sapo_analysis.analysis.next_study.power import tasks_needed
 from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.selection import asked_for, check_columns, known, labels_of, of_role
-from sapo_analysis.analysis.without_each import correlations_without_each
 from sapo_analysis.store import Run
 
 CLAIMS: dict[str, str] = {

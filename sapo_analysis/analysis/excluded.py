@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.correlation import within_task_correlation
 from sapo_analysis.analysis.estimate import Estimate
+from sapo_analysis.analysis.levels.correlation import within_task_correlation
 from sapo_analysis.analysis.wording import counted, sentence
 
 Pair = tuple[str, str]

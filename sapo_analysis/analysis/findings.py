@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.claims import CLAIMS, predicted_sign
-from sapo_analysis.analysis.correlation import task_correlations
 from sapo_analysis.analysis.estimate import FORMS, Verdict
 from sapo_analysis.analysis.intervals import Floats
-from sapo_analysis.analysis.prompt_effects import prompt_effects
+from sapo_analysis.analysis.levels.correlation import task_correlations
+from sapo_analysis.analysis.noise.prompt_effects import prompt_effects
 from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.training_check import NOT_MEASURED, training_check
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.board import Board, IndicatorRow
+from sapo_analysis.analysis.between_tasks.structure import Structure
 from sapo_analysis.analysis.claims import MIN_TASKS
 from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.analysis.glossary import TERMS
-from sapo_analysis.analysis.payoff import SelectionValue
+from sapo_analysis.analysis.indicators.board import Board, IndicatorRow
 from sapo_analysis.analysis.prompt_means import SD_UNIT
 from sapo_analysis.analysis.quantities import LOSS_UNIT, SCORE_UNIT
-from sapo_analysis.analysis.structure import Structure
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
+from sapo_analysis.analysis.worth.payoff import SelectionValue
 
 UNITS = {SCORE_UNIT: "points", LOSS_UNIT: "nats per token", SD_UNIT: "sd over prompts"}
 """Units as a sentence says them."""

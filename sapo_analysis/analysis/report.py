@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.between_tasks.cross_task import impact_correlation
+from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings
 from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
 from sapo_analysis.analysis.claims import (
     CLAIM_OUTCOMES,
@@ -17,32 +19,30 @@ from sapo_analysis.analysis.claims import (
     no_verdict,
     predicted_sign,
 )
-from sapo_analysis.analysis.correlation import (
+from sapo_analysis.analysis.confounding.matched import NOTE, Matched
+from sapo_analysis.analysis.confounding.trajectories import has_checkpoints, trajectories
+from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
+from sapo_analysis.analysis.findings import distinguishing, tasks_table
+from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR, impacts, n_diverged
+from sapo_analysis.analysis.indicators.rivals import rivals
+from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.levels.correlation import (
     N_PERMUTATIONS,
     STATISTICS,
     pooled_correlation,
     task_correlations,
     within_task_correlation,
 )
-from sapo_analysis.analysis.cross_task import impact_correlation
-from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, plain
-from sapo_analysis.analysis.findings import distinguishing, tasks_table
-from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR, impacts, n_diverged
-from sapo_analysis.analysis.joining import as_runs
-from sapo_analysis.analysis.matched import NOTE, Matched
-from sapo_analysis.analysis.noise import noise_band
-from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
+from sapo_analysis.analysis.noise.band import noise_band
+from sapo_analysis.analysis.noise.numerical_noise import numerical_noise, repeat_differences
+from sapo_analysis.analysis.noise.seed_alone import claim_1_from_the_seed_alone
+from sapo_analysis.analysis.noise.variance import same_prompt, seed_cells
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.review import review, structures
-from sapo_analysis.analysis.rivals import rivals
-from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.sentences import claim_sentences
-from sapo_analysis.analysis.structure import claim_2_warnings
 from sapo_analysis.analysis.training_check import past_gains, training_check
-from sapo_analysis.analysis.trajectories import has_checkpoints, trajectories
-from sapo_analysis.analysis.variance import same_prompt, seed_cells
 from sapo_analysis.store import Run
 
 OUTCOMES = tuple(CLAIM_OUTCOMES.values())

@@ -12,21 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.board import indicator_board
-from sapo_analysis.analysis.claim_1_shares import claim_1_shares
-from sapo_analysis.analysis.components import variance_components
-from sapo_analysis.analysis.confounders import confounders
-from sapo_analysis.analysis.corrected import corrected_correlation
-from sapo_analysis.analysis.correlation import within_task_correlation
+from sapo_analysis.analysis.between_tasks.structure import Structure, cross_task_structure
+from sapo_analysis.analysis.confounding.confounders import confounders
+from sapo_analysis.analysis.confounding.influence import influence, leave_one_out
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Form, plain
-from sapo_analysis.analysis.influence import influence, leave_one_out
-from sapo_analysis.analysis.payoff import original_prompts, selection_value
-from sapo_analysis.analysis.pilot import Pilot
-from sapo_analysis.analysis.planning import USUAL_HALF_WIDTH, USUAL_POWER, plan_study
+from sapo_analysis.analysis.indicators.board import indicator_board
+from sapo_analysis.analysis.levels.correlation import within_task_correlation
+from sapo_analysis.analysis.levels.repeated_measures import repeated_measures_correlation
+from sapo_analysis.analysis.levels.slopes import task_slopes, theil_sen
+from sapo_analysis.analysis.next_study.pilot import Pilot
+from sapo_analysis.analysis.next_study.planning import USUAL_HALF_WIDTH, USUAL_POWER, plan_study
+from sapo_analysis.analysis.noise.claim_1_shares import claim_1_shares
+from sapo_analysis.analysis.noise.components import variance_components
+from sapo_analysis.analysis.noise.corrected import corrected_correlation
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.repeated_measures import repeated_measures_correlation
-from sapo_analysis.analysis.slopes import task_slopes, theil_sen
-from sapo_analysis.analysis.structure import Structure, cross_task_structure
+from sapo_analysis.analysis.worth.payoff import original_prompts, selection_value
 from sapo_analysis.store import Run
 
 MOST_INFLUENTIAL = 10

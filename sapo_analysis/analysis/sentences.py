@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.cautions import claim_1_warnings, unequal_learning
-from sapo_analysis.analysis.claim_ranges import claim_ranges, claim_tasks
 from sapo_analysis.analysis.claims import (
     CLAIM_OUTCOMES,
     CLAIMS,
@@ -19,15 +19,15 @@ from sapo_analysis.analysis.claims import (
     no_verdict,
     without_data,
 )
-from sapo_analysis.analysis.correlation import pooled_correlation, within_task_correlation
+from sapo_analysis.analysis.confounding.claim_ranges import claim_ranges, claim_tasks
+from sapo_analysis.analysis.confounding.influence import TaskLeftOut
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, Form, Scope, Verdict
-from sapo_analysis.analysis.influence import TaskLeftOut
 from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.levels.correlation import pooled_correlation, within_task_correlation
+from sapo_analysis.analysis.noise.reliability import reliability
+from sapo_analysis.analysis.noise.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.quantities import in_form
-from sapo_analysis.analysis.reliability import reliability
 from sapo_analysis.analysis.remembering import remembering
-from sapo_analysis.analysis.seed_alone import claim_1_from_the_seed_alone
-from sapo_analysis.analysis.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.trust import carried_by_one
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.store import Run

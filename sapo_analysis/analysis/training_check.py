@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sapo_analysis.analysis.joining import as_runs
-from sapo_analysis.analysis.prompt_effects import prompt_effects
+from sapo_analysis.analysis.noise.prompt_effects import prompt_effects
 from sapo_analysis.analysis.remembering import remembered
 from sapo_analysis.analysis.selection import asked_for, of_role
 from sapo_analysis.errors import RunError

@@ -11,23 +11,23 @@ import pandas as pd
 
 from sapo_analysis.analysis.cautions import NOT_CHECKED, unequal_learning
 from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
-from sapo_analysis.analysis.confounders import compare
-from sapo_analysis.analysis.correlation import (
+from sapo_analysis.analysis.confounding.confounders import compare
+from sapo_analysis.analysis.confounding.influence import Ranges, leave_one_out
+from sapo_analysis.analysis.confounding.partial import HeldFixed
+from sapo_analysis.analysis.estimate import SCOPES, Z_95
+from sapo_analysis.analysis.impacts import CurrentTest, n_diverged
+from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.levels.correlation import (
     Statistic,
     constant,
     pooled_correlation,
     task_correlations,
     within_task_correlation,
 )
-from sapo_analysis.analysis.estimate import SCOPES, Z_95
-from sapo_analysis.analysis.impacts import CurrentTest, n_diverged
-from sapo_analysis.analysis.influence import Ranges, leave_one_out
-from sapo_analysis.analysis.joining import as_runs
-from sapo_analysis.analysis.noise import noise_band
-from sapo_analysis.analysis.numerical_noise import numerical_noise, repeat_differences
-from sapo_analysis.analysis.partial import HeldFixed
+from sapo_analysis.analysis.noise.band import noise_band
+from sapo_analysis.analysis.noise.numerical_noise import numerical_noise, repeat_differences
+from sapo_analysis.analysis.noise.reliability import reliability
 from sapo_analysis.analysis.prompt_means import prompts_table
-from sapo_analysis.analysis.reliability import reliability
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.selection import asked_for, known
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed

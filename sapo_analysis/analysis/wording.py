@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sapo_analysis.analysis.estimate import Estimate, Verdict
-from sapo_analysis.analysis.noise import UPPER_BOUND_LABEL
+from sapo_analysis.analysis.noise.band import UPPER_BOUND_LABEL
 
 SCOPE_WORDS = {"new_tasks": "new tasks", "these_tasks": "these tasks"}
 _SYMBOLS = {

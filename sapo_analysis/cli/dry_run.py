@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from sapo_analysis import jobs
-from sapo_analysis.analysis.planning import outlook
+from sapo_analysis.analysis.next_study.planning import outlook
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.cli.output import duration, show, show_table, size
 from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, order_name, plan_of

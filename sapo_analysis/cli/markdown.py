@@ -11,8 +11,8 @@ from typing import Any
 
 from sapo_analysis.analysis import CHARACTERISTICS
 from sapo_analysis.analysis.claims import CLAIM_NAMES, CLAIM_OUTCOMES, predicted_sign
+from sapo_analysis.analysis.confounding.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.estimate import FORMS
-from sapo_analysis.analysis.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import noise_floor
 from sapo_analysis.cli.markdown_cells import (

@@ -6,8 +6,8 @@ import math
 
 import pandas as pd
 
-from sapo_analysis.analysis.board import Board, IndicatorRow
-from sapo_analysis.analysis.held_out import Winner
+from sapo_analysis.analysis.indicators.board import Board, IndicatorRow
+from sapo_analysis.analysis.indicators.held_out import Winner
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme

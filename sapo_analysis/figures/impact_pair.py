@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sapo_analysis.analysis.cross_task import PAIR_COLUMNS
+from sapo_analysis.analysis.between_tasks.cross_task import PAIR_COLUMNS
 from sapo_analysis.analysis.glossary import DIRECTIONS, entry
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.scatter import centred, slope_band

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import Estimate
-from sapo_analysis.analysis.noise import NoiseBand, NoiseFacet
+from sapo_analysis.analysis.noise.band import NoiseBand, NoiseFacet
 from sapo_analysis.analysis.prompt_means import SD_UNIT, prompts_table
 from sapo_analysis.analysis.scatter import (
     centred,

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.payoff import SelectionValue
-from sapo_analysis.analysis.picks import RULES
 from sapo_analysis.analysis.prompt_means import SD_UNIT
 from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.analysis.worth.payoff import SelectionValue
+from sapo_analysis.analysis.worth.picks import RULES
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.outcomes import Outcome, indicator_name

@@ -15,9 +15,9 @@ from sapo_analysis.analysis import (
     training_check,
     within_task_correlation,
 )
+from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.cautions import claim_1_warnings
 from sapo_analysis.analysis.estimate import FORMS
-from sapo_analysis.analysis.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.trust import UNEQUAL_LEARNING, trust
 from sapo_analysis.store import create_run, open_run
 from tests.synthetic import Truth, study_of, write_run

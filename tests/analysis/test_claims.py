@@ -9,7 +9,7 @@ from sapo_analysis.analysis.claims import (
     mean_pair_correlations,
     spread_ratios,
 )
-from sapo_analysis.analysis.power import power_of, smallest_detectable, tasks_needed
+from sapo_analysis.analysis.next_study.power import power_of, smallest_detectable, tasks_needed
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run

@@ -9,8 +9,8 @@ from sapo_analysis.analysis.claims import CLAIMS
 from sapo_analysis.analysis.findings import CHARACTERISTICS
 from sapo_analysis.analysis.glossary import SECTIONS, TERMS, Term, entry
 from sapo_analysis.analysis.impacts import COLUMNS
+from sapo_analysis.analysis.indicators.rivals import INDICATORS
 from sapo_analysis.analysis.quantities import QUANTITIES
-from sapo_analysis.analysis.rivals import INDICATORS
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.outcomes import OUTCOMES
 

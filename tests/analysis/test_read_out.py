@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis.board import indicator_board
-from sapo_analysis.analysis.claim_1_shares import claim_1_shares
-from sapo_analysis.analysis.payoff import selection_value
+from sapo_analysis.analysis.between_tasks.structure import cross_task_structure
+from sapo_analysis.analysis.indicators.board import indicator_board
+from sapo_analysis.analysis.noise.claim_1_shares import claim_1_shares
 from sapo_analysis.analysis.prompt_means import SD_UNIT
 from sapo_analysis.analysis.read_out import (
     payoff_sentence,
@@ -17,8 +17,8 @@ from sapo_analysis.analysis.read_out import (
     structure_sentence,
     winner_sentence,
 )
-from sapo_analysis.analysis.structure import cross_task_structure
 from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.worth.payoff import selection_value
 
 
 def picks(slope, k=5, noise=0.2, seeds=2, y="forgetting", original="p1", role="past"):

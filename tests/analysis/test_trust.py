@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sapo_analysis.analysis import impacts, within_task_correlation
-from sapo_analysis.analysis.reliability import reliability
+from sapo_analysis.analysis.noise.reliability import reliability
 from sapo_analysis.analysis.trust import UNEQUAL_LEARNING, trust
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.store import open_run

@@ -5,10 +5,10 @@ import json
 import pytest
 import yaml
 
-from sapo_analysis.analysis.expected import precision
-from sapo_analysis.analysis.pilot import Pilot
-from sapo_analysis.analysis.planning import outlook
-from sapo_analysis.analysis.power import precision_of
+from sapo_analysis.analysis.next_study.expected import precision
+from sapo_analysis.analysis.next_study.pilot import Pilot
+from sapo_analysis.analysis.next_study.planning import outlook
+from sapo_analysis.analysis.next_study.power import precision_of
 from sapo_analysis.app.launching import (
     QUESTIONS,
     SIZES,

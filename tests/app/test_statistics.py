@@ -7,22 +7,22 @@ from dataclasses import replace
 import pytest
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.board import indicator_board
-from sapo_analysis.analysis.claim_1_shares import claim_1_shares
-from sapo_analysis.analysis.components import variance_components
-from sapo_analysis.analysis.confounders import confounders
-from sapo_analysis.analysis.corrected import corrected_correlation
+from sapo_analysis.analysis.between_tasks.structure import cross_task_structure
+from sapo_analysis.analysis.confounding.confounders import confounders
+from sapo_analysis.analysis.confounding.influence import influence, leave_one_out
 from sapo_analysis.analysis.importing import import_results
 from sapo_analysis.analysis.importing.columns import REQUIRED
-from sapo_analysis.analysis.influence import influence, leave_one_out
-from sapo_analysis.analysis.payoff import original_prompts, selection_value
-from sapo_analysis.analysis.pilot import Pilot
-from sapo_analysis.analysis.planning import plan_study
+from sapo_analysis.analysis.indicators.board import indicator_board
+from sapo_analysis.analysis.levels.slopes import theil_sen
+from sapo_analysis.analysis.next_study.pilot import Pilot
+from sapo_analysis.analysis.next_study.planning import plan_study
+from sapo_analysis.analysis.noise.claim_1_shares import claim_1_shares
+from sapo_analysis.analysis.noise.components import variance_components
+from sapo_analysis.analysis.noise.corrected import corrected_correlation
 from sapo_analysis.analysis.read_out import payoff_sentence, structure_sentence, winner_sentence
 from sapo_analysis.analysis.sentences import claim_sentences
-from sapo_analysis.analysis.slopes import theil_sen
-from sapo_analysis.analysis.structure import cross_task_structure
 from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.worth.payoff import original_prompts, selection_value
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components.statistics_tabs import TABS
 from sapo_analysis.app.components.text import interval, with_interval

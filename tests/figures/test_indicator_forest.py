@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from sapo_analysis.analysis.board import indicator_board
+from sapo_analysis.analysis.indicators.board import indicator_board
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import indicator_forest
 from sapo_analysis.figures.board import CHOSEN

@@ -5,7 +5,7 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis.correlation import task_correlations, within_task_correlation
+from sapo_analysis.analysis.levels.correlation import task_correlations, within_task_correlation
 from sapo_analysis.analysis.progress import candidates_table, curves_table, trials_table
 from sapo_analysis.analysis.sequences import sequence_scores, stage_means
 from sapo_analysis.analysis.sequences.live import Choice

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis.payoff import original_prompts, selection_value
+from sapo_analysis.analysis.worth.payoff import original_prompts, selection_value
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import pool_curve, selection_bars, theme
 from sapo_analysis.figures.spec import Band, Intervals, Line, Note, Points

@@ -1,0 +1,1 @@
+"""What else could make a correlation: other properties of prompts, learning, single points."""

@@ -1,0 +1,1 @@
+"""Which number known before the update predicts an outcome best."""

@@ -1,0 +1,1 @@
+"""The correlation of indicator and outcome: per task, within tasks, over all points."""

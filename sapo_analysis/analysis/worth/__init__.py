@@ -1,0 +1,1 @@
+"""What picking prompts by pre-update loss is worth, from trials that are there."""

@@ -1,0 +1,447 @@
+"""Does the rule pay? Picking by lowest pre-update loss against other ways of picking a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.estimate import CONFIDENCE, FORMS, plain
+from sapo_analysis.analysis.intervals import NAN, Floats
+from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.prompt_means import PromptMeans, over_eval_tasks, prompt_means
+from sapo_analysis.analysis.quantiles import student
+from sapo_analysis.analysis.quantities import QUANTITIES, in_form
+from sapo_analysis.analysis.remembering import remembering
+from sapo_analysis.analysis.selection import Grid, select
+from sapo_analysis.analysis.worth.picks import RULES, TaskPicks, picks_of, pool_weights
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.store import Run
+
+RULE = "lowest_loss"
+RIVALS = tuple(rule for rule in RULES if rule != RULE)
+IN_POOLS = ("lowest_loss", "random", "hindsight_best")
+"""The rules that put all prompts in order, and so pick from any pool of them."""
+
+NOT_KNOWN = "not known"
+ONE_SEED = "needs two seeds"
+_TAIL = (1 - CONFIDENCE) / 2
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number on how well the rule picks, mean over tasks of the mean over seeds.
+
+    Attributes:
+        value: The mean; nan where no task has it.
+        lower: Lower end of the 95 % interval for new tasks; nan with one task.
+        upper: Upper end.
+        at_random: What a random pick comes to.
+        n_tasks: Current tasks that entered.
+        unit: Unit of all of them.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    at_random: float
+    n_tasks: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class SelectionValue:
+    """What picking by lowest x is worth, in the outcome's unit.
+
+    `lower` and `upper` are 95 % for new tasks: Student t over the per-task values, nan where these
+    are one or all the same. `these_lower` and `these_upper` are 95 % for these tasks: over seeds,
+    the variance within task pooled, Student t with Σ(seeds - 1) degrees of freedom; nan with one
+    seed. They take the seeds of different tasks as independent.
+
+    Attributes:
+        y: Column of the outcome.
+        role: Role of the evaluated tasks; None where the table has none.
+        x: Column of the indicator.
+        task: Column that names the current task.
+        eval_task: The one evaluated task; None for all of the role.
+        unit: Unit of every value and gain.
+        good_when: `low` or `high`: which outcome is good.
+        rules: One row per rule: `rule`, `value` (mean over tasks), `lower`, `upper`, `n_tasks`,
+            `n_prompts`, `n_seeds` (the smallest where tasks differ), `unit`, `note` (why there is
+            no value, or not for all tasks; empty otherwise).
+        contrasts: The lowest-loss pick against each other rule: `against`, `gain` (positive: the
+            rule is better), `lower`, `upper`, `these_lower`, `these_upper`, `tasks_better` (with
+            gain > 0), `n_tasks`, `n_prompts`, `n_seeds`, `unit`, `note`.
+        regret: What the rule loses against the hindsight best (positive: worse).
+        hit_rate: How often its pick is the hindsight best; `at_random` is 1 ÷ prompts without
+            ties. The interval is Clopper and Pearson's as if each task were one yes or no, which is
+            too wide rather than too narrow.
+        rank: Share of the other prompts that did better than the pick at the pick's own seed, 0
+            best, 1 worst; `at_random` is 0.5.
+        by_task: One row per current task: its name, a column per rule, `gain` (over random),
+            `regret`, `hit_rate`, `chance`, `rank`, `n_prompts`, `n_seeds`, `n_eval_tasks`, `unit`.
+        curve: Picking from random pools of the prompts: `rule`, `pool_size` (1 to the smallest
+            number of prompts of a task), `value`, `lower`, `upper`, `gain` (over random),
+            `gain_lower`, `gain_upper`, `n_tasks`, `unit`.
+        excluded: Current tasks left out, and why.
+        method: How it was made, and what was left out.
+    """
+
+    y: str
+    role: str | None
+    x: str
+    task: str
+    eval_task: str | None
+    unit: str
+    good_when: str
+    rules: pd.DataFrame
+    contrasts: pd.DataFrame
+    regret: Measure
+    hit_rate: Measure
+    rank: Measure
+    by_task: pd.DataFrame
+    curve: pd.DataFrame
+    excluded: dict[str, str]
+    method: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: tables as lists of rows, a number that does not exist is None."""
+        found = {}
+        for name in self.__dataclass_fields__:
+            value = getattr(self, name)
+            if isinstance(value, pd.DataFrame):
+                value = value.to_dict("records")
+            found[name] = plain(asdict(value) if isinstance(value, Measure) else value)
+        return found
+
+
+def selection_value(
+    df: pd.DataFrame,
+    y: str = "forgetting",
+    role: str | None = None,
+    x: str = "pre_update_loss",
+    original: Mapping[str, str] | None = None,
+    task: str = "current_task",
+    eval_task: str | None = None,
+) -> SelectionValue:
+    """What picking prompts by lowest x would have come to, from trials that are there.
+
+    Per current task and seed, with x as it was known before training at that seed and y averaged
+    over evaluated tasks as `prompts_table` does, over the prompts and seeds that it takes:
+
+    - `lowest_loss`: y of the prompt with the lowest x at that seed.
+    - `random`: mean of y over the prompts, which is what a random pick comes to.
+    - `original`: y of the task's original prompt.
+    - `hindsight_best`: the prompt with the best mean of y over the *other* seeds, valued at this
+      one. nan with one seed.
+    - `highest_loss`: y of the prompt with the highest x: the rule turned round, as a control.
+
+    All are of the same trials, so differences are paired. The pool holds every prompt that was
+    trained, the original one among them, but none that diverged: a rule that picks such prompts
+    looks better here than it is. Ties are averaged.
+
+    Folds that leave out one seed each share all others, so their gains over the hindsight best are
+    correlated; their variance over seeds gets Nadeau and Bengio's factor, 1/S + 1/(S - 1) in place
+    of 1/S (2003, Machine Learning 52:239). Simulated with 2 to 8 seeds, intervals for these tasks
+    covered 94 to 99 %, without it 83 to 96 %; where the two picks nearly always agree all cover
+    less.
+
+    Args:
+        df: An impacts table, or any table with the columns named; see `prompts_table`.
+        y: Outcome: a quantity in score or loss form, whose good direction is known.
+        role: Role of the evaluated tasks; needed when y has values for several.
+        x: Column of the indicator; the lowest is picked.
+        original: Current task → its original prompt's id, as `original_prompts` gives it; without
+            it that rule is not known.
+        task: Column that names the current task.
+        eval_task: Only this evaluated task.
+
+    Raises:
+        InputError: y is no quantity with a good direction, `original` is no mapping, or as
+            `prompts_table`.
+    """
+    good_when = _good_when(y)
+    if original is not None and not isinstance(original, Mapping):
+        raise InputError(
+            "original= takes a mapping of current task to prompt id, got"
+            f" {type(original).__name__}. `original_prompts(runs)` makes one."
+        )
+    with remembering():
+        means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
+        # Word for word what the means were made of, so that the table is read once.
+        rows = select(df, y, role=role, x=x, eval_task=eval_task, task=task, any_role=False)
+    excluded, tasks = dict(means.excluded), {}
+    known = None if original is None else {str(k): str(v) for k, v in original.items()}
+    for name, grid in rows.by_task():
+        if name not in means.tasks:
+            continue
+        if len(grid.prompts) < 2:
+            excluded[name] = "one prompt: nothing to pick from"
+            continue
+        tasks[name] = _picks(grid, means.tasks[name].weights, good_when, (known or {}).get(name))
+    table = _Tables(tasks, means, good_when, known is not None)
+    listed = "; ".join(f"{name}: {reason}" for name, reason in sorted(excluded.items()))
+    return SelectionValue(
+        y=y,
+        role=means.role,
+        x=x,
+        task=task,
+        eval_task=eval_task,
+        unit=means.unit,
+        good_when=good_when,
+        rules=table.rules(),
+        contrasts=table.contrasts(),
+        regret=table.regret(),
+        hit_rate=table.hit_rate(),
+        rank=table.rank(),
+        by_task=table.by_task(task),
+        curve=table.curve(),
+        excluded=excluded,
+        method=f"picks per task and seed, mean over seeds, then over {len(tasks)} tasks;"
+        " new tasks: Student t over tasks; these tasks: Student t over seeds, variance pooled"
+        + (f". Left out: {listed}" if listed else "")
+        + means.incomplete,
+    )
+
+
+def original_prompts(runs: Run | Sequence[Run]) -> dict[str, str]:
+    """Each task's original prompt: task → prompt id.
+
+    Args:
+        runs: One run, or several.
+
+    Raises:
+        InputError: two prompts of a task are called its original one.
+    """
+    found: dict[str, str] = {}
+    for run in as_runs(runs):
+        prompts = run.table("prompts")
+        own = prompts[prompts["source"] == "original"]
+        for task, prompt_id in zip(own["task"], own["prompt_id"], strict=True):
+            first = found.setdefault(str(task), str(prompt_id))
+            if first != prompt_id:
+                raise InputError(
+                    f"Task {task!r} has two original prompts, {first!r} and {prompt_id!r}."
+                    " Give these runs one at a time."
+                )
+    return found
+
+
+def _good_when(y: str) -> str:
+    known = {in_form(q.name, form): q.good_when for q in QUANTITIES for form in FORMS}
+    if y not in known:
+        raise unknown(
+            "outcome", y, list(known), "What a pick is worth needs an outcome that has a good side."
+        )
+    return known[y]
+
+
+def _picks(
+    grid: Grid, weights: dict[str, float], good_when: str, original: str | None
+) -> TaskPicks:
+    """The picks of one task over the seeds that all its prompts share."""
+    y = over_eval_tasks(grid, grid.y, weights)
+    x = over_eval_tasks(grid, grid.x, dict.fromkeys(weights, 1.0))
+    shared = ~np.isnan(y).any(axis=0)
+    place = np.flatnonzero(grid.prompts == original)
+    return picks_of(
+        x[:, shared], y[:, shared], good_when == "low", int(place[0]) if len(place) else None
+    )
+
+
+class _Tables:
+    """The tables of `SelectionValue`, all made of per-task picks."""
+
+    def __init__(
+        self,
+        tasks: dict[str, TaskPicks],
+        means: PromptMeans,
+        good_when: str,
+        knows_originals: bool,
+    ):
+        self.tasks, self.means, self.knows_originals = tasks, means, knows_originals
+        self.sign = -1.0 if good_when == "low" else 1.0
+        self.unit = means.unit
+        largest = (float(np.abs(own.in_order["lowest_loss"]).max()) for own in tasks.values())
+        self.rounding = 1e-12 * max(largest, default=0.0)
+        self.values = {
+            rule: np.array([own.values[rule].mean() for own in tasks.values()], dtype=np.float64)
+            for rule in RULES
+        }
+
+    def gains(self, ours: Floats, theirs: Floats) -> Floats:
+        """What `ours` is better by; what subtracting equal numbers left is 0."""
+        gains: Floats = self.sign * (ours - theirs)
+        return np.where(np.abs(gains) <= self.rounding, 0.0, gains)
+
+    def sizes(self, rule: str) -> dict[str, Any]:
+        """What the number of a rule is a mean of, and why it may be missing."""
+        known = ~np.isnan(self.values[rule])
+        own = [task for task, is_in in zip(self.tasks.values(), known, strict=True) if is_in]
+        return {
+            "n_tasks": len(own),
+            "n_prompts": min((task.n_prompts for task in own), default=0),
+            "n_seeds": min((task.n_seeds for task in own), default=0),
+            "unit": self.unit,
+            "note": self.note(rule),
+        }
+
+    def note(self, rule: str) -> str:
+        missing = [
+            name
+            for name, value in zip(self.tasks, self.values[rule], strict=True)
+            if np.isnan(value)
+        ]
+        if not missing:
+            return ""
+        reason = NOT_KNOWN if rule == "original" else ONE_SEED
+        if rule == "original" and self.knows_originals:
+            reason = "not among the prompts"
+        return reason if len(missing) == len(self.tasks) else f"{reason}: {', '.join(missing)}"
+
+    def rules(self) -> pd.DataFrame:
+        rows = []
+        for rule in RULES:
+            value, lower, upper = _over_tasks(self.values[rule])
+            bounds = {"value": float(value), "lower": float(lower), "upper": float(upper)}
+            rows.append({"rule": rule, **bounds, **self.sizes(rule)})
+        return pd.DataFrame(rows)
+
+    def contrasts(self) -> pd.DataFrame:
+        rows = []
+        for rule in RIVALS:
+            gains = self.gains(self.values[RULE], self.values[rule])
+            gain, lower, upper = map(float, _over_tasks(gains))
+            seeds = [self.gains(t.values[RULE], t.values[rule]) for t in self.tasks.values()]
+            half = _half_over_seeds(
+                [own for own in seeds if not np.isnan(own).any()], rule == "hindsight_best"
+            )
+            rows.append(
+                {
+                    **{"against": rule, "gain": gain, "lower": lower, "upper": upper},
+                    **{"these_lower": gain - half, "these_upper": gain + half},
+                    "tasks_better": int((gains > 0).sum()),
+                    **self.sizes(rule),
+                }
+            )
+        return pd.DataFrame(rows)
+
+    def regret(self) -> Measure:
+        best = self.values["hindsight_best"]
+        lost = self.gains(best, self.values[RULE])
+        known = lost[~np.isnan(lost)]
+        at_random = self.gains(best, self.values["random"])[~np.isnan(lost)]
+        value, lower, upper = map(float, _over_tasks(known))
+        return Measure(value, lower, upper, _mean(at_random), len(known), self.unit)
+
+    def hit_rate(self) -> Measure:
+        own = [(task.hit.mean(), task.chance.mean()) for task in self.tasks.values()]
+        known = np.array([pair for pair in own if not np.isnan(pair[0])]).reshape(-1, 2)
+        rate, chance = (_mean(column) for column in known.T)
+        lower, upper = _clopper_pearson(rate, len(known))
+        return Measure(rate, lower, upper, chance, len(known), "share of picks (0 to 1)")
+
+    def rank(self) -> Measure:
+        own = np.array([task.rank.mean() for task in self.tasks.values()], dtype=np.float64)
+        value, lower, upper = map(float, _over_tasks(own))
+        # No rank lies outside: so does no mean of them.
+        low, high = (float(np.clip(bound, 0.0, 1.0)) for bound in (lower, upper))
+        at_random = 0.5 if len(own) else NAN
+        return Measure(value, low, high, at_random, len(own), "0 (best) to 1 (worst)")
+
+    def by_task(self, task: str) -> pd.DataFrame:
+        own = self.tasks.values()
+        columns: dict[str, Any] = {
+            task: list(self.tasks),
+            **self.values,
+            "gain": self.gains(self.values[RULE], self.values["random"]),
+            "regret": self.gains(self.values["hindsight_best"], self.values[RULE]),
+            "hit_rate": [float(picks.hit.mean()) for picks in own],
+            "chance": [float(picks.chance.mean()) for picks in own],
+            "rank": [float(picks.rank.mean()) for picks in own],
+            "n_prompts": [picks.n_prompts for picks in own],
+            "n_seeds": [picks.n_seeds for picks in own],
+            "n_eval_tasks": [len(self.means.tasks[name].weights) for name in self.tasks],
+            "unit": self.unit,
+        }
+        return pd.DataFrame(columns)
+
+    def curve(self) -> pd.DataFrame:
+        largest = min((task.n_prompts for task in self.tasks.values()), default=0)
+        in_pools = np.empty((len(self.tasks), len(IN_POOLS), largest))
+        for i, task in enumerate(self.tasks.values()):
+            orders = np.array([task.in_order[rule] for rule in IN_POOLS])
+            in_pools[i] = orders @ pool_weights(task.n_prompts, largest)
+        curves = {rule: in_pools[:, i] for i, rule in enumerate(IN_POOLS)}
+        parts = []
+        for rule, own in curves.items():
+            value, lower, upper = _over_tasks(own)
+            gain, gain_lower, gain_upper = _over_tasks(self.gains(own, curves["random"]))
+            columns: dict[str, Any] = {
+                "rule": rule,
+                "pool_size": np.arange(1, largest + 1),
+                **{"value": value, "lower": lower, "upper": upper},
+                **{"gain": gain, "gain_lower": gain_lower, "gain_upper": gain_upper},
+                "n_tasks": int((~np.isnan(own).any(axis=1)).sum()),
+                "unit": self.unit,
+            }
+            parts.append(pd.DataFrame(columns))
+        return pd.concat(parts, ignore_index=True)
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if len(values) else NAN
+
+
+def _over_tasks(values: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean over tasks with its 95 % interval for new tasks, of each column.
+
+    As `intervals.mean_interval`; tasks without a value are left out, and values that are all the
+    same give no interval, as they do not say how much tasks differ.
+
+    Args:
+        values: Tasks, or tasks x anything; the tasks without a value are nan throughout.
+    """
+    own = values[~np.isnan(values).any(axis=tuple(range(1, values.ndim)))]
+    k = len(own)
+    nothing = np.full(values.shape[1:], np.nan)
+    if k == 0:
+        return nothing, nothing, nothing
+    mean = own.mean(axis=0)
+    if k == 1:
+        return mean, nothing, nothing
+    spread = own.std(axis=0, ddof=1)
+    half = student(1 - _TAIL, k - 1) * spread / np.sqrt(k)
+    half = np.where(spread > 1e-12 * np.abs(own).max(axis=0), half, np.nan)
+    return mean, mean - half, mean + half
+
+
+def _half_over_seeds(gains: list[Floats], folds_overlap: bool) -> float:
+    """Half the 95 % interval for these tasks of the mean over tasks of their means over seeds.
+
+    nan without a second seed anywhere, and where no gain differs between seeds.
+    """
+    freedom = sum(len(own) - 1 for own in gains)
+    if freedom < 1:
+        return NAN
+    squares = sum(float(((own - own.mean()) ** 2).sum()) for own in gains)
+    if squares <= 1e-24 * max(float((own**2).sum()) for own in gains):
+        return NAN
+    shares = sum(1 / len(own) + (1 / (len(own) - 1) if folds_overlap else 0.0) for own in gains)
+    error = float(np.sqrt(squares / freedom * shares)) / len(gains)
+    return student(1 - _TAIL, freedom) * error
+
+
+def _clopper_pearson(rate: float, n: int) -> tuple[float, float]:
+    """95 % interval of a rate, as if it were that of n draws; nan with fewer than two."""
+    if n < 2:
+        return NAN, NAN
+    from scipy.special import betaincinv
+
+    hits, misses = rate * n, n - rate * n
+    lower = float(betaincinv(hits, misses + 1, _TAIL)) if hits > 0 else 0.0
+    upper = float(betaincinv(hits + 1, misses, 1 - _TAIL)) if misses > 0 else 1.0
+    return lower, upper
