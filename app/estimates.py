@@ -14,11 +14,12 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.between_tasks.structure import cross_task_structure
 from sapo_analysis.analysis.cautions import UnequalLearning
 from sapo_analysis.analysis.cautions import unequal_learning as found_unequal
 from sapo_analysis.analysis.confounding.matched import MatchedComparison, matched_by_scope
 from sapo_analysis.analysis.confounding.trajectories import has_checkpoints
-from sapo_analysis.analysis.estimate import Estimate, Scope, Verdict
+from sapo_analysis.analysis.estimate import FORMS, Estimate, Scope, Verdict
 from sapo_analysis.analysis.excluded import Exclusion, Pair, with_and_without
 from sapo_analysis.analysis.impacts import COLUMNS, CurrentTest
 from sapo_analysis.analysis.joining import check_joinable
@@ -161,9 +162,14 @@ def claims_table(keys: Keys) -> pd.DataFrame:
 def noise_floors(keys: Keys) -> dict[tuple[str, str], str]:
     """What the seed alone does, by claim and form, where it was measured.
 
-    σ of one trial and its upper limit; for claim 1 what its ratio of spreads would be.
+    σ of one trial and its upper limit; for claims 1 and 2 what their estimate would be.
     """
     df, found = impacts(keys), {}
+    for form in FORMS:
+        if "claim_2" not in facts(keys).missing:
+            alone = cross_task_structure(df, form, n_permutations=0).seed_alone
+            if not math.isnan(alone):
+                found["claim_2", form] = f"{signed(alone)} from the seed alone"
     if (df["role"] == "current").any():
         for form, value in analysis.claim_1_from_the_seed_alone(df).items():
             if not math.isnan(value):
