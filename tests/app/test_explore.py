@@ -221,6 +221,17 @@ def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
     assert f"{band.pooled.sigma:.2g}, at most" in " ".join(floors)
 
 
+def test_claim_2_stands_beside_what_the_seed_alone_would_make_of_it(monkeypatch, tmp_path):
+    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=[0, 1])
+    app = opened(monkeypatch, tmp_path, run=path.name, tab="Findings")
+    claims = frame_with(app, "claim")
+    floors = claims[claims["claim"].str.startswith("2")].set_index("form")["noise_floor"]
+    df = analysis.impacts(open_run(path))
+    for form in ("score", "loss"):
+        alone = analysis.cross_task_structure(df, form, n_permutations=0).seed_alone
+        assert floors[form] == f"{analysis.wording.signed(alone)} from the seed alone"
+
+
 def test_findings_of_a_run_that_is_not_done_say_so_and_show_what_there_is(monkeypatch, runs):
     app = explored(monkeypatch, runs, "partial", tab="Findings")
     assert "until it is done" in text_of(app)
