@@ -1,8 +1,8 @@
 """Are the intervals, tests and verdicts what they say? `python -m tests.calibration`, by hand.
 
-Half an hour of one core. A cell is written to `results.csv` when it is done, and done cells are not
-made again; with all of them there the tables of `cached_runs/CALIBRATION.md` are written. Words
-given name cells by how they begin ("12 × 24"), or parts ("coverage").
+Forty minutes of one core. A cell is written to `results.csv` when it is done, and is not made again
+while its rows are there; with all of them the tables of `cached_runs/CALIBRATION.md` are written.
+Words given name cells by how they begin ("12 × 24"), or parts ("coverage").
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sapo_analysis.analysis.correlation import STATISTICS, over_tasks, points_of
 from sapo_analysis.analysis.estimate import SCOPES, Estimate
+from sapo_analysis.analysis.levels.correlation import STATISTICS, over_tasks, points_of
 from sapo_analysis.analysis.prompt_means import prompt_means
 from tests.calibration.nested import Design, Floats, Population, frame, generator, nested
 

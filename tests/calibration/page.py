@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sapo_analysis.analysis.claims import MIN_PROMPTS_THESE_TASKS, MIN_TASKS
-from sapo_analysis.analysis.correlation import STATISTICS
 from sapo_analysis.analysis.estimate import SCOPES
+from sapo_analysis.analysis.levels.correlation import STATISTICS
 from tests.calibration.cells import (
     NULL,
     PAIRS,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sapo_analysis.analysis.correlation import pooled_correlation, within_task_correlation
 from sapo_analysis.analysis.estimate import Estimate
+from sapo_analysis.analysis.levels.correlation import pooled_correlation, within_task_correlation
 from tests.calibration.coverage import Measures
 from tests.calibration.nested import Design, Floats, generator, keys
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.claims import claims
 from sapo_analysis.analysis.estimate import SCOPES
-from sapo_analysis.analysis.structure import claim_2_warnings, cross_task_structure
 from tests.calibration.coverage import Measures, judged
 from tests.calibration.permutations import LEVEL
 from tests.calibration.verdicts import Claim2

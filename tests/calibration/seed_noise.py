@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.components import variance_components
-from sapo_analysis.analysis.corrected import corrected_correlation
+from sapo_analysis.analysis.noise.components import variance_components
+from sapo_analysis.analysis.noise.corrected import corrected_correlation
 from tests.calibration.coverage import Measures
 from tests.calibration.nested import Design, Floats, Population, generator, keys
 
