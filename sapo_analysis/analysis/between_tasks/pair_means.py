@@ -16,6 +16,9 @@ from sapo_analysis.analysis.noise.across_seeds import AcrossSeeds, across_seeds
 from sapo_analysis.analysis.noise.variance import rounding_of
 from sapo_analysis.analysis.selection import Names
 
+MIN_PROMPTS_OF_PARTS = 5
+"""Fewer prompts leave the jackknife of the two parts no error."""
+
 
 class Parts(NamedTuple):
     """A mean correlation over pairs and the two parts that add up to it; with one seed nan."""
@@ -95,10 +98,17 @@ class OtherTasks:
 
     @cached_property
     def errors(self) -> Parts:
-        """Standard errors of `means`: jackknife, one prompt left out at a time."""
+        """Standard errors of `means`: jackknife, one prompt left out at a time.
+
+        Those of the parts are nan with four prompts: of the three that are left `_fewer` makes all
+        seed's parts 0, as if they were known exactly.
+        """
         factor = (self.n_prompts - 1) / self.n_prompts
         deviations = self._without_each - self._without_each.mean(axis=0)
-        return Parts(*np.sqrt(factor * np.sum(deviations**2, axis=0)).tolist())
+        errors = np.sqrt(factor * np.sum(deviations**2, axis=0))
+        if self.n_prompts < MIN_PROMPTS_OF_PARTS:
+            errors[1:] = NAN
+        return Parts(*errors.tolist())
 
     @cached_property
     def _without_each(self) -> Floats:

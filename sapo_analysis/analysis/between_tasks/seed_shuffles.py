@@ -4,9 +4,10 @@ Prompts are shuffled anew at each seed, and a trial's impacts stay together. So 
 of one trial share is kept as it is, and no prompt is the same at two seeds. Shuffled for each other
 task apart, all its seeds together, that noise would be lost too: at 5 % such a test of the prompts'
 part rejected 49 to 89 % of simulated tables whose tasks share nothing but trial noise. This one
-rejected 4 to 7 % of tables of six tasks or more, with or without such noise, and with each task's
-own effects of prompts; of tables of one task with such effects and little noise up to 12 %, all but
-1 % of them for values below zero.
+rejected 4 to 7 % of tables of six tasks or more with twelve prompts or more, with or without such
+noise, and with each task's own effects of prompts; with such effects and little noise up to 12 % of
+tables of one task and 10 % of tables of eight prompts, all but 1 or 2 % of them for values below
+zero.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.between_tasks.clusters import Clusters, clusters_of
 from sapo_analysis.analysis.between_tasks.first_component import FirstComponent, first_component
-from sapo_analysis.analysis.between_tasks.pair_means import OtherTasks
+from sapo_analysis.analysis.between_tasks.pair_means import MIN_PROMPTS_OF_PARTS, OtherTasks
 from sapo_analysis.analysis.between_tasks.seed_shuffles import shuffled_within_seeds
 from sapo_analysis.analysis.estimate import (
     CONFIDENCE,
@@ -127,7 +127,8 @@ def cross_task_structure(
     Null: prompts shuffled anew at each seed, trials kept whole (`shuffled_within_seeds`). p is of
     the covariance at different seeds ÷ its error, two-sided, equal tails; `null_lower` and
     `null_upper` are that statistic's quantiles times the prompts' part's jackknife error. p is of
-    these tasks, whatever the scope.
+    these tasks, whatever the scope. Where a task has four prompts the parts have no error, so no
+    interval for these tasks and no null bounds.
 
     Args:
         df: An impacts table with all roles.
@@ -275,6 +276,8 @@ def _estimate(
         if scope == "new_tasks"
         else "normal, delete-one-prompt jackknife errors per task"
     )
+    if scope == "these_tasks" and np.isnan(errors).any():
+        how += f" (none with fewer than {MIN_PROMPTS_OF_PARTS} prompts)"
     method = f"{what}: plain mean over pairs per task, over which parts add, mean over tasks, {how}"
     if one_seed:
         method = f"{what}: cannot be told; {ONE_SEED}"

@@ -115,3 +115,10 @@ def test_one_seed_has_a_raw_correlation_alone():
     assert tasks.errors.raw > 0
     rest = [*tasks.means[1:], *tasks.errors[1:], tasks.seed_alone]
     assert all(math.isnan(value) for value in rest)
+
+
+def test_four_prompts_leave_the_parts_without_an_error():
+    # Of three prompts every seed's part is 0 times something: no error of 0 may come of it.
+    four, five = random_tasks(p=4).errors, random_tasks(p=5).errors
+    assert four.raw > 0 and math.isnan(four.prompt) and math.isnan(four.seed)
+    assert min(five) > 0
