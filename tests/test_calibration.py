@@ -180,7 +180,7 @@ ONE_OF_EACH = (
     NULL[0],
     VERDICTS[4],
     PAIRS[-1],
-    SMALL[0],
+    SMALL[2],
     TAILS[0],
     SHARES[0],
     PARTS[3],

@@ -65,10 +65,14 @@ class Coverage:
 
 
 def judged(name: str, e: Estimate, truth: float) -> Measures:
-    """Whether the interval holds the truth, and whether it lies wholly below it."""
+    """Whether the interval holds the truth, and whether it lies wholly below it.
+
+    Where there is none (two tasks with one and the same rank correlation) it does neither.
+    """
+    none = math.isnan(e.lower)
     return {
-        f"{name}/covered": (e.lower <= truth <= e.upper, e.lower),
-        f"{name}/too low": (e.upper < truth, e.upper),
+        f"{name}/covered": (e.lower <= truth <= e.upper, 0.0 if none else e.lower),
+        f"{name}/too low": (e.upper < truth, 0.0 if none else e.upper),
     }
 
 
