@@ -1,4 +1,4 @@
-"""How often the prompts' part of claim 2 is held by its interval, found by its test, warned of.
+"""How often the prompts' part of claim 2 is held by its interval and found by its test.
 
 The tables are those of claim 2: what trial noise makes of r is known too.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings, cross_task_structure
-from sapo_analysis.analysis.claims import claims
+from sapo_analysis.analysis.between_tasks.structure import cross_task_structure
 from sapo_analysis.analysis.estimate import SCOPES
 from tests.calibration.coverage import Measures, judged
 from tests.calibration.permutations import LEVEL
@@ -38,10 +37,4 @@ class PromptPart:
             found |= judged(scope, structure.prompt[scope], self.of.prompts)
         p = structure.prompt["these_tasks"].p
         found["rejected"] = p <= LEVEL, p
-        for v in claims(df, n_permutations=0):
-            if v.claim == "claim_2" and v.form == "score":
-                warned = bool(claim_2_warnings([v], {"score": structure}))
-                supported = v.verdict == "supported"
-                found[f"{v.scope}/supported"] = supported, v.estimate.value
-                found[f"{v.scope}/warned"] = supported and warned, v.estimate.value
         return found
