@@ -22,6 +22,9 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.intp]
 Names = npt.NDArray[np.object_]
 
+SMALLEST, LARGEST = 1e-50, 1e50
+"""Sizes that values may have beside 0: products of two variances stay far from a float's ends."""
+
 
 class Labels(NamedTuple):
     """A column of names: row i is called `names[codes[i]]`; the names are sorted as text."""
@@ -167,10 +170,7 @@ def select(
     n = int(asked.sum())
     values = {name: df[name][asked].to_numpy(dtype=float) for name in (x, y) if name is not None}
     for name, own in values.items():
-        if np.isinf(own).any():
-            raise InputError(
-                f"Column {name!r} holds an infinite value. Leave that trial out: it diverged."
-            )
+        _refuse_size(name, own)
     own_task = labels_of(df, task).at(asked)
     selection = Selection(
         task=own_task,
@@ -286,6 +286,28 @@ def _refuse_twice(rows: Selection, y: str) -> None:
         )
 
 
+def _refuse_size(name: str, values: Floats) -> None:
+    """Refuse what is infinite, or so large or small that products of squares would not exist."""
+    size = np.abs(values)
+    if (((size >= SMALLEST) & (size <= LARGEST)) | (size == 0)).all():
+        return
+    if np.isinf(size).any():
+        raise InputError(
+            f"Column {name!r} holds an infinite value. Leave that trial out: it diverged."
+        )
+    most = values[size.argmax()]
+    if abs(most) > LARGEST:
+        raise InputError(
+            f"Column {name!r} holds a value of {most:.3g}, too large to be squared."
+            " Leave that trial out if it diverged, or give the column in another unit."
+        )
+    least = values[np.where(size > 0, size, np.inf).argmin()]
+    raise InputError(
+        f"Column {name!r} holds a value of {least:.3g}, too small to be squared."
+        " Give the column in another unit, or its logarithm; or 0 where it stands for none."
+    )
+
+
 def check_columns(df: pd.DataFrame, wanted: list[str]) -> None:
     """Refuse what is no table, or lacks a column, or holds text where numbers belong.
 
@@ -294,18 +316,26 @@ def check_columns(df: pd.DataFrame, wanted: list[str]) -> None:
         wanted: Columns needed; all but the first must be numeric.
 
     Raises:
-        InputError: naming the column and the known ones.
+        InputError: naming the column, and the known ones; or a column that is there twice.
     """
     if not isinstance(df, pd.DataFrame):
         raise InputError(
             f"A table (pandas DataFrame) is needed, got {type(df).__name__}."
             " `run.impacts()` makes one."
         )
+    if not df.columns.is_unique:
+        twice = df.columns[df.columns.duplicated()][0]
+        raise InputError(f"The table has two columns {twice!r}. Keep one, or rename the other.")
     for column in wanted:
         if column not in df:
             raise unknown("column", column, [str(c) for c in df.columns])
-        if not pd.api.types.is_numeric_dtype(df[column]) and column != wanted[0]:
+        if not _is_real(df[column]) and column != wanted[0]:
             raise InputError(
                 f"Column {column!r} is not numeric (it holds {df[column].dtype})."
                 " Name a column of numbers."
             )
+
+
+def _is_real(column: pd.Series[Any]) -> bool:
+    kinds = pd.api.types
+    return kinds.is_numeric_dtype(column) and not kinds.is_complex_dtype(column)

@@ -100,6 +100,10 @@ def test_order_of_rows_changes_nothing(n_seeds):
         (lambda t: t.rename(columns={"y": "z"}), "Unknown column 'y'"),
         (lambda t: t.rename(columns={"x": "z"}), "Unknown column 'x'"),
         (lambda t: t.assign(y=np.inf), "infinite"),
+        (lambda t: t.assign(y=[1.0, -1e80]), "'y' holds a value of -1e\\+80, too large"),
+        (lambda t: t.assign(x=[-3e-70, 0.0]), "'x' holds a value of -3e-70, too small"),
+        (lambda t: t.assign(y=t["y"] + 1j), "'y' is not numeric"),
+        (lambda t: pd.concat([t, t[["x"]]], axis=1), "two columns 'x'"),
         (lambda t: t.assign(y="one"), "not numeric"),
         (lambda t: pd.concat([t, t]), "Two rows hold 'y'"),
         (lambda t: t["y"], "DataFrame"),
@@ -109,6 +113,11 @@ def test_bad_tables_are_refused(change, message):
     table = rows(("p1", 0, "e", 1.0), ("p2", 0, "e", 2.0))
     with pytest.raises(InputError, match=message):
         prompts_table(change(table), "y", x="x")
+
+
+def test_sizes_that_can_be_squared_are_taken():
+    table = rows(("p1", 0, "e", 1.0), ("p2", 0, "e", 2.0)).assign(y=[1e49, -0.0], x=[1e-49, -2.0])
+    assert list(prompts_table(table, "y", x="x")["y"]) == [1e49, 0.0]
 
 
 def test_a_prompt_without_x_at_one_seed_alone_is_not_said_to_be_left_out():
