@@ -26,7 +26,7 @@ def repeated_measures_correlation(
     Analysis of covariance with an intercept per current task and one slope: r = the slope's sign ·
     √(SS of x / (SS of x + SS of error)), with N - k - 1 degrees of freedom for N points of k tasks.
     Interval: tanh(atanh r ± 1.96 / √(N - k - 2)); p from F(1, N - k - 1) (Bakdash and Marusich
-    2017). A perfect r is held at 1 - 1e-12 before atanh.
+    2017). A perfect r is held at 1 - 1e-12.
 
     Beside the headline, never in its place. It assumes one slope in all tasks, so its interval does
     not know how tasks differ and speaks of these tasks only; and a task counts by its points and
@@ -57,9 +57,10 @@ def repeated_measures_correlation(
         free = len(dx) - len(points.tasks) - 1
         value = float(np.clip(dx @ dy / np.sqrt((dx @ dx) * (dy @ dy)), -1, 1))
         z, half = fisher_z(value), Z_95 / np.sqrt(free - 1)
-        lower, upper = float(np.tanh(z - half)), float(np.tanh(z + half))
-        # The upper tail of F(1, free) at F = r² · free / (1 - r²), which may be infinite.
-        p = float(betainc(free / 2, 0.5, 1 - value**2))
+        value, lower, upper = (float(np.tanh(bound)) for bound in (z, z - half, z + half))
+        # The upper tail of F(1, free) at F = r² · free / (1 - r²). It may be too small for a
+        # float, but no p is 0.
+        p = max(float(betainc(free / 2, 0.5, 1 - value**2)), np.finfo(float).tiny)
     method = (
         "repeated-measures correlation, reported as such beside the headline: common slope with an"
         f" intercept per task, assumes one slope in all tasks; p of F, Fisher z interval"

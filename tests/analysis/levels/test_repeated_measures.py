@@ -99,8 +99,10 @@ def test_perfect_points_have_bounds_and_no_infinite_test():
     table = table_of([5, 6]).assign(y=lambda t: -3 * t["x"])
     found = repeated_measures_correlation(table, "x", "y")
     assert found.value == pytest.approx(-1)
-    assert -1 <= found.lower <= found.upper < -0.999
-    assert found.p == pytest.approx(0, abs=1e-12)
+    assert -1 <= found.lower < found.value < found.upper < -0.999
+    assert 0 < found.p < 1e-12
+    many = table_of([99] * 9).assign(y=lambda t: t["x"])
+    assert 0 < repeated_measures_correlation(many, "x", "y").p < 1e-300
 
 
 def test_unusable_tasks_and_prompts_are_left_out_and_named():
