@@ -62,7 +62,8 @@ def prompt_effects(
 
     Returns:
         `COLUMNS`; nan with fewer than two prompts or two shared seeds; the bounds nan where no
-        ratio fits.
+        ratio fits, or nothing differs between prompts at any seed (ratio nan too). Where seeds
+        change no difference between prompts, the ratio and its bounds are infinite.
 
     Raises:
         InputError: a column, role or task is unknown, or several roles have values.
@@ -88,11 +89,11 @@ def _components(cells: pd.DataFrame) -> dict[str, float]:
     if np.sqrt(ms_e) <= rounding_of(values):
         ms_e = 0.0
     tail = (1 - CONFIDENCE) / 2
-    if not differs(values.ravel()):
-        # One value throughout, but for rounding: no spread, and no ratio.
-        zero = {name: 0.0 for name in COLUMNS[1:5]}
-        none = dict.fromkeys(COLUMNS[5:8], NAN)
-        return {**zero, **none, "n_prompts": n_prompts, "n_seeds": n_seeds}
+    if not differs(values.ravel()) or (ms_e == 0 and not differs(values.mean(1))):
+        # One value throughout or at each seed, but for rounding: no spread, and no ratio.
+        none = dict.fromkeys(COLUMNS[1:8], NAN)
+        zero = {"sigma_prompt": 0.0, "sigma_seed": 0.0}
+        return {**none, **zero, "n_prompts": n_prompts, "n_seeds": n_seeds}
     ratio = ms_p / ms_e if ms_e > 0 else np.inf
     low, high = fisher_f(1 - tail, df_p, df_e), fisher_f(tail, df_p, df_e)
 

@@ -83,8 +83,11 @@ def test_a_seed_effect_common_to_all_prompts_changes_nothing():
 
 def test_no_spread_and_one_seed():
     flat = prompt_effects(long(np.ones((5, 3))), "y").iloc[0]
-    assert flat["sigma_prompt"] == flat["sigma_prompt_upper"] == 0
-    assert np.isnan(flat["ratio"])
+    alike = prompt_effects(long(np.tile([1.0, 2.0, 4.0], (5, 1))), "y").iloc[0]
+    for none in (flat, alike):
+        assert none["sigma_prompt"] == none["sigma_seed"] == 0
+        assert np.isnan(none[["sigma_prompt_lower", "sigma_prompt_upper"]].astype(float)).all()
+        assert np.isnan(none[["ratio", "ratio_lower", "ratio_upper"]].astype(float)).all()
     for step in (1.0, 0.1):  # means of tenths are not exact: what is left of them is no spread
         values = step * np.repeat([[1.0], [2.0], [3.0]], 3, axis=1)
         exact = prompt_effects(long(values), "y").iloc[0]
