@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +10,8 @@ from sapo_analysis.analysis.quantiles import student
 
 Floats = npt.NDArray[np.float64]
 NAN = float("nan")
+_ROUNDING = 1e-12
+"""Values no further apart, per size of the largest, are the same but for rounding."""
 
 
 def fisher_z(r: Floats | float, limit: float = 1 - 1e-12) -> Floats:
@@ -42,8 +42,8 @@ def mean_interval(
     """Mean over tasks with its 95 % interval.
 
     *new tasks*: mean ± t(k - 1) · sd / √k over the k per-task values; their own errors are
-    contained in their sd. With k = 1 there is no interval: the bounds are nan. *these tasks*: mean
-    ± 1.96 · √(Σ se²) / k.
+    contained in their sd. With k = 1, or values that are all the same, nothing says how much tasks
+    differ: the bounds are nan. *these tasks*: mean ± 1.96 · √(Σ se²) / k.
 
     Args:
         values: One per task, on a scale where they are roughly normal (Fisher's z, log ratio).
@@ -51,17 +51,29 @@ def mean_interval(
         scope: `new_tasks` or `these_tasks`.
 
     Returns:
-        Mean, lower, upper. No task: three nan.
+        Mean, lower, upper. No task, or a value of nan: three nan.
     """
-    k = len(values)
-    if k == 0:
+    if np.isnan(values).any():
         return NAN, NAN, NAN
-    mean = float(np.mean(values))
+    mean, lower, upper = map(float, mean_intervals(values, standard_errors, scope))
+    return mean, lower, upper
+
+
+def mean_intervals(
+    values: Floats, standard_errors: Floats, scope: Scope
+) -> tuple[Floats, Floats, Floats]:
+    """`mean_interval` of many means at once: [..., tasks], tasks with nan left out of theirs."""
+    used = ~np.isnan(values)
+    k = used.sum(axis=-1)
+    n = np.where(k > 0, k, NAN)
+    mean = np.where(used, values, 0.0).sum(axis=-1) / n
     if scope == "these_tasks":
-        half = Z_95 * float(np.sqrt(np.sum(np.square(standard_errors)))) / k
-    elif k == 1:
-        half = NAN
-    else:
-        spread = float(np.std(values, ddof=1))
-        half = student(0.5 + CONFIDENCE / 2, k - 1) * spread / math.sqrt(k)
+        half = Z_95 * np.sqrt(np.where(used, standard_errors**2, 0.0).sum(axis=-1)) / n
+        return mean, mean - half, mean + half
+    squares = np.where(used, values - mean[..., np.newaxis], 0.0) ** 2
+    spread = np.sqrt(squares.sum(axis=-1) / np.where(k > 1, k - 1, NAN))
+    largest = np.abs(np.where(used, values, 0.0)).max(axis=-1, initial=0.0)
+    t = {m: student(0.5 + CONFIDENCE / 2, m - 1) for m in set(k.ravel().tolist()) if m > 1}
+    quantiles = np.array([t.get(m, NAN) for m in k.ravel().tolist()]).reshape(k.shape)
+    half = np.where(spread > _ROUNDING * largest, quantiles * spread / np.sqrt(n), NAN)
     return mean, mean - half, mean + half

@@ -14,8 +14,8 @@ from sapo_analysis.analysis.confounding.without_each import (
     correlations_without_each,
     rank_correlations_without_each,
 )
-from sapo_analysis.analysis.estimate import CONFIDENCE, SCOPES, Z_95, Scope, plain
-from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z
+from sapo_analysis.analysis.estimate import SCOPES, Scope, plain
+from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, mean_intervals
 from sapo_analysis.analysis.levels.correlation import (
     MIN_PROMPTS,
     Points,
@@ -25,7 +25,6 @@ from sapo_analysis.analysis.levels.correlation import (
     points_of,
 )
 from sapo_analysis.analysis.prompt_means import PromptMeans, prompt_means
-from sapo_analysis.analysis.quantiles import student
 from sapo_analysis.analysis.selection import Names
 
 What = Literal["prompt", "task"]
@@ -314,23 +313,12 @@ def _one_task(tasks: Sequence[TaskLeftOut]) -> _Means:
 
 
 def _means(values: Floats, errors: Floats) -> _Means:
-    """`intervals.mean_interval` of every row [means, tasks], tasks with nan left out."""
-    used = ~np.isnan(values)
-    k = used.sum(axis=1)
-    n = np.where(k > 0, k, NAN)
-    mean = np.where(used, values, 0.0).sum(axis=1) / n
-    squares = np.where(used, values - mean[:, None], 0.0) ** 2
-    spread = np.sqrt(squares.sum(axis=1) / np.where(k > 1, k - 1, NAN))
-    quantiles = {int(m): student(0.5 + CONFIDENCE / 2, int(m) - 1) for m in np.unique(k) if m > 1}
-    t = np.array([quantiles.get(int(m), NAN) for m in k])
-    half: dict[Scope, Floats] = {
-        "new_tasks": t * spread / np.sqrt(n),
-        "these_tasks": Z_95 * np.sqrt(np.where(used, errors**2, 0.0).sum(axis=1)) / n,
-    }
+    """The mean of every row [means, tasks], tasks with nan left out."""
+    found = {scope: mean_intervals(values, errors, scope) for scope in SCOPES}
     return _Means(
-        mean,
-        {scope: mean - half[scope] for scope in SCOPES},
-        {scope: mean + half[scope] for scope in SCOPES},
+        found["new_tasks"][0],
+        {scope: lower for scope, (_, lower, _) in found.items()},
+        {scope: upper for scope, (_, _, upper) in found.items()},
     )
 
 

@@ -321,12 +321,11 @@ class _Signed:
 
 
 def _student(values: Floats) -> tuple[float, float, float]:
-    """Student's t of the mean, and its interval; three nan for one task."""
+    """Student's t of the mean, and its interval; three nan for one task, or equal values."""
     mean, lower, upper = mean_interval(values, values, "new_tasks")
-    if len(values) < 2:
+    if math.isnan(lower):
         return NAN, lower, upper
-    error = float(values.std(ddof=1)) / math.sqrt(len(values))
-    return mean / error if error > 0 else math.copysign(math.inf, mean), lower, upper
+    return mean / (float(values.std(ddof=1)) / math.sqrt(len(values))), lower, upper
 
 
 def _p_of_t(t: float, df: int) -> float:

@@ -224,7 +224,7 @@ class _Choices:
 
 
 def _interval(values: Floats, without_each: Sequence[Floats]) -> tuple[float, float, float]:
-    """Mean with its 95 % interval; nan among the values are no tasks. No two alike: no interval."""
+    """Mean with its 95 % interval; nan among the values are no tasks. All alike: no interval."""
     known = values[~np.isnan(values)]
     if not len(known):
         return NAN, NAN, NAN

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import CONFIDENCE, FORMS, plain
-from sapo_analysis.analysis.intervals import NAN, Floats
+from sapo_analysis.analysis.intervals import NAN, Floats, mean_intervals
 from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.prompt_means import PromptMeans, over_eval_tasks, prompt_means
 from sapo_analysis.analysis.quantiles import student
@@ -397,26 +397,13 @@ def _mean(values: Floats) -> float:
 
 
 def _over_tasks(values: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean over tasks with its 95 % interval for new tasks, of each column.
-
-    As `intervals.mean_interval`; tasks without a value are left out, and values that are all the
-    same give no interval, as they do not say how much tasks differ.
+    """`intervals.mean_interval` for new tasks, of each column; tasks without a value left out.
 
     Args:
-        values: Tasks, or tasks x anything; the tasks without a value are nan throughout.
+        values: Tasks, or tasks x anything.
     """
-    own = values[~np.isnan(values).any(axis=tuple(range(1, values.ndim)))]
-    k = len(own)
-    nothing = np.full(values.shape[1:], np.nan)
-    if k == 0:
-        return nothing, nothing, nothing
-    mean = own.mean(axis=0)
-    if k == 1:
-        return mean, nothing, nothing
-    spread = own.std(axis=0, ddof=1)
-    half = student(1 - _TAIL, k - 1) * spread / np.sqrt(k)
-    half = np.where(spread > 1e-12 * np.abs(own).max(axis=0), half, np.nan)
-    return mean, mean - half, mean + half
+    own = np.moveaxis(values, 0, -1)
+    return mean_intervals(own, own, "new_tasks")
 
 
 def _half_over_seeds(gains: list[Floats], folds_overlap: bool) -> float:
