@@ -244,13 +244,18 @@ def pooled_correlation(
         df, x, y, role, task, "pearson", eval_task, n_permutations, seed, min_prompts=1
     )
     z = lower = upper = p = NAN
+    none = ""
     if points.tasks:
         raw_y = [t.y for t in points.tasks]
         xs, ys = np.concatenate([t.x for t in points.tasks]), np.concatenate(raw_y)
         blocks = np.cumsum([t.n for t in points.tasks])[:-1]
         if statistic != "pearson":
             xs, ys = ranks(xs), ranks(ys)
-        if len(xs) >= min_prompts_of(statistic) and not (constant(xs) or constant(ys)):
+        if len(xs) < min_prompts_of(statistic):
+            none = f"{len(xs)} points, at least {min_prompts_of(statistic)} are needed"
+        elif constant(xs) or constant(ys):
+            none = f"{x if constant(xs) else y} is the same for every point"
+        else:
             whole = TaskPoints("", xs, ys, 0, statistic)
             z, lower, upper = whole.z, whole.z - Z_95 * whole.se, whole.z + Z_95 * whole.se
             if n_permutations:
@@ -268,7 +273,7 @@ def pooled_correlation(
                     null = np.sum(sums, axis=0) / np.sqrt(np.sum(dx**2) * np.sum(dy**2))
                 p = two_sided_p(z, fisher_z(null, whole.limit))
     method = f"{_words(statistic)} over all points, mixes tasks with prompts, Fisher z interval"
-    method += points.left_out
+    method += f"; no value: {none}" * bool(none) + points.left_out
     bounds = (z, lower, upper)
     return _estimate(
         x, y, points, None, bounds, "pooled", "these_tasks", statistic, p, method, seed

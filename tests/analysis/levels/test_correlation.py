@@ -299,3 +299,17 @@ def test_the_true_correlation_comes_back(tmp_path):
         e = within_task_correlation(found, y=y, role=role, scope="these_tasks", n_permutations=0)
         assert e.lower < true < e.upper
         assert e.value == pytest.approx(true, abs=0.12)
+
+
+def test_pooled_says_why_it_has_no_value(table_of):
+    table = table_of([0.5, 0.5], n=6)
+    cases = {
+        "x is the same for every point": table.assign(x=2.0),
+        "y is the same for every point": table.assign(y=0.1),
+        "3 points, at least 4 are needed": table.iloc[[0, 6, 7]],
+    }
+    for why, few in cases.items():
+        found = pooled_correlation(few, "x", "y", n_permutations=9)
+        assert np.isnan([found.value, found.lower, found.upper, found.p]).all()
+        assert f"; no value: {why}" in found.method
+    assert "no value" not in pooled_correlation(table, "x", "y", n_permutations=9).method
