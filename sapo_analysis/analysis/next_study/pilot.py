@@ -26,9 +26,8 @@ from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.levels.correlation import Points, points_of
 from sapo_analysis.analysis.noise.across_seeds import across_seeds
+from sapo_analysis.analysis.noise.layouts import Layout, layouts
 from sapo_analysis.analysis.noise.variance import upper_limit
-from sapo_analysis.analysis.prompt_means import PromptMeans, over_eval_tasks, prompt_means
-from sapo_analysis.analysis.selection import select
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.errors import InputError
 
@@ -116,7 +115,7 @@ class Pilot:
         Raises:
             InputError: as `within_task_correlation`.
         """
-        means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)
+        means, cells = layouts(df, y, role=role, x=x, eval_task=eval_task, task=task)
         points = points_of(means, "pearson")
         tasks = points.tasks
         if not tasks:
@@ -124,7 +123,7 @@ class Pilot:
             return cls(notes=(f"The pilot has no correlation: {why or 'it has no task'}.",))
         z, k = np.array([one.z for one in tasks]), len(tasks)
         n_seeds = min(one.n_seeds for one in tasks)
-        share_x, share, notes = _shares(df, points, means, eval_task)
+        share_x, share, notes = _shares(points, cells, (x, y))
         a = attenuation((share_x, share), n_seeds)
         effect = float(np.tanh(z.mean())) / a
         if abs(effect) >= LARGEST_EFFECT:
@@ -237,25 +236,12 @@ def _beyond(sd: float, errors: float) -> float:
 
 
 def _shares(
-    df: pd.DataFrame, points: Points, means: PromptMeans, eval_task: str | None
+    points: Points, cells: dict[str, Layout], columns: tuple[str, str]
 ) -> tuple[float, float, tuple[str, ...]]:
     """The shares v of x and of y, and what there is to say of them."""
-    task, x, y = means.columns
     own, noise = np.zeros(2), np.zeros(2)
-    used = {one.name for one in points.tasks}
-    rows = select(df, y, role=means.role, x=x, eval_task=eval_task, task=task)
-    for name, grid in rows.by_task():
-        if name not in used:
-            continue
-        weights = means.tasks[name].weights
-        values = np.stack(
-            [
-                over_eval_tasks(grid, grid.x, dict.fromkeys(weights, 1.0)),
-                over_eval_tasks(grid, grid.y, weights),
-            ]
-        )
-        shared = ~np.isnan(values).any(axis=(0, 1))
-        found = across_seeds(values[:, :, shared])
+    for one in points.tasks:
+        found = across_seeds(np.stack([cells[one.name].x, cells[one.name].y]))
         if found is not None:
             own += np.diag(found.prompt)
             noise += np.diag(found.seed) * found.n_seeds
@@ -263,9 +249,9 @@ def _shares(
         return NAN, NAN, ()
     shares = [float(b / (b + n)) if b > 0 else NAN for b, n in zip(own, noise, strict=True)]
     notes = tuple(
-        f"The seed explains all of the spread of {column} over prompts: r is taken as it is seen,"
+        f"The seed explains all of the spread of {column} over prompts: r is not corrected for that,"
         " whatever the seeds."
-        for column, share in zip((x, y), shares, strict=True)
+        for column, share in zip(columns, shares, strict=True)
         if math.isnan(share)
     )
     return shares[0], shares[1], notes

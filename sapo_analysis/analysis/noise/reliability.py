@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS
-from sapo_analysis.analysis.noise.variance import two_way
-from sapo_analysis.analysis.prompt_means import over_eval_tasks, prompt_means
-from sapo_analysis.analysis.selection import select
+from sapo_analysis.analysis.noise.intraclass import intraclass, pooled_reliability
+from sapo_analysis.analysis.noise.layouts import layouts
 
 LOW = 0.5
 """Below it most of the spread over prompts is the seed's."""
@@ -23,10 +20,8 @@ class Reliability:
     """Share of the variance over prompts of seed-averaged values that is not the seed's.
 
     Attributes:
-        value: 1 - Σ_t(σ²_t / seeds) / Σ_t s²_t over current tasks, where s²_t is the variance over
-            prompts of the seed-averaged outcome and σ²_t its prompt x seed component
-            (`variance.two_way`, main trials); 0 where the seed explains all of it; nan with one
-            seed, or without spread.
+        value: `intraclass.pooled_reliability` over current tasks of four prompts or more; 0 where
+            the seed explains all of it; nan with one seed, or without spread.
         n_seeds: Seeds that each point is a mean of; the smallest number where tasks differ.
     """
 
@@ -74,16 +69,16 @@ def reliability(
     Raises:
         InputError: as `prompts_table`.
     """
-    asked: dict[str, Any] = {"role": role, "x": x, "eval_task": eval_task, "task": task}
-    means = prompt_means(df, y, **asked, any_role=any_role, rescale=not any_role)
-    noise = spread = 0.0
-    for name, grid in select(df, y, **asked, any_role=any_role).by_task():
-        own = means.tasks.get(name)
-        if own is None or len(own.y) < MIN_PROMPTS:
-            continue
-        component = two_way(pd.DataFrame(over_eval_tasks(grid, grid.y, own.weights)))
-        if component is not None:
-            noise += component.sigma**2 / component.n_seeds
-            spread += float(own.y.var(ddof=1))
-    value = max(0.0, 1 - noise / spread) if spread > 0 else NAN
+    means, cells = layouts(
+        df,
+        y,
+        role=role,
+        x=x,
+        task=task,
+        eval_task=eval_task,
+        any_role=any_role,
+        rescale=not any_role,
+    )
+    found = [intraclass(own.y) for own in cells.values() if len(own.prompts) >= MIN_PROMPTS]
+    value, _, _ = pooled_reliability([one for one in found if one.has_share])
     return Reliability(value, min((own.n_seeds for own in means.tasks.values()), default=0))

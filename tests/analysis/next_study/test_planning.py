@@ -268,6 +268,7 @@ def test_a_pilot_of_noise_is_not_corrected():
             e = within_task_correlation(df, **NAMES, n_permutations=0)
             assert pilot.effect == pytest.approx(e.value)
             assert "The seed explains all of the spread of y" in pilot.assumptions[0]
+            assert "r is not corrected for that" in pilot.assumptions[0]
         plan_study(pilot)
     assert 0 < np.isnan(shares).sum() < 10
 
