@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sapo_analysis.analysis.intervals import NAN, Floats, fisher_z, perfect_limit
-from sapo_analysis.analysis.noise.across_seeds import AcrossSeeds, across_seeds
+from sapo_analysis.analysis.noise.across_seeds import AcrossSeeds, across_seeds, fewer
 from sapo_analysis.analysis.noise.variance import rounding_of
 from sapo_analysis.analysis.selection import Names
 
@@ -71,17 +71,10 @@ class OtherTasks:
 
     @cached_property
     def seed(self) -> Floats:
-        """The part of `raw` made by noise that two tasks of one trial share.
-
-        Covariance of residuals ÷ (seeds · the sds of raw) · (P - 3) / (P - 1). Those sds come from
-        P prompts and are sometimes small, so without that factor the part is too large: were a
-        trial's noise all there is and common to all tasks, 1.22 of a raw r of 1 with P = 12.
-        """
+        """The part of `raw` made by noise that two tasks of one trial share (`over_sds`)."""
         if self.covariances is None:
             return np.full(self.raw.shape, NAN)
-        sds = np.sqrt(np.diag(self.covariances.observed))
-        part: Floats = self.covariances.seed / np.outer(sds, sds) * _fewer(self.n_prompts)
-        return part
+        return self.covariances.over_sds.seed
 
     @cached_property
     def prompt(self) -> Floats:
@@ -100,7 +93,7 @@ class OtherTasks:
     def errors(self) -> Parts:
         """Standard errors of `means`: jackknife, one prompt left out at a time.
 
-        Those of the parts are nan with four prompts: of the three that are left `_fewer` makes all
+        Those of the parts are nan with four prompts: of the three that are left `fewer` makes all
         seed's parts 0, as if they were known exactly.
         """
         factor = (self.n_prompts - 1) / self.n_prompts
@@ -122,7 +115,7 @@ class OtherTasks:
         seed = np.full(len(raw), NAN)
         if s > 1:
             at_one = [_left_out_means(self.within_seed[:, :, t], weights) for t in range(s)]
-            seed = (s * np.sum(at_one, axis=0) - raw) / (s - 1) * _fewer(self.n_prompts - 1)
+            seed = (s * np.sum(at_one, axis=0) - raw) / (s - 1) * fewer(self.n_prompts - 1)
         found = np.stack([raw, raw - seed, seed], axis=1)
         for i in np.flatnonzero(~exact):
             found[i] = replace(self, values=np.delete(self.values, i, axis=1)).means
@@ -144,11 +137,6 @@ class OtherTasks:
         own = self.covariances.seed[np.ix_(noisy, noisy)] / np.outer(noise[noisy], noise[noisy])
         degrees = (self.n_prompts - 1) * (self.n_seeds - 1)
         return mean_over_pairs(fisher_z(own, perfect_limit(degrees + 1)))
-
-
-def _fewer(n_prompts: int) -> float:
-    """What the variance of few prompts is worth as a divisor: 1 / mean of 1 / s², per σ²."""
-    return (n_prompts - 3) / (n_prompts - 1)
 
 
 def mean_over_pairs(matrix: Floats) -> float:

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from sapo_analysis.analysis.intervals import Floats
 
 
@@ -40,6 +42,25 @@ class AcrossSeeds:
     seed: Floats
     n_prompts: int
     n_seeds: int
+
+    @property
+    def over_sds(self) -> AcrossSeeds:
+        """The same over the sds of seed-averaged values: correlations, and the two parts of them.
+
+        The seed's part is multiplied by (P - 3) / (P - 1). Its divisor is a variance of P prompts,
+        sometimes small, and for normal values the mean of 1 / s² is that much above 1 / σ²: were a
+        trial's noise all there is and common to both, the part would be 1.22 of an r of 1 with
+        P = 12. The diagonal of the prompts' part is then an unbiased reliability.
+        """
+        sds = np.sqrt(np.diag(self.observed))
+        scale = np.outer(sds, sds)
+        observed, seed = self.observed / scale, self.seed / scale * fewer(self.n_prompts)
+        return AcrossSeeds(observed, observed - seed, seed, self.n_prompts, self.n_seeds)
+
+
+def fewer(n_prompts: int) -> float:
+    """What the variance of few prompts is worth as a divisor: 1 / mean of 1 / s², per σ²."""
+    return (n_prompts - 3) / (n_prompts - 1)
 
 
 def across_seeds(values: Floats) -> AcrossSeeds | None:

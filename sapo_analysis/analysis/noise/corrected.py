@@ -85,9 +85,8 @@ def corrected_correlation(
     Per current task the covariance matrix of x and y over prompts, from different seeds
     (`across_seeds`), each divided by the observed standard deviation of its means over seeds, so
     that tasks weigh alike: C_xy, C_xx, C_yy. The value is Σ C_xy / √(Σ C_xx · Σ C_yy) over tasks.
-    The seed's part is taken off with the factor (P - 3) / (P - 1), P prompts, without which it
-    would be too large: its divisor, the observed variance, is itself estimated, and the mean of 1 /
-    variance is above 1 / mean. C_xx and C_yy are then unbiased reliabilities, for normal values.
+    The seed's part is taken off with the factor that `over_sds` explains; C_xx and C_yy are then
+    unbiased reliabilities, for normal values.
 
     Classical disattenuation divides r by the root of the reliabilities and takes the noise of x and
     y to be independent. Here they are of the same trial: a parent state that lies badly, or a
@@ -100,9 +99,9 @@ def corrected_correlation(
 
     Interval, for new tasks: the value's Fisher z ± t(k - 1) · its delete-one-task jackknife error,
     back through tanh (in simulation of 4 to 12 tasks it covered 93 to 97 %). With fewer than three
-    tasks, or where leaving one out brings the value to ±1 or beyond, there is none. With few
-    prompts the value is a little small, as every r is: 0.48 for 0.5 with twelve. It stands beside
-    the raw value, never in its place.
+    tasks, where leaving one out brings the value to ±1 or beyond, or where all tasks have the same
+    correlation, there is none. With few prompts the value is a little small, as every r is: 0.48
+    for 0.5 with twelve. It stands beside the raw value, never in its place.
 
     Args:
         df: As `prompts_table`.
@@ -151,14 +150,9 @@ def corrected_correlation(
 
 
 def _parts(layout: Layout) -> AcrossSeeds | None:
-    """Of x and y over their observed standard deviations; seed's part without its excess."""
+    """Of x and y over their observed standard deviations."""
     found = across_seeds(np.stack([layout.x, layout.y]))
-    if found is None:
-        return None
-    sd = np.sqrt(np.diag(found.observed))
-    observed = found.observed / np.outer(sd, sd)
-    seed = found.seed / np.outer(sd, sd) * (found.n_prompts - 3) / (found.n_prompts - 1)
-    return AcrossSeeds(observed, observed - seed, seed, found.n_prompts, found.n_seeds)
+    return None if found is None else found.over_sds
 
 
 def _correlation(prompt: Floats, names: tuple[str, str]) -> tuple[float, float, float, str]:
@@ -184,6 +178,8 @@ def _correlation(prompt: Floats, names: tuple[str, str]) -> tuple[float, float, 
         return value, NAN, NAN, "no interval: with one task left out it lies beyond ±1"
     z = np.arctanh(left_out)
     error = float(np.sqrt((k - 1) / k * np.sum((z - z.mean()) ** 2)))
+    if error <= 1e-9:
+        return value, NAN, NAN, "no interval: all tasks have the same correlation"
     half = student(0.5 + CONFIDENCE / 2, k - 1) * error
     centre = np.arctanh(value)
     lower, upper = (float(np.tanh(centre + side * half)) for side in (-1, 1))

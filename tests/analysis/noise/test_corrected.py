@@ -137,6 +137,13 @@ def test_fewer_than_three_tasks_have_a_value_and_no_interval(tasks):
         assert "no interval with fewer than 3 tasks" in found.method
 
 
+def test_tasks_that_do_not_differ_have_no_interval(tasks):
+    found = corrected(long(*[tasks[0]] * 4))
+    assert found.value == pytest.approx(corrected(long(tasks[0])).value)
+    assert math.isnan(found.lower) and math.isnan(found.upper)
+    assert "all tasks have the same correlation" in found.method
+
+
 def test_with_one_seed_there_is_the_raw_value_alone(tasks):
     table = long(*((x[:, :1], y[:, :1]) for x, y in tasks))
     found = corrected(table)
