@@ -7,9 +7,9 @@ import math
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.between_tasks.structure import Structure, claim_2_warnings
+from sapo_analysis.analysis.between_tasks.structure import Structure
 from sapo_analysis.analysis.read_out import structure_sentence
-from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.app import estimates, statistics_estimates
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.controls import FORMS
@@ -29,9 +29,10 @@ def between(studied: Studied) -> None:
     _parts(found)
     st.caption(_null(found))
     if not studied.silent:
-        warnings = claim_2_warnings(estimates.verdicts(studied.keys), {studied.form: found})
-        for warning in warnings:
-            st.caption(f":material/warning: {md(warning)}")
+        for verdict in estimates.verdicts(studied.keys):
+            if verdict.claim == "claim_2" and verdict.form == studied.form:
+                scope = SCOPE_WORDS[verdict.scope].capitalize()
+                st.caption(f"{scope}: {verdict.verdict}. {md(verdict.reason)}")
     st.markdown("**By the task that was learned**")
     _tasks(found)
     st.markdown("**By pair of other tasks**")

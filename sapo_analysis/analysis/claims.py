@@ -9,6 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from sapo_analysis.analysis.between_tasks.structure import (
+    Structure,
+    cross_task_structure,
+    not_of_prompts,
+)
 from sapo_analysis.analysis.confounding.without_each import correlations_without_each
 from sapo_analysis.analysis.estimate import (
     CONFIDENCE,
@@ -34,6 +39,7 @@ from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.selection import asked_for, check_columns, known, labels_of, of_role
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.store import Run
 
 CLAIMS: dict[str, str] = {
@@ -93,7 +99,11 @@ def claims(
     *Supported*: the 95 % interval lies wholly on the predicted side, and for new tasks at least two
     thirds of at least four tasks agree in sign. *Contradicted*: wholly on the other side. Of these
     tasks neither is said unless every task has at least ten prompts. *Too few*: new tasks with
-    fewer than four tasks. Else *unclear*; also whenever score and loss form disagree in sign.
+    fewer than four tasks. Else *unclear*; also whenever score and loss form disagree in sign. Claim
+    2 is *unclear* as well unless the part of r that different seeds share lies on the same side
+    (`cross_task_structure`): noise that the tasks of one trial share makes r > 0 too, and in
+    simulation it would be "supported" by that alone in 99 of 100 tables like the shipped ones.
+    With one seed nothing can be said of it.
 
     Errors of one task's value over prompts, for the interval of these tasks. Claim 1: se = √(1/(n -
     1)), that of the log ratio of two independent sds (1/(2(n - 1)) each); impacts and in-task
@@ -121,12 +131,16 @@ def claims(
         if without_data(df, claim):
             continue
         per_form = {form: _values(df, claim, form, x, n_permutations, seed) for form in FORMS}
+        parts = {}
+        if claim == "claim_2":
+            parts = {form: cross_task_structure(df, form, 0, seed) for form in FORMS}
         for scope in SCOPES:
             estimates = {
                 form: _estimate(claim, form, scope, per_form[form], x, seed) for form in FORMS
             }
             for form in FORMS:
-                verdicts.append(_judge(claim, form, scope, per_form[form], estimates))
+                found = _judge(claim, form, scope, per_form[form], estimates)
+                verdicts.append(_of_prompts(found, parts[form]) if parts else found)
     return verdicts
 
 
@@ -327,6 +341,17 @@ def _judge(
     return Verdict(claim, scope, form, verdict, reason, estimate)
 
 
+def _of_prompts(found: Verdict, structure: Structure) -> Verdict:
+    """Claim 2's verdict, held back where noise that the tasks of one trial share could make it."""
+    sign = {"supported": 1, "contradicted": -1}.get(found.verdict)
+    if sign is None or not (why := not_of_prompts(structure, found.scope, sign)):
+        return found
+    e = found.estimate
+    interval = f"{signed(e.lower)} to {signed(e.upper)}"
+    reason = f"The 95 % interval of r, {interval}, does not contain 0, but {why}."
+    return replace(found, verdict="unclear", reason=reason)
+
+
 def _decide(
     claim: str, scope: Scope, values: TaskValues, estimate: Estimate
 ) -> tuple[Decision, str]:
@@ -345,6 +370,8 @@ def _decide(
     if scope == "these_tasks" and values.n_prompts < MIN_PROMPTS_THESE_TASKS:
         needed = f"at least {MIN_PROMPTS_THESE_TASKS} prompts each are needed"
         return "unclear", f"A task has {_count(values.n_prompts, 'prompt')}; {needed}."
+    if math.isnan(estimate.lower):
+        return "unclear", f"All {k} tasks have the same value: nothing says how much tasks differ."
     interval = f"the 95 % interval runs from {estimate.lower:+.2f} to {estimate.upper:+.2f}"
     near, far = sorted((sign * estimate.lower, sign * estimate.upper))
     if far < 0:

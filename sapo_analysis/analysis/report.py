@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.between_tasks.cross_task import impact_correlation
-from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings
 from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
 from sapo_analysis.analysis.claims import (
     CLAIM_OUTCOMES,
@@ -122,8 +121,7 @@ def report(
             "claims_without_data": claims_without_data(df),
             "definitions": {quantity.name: quantity.to_dict() for quantity in QUANTITIES},
             "warnings": run_warnings(several, main, estimates)
-            + claim_1_warnings(judged, by_chance)
-            + claim_2_warnings(judged, structure),
+            + claim_1_warnings(judged, by_chance),
         }
     )
     return document

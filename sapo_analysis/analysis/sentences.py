@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings, cross_task_structure
 from sapo_analysis.analysis.cautions import claim_1_warnings, unequal_learning
 from sapo_analysis.analysis.claims import (
     CLAIM_OUTCOMES,
@@ -75,7 +74,7 @@ def claim_sentences(
     Warned of are: too few tasks or prompts; signs that differ between within-task, pooled, most
     tasks, Spearman and the other form; one prompt or task without which the sign turns or the
     interval comes to contain 0; unequal learning; an outcome that is mostly seed noise, or whose
-    reliability one seed cannot tell; a verdict on claim 1 or 2 that the seed alone could make.
+    reliability one seed cannot tell; that the seed alone could make claim 1 or 2.
 
     Args:
         verdicts: As `claims` gives them; none of a claim gives its numbers without verdict words.
@@ -209,16 +208,23 @@ def _warnings(df: pd.DataFrame, claim: str, by_scope: dict[Scope, Pair], x: str)
 
 
 def _from_the_seed(df: pd.DataFrame, claim: str, verdicts: list[Verdict]) -> list[str]:
-    """Claims 1 and 2 judged, though the seed alone could make them."""
+    """Claim 1 judged though the seed alone could make it; claim 2 not judged as it could."""
     if claim == "claim_1":
         return claim_1_warnings(verdicts, claim_1_from_the_seed_alone(df))
     if claim == "claim_2":
-        parts = {form: cross_task_structure(df, form, n_permutations=0) for form in FORMS}
-        if all(math.isnan(part.seed_alone) for part in parts.values()):
-            # Said once: that one seed does not tell it.
-            return []
-        return claim_2_warnings(verdicts, parts)
+        # Of intervals that leave out 0 a reader is told why that is not enough, once per form.
+        unlike = [v for v in verdicts if v.verdict == "unclear" and not _holds_zero(v.estimate)]
+        first = {v.form: v for v in reversed(unlike)}
+        return [
+            f"In {form}, for {SCOPE_WORDS[first[form].scope]}, unclear: {first[form].reason}"
+            for form in FORMS
+            if form in first
+        ]
     return []
+
+
+def _holds_zero(estimate: Estimate) -> bool:
+    return not estimate.lower * estimate.upper > 0
 
 
 def _levels(

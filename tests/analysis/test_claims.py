@@ -51,11 +51,18 @@ def outcome_table(table, loss_sign=1.0):
 
 
 def test_a_study_with_the_published_pattern_supports_every_claim(tmp_path):
-    df = made(tmp_path, truth=Truth(r=0.9))
+    df = made(tmp_path, truth=Truth(r=0.9), seeds=[0, 1])
     verdicts = claims(df, n_permutations=99)
     assert len(verdicts) == 5 * 2 * 2
     assert {v.verdict for v in verdicts} == {"supported"}
     assert len({(v.claim, v.scope, v.form) for v in verdicts}) == 20
+
+
+def test_one_seed_cannot_tell_claim_2_from_noise_that_tasks_share(tmp_path):
+    of_one = [v for v in claims(made(tmp_path), n_permutations=0) if v.claim == "claim_2"]
+    for v in of_one:
+        assert v.estimate.lower > 0 and v.verdict == "unclear"
+        assert "cannot be told without two seeds" in v.reason
 
 
 def test_the_opposite_pattern_contradicts_claim_3(tmp_path):
@@ -222,3 +229,11 @@ def test_the_smallest_detectable_effect_agrees_with_statsmodels():
     # With no effect one interval in forty lies wholly above zero.
     with pytest.raises(InputError, match="probability 0.025"):
         smallest_detectable(0.45, 11, power=0.02)
+
+
+def test_tasks_with_one_and_the_same_value_are_unclear_for_new_tasks():
+    rows = pd.DataFrame({"current_task": np.repeat(list("abcde"), 10), "x": list(range(10)) * 5})
+    df = outcome_table(rows.assign(prompt_id=rows["x"].map("p{}".format), y=2.0 * rows["x"]))
+    found = judged(df, PAST)
+    assert found.verdict == "unclear" and "All 5 tasks have the same value" in found.reason
+    assert math.isnan(found.estimate.lower) and judged(df, PAST, "these_tasks").estimate.lower > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +20,6 @@ from sapo_analysis.analysis.estimate import (
     Estimate,
     Form,
     Scope,
-    Verdict,
     check_form,
     plain,
 )
@@ -33,7 +32,7 @@ from sapo_analysis.analysis.levels.correlation import (
 )
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.selection import Bools, Grid, check_columns, select
-from sapo_analysis.analysis.wording import SCOPE_WORDS, signed
+from sapo_analysis.analysis.wording import signed
 
 ONE_SEED = "one seed that all prompts share, two are needed"
 
@@ -172,34 +171,25 @@ def cross_task_structure(
     )
 
 
-def claim_2_warnings(verdicts: list[Verdict], structures: Mapping[Form, Structure]) -> list[str]:
-    """Claim 2 judged, though prompts may have no part in it.
+def not_of_prompts(structure: Structure, scope: Scope, sign: int) -> str:
+    """Why r on one side of 0 cannot be said to be the prompts' doing; empty where it can.
 
-    A sentence for each verdict that is supported or contradicted while the interval, in the same
-    form and scope, of what prompts make of r is not wholly on that side; it says what the seed
-    alone would give where that is known.
+    It can where the interval of the part that prompts make lies wholly on that side too.
+
+    Args:
+        structure: Of the form that r is in.
+        scope: Which interval.
+        sign: +1 for r above 0, -1 for r below.
     """
-    found = []
-    for v in verdicts:
-        sign = {"supported": 1, "contradicted": -1}.get(v.verdict, 0)
-        if v.claim != "claim_2" or not sign or v.form not in structures:
-            continue
-        structure = structures[v.form]
-        part = structure.prompt[v.scope]
-        if min(sign * part.lower, sign * part.upper) > 0:
-            continue
-        if math.isnan(part.value):
-            said = "how much of r prompts make cannot be told without two seeds that prompts share"
-        else:
-            said = (
-                f"the part of r that prompts make is {_with_interval(part)}; the seed alone would"
-                f" give {signed(structure.seed_alone)}, as tasks of one trial share its noise"
-            )
-        found.append(
-            f"Claim 2 ({v.form}, {SCOPE_WORDS[v.scope]}) is {v.verdict}"
-            f" ({_with_interval(v.estimate)}), but {said}."
-        )
-    return found
+    part = structure.prompt[scope]
+    if math.isnan(part.value):
+        return "how much of r prompts make cannot be told without two seeds that prompts share"
+    if min(sign * part.lower, sign * part.upper) > 0:
+        return ""
+    return (
+        f"the part of r that prompts make is {_with_interval(part)}; the seed alone would give"
+        f" {signed(structure.seed_alone)}, as tasks of one trial share its noise"
+    )
 
 
 def _with_interval(estimate: Estimate) -> str:

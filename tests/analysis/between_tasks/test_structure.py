@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis.between_tasks.structure import claim_2_warnings, cross_task_structure
+from sapo_analysis.analysis.between_tasks.structure import cross_task_structure, not_of_prompts
 from sapo_analysis.analysis.claims import claims, mean_pair_correlations
-from sapo_analysis.analysis.estimate import Estimate, Verdict
+from sapo_analysis.analysis.estimate import SCOPES
 from sapo_analysis.analysis.prompt_means import cells_of
-from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
 
 
@@ -121,8 +120,10 @@ def test_noise_of_one_trial_is_no_structure_of_prompts_and_is_warned_of(noise_al
     assert math.isnan(score.raw["new_tasks"].p) and math.isnan(score.seed["new_tasks"].p)
     assert score.seed_alone == pytest.approx(0.8, abs=0.05)
     verdicts = judged(noise_alone)
-    assert {v.verdict for v in verdicts} == {"supported"}
-    assert len(claim_2_warnings(verdicts, found)) == 4
+    assert all(v.estimate.lower > 0 for v in verdicts)
+    for v in verdicts:
+        assert v.verdict == "unclear"
+        assert v.reason.endswith(f"but {not_of_prompts(found[v.form], v.scope, 1)}.")
 
 
 def test_effects_of_prompts_are_found_at_their_size_and_not_warned_of():
@@ -135,44 +136,32 @@ def test_effects_of_prompts_are_found_at_their_size_and_not_warned_of():
     assert part.value > found["score"].null_upper
     assert found["score"].pairs["corrected"].mean() == pytest.approx(1 / 1.25, abs=0.08)
     assert found["score"].first_component.share > found["score"].first_component.expected_upper
-    assert claim_2_warnings(judged(table), found) == []
+    assert not any(not_of_prompts(found[form], scope, 1) for form in found for scope in SCOPES)
+    assert {v.verdict for v in judged(table)} == {"supported"}
 
 
 @pytest.mark.parametrize(
-    ("verdict", "part", "alone", "said"),
+    ("sign", "part", "alone", "said"),
     [
-        ("supported", (0.02, -0.05, 0.09), 0.1, "the part of r that prompts make is +0.02"),
-        ("supported", (0.02, -0.05, 0.09), 0.35, "the seed alone would give +0.35"),
-        ("supported", (0.2, 0.1, 0.3), 0.35, ""),
-        ("supported", (0.2, 0.1, 0.3), 0.25, ""),
-        ("supported", (0.2, math.nan, math.nan), 0.25, "+0.20, without an interval"),
-        ("supported", (math.nan,) * 3, math.nan, "cannot be told without two seeds"),
-        ("contradicted", (-0.02, -0.05, 0.09), 0.1, "prompts make is −0.02"),
-        ("contradicted", (-0.2, -0.3, -0.1), 0.1, ""),
-        ("unclear", (0.02, -0.05, 0.09), 0.9, ""),
+        (1, (0.02, -0.05, 0.09), 0.1, "the part of r that prompts make is +0.02, interval −0.05"),
+        (1, (0.02, -0.05, 0.09), 0.35, "the seed alone would give +0.35"),
+        (1, (0.2, 0.1, 0.3), 0.35, ""),
+        (1, (0.2, math.nan, math.nan), 0.25, "+0.20, without an interval"),
+        (1, (math.nan,) * 3, math.nan, "cannot be told without two seeds"),
+        (1, (-0.2, -0.3, -0.1), 0.1, "prompts make is −0.20"),
+        (-1, (-0.02, -0.05, 0.09), 0.1, "prompts make is −0.02"),
+        (-1, (-0.2, -0.3, -0.1), 0.1, ""),
     ],
 )
-def test_a_verdict_that_prompts_may_have_no_part_in_is_warned_of(
-    noise_alone, verdict, part, alone, said
-):
+def test_r_that_prompts_may_have_no_part_in_is_not_theirs(noise_alone, sign, part, alone, said):
     structure = cross_task_structure(noise_alone, n_permutations=0)
     value, lower, upper = part
     own = replace(structure.prompt["these_tasks"], value=value, lower=lower, upper=upper)
     structure = replace(
         structure, prompt={**structure.prompt, "these_tasks": own}, seed_alone=alone
     )
-    sign = -1 if verdict == "contradicted" else 1
-    fields = dict.fromkeys(Estimate.__dataclass_fields__)
-    bounds = sorted([sign * 0.3, sign * 0.5])
-    estimate = Estimate(**{**fields, "value": sign * 0.4, "lower": bounds[0], "upper": bounds[1]})
-    one = Verdict("claim_2", "these_tasks", "score", verdict, "", estimate)
-    found = claim_2_warnings([one, replace(one, claim="claim_1")], {"score": structure})
-    assert len(found) == bool(said)
-    assert claim_2_warnings([one], {"loss": structure}) == []
-    if said:
-        head = f"Claim 2 (score, these tasks) is {verdict} ({signed(sign * 0.4)},"
-        assert found[0].startswith(head)
-        assert said in found[0]
+    found = not_of_prompts(structure, "these_tasks", sign)
+    assert said in found and bool(found) == bool(said)
 
 
 def test_pairs_are_means_over_the_current_tasks_that_have_both(df):
