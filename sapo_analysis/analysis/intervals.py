@@ -43,7 +43,8 @@ def mean_interval(
 
     *new tasks*: mean ± t(k - 1) · sd / √k over the k per-task values; their own errors are
     contained in their sd. With k = 1, or values that are all the same, nothing says how much tasks
-    differ: the bounds are nan. *these tasks*: mean ± 1.96 · √(Σ se²) / k.
+    differ: the bounds are nan. *these tasks*: mean ± 1.96 · √(Σ se²) / k; nan where all errors are
+    0, as those of a jackknife can be.
 
     Args:
         values: One per task, on a scale where they are roughly normal (Fisher's z, log ratio).
@@ -69,6 +70,7 @@ def mean_intervals(
     mean = np.where(used, values, 0.0).sum(axis=-1) / n
     if scope == "these_tasks":
         half = Z_95 * np.sqrt(np.where(used, standard_errors**2, 0.0).sum(axis=-1)) / n
+        half = np.where(half > 0, half, NAN)
         return mean, mean - half, mean + half
     squares = np.where(used, values - mean[..., np.newaxis], 0.0) ** 2
     spread = np.sqrt(squares.sum(axis=-1) / np.where(k > 1, k - 1, NAN))

@@ -34,6 +34,12 @@ def test_tasks_that_do_not_differ_have_no_interval_for_new_tasks(values):
     assert upper - lower > 0.05
 
 
+def test_errors_of_zero_make_no_interval_for_these_tasks():
+    mean, lower, upper = mean_interval(VALUES, np.zeros(5), "these_tasks")
+    assert mean == pytest.approx(0.26)
+    assert math.isnan(lower) and math.isnan(upper)
+
+
 @pytest.mark.parametrize("scope", ["new_tasks", "these_tasks"])
 @pytest.mark.parametrize("values", [[], [0.2, math.nan]])
 def test_no_task_and_a_value_that_is_none_have_no_mean(values, scope):

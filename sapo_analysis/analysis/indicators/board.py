@@ -235,7 +235,7 @@ def _tried(
         check_columns(df, [task, *named])
         return [x, *(name for name in named if name != x)]
     taken = {*COLUMNS, *BOARD_INDICATORS, *_NOT_TRIED, task, y}
-    others = (name for name in df.columns if name not in taken)
+    others = (name for name in df.columns if isinstance(name, str) and name not in taken)
     names = (name for name in (*BOARD_INDICATORS, *others) if name in df and name not in (x, y))
     return [x, *(name for name in names if _has_numbers(df[name]))]
 

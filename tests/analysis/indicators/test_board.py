@@ -337,3 +337,10 @@ def test_the_same_table_gives_the_same_board_whatever_the_order_of_its_rows():
     assert [row.r for row in other.rows] == [row.r for row in one.rows]
     assert [row.p for row in other.rows] != [row.p for row in one.rows]
     assert np.isnan([row.p for row in board_of(df).rows]).all()
+
+
+def test_columns_whose_names_are_no_text_are_no_indicators():
+    df = table_with([0.3, 0.1])
+    odd = pd.DataFrame({0: df["i1"], ("a", "b"): df["i1"] ** 2})
+    found = board_of(pd.concat([df, odd], axis=1))
+    assert found.to_dict() == board_of(df).to_dict()
