@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from sapo_analysis.analysis.importing.columns import FORMS, NUMBERS, REQUIRED, WHOLE, WORDING
 from sapo_analysis.analysis.importing.problems import Problems, short
+from sapo_analysis.analysis.selection import LARGEST, SMALLEST
 
 ROLES = ("current", "past", "unseen", "retained")
 PURPOSES = ("main", "noise")
@@ -79,7 +80,12 @@ def _as_numbers(name: str, column: pa.ChunkedArray, problems: Problems) -> pd.Se
     else:
         problems.add(f"Column {name} holds {column.type}, not numbers")
         return pd.Series(np.nan, index=range(len(column)))
-    problems.add(f"Column {name} holds an infinite number", numbers.abs() == np.inf)
+    size = numbers.abs()
+    problems.add(f"Column {name} holds an infinite number", size == np.inf)
+    odd = size.between(LARGEST, np.inf, "neither") | size.between(0, SMALLEST, "neither")
+    if odd.any():
+        value = f"{numbers[odd].iloc[0]:.3g}"
+        problems.add(f"Column {name} holds {value}, too large or too small to be squared", odd)
     return numbers
 
 

@@ -112,6 +112,14 @@ CELLS = {
         at([0], "loss_after", np.inf),
         r"loss_after holds (an infinite number|'inf', .*): row 2",
     ),
+    "a number that cannot be squared": (
+        at([2], "loss_after", 1e200),
+        r"Column loss_after holds 1e\+200, too large or too small to be squared: row 4",
+    ),
+    "a number whose square is none": (
+        at([0], "pre_update_loss", 2e-90),
+        r"Column pre_update_loss holds 2e-90, too large or too small to be squared: row 2",
+    ),
     "half a seed": (
         lambda t: t.astype({"seed": float}).pipe(at([0], "seed", 0.5)),
         r"Column seed holds 0\.5, not a whole number from 0: row 2",
