@@ -69,15 +69,6 @@ class Left:
     new_tasks: tuple[float, float]
     these_tasks: tuple[float, float]
 
-    def interval(self, scope: Scope) -> tuple[float, float]:
-        """Its interval in a scope."""
-        return self.new_tasks if scope == "new_tasks" else self.these_tasks
-
-    def holds_zero(self, scope: Scope) -> bool:
-        """Whether the interval contains 0; not where there is none."""
-        lower, upper = self.interval(scope)
-        return lower <= 0 <= upper
-
     @property
     def name(self) -> str:
         """What is left out, in words."""
