@@ -145,7 +145,13 @@ def claims(
 
 
 def claims_without_data(df: pd.DataFrame) -> dict[str, str]:
-    """Claims that the table cannot speak about, and why."""
+    """Claims that the table cannot speak about, and why.
+
+    Raises:
+        InputError: a column is missing.
+    """
+    for column in ("current_task", "role", "eval_task"):
+        check_columns(df, [column])
     reasons = {claim: without_data(df, claim) for claim in CLAIMS}
     return {claim: reason for claim, reason in reasons.items() if reason}
 
@@ -371,6 +377,8 @@ def _decide(
         needed = f"at least {MIN_PROMPTS_THESE_TASKS} prompts each are needed"
         return "unclear", f"A task has {_count(values.n_prompts, 'prompt')}; {needed}."
     if math.isnan(estimate.lower):
+        if scope == "these_tasks":
+            return "unclear", "Every prompt says the same, so there is no error of the value."
         return "unclear", f"All {k} tasks have the same value: nothing says how much tasks differ."
     interval = f"the 95 % interval runs from {estimate.lower:+.2f} to {estimate.upper:+.2f}"
     near, far = sorted((sign * estimate.lower, sign * estimate.upper))

@@ -69,6 +69,8 @@ def noise_floor(sigma: float, sigma_upper: float, unit: str, label: str) -> str:
         unit: Of both.
         label: Which component σ is.
     """
+    if sigma == 0:
+        return f"0 {unit} as noise trials do not differ, which few may not by chance"
     bound = " (upper bound)" if label == UPPER_BOUND_LABEL else ""
     return f"{sigma:.2g}, at most {sigma_upper:.2g} {unit}{bound}"
 

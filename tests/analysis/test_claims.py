@@ -237,3 +237,18 @@ def test_tasks_with_one_and_the_same_value_are_unclear_for_new_tasks():
     found = judged(df, PAST)
     assert found.verdict == "unclear" and "All 5 tasks have the same value" in found.reason
     assert math.isnan(found.estimate.lower) and judged(df, PAST, "these_tasks").estimate.lower > 0
+
+
+def test_prompts_that_all_say_the_same_leave_these_tasks_without_an_interval(tmp_path):
+    df = impacts(open_run(write_run(tmp_path, n_tasks=4, n_prompts=12, seeds=[0, 1])))
+    line = df["prompt_id"].str[-2:].where(df["prompt_id"] != "original", "0").astype(float)
+    found = claims(df.assign(impact=line, impact_loss=line), n_permutations=0)
+    (one,) = [v for v in found if (v.claim, v.scope, v.form) == ("claim_2", "these_tasks", "score")]
+    assert one.verdict == "unclear" and one.reason.startswith("Every prompt says the same")
+    assert np.isnan([one.estimate.lower, one.estimate.upper]).all()
+
+
+def test_what_has_no_data_needs_its_columns(df):
+    for name in ("role", "eval_task", "current_task"):
+        with pytest.raises(InputError, match=f"Unknown column '{name}'"):
+            claims_without_data(df.drop(columns=name))

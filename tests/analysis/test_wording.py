@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sapo_analysis.analysis import sentence, task_correlations, within_task_correlation
-from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.wording import noise_floor, signed
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,9 @@ def test_headline_without_interval_or_value(table_of):
     assert sentence(none).startswith("No correlation can be given")
     task = task_correlations(table_of([0.5]), "x", "y", n_permutations=0)[0]
     assert sentence(task) == "In task-00, r = +0.50 (95 %: −0.10 to +0.83)."
+
+
+def test_no_noise_seen_is_not_said_to_be_none():
+    assert noise_floor(0.5, 1.25, "points", "") == "0.5, at most 1.2 points"
+    said = noise_floor(0.0, float("nan"), "points", "")
+    assert said == "0 points as noise trials do not differ, which few may not by chance"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import Z_95, plain
+from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.noise.variance import Component, same_prompt, seed_cells, two_way
 from sapo_analysis.analysis.prompt_means import prompt_means
 
@@ -27,9 +28,10 @@ class NoiseFacet:
         lower: centre - half_width.
         upper: centre + half_width.
         half_width: 1.96 · σ / √seeds_averaged, in the unit of y; with a dashed band σ's upper limit
-            stands for σ.
+            stands for σ. 0, a line for a band, where noise trials do not differ at all, as few of
+            a coarse score may by chance.
         sigma: Standard deviation of one trial's y over seeds, in the unit of y.
-        sigma_upper: Upper end of σ's 95 % chi-square interval.
+        sigma_upper: Upper end of σ's 95 % chi-square interval; nan where σ is 0.
         df: Degrees of freedom of σ.
         n_noise_seeds: Noise seeds of a prompt (the smallest number of any task for the pooled
             band).
@@ -122,7 +124,9 @@ def _facet(
     name: str | None, centre: float, component: Component, seeds_averaged: int
 ) -> NoiseFacet:
     dashed = component.n_seeds < SOLID_FROM_SEEDS
-    half = Z_95 * (component.upper if dashed else component.sigma) / float(np.sqrt(seeds_averaged))
+    upper = component.upper if component.sigma > 0 else NAN
+    reach = upper if dashed and component.sigma > 0 else component.sigma
+    half = Z_95 * reach / float(np.sqrt(seeds_averaged))
     return NoiseFacet(
         current_task=name,
         centre=centre,
@@ -130,7 +134,7 @@ def _facet(
         upper=centre + half,
         half_width=half,
         sigma=component.sigma,
-        sigma_upper=component.upper,
+        sigma_upper=upper,
         df=component.df,
         n_noise_seeds=component.n_seeds,
         n_noise_prompts=component.n_prompts,

@@ -111,3 +111,11 @@ def test_without_noise_trials_there_is_no_band(df):
     assert band.facets == () and band.pooled is None
     assert len(band.to_frame()) == 0 and "half_width" in band.to_frame()
     assert noise_band(df.drop(columns="purpose"), "learning", "current").pooled is None
+
+
+def test_noise_trials_that_do_not_differ_give_a_line_without_an_upper_limit(df):
+    same = df.assign(forgetting=df["forgetting"].where(df["purpose"] == "main", 3.0))
+    band = noise_band(same, "forgetting", "past")
+    for facet in (*band.facets, band.pooled):
+        assert facet.sigma == facet.half_width == 0 and math.isnan(facet.sigma_upper)
+        assert facet.lower == facet.centre == facet.upper
