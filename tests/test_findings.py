@@ -3,7 +3,7 @@
 import pytest
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.claims import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import signed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,11 @@ from sapo_analysis.analysis.between_tasks.structure import (
     cross_task_structure,
     not_of_prompts,
 )
-from sapo_analysis.analysis.confounding.without_each import correlations_without_each
+from sapo_analysis.analysis.claim_values import (
+    CLAIM_OUTCOMES,
+    mean_pair_correlations,
+    spread_ratios,
+)
 from sapo_analysis.analysis.estimate import (
     CONFIDENCE,
     FORMS,
@@ -27,15 +31,11 @@ from sapo_analysis.analysis.estimate import (
 )
 from sapo_analysis.analysis.intervals import (
     Floats,
-    differs,
-    fisher_z,
     mean_interval,
-    perfect_limit,
 )
-from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS, UNIT, points_in
+from sapo_analysis.analysis.levels.correlation import UNIT, points_in
 from sapo_analysis.analysis.levels.permutation import two_sided_p
 from sapo_analysis.analysis.next_study.power import tasks_needed
-from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.selection import asked_for, check_columns, known, labels_of, of_role
@@ -64,12 +64,6 @@ CLAIM_NAMES = {
 
 MIN_TASKS = 4
 MIN_PROMPTS_THESE_TASKS = 10
-CLAIM_OUTCOMES = {
-    "claim_3_forgetting_past": ("forgetting", "past"),
-    "claim_3_forgetting_retained": ("forgetting", "retained"),
-    "claim_3_generalization": ("generalization", "unseen"),
-}
-"""What claim 3 correlates with pre-update loss, as (quantity in score form, role)."""
 
 
 @dataclass(frozen=True)
@@ -197,10 +191,9 @@ def predicted_sign(claim: str) -> int:
 
 
 def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int) -> TaskValues:
-    if claim == "claim_1":
-        return spread_ratios(df, form)
-    if claim == "claim_2":
-        return mean_pair_correlations(df, form)
+    if claim not in CLAIM_OUTCOMES:
+        own = spread_ratios(df, form) if claim == "claim_1" else mean_pair_correlations(df, form)
+        return TaskValues(own.values, own.errors, own.n_prompts, own.n_seeds, own.excluded)
     outcome, role = CLAIM_OUTCOMES[claim]
     y = in_form(outcome, form)
     points = points_in(df, x, y, role, "current_task", "pearson", None, m, seed)
@@ -215,79 +208,6 @@ def _values(df: pd.DataFrame, claim: str, form: Form, x: str, m: int, seed: int)
         points.excluded,
         null,
     )
-
-
-def spread_ratios(df: pd.DataFrame, form: Form) -> TaskValues:
-    """Claim 1's statistic: log(sd over prompts of mean impact ÷ sd of the in-task result)."""
-    result = "score_after" if form == "score" else "loss_after"
-    impact = prompt_means(df, in_form("impact", form), x=None, any_role=True, rescale=False)
-    in_task = prompt_means(df, result, x=None, role="current", rescale=False)
-
-    def statistic(name: str) -> tuple[float, float, int] | str:
-        elsewhere, own = impact.tasks[name], in_task.tasks[name]
-        _, i, j = np.intersect1d(elsewhere.prompts, own.prompts, return_indices=True)
-        both = np.column_stack([elsewhere.y[i], own.y[j]])
-        if len(both) < MIN_PROMPTS:
-            return f"{len(both)} prompts, at least {MIN_PROMPTS} are needed"
-        spread, in_task_spread = both.std(axis=0, ddof=1)
-        if not differs(both[:, 1]):
-            return f"the in-task result ({form}) is the same for every prompt"
-        if not differs(both[:, 0]):
-            return f"the mean impact ({form}) is the same for every prompt"
-        return math.log(spread / in_task_spread), math.sqrt(1 / (len(both) - 1)), len(both)
-
-    names = sorted(impact.tasks.keys() & in_task.tasks.keys())
-    all_means = (*impact.tasks.values(), *in_task.tasks.values())
-    n_seeds = min(means.n_seeds for means in all_means) if names else 0
-    return _collect(names, statistic, n_seeds, {**impact.excluded, **in_task.excluded})
-
-
-def mean_pair_correlations(df: pd.DataFrame, form: Form) -> TaskValues:
-    """Claim 2's statistic: mean Fisher z of r(impact_i, impact_j) over pairs of other tasks.
-
-    A task that moves under one prompt alone is left out: two such tasks have r = ±1 by that prompt.
-    """
-    cells = cells_of(df, in_form("impact", form), any_role=True)
-
-    def statistic(name: str) -> tuple[float, float, int] | str:
-        table = cells.tasks[name].y.T
-        n = len(table)
-        if n < MIN_PROMPTS:
-            return f"{n} prompts, at least {MIN_PROMPTS} are needed"
-        table = table[:, [differs(column, at_least=2) for column in table.T]]
-        if table.shape[1] < 2:
-            return "fewer than two other tasks differ in more than one prompt"
-        left_out = fisher_z(correlations_without_each(table), perfect_limit(n - 1)).mean(axis=1)
-        jackknife = math.sqrt((n - 1) / n * float(np.sum(np.square(left_out - np.mean(left_out)))))
-        return _mean_pair_z(table), jackknife, n
-
-    n_seeds = min((cell.n_seeds for cell in cells.tasks.values()), default=0)
-    return _collect(sorted(cells.tasks), statistic, n_seeds, cells.excluded)
-
-
-def _mean_pair_z(table: Floats) -> float:
-    # A column of the whole table differs in two prompts, so it still differs with one left out.
-    r = np.asarray(np.corrcoef(table, rowvar=False))
-    pairs = r[np.triu_indices_from(r, k=1)]
-    return float(np.mean(fisher_z(pairs, perfect_limit(len(table)))))
-
-
-def _collect(
-    names: Iterable[str],
-    statistic: Callable[[str], tuple[float, float, int] | str],
-    n_seeds: int,
-    excluded: dict[str, str],
-) -> TaskValues:
-    rows: list[tuple[float, float, int]] = []
-    excluded = dict(excluded)
-    for name in names:
-        found = statistic(name)
-        if isinstance(found, str):
-            excluded[name] = found
-        else:
-            rows.append(found)
-    values, errors = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    return TaskValues(values, errors, min((row[2] for row in rows), default=0), n_seeds, excluded)
 
 
 def _estimate(

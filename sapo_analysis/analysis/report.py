@@ -10,8 +10,8 @@ import pandas as pd
 
 from sapo_analysis.analysis.between_tasks.cross_task import impact_correlation
 from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
 from sapo_analysis.analysis.claims import (
-    CLAIM_OUTCOMES,
     CLAIMS,
     claims,
     claims_without_data,

@@ -10,15 +10,14 @@ from typing import Any
 import pandas as pd
 
 from sapo_analysis.analysis.cautions import claim_1_warnings, unequal_learning
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES, claim_ranges, claim_tasks
 from sapo_analysis.analysis.claims import (
-    CLAIM_OUTCOMES,
     CLAIMS,
     MIN_PROMPTS_THESE_TASKS,
     claims,
     no_verdict,
     without_data,
 )
-from sapo_analysis.analysis.confounding.claim_ranges import claim_ranges, claim_tasks
 from sapo_analysis.analysis.confounding.influence import TaskLeftOut
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, Form, Scope, Verdict
 from sapo_analysis.analysis.joining import as_runs

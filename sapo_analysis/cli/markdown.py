@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sapo_analysis.analysis import CHARACTERISTICS
-from sapo_analysis.analysis.claims import CLAIM_NAMES, CLAIM_OUTCOMES, predicted_sign
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claims import CLAIM_NAMES, predicted_sign
 from sapo_analysis.analysis.confounding.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.quantities import in_form

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sapo_analysis.analysis.claims import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.cli.output import MISSING
 

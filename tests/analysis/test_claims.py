@@ -5,10 +5,7 @@ import pandas as pd
 import pytest
 
 from sapo_analysis.analysis import claims, claims_without_data, impacts, no_verdict
-from sapo_analysis.analysis.claims import (
-    mean_pair_correlations,
-    spread_ratios,
-)
+from sapo_analysis.analysis.claim_values import mean_pair_correlations, spread_ratios
 from sapo_analysis.analysis.next_study.power import power_of, smallest_detectable, tasks_needed
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.claims import CLAIM_OUTCOMES, predicted_sign
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claims import predicted_sign
 from sapo_analysis.analysis.estimate import CONFIDENCE, plain
 from sapo_analysis.analysis.impacts import COLUMNS, HEADLINE_INDICATOR
 from sapo_analysis.analysis.indicators.held_out import (

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.claims import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
 from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.intervals import NAN
 from sapo_analysis.analysis.levels.correlation import Points, points_of
@@ -249,8 +249,8 @@ def _shares(
         return NAN, NAN, ()
     shares = [float(b / (b + n)) if b > 0 else NAN for b, n in zip(own, noise, strict=True)]
     notes = tuple(
-        f"The seed explains all of the spread of {column} over prompts: r is not corrected for that,"
-        " whatever the seeds."
+        f"The seed explains all of the spread of {column} over prompts: r is not corrected for"
+        " that, whatever the seeds."
         for column, share in zip(columns, shares, strict=True)
         if math.isnan(share)
     )

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.claims import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
 from sapo_analysis.analysis.estimate import FORMS, Form
 from sapo_analysis.analysis.intervals import NAN, mean_interval
 from sapo_analysis.analysis.noise.intraclass import (

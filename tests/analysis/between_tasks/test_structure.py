@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from sapo_analysis.analysis.between_tasks.structure import cross_task_structure, not_of_prompts
-from sapo_analysis.analysis.claims import claims, mean_pair_correlations
+from sapo_analysis.analysis.claim_values import mean_pair_correlations
+from sapo_analysis.analysis.claims import claims
 from sapo_analysis.analysis.estimate import SCOPES
 from sapo_analysis.analysis.prompt_means import cells_of
 from sapo_analysis.errors import InputError

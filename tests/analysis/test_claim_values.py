@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sapo_analysis.analysis import claims
+from sapo_analysis.analysis.claim_values import claim_ranges, claim_tasks
 from sapo_analysis.analysis.claims import CLAIMS
-from sapo_analysis.analysis.confounding.claim_ranges import claim_ranges, claim_tasks
 from sapo_analysis.analysis.estimate import FORMS
 
 
