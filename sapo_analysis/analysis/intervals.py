@@ -70,7 +70,7 @@ def mean_intervals(
     mean = np.where(used, values, 0.0).sum(axis=-1) / n
     if scope == "these_tasks":
         half = Z_95 * np.sqrt(np.where(used, standard_errors**2, 0.0).sum(axis=-1)) / n
-        half = np.where(half > 0, half, NAN)
+        half = np.where(half > _ROUNDING * np.abs(mean), half, NAN)
         return mean, mean - half, mean + half
     squares = np.where(used, values - mean[..., np.newaxis], 0.0) ** 2
     spread = np.sqrt(squares.sum(axis=-1) / np.where(k > 1, k - 1, NAN))

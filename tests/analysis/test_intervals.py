@@ -35,9 +35,10 @@ def test_tasks_that_do_not_differ_have_no_interval_for_new_tasks(values):
 
 
 def test_errors_of_zero_make_no_interval_for_these_tasks():
-    mean, lower, upper = mean_interval(VALUES, np.zeros(5), "these_tasks")
-    assert mean == pytest.approx(0.26)
-    assert math.isnan(lower) and math.isnan(upper)
+    for errors in (np.zeros(5), np.full(5, 1e-17)):
+        mean, lower, upper = mean_interval(VALUES, errors, "these_tasks")
+        assert mean == pytest.approx(0.26)
+        assert math.isnan(lower) and math.isnan(upper)
 
 
 @pytest.mark.parametrize("scope", ["new_tasks", "these_tasks"])

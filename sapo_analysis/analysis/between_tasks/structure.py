@@ -154,8 +154,9 @@ def cross_task_structure(
     pairs, clusters = _pairs(tasks)
     alone = [task.seed_alone for task in tasks if not math.isnan(task.seed_alone)]
     error = math.hypot(*(task.errors.prompt for task in tasks)) / len(tasks) if tasks else NAN
-    # Prompts that all say the same have no error, and no bounds on its scale.
-    error = error or NAN
+    if error < 1e-12:
+        # Prompts that all say the same have no error, but for rounding, and no bounds on its scale.
+        error = NAN
     return Structure(
         form=form,
         raw=estimates("raw"),

@@ -329,3 +329,10 @@ def test_tables_that_cannot_be_read_are_refused(noise_alone, change, message):
 def test_bad_arguments_are_refused(noise_alone, options, message):
     with pytest.raises(InputError, match=message):
         cross_task_structure(noise_alone, **options)
+
+
+def test_prompts_that_all_say_the_same_have_a_null_without_bounds(df):
+    two = (df["prompt_id"] < "para-05").astype(float)
+    found = cross_task_structure(df.assign(impact=two / 3), n_permutations=99)
+    assert found.prompt["new_tasks"].value == pytest.approx(1)
+    assert np.isnan([found.null_lower, found.null_upper]).all()
