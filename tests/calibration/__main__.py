@@ -1,6 +1,6 @@
 """Are the intervals, tests and verdicts what they say? `python -m tests.calibration`, by hand.
 
-Forty minutes of one core. A cell is written to `results.csv` when it is done, and is not made again
+Fifty minutes of one core. A cell is written to `results.csv` when it is done, and is not made again
 while its rows are there; with all of them the tables of `cached_runs/CALIBRATION.md` are written.
 Words given name cells by how they begin ("12 × 24"), or parts ("coverage").
 """

@@ -137,19 +137,18 @@ def claims_table(of: Results, claim: str, effect: str) -> str:
 
 
 def pairs_table(of: Results) -> str:
-    """What is said of claim 2 in score form."""
-    head = ["n", "other tasks", "prompt's r", "seed's r", "observed r", *SAID]
-    rows = [
-        [
-            str(cell.design),
-            str(cell.others),
-            f"{cell.effect:g}",
-            f"{cell.noise:g}",
-            f"{cell.observed:.2f}",
-            *(str(count) for count in said(counts_of(of, cell), "claim_2")),
-        ]
-        for cell in PAIRS
-    ]
+    """What is said of claim 2 in score form, and how often the interval alone would say it."""
+    head = ["n", "prompt's r", "seed's r", "observed r"]
+    for scope in SCOPES:
+        head += [f"{NAMES[scope]}: {what}" for what in ("above 0", "supported", "contradicted")]
+    rows = []
+    for cell in PAIRS:
+        counts = counts_of(of, cell)
+        row = [str(cell.design), f"{cell.effect:g}", f"{cell.noise:g}", f"{cell.observed:.2f}"]
+        for scope in SCOPES:
+            name = f"claim_2/score/{scope}"
+            row += [str(counts[f"{name}/{w}"]) for w in ("above 0", "supported", "contradicted")]
+        rows.append(row)
     return table(head, rows)
 
 

@@ -123,7 +123,13 @@ class Claim2:
 
     def measure(self, i: int) -> Measures:
         """What table `i` says."""
-        return counted(claims(self.table(i), n_permutations=0), {"claim_2": self.effect})
+        verdicts = claims(self.table(i), n_permutations=0)
+        found = counted(verdicts, {"claim_2": self.effect})
+        for v in verdicts:
+            if v.claim == "claim_2":
+                e = v.estimate
+                found[f"claim_2/{v.form}/{v.scope}/above 0"] = e.lower > 0, e.lower
+        return found
 
     def table(self, i: int) -> pd.DataFrame:
         """An impacts table; all other tasks are unseen ones."""
