@@ -39,7 +39,6 @@ def _board(found: Board) -> None:
         {
             "indicator": rows["indicator"].map(indicator_name),
             "r": rows["r"].map(signed),
-            "these_interval": list(map(interval, rows["these_lower"], rows["these_upper"])),
             "new_interval": list(map(interval, rows["lower"], rows["upper"])),
             "p_adjusted": rows["p_adjusted"].map(_p),
             "over_named": _with_interval(rows, "difference"),

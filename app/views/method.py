@@ -92,7 +92,8 @@ st.table(
             "verdict": "✓ supported",
             "when": "the 95 % interval lies wholly on the predicted side; for new tasks two thirds "
             f"of at least {MIN_TASKS} tasks agree in sign, for these tasks each has at least "
-            f"{MIN_PROMPTS_THESE_TASKS} prompts",
+            f"{MIN_PROMPTS_THESE_TASKS} prompts; for claim 2 the part that prompts make of r lies"
+            " there too",
         },
         {
             "verdict": "✕ contradicted",

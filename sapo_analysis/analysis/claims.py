@@ -270,8 +270,13 @@ def _judge(
 def _of_prompts(found: Verdict, structure: Structure) -> Verdict:
     """Claim 2's verdict, held back where noise that the tasks of one trial share could make it."""
     sign = {"supported": 1, "contradicted": -1}.get(found.verdict)
-    if sign is None or not (why := not_of_prompts(structure, found.scope, sign)):
+    if sign is None:
         return found
+    if not (why := not_of_prompts(structure, found.scope, sign)):
+        part = structure.prompt[found.scope]
+        ends = f"{signed(part.lower)} to {signed(part.upper)}"
+        own = f" Of r, prompts make {signed(part.value)} ({ends}), on that side too."
+        return replace(found, reason=found.reason + own)
     e = found.estimate
     interval = f"{signed(e.lower)} to {signed(e.upper)}"
     reason = f"The 95 % interval of r, {interval}, does not contain 0, but {why}."

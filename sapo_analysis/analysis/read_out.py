@@ -103,7 +103,12 @@ def _chance(row: dict[str, Any], digits: int) -> str:
     few = row["n_tasks"] < MIN_TASKS
     lower, upper = (row["these_lower" if few else "lower"], row["these_upper" if few else "upper"])
     if math.isnan(lower):
-        return "without an interval"
+        if math.isnan(row["lower"]):
+            return "without an interval"
+        ends = f"{signed(row['lower'], digits)} to {signed(row['upper'], digits)}"
+        return (
+            f"which so few tasks cannot tell from chance (gain, 95 % from {row['n_tasks']}: {ends})"
+        )
     scope = SCOPE_WORDS["these_tasks" if few else "new_tasks"]
     ends = f"{signed(lower, digits)} to {signed(upper, digits)}"
     word = "beyond chance" if lower * upper > 0 else "which may be chance"

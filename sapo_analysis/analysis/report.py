@@ -38,6 +38,7 @@ from sapo_analysis.analysis.noise.seed_alone import claim_1_from_the_seed_alone
 from sapo_analysis.analysis.noise.variance import same_prompt, seed_cells
 from sapo_analysis.analysis.prompt_means import prompt_means, prompts_table
 from sapo_analysis.analysis.quantities import QUANTITIES, in_form, unit_of
+from sapo_analysis.analysis.read_out import structure_sentence
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.analysis.review import review, structures
 from sapo_analysis.analysis.sentences import claim_sentences
@@ -113,7 +114,10 @@ def report(
             "claim_1_from_the_seed_alone": by_chance,
             "noise_floor": _noise_floor(df, found, repeat_differences(several)),
             "cross_task_correlation": _cross_task(df),
-            "structure": {form: own.to_dict() for form, own in structure.items()},
+            "structure": {
+                form: {**own.to_dict(), "sentence": structure_sentence(own)}
+                for form, own in structure.items()
+            },
             "sentences": [one.to_dict() for one in claim_sentences(judged, df, several)],
             "verdicts": [verdict.to_dict() for verdict in judged],
             "no_verdict": silent or None,

@@ -26,6 +26,7 @@ from sapo_analysis.analysis.noise.claim_1_shares import claim_1_shares
 from sapo_analysis.analysis.noise.components import variance_components
 from sapo_analysis.analysis.noise.corrected import corrected_correlation
 from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.read_out import payoff_sentence, winner_sentence
 from sapo_analysis.analysis.worth.payoff import original_prompts, selection_value
 from sapo_analysis.store import Run
 
@@ -84,9 +85,11 @@ def review(
         ]
         sections["influence"].append(_influence(df, y, role))
         board = indicator_board(df, n_permutations=n_permutations, seed=seed, **of)
-        sections["indicator_board"].append(board.to_dict())
+        in_words = {"sentence": winner_sentence(board)}
+        sections["indicator_board"].append({**board.to_dict(), **in_words})
         value = selection_value(df, original=original, **of)
-        sections["selection_value"].append(value.to_dict())
+        in_words = {"sentence": payoff_sentence(value)}
+        sections["selection_value"].append({**value.to_dict(), **in_words})
         sections["planning"].append(_plans(df, y, role))
     found: dict[str, Any] = plain(
         {

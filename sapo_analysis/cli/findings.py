@@ -22,8 +22,6 @@ def show_findings(report: Report) -> None:
             _claim_rows(report["verdicts"]),
             "claim_1: log ratio of two spreads; the others: r. n: tasks × prompts × seeds.",
         )
-    for run_id, text in report["about"].items():
-        show(f"{run_id}: {text}")
     if report["no_verdict"]:
         show(report["no_verdict"])
     for claim, prediction in report["claims"].items():

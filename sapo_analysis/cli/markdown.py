@@ -26,6 +26,7 @@ from sapo_analysis.cli.markdown_cells import (
 )
 from sapo_analysis.cli.markdown_review import BLOCKS
 from sapo_analysis.cli.output import MISSING
+from sapo_analysis.cli.review import in_words, plans_in_words
 from sapo_analysis.figures.outcomes import indicator_name
 
 Report = dict[str, Any]
@@ -55,6 +56,9 @@ def markdown(report: Report) -> str:
     ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
     about = [f"{run_id}: {text}" for run_id, text in report["about"].items()]
     parts = [f"Findings of {', '.join(ids)}", *about, report["no_verdict"] or ""]
+    for one in report["sentences"]:
+        parts.append(" ".join((f"{one['claim']}: {one['sentence']}", *one["warnings"])))
+    parts += in_words(report)
     for block, caption in (
         (claims_block, CLAIMS_CAPTION),
         (outcomes_block, OUTCOMES_CAPTION),
@@ -68,6 +72,7 @@ def markdown(report: Report) -> str:
         if text := block(report):
             parts += [text, caption]
     parts += [f"Warning: {warning}" for warning in report["warnings"]]
+    parts += plans_in_words(report)
     return "\n\n".join(filter(None, parts))
 
 

@@ -13,12 +13,41 @@ BEST = 3
 
 
 def show_sentences(report: Report) -> None:
-    """One sentence per claim, its warnings below it; those of the report are said once, there."""
+    """What readers should know, a sentence per claim with its warnings, and what else is asked.
+
+    Warnings of the report are said once, below its findings.
+    """
+    for run_id, text in report["about"].items():
+        show(f"{run_id}: {text}")
     for one in report["sentences"]:
         show(f"{one['claim']}: {one['sentence']}")
         for warning in one["warnings"]:
             if warning not in report["warnings"]:
                 show(f"  Warning: {warning}")
+    for line in in_words(report):
+        show(line)
+
+
+def in_words(report: Report) -> list[str]:
+    """What is asked beside the claims, in score form: a sentence each, with its outcome."""
+    lines = [f"Between tasks: {report['structure']['score']['sentence']}"]
+    for section, name in (("indicator_board", "Indicators"), ("selection_value", "The rule")):
+        for one in report[section]:
+            if not one["y"].endswith("_loss"):
+                lines.append(f"{name} ({one['y']}, {one['role']}): {one['sentence']}")
+    return lines
+
+
+def plans_in_words(report: Report) -> list[str]:
+    """How large a next study has to be, by outcome, and what that takes for granted."""
+    lines: list[str] = []
+    assumed: dict[str, None] = {}
+    for plan in report["planning"]:
+        what = f"{plan['quantity']}, {plan['role']}"
+        sentences = f"{plan['for_width']['sentence']} {plan['for_power']['sentence']}"
+        lines.append(f"Next study ({what}): {sentences}")
+        assumed |= dict.fromkeys(plan["for_width"]["assumptions"])
+    return [*lines, *assumed]
 
 
 def show_review(report: Report) -> None:
@@ -29,7 +58,8 @@ def show_review(report: Report) -> None:
     _show_held_fixed(report["partial"])
     _show_left_out(report["influence"])
     _show_worth(report["selection_value"])
-    _show_plans(report["planning"])
+    for line in plans_in_words(report):
+        show(line)
 
 
 def _show_noise(report: Report) -> None:
@@ -103,8 +133,9 @@ def _show_structure(report: Report) -> None:
             *("seed's part", "null 95 %", "p, these tasks", "r of the seed alone"),
         ],
         rows,
-        "The prompts' part is from different seeds for the two tasks, so noise that a trial's tasks"
-        " share cannot make it. Takes two seeds.",
+        "Plain means of r, over which the parts add: claim 2 averages Fisher's z. The prompts' part"
+        " is from different seeds for the two tasks, so noise that a trial's tasks share cannot"
+        " make it. Takes two seeds.",
     )
 
 
@@ -236,18 +267,6 @@ def _gains(values: list[Report]) -> Iterator[tuple[object, ...]]:
                 *(row["note"] or number(row["gain"], sign=True), _span(row), _span(these)),
                 *(f"{row['tasks_better']} of {row['n_tasks']}", row["unit"]),
             )
-
-
-def _show_plans(plans: list[Report]) -> None:
-    said: dict[str, None] = {}
-    for plan in plans:
-        what = f"{plan['quantity']}, {plan['role']}"
-        show(
-            f"Next study ({what}): {plan['for_width']['sentence']} {plan['for_power']['sentence']}"
-        )
-        said |= dict.fromkeys(plan["for_width"]["assumptions"])
-    for assumption in said:
-        show(f"  {assumption}")
 
 
 def _span(row: Report, prefix: str = "", sign: bool = True) -> str:

@@ -26,6 +26,7 @@ from sapo_analysis.analysis import (
     within_task_correlation,
 )
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, plain
+from sapo_analysis.analysis.read_out import payoff_sentence, structure_sentence, winner_sentence
 from sapo_analysis.analysis.review import MOST_INFLUENTIAL
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
@@ -65,9 +66,11 @@ def test_other_levels_stand_beside_the_headline(df, document):
 
 def test_every_outcome_has_its_sections(df, synthetic, document):
     value = selection_value(df, original=original_prompts([synthetic]), **OF)
-    assert of(document["selection_value"]) == [value.to_dict()]
+    in_words = {"sentence": payoff_sentence(value)}
+    assert of(document["selection_value"]) == [{**value.to_dict(), **in_words}]
     board = indicator_board(df, n_permutations=99, **OF)
-    assert of(document["indicator_board"]) == [board.to_dict()]
+    in_words = {"sentence": winner_sentence(board)}
+    assert of(document["indicator_board"]) == [{**board.to_dict(), **in_words}]
     assert of(document["corrected"]) == [corrected_correlation(df, **OF).to_dict()]
     for name in ("selection_value", "indicator_board", "corrected"):
         assert [(row["y"], row["role"]) for row in document[name]] == OUTCOMES
@@ -87,9 +90,10 @@ def test_noise_claims_and_their_sentences(df, synthetic, document):
         ("claim_1_shares", claim_1_shares),
     ):
         assert document[name] == plain(function(df).to_dict("records"))
-    assert document["structure"] == {
-        form: cross_task_structure(df, form, n_permutations=99).to_dict() for form in FORMS
-    }
+    for form in FORMS:
+        own = cross_task_structure(df, form, n_permutations=99)
+        in_words = {"sentence": structure_sentence(own)}
+        assert document["structure"][form] == {**own.to_dict(), **in_words}
     judged = claims(df, n_permutations=99)
     said = claim_sentences(judged, df, synthetic)
     assert document["sentences"] == [one.to_dict() for one in said]

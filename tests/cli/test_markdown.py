@@ -28,6 +28,7 @@ from sapo_analysis.cli.markdown_review import (
     payoff_block,
     structure_block,
 )
+from sapo_analysis.cli.review import in_words, plans_in_words
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.store import open_run
 from tests.synthetic import STEPS, Truth, write_run
@@ -173,10 +174,16 @@ def test_what_past_tasks_gained_stands_seed_by_seed(report):
 def test_the_command_prints_all_of_it(path, report):
     result = CliRunner().invoke(app, ["report", str(path), "--markdown"])
     assert result.exit_code == 0 and result.stdout.rstrip() == markdown(report)
-    assert result.stdout.startswith(f"Findings of {path.name}\n\n| claim |")
+    assert result.stdout.startswith(f"Findings of {path.name}\n\nclaim_1: ")
     assert report["warnings"]
     for warning in report["warnings"]:
         assert f"\nWarning: {warning}\n" in result.stdout
+    for one in report["sentences"]:
+        assert " ".join((one["sentence"], *one["warnings"])) in result.stdout
+    for line in (*in_words(report), *plans_in_words(report)):
+        assert f"\n{line}\n" in result.stdout
+    assert sum(line.startswith("The rule (") for line in in_words(report)) == 3
+    assert sum(line.startswith("Next study (") for line in plans_in_words(report)) == 6
 
 
 def test_a_run_without_verdicts_leaves_the_claims_out(tmp_path):

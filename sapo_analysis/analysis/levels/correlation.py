@@ -109,6 +109,8 @@ class Points:
     def left_out(self) -> str:
         """Text for `Estimate.method`; empty when every task and prompt is in."""
         listed = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.excluded.items()))
+        if not self.tasks and not listed and not self.incomplete:
+            listed = "every row, as none has a value of both"
         return (f". Left out: {listed}" if listed else "") + self.incomplete
 
 

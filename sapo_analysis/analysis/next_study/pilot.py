@@ -191,7 +191,7 @@ class Pilot:
         """The numbers a plan stands on, in a few sentences."""
         if math.isnan(self.effect):
             return " ".join(self.assumptions)
-        noise = "" if math.isnan(self.share) else " without the seed's noise"
+        noise = "" if math.isnan(self.share) else " were there no noise of the seed"
         source = self.source or "as given"
         found = [f"{source[0].upper()}{source[1:]}: r = {signed(self.effect)}{noise}."]
         if not math.isnan(self.tau):

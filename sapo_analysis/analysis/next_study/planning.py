@@ -124,11 +124,10 @@ class StudyPlan:
             wishes.append(f"know r{scope} to ±{self.half_width:.2f}")
             scope = ""
         if not math.isnan(self.power):
-            noise = "" if math.isnan(self.pilot.share) else " (without the seed's noise)"
-            wishes.append(
-                f"tell r = {signed(self.effect)}{noise} from 0{scope} with"
-                f" {_percent(self.power)} power"
-            )
+            # What is told apart is r as averages of the design's seeds show it; `designs` has it.
+            known = math.isnan(self.pilot.share)
+            r = f"r = {signed(self.effect)}" + ("" if known else " (less where seeds are few)")
+            wishes.append(f"tell {r} from 0{scope} with {_percent(self.power)} power")
         wish = f"To {' and '.join(wishes)}"
         if self.best is None:
             return f"{wish}: more than {counted(self.max_tasks, 'task')}. {self.limit}"
@@ -356,7 +355,7 @@ def _limit(pilot: Pilot, wish: _Wish) -> str:
         if does
     ]
     if helps:
-        return f"{' or '.join(helps).capitalize()} would do."
+        return f"With {' or '.join(helps)} fewer tasks would do."
     tau = ASSUMED_TAU if math.isnan(pilot.tau) else pilot.tau
     return (
         f"Tasks differ by {tau:.2f} in Fisher's z (sd): more prompts or seeds cannot help, only"

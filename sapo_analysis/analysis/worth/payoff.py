@@ -136,7 +136,7 @@ def selection_value(
     if original is not None and not isinstance(original, Mapping):
         raise InputError(
             "original= takes a mapping of current task to prompt id, got"
-            f" {type(original).__name__}. `original_prompts(runs)` makes one."
+            f" {type(original).__name__}. `run.original_prompts()` makes one."
         )
     with remembering():
         means = prompt_means(df, y, role=role, x=x, eval_task=eval_task, task=task)

@@ -156,7 +156,7 @@ def test_the_wish_is_said_with_what_it_takes():
     far = plan_study(replace(pilot, tau_upper=0.9), half_width=0.1)
     assert far.cautious is None and far.sentence.endswith("allows, more than 200 tasks.")
     noisy = plan_study(KNOWN).sentence
-    assert "r = +0.40 (without the seed's noise)" in noisy and "allows" not in noisy
+    assert "r = +0.40 (less where seeds are few)" in noisy and "allows" not in noisy
 
 
 def test_these_tasks_need_no_interval_over_tasks():
@@ -169,7 +169,9 @@ def test_these_tasks_need_no_interval_over_tasks():
     assert plan.best.half_width == pytest.approx(precision(KNOWN, k, n, s).these_tasks)
     assert "for these tasks" in plan.sentence
     far = plan_study(KNOWN, half_width=0.01, scope="these_tasks")
-    assert far.best is None and far.sentence.endswith("More than 32 prompts of a task would do.")
+    assert far.best is None and far.sentence.endswith(
+        "With more than 32 prompts of a task fewer tasks would do."
+    )
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,7 @@ def test_these_tasks_need_no_interval_over_tasks():
         (
             Pilot(effect=0.05, tau=0.0, share=0.1, share_x=1.0),
             {},
-            "More than 32 prompts of a task or more than 5 seeds would do.",
+            "With more than 32 prompts of a task or more than 5 seeds fewer tasks would do.",
         ),
         (
             Pilot(effect=0.2, tau=0.9, share=0.1, share_x=1.0),
@@ -190,7 +192,7 @@ def test_these_tasks_need_no_interval_over_tasks():
         (
             Pilot(effect=0.01, tau=0.0, share=0.01, share_x=1.0),
             {},
-            "More than 32 prompts of a task would do.",
+            "With more than 32 prompts of a task fewer tasks would do.",
         ),
     ],
 )
