@@ -429,5 +429,11 @@ def test_the_readme_says_of_shares_and_parts_what_the_tables_say(reports, seen):
         ONE_LINE
     )
     alone = [analysis.cross_task_structure(df, n_permutations=0).prompt["new_tasks"] for df in seen]
+    cells = [
+        f"{signed(row['value'])} ({span(row)})"
+        for row in reports[0]["corrected"]
+        if (row["y"], row["role"]) in OUTCOMES
+    ]
+    assert f"by plain means over tasks, is {listed(cells)} on `pocket-1`" in ONE_LINE
     of_seen = " and ".join(worded(e) for e in alone)
     assert f"On seen prompts alone it is {of_seen} in score" in ONE_LINE
