@@ -410,12 +410,12 @@ def wrong_with(found: Any) -> list[str]:
     """What no result may hold: infinities, intervals without width or value, impossible r or p."""
     if isinstance(found, pd.DataFrame):
         said = [] if found.columns.is_unique else ["columns twice"]
-        return said + [w for row in found.to_dict("records") for w in wrong_in(row, 0)]
+        return said + [w for row in found.to_dict("records") for w in wrong_in(row)]
     if isinstance(found, list | tuple):
         return [w for one in found for w in wrong_with(one)]
     if isinstance(found, dict):
-        return wrong_in(found, 0)
-    wrong = wrong_in(asdict(found), 0) if is_dataclass(found) else [f"a {type(found)}"]
+        return wrong_in(found)
+    wrong = wrong_in(asdict(found)) if is_dataclass(found) else [f"a {type(found)}"]
     if hasattr(found, "to_dict"):
         json.dumps(found.to_dict(), allow_nan=False)
     if isinstance(found, Verdict):
@@ -444,15 +444,15 @@ def wrong_estimate(one: Estimate) -> list[str]:
     return wrong
 
 
-def wrong_in(row: Any, depth: int) -> list[str]:
+def wrong_in(row: Any) -> list[str]:
     if isinstance(row, list | tuple):
-        return [w for one in row for w in wrong_in(one, depth + 1)]
+        return [w for one in row for w in wrong_in(one)]
     if not isinstance(row, dict):
         number = isinstance(row, float | np.floating)
         return ["infinite"] if number and math.isinf(row) else []
-    # A ratio to a noise of 0 is infinite, and noise trials that do not differ are a line.
+    # A ratio to a noise of 0 is infinite.
     told = {key: value for key, value in row.items() if not str(key).startswith("ratio")}
-    wrong = [f"{key}: {w}" for key, value in told.items() for w in wrong_in(value, depth + 1)]
+    wrong = [f"{key}: {w}" for key, value in told.items() for w in wrong_in(value)]
     for key in [str(key) for key in row if str(key).endswith("lower")]:
         lower, upper = row[key], row.get(key[:-5] + "upper", math.nan)
         stem = key[:-6] if key != "lower" else "value"
@@ -461,10 +461,12 @@ def wrong_in(row: Any, depth: int) -> list[str]:
             continue
         if math.isfinite(lower) != math.isfinite(upper) and key[:-5] + "upper" in row:
             wrong.append(f"half an interval at {key}: {lower} to {upper}")
-        if lower == upper and math.isfinite(lower) and row.get("sigma") != 0:
+        if lower == upper and math.isfinite(lower) and "sigma" not in row:
             wrong.append(f"no width at {key}: {lower}")
         if lower > value or upper < value:
             wrong.append(f"{value} outside {lower} to {upper} at {key}")
+    if {"half_width", "sigma"} <= row.keys() and (row["half_width"] > 0) != (row["sigma"] > 0):
+        wrong.append(f"a half width of {row['half_width']}")
     for key in ("p", "p_adjusted", "difference_p"):
         if isinstance(row.get(key), float) and not math.isnan(row[key]) and not 0 < row[key] <= 1:
             wrong.append(f"{key} = {row[key]}")
