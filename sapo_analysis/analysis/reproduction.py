@@ -36,7 +36,7 @@ _FIXED: Mapping[str, frozenset[str]] = {
 }
 """Columns that no rounding changes: they are equal wherever a run is made."""
 
-_BESIDE = ("claim", "form", "step")
+_BESIDE = ("given", "claim", "form", "step")
 """What stands beside an estimate and says what it is an estimate of."""
 
 
@@ -292,6 +292,10 @@ def _found(document: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[str, di
         ]
         yield ", ".join([*place, *told]), document
     elif isinstance(document, dict):
-        own = tuple(f"{key} {document[key]}" for key in _BESIDE if key in document)
+        own = tuple(f"{key} {_in_words(document[key])}" for key in _BESIDE if key in document)
         for key, value in document.items():
             yield from _found(value, (*place, *own, *([] if key == "estimate" else [key])))
+
+
+def _in_words(value: Any) -> str:
+    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -187,7 +188,7 @@ class PartialPoints(TaskPoints):
         """Controls."""
         return int(self.basis.shape[1]) - 1
 
-    @property
+    @cached_property
     def r(self) -> float:
         """Partial correlation over prompts."""
         return float(np.clip(_cosine(self.rest(self.x), self.rest(self.y)), -1, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -49,7 +50,7 @@ class TaskPoints:
         """Prompts."""
         return len(self.x)
 
-    @property
+    @cached_property
     def r(self) -> float:
         """Correlation over prompts; for Kendall tau-b."""
         if self.statistic == "kendall":
@@ -68,7 +69,7 @@ class TaskPoints:
             return perfect_tau(self.n)
         return 1 - 1e-12 if self.statistic == "pearson" else perfect_limit(self.n)
 
-    @property
+    @cached_property
     def z(self) -> float:
         """Fisher's z of r."""
         return float(fisher_z(self.r, self.limit))
