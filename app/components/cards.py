@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from sapo_analysis.analysis.claims import reason_in_short
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import signed
@@ -76,9 +77,10 @@ def show(card: Card, verdicts: list[Verdict], form: str, silent: str, missing: s
 
 def _unclear_all_the_same(pair: list[Verdict]) -> list[str]:
     """Why there is no verdict where the interval would seem to give one."""
-    return [
-        v.reason for v in pair if v.verdict == "unclear" and v.estimate.lower * v.estimate.upper > 0
+    unclear = [
+        v for v in pair if v.verdict == "unclear" and v.estimate.lower * v.estimate.upper > 0
     ]
+    return list(dict.fromkeys(map(reason_in_short, unclear)))
 
 
 def _open(values: dict[str, str]) -> None:

@@ -63,6 +63,7 @@ CLAIM_NAMES = {
 """A claim in a table's cell."""
 
 MIN_TASKS = 4
+_OFF_ZERO = "The 95 % interval of r, "
 MIN_PROMPTS_THESE_TASKS = 10
 
 
@@ -279,8 +280,15 @@ def _of_prompts(found: Verdict, structure: Structure) -> Verdict:
         return replace(found, reason=found.reason + own)
     e = found.estimate
     interval = f"{signed(e.lower)} to {signed(e.upper)}"
-    reason = f"The 95 % interval of r, {interval}, does not contain 0, but {why}."
+    reason = f"{_OFF_ZERO}{interval}, does not contain 0, but {why}."
     return replace(found, verdict="unclear", reason=reason)
+
+
+def reason_in_short(verdict: Verdict) -> str:
+    """A verdict's reason where there is little room: claim 2's without its numbers."""
+    if verdict.reason.startswith(_OFF_ZERO):
+        return "Noise that the tasks of one trial share could make it."
+    return verdict.reason
 
 
 def _decide(

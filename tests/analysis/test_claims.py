@@ -6,6 +6,7 @@ import pytest
 
 from sapo_analysis.analysis import claims, claims_without_data, impacts, no_verdict
 from sapo_analysis.analysis.claim_values import mean_pair_correlations, spread_ratios
+from sapo_analysis.analysis.claims import reason_in_short
 from sapo_analysis.analysis.next_study.power import power_of, smallest_detectable, tasks_needed
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
@@ -60,6 +61,7 @@ def test_one_seed_cannot_tell_claim_2_from_noise_that_tasks_share(tmp_path):
     for v in of_one:
         assert v.estimate.lower > 0 and v.verdict == "unclear"
         assert "cannot be told without two seeds" in v.reason
+        assert reason_in_short(v) == "Noise that the tasks of one trial share could make it."
 
 
 def test_the_opposite_pattern_contradicts_claim_3(tmp_path):

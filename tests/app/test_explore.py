@@ -221,6 +221,16 @@ def test_findings_of_a_run_without_verdicts_say_why(monkeypatch, runs):
     assert f"{band.pooled.sigma:.2g}, at most" in " ".join(floors)
 
 
+def test_the_card_of_claim_2_says_in_short_why_it_is_unclear(monkeypatch, tmp_path):
+    path = write_run(tmp_path, n_tasks=5, n_prompts=10)
+    app = opened(monkeypatch, tmp_path, run=path.name)
+    said = [caption.value for caption in app.caption]
+    assert said.count("Noise that the tasks of one trial share could make it.") == 1
+    assert not any("cannot be told" in text for text in said)
+    # A chip says the whole of it where it is pointed at.
+    assert "cannot be told without two seeds" in text_of(app)
+
+
 def test_claim_2_stands_beside_what_the_seed_alone_would_make_of_it(monkeypatch, tmp_path):
     path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=[0, 1])
     app = opened(monkeypatch, tmp_path, run=path.name, tab="Findings")
