@@ -91,25 +91,31 @@ def _devices(payload: Payload) -> Answer:
     return devices()
 
 
+def _asked(payload: Payload) -> tuple[Any, ...]:
+    """What the questions about a task's prompts have in common."""
+    names = ("model", "task", "prompts", "examples")
+    return (*(payload[name] for name in names), payload.get("tasks_from", ()))
+
+
 def _score(payload: Payload) -> Answer:
     from sapo_analysis.studies.probes import score
 
     _quiet()
-    return score(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+    return score(*_asked(payload))
 
 
 def _select(payload: Payload) -> Answer:
     from sapo_analysis.studies.probes import select
 
     _quiet()
-    return select(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+    return select(*_asked(payload))
 
 
 def _rank_labels(payload: Payload) -> Answer:
     from sapo_analysis.studies.probes import rank_labels
 
     _quiet()
-    return rank_labels(payload["model"], payload["task"], payload["prompts"], payload["examples"])
+    return rank_labels(*_asked(payload))
 
 
 def _tokens(payload: Payload) -> Answer:
@@ -123,7 +129,8 @@ def _exact_prompt(payload: Payload) -> Answer:
     from sapo_analysis.studies.tokenised import exact_prompt
 
     _quiet()
-    wanted = {name: payload[name] for name in ("split", "row", "data_seed") if name in payload}
+    names = ("split", "row", "data_seed", "tasks_from")
+    wanted = {name: payload[name] for name in names if name in payload}
     return exact_prompt(payload["model"], payload["task"], payload["prompt"], **wanted)
 
 

@@ -14,13 +14,15 @@ from sapo_analysis.spec import ParaphraseStudy, SequenceStudy, Settings
 
 PLACED = {
     *("kind", "schema_version", "name", "model", "device", "prompts", "own_prompts"),
-    *("past", "current", "unseen", "retained", "rotate", "orders", "strategies"),
+    *("past", "current", "unseen", "retained", "rotate", "orders", "strategies", "tasks_from"),
 }
 """Settings that other parts of the form show."""
 SECTIONS = {
     "": "Replicates and data",
     "lora": "Adapter",
     "training": "Training",
+    "inputs": "Long inputs",
+    "memory": "Memory",
     "scoring": "Scoring of prompts",
     "evaluation": "Evaluation",
     "paft": "Policy paft",

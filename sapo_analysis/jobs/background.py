@@ -12,7 +12,7 @@ from pathlib import Path
 from sapo_analysis.errors import InputError, RunError, SapoError
 from sapo_analysis.jobs.engine_process import PYTHON, require_engine
 from sapo_analysis.jobs.queue import Job, is_worked_off, jobs_in, put_in, take_out
-from sapo_analysis.plan import EngineName, plan_of
+from sapo_analysis.plan import EngineName, anchored, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import (
@@ -43,6 +43,7 @@ def launch(
         WorkError: the queue is held by another process, or damaged; nothing was written.
     """
     require_engine()
+    study = anchored(study)
     plan = plan_of(study, engine)  # every name is resolved before anything is written
     conditions, tables = (reuse.conditions, reuse.tables) if reuse is not None else (None, None)
     path = create_run(runs_dir, study, conditions, tables, total=len(plan.units))

@@ -12,7 +12,7 @@ from pathlib import Path
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.jobs.engine_process import WORKER, error_in, require_engine
 from sapo_analysis.jobs.queue import take_out
-from sapo_analysis.plan import EngineName, plan_of
+from sapo_analysis.plan import EngineName, anchored, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import (
@@ -65,6 +65,7 @@ def run_study(
         WorkError: the worker failed; finished trials are safe and the log is named.
     """
     require_engine()
+    study = anchored(study)
     plan = plan_of(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
     conditions = reuse.conditions if reuse is not None else Conditions(threads=threads)

@@ -1,6 +1,7 @@
 """What will be done for a study, in full and before anything runs."""
 
 from sapo_analysis.plan.amounts import Amounts, amounts_of, disk_bytes, first_result, to_measure
+from sapo_analysis.plan.anchored import anchored
 from sapo_analysis.plan.engines import ENGINES, EngineName, as_engine, stack_size
 from sapo_analysis.plan.identity import ALGORITHM_VERSION, data_fingerprint, stream_seed
 from sapo_analysis.plan.paraphrase import make_plan
@@ -30,6 +31,7 @@ __all__ = [
     "ALGORITHM_VERSION",
     "Amounts",
     "amounts_of",
+    "anchored",
     "disk_bytes",
     "first_result",
     "to_measure",

@@ -11,9 +11,10 @@ from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.select import select_prompts
 from sapo_analysis.prompts.validate import check_prompts
 from sapo_analysis.spec import Study
+from sapo_analysis.tasks.base import Task
 
 
-def prompt_bank(task: str, model: ModelFiles) -> list[Prompt]:
+def prompt_bank(task: Task, model: ModelFiles) -> list[Prompt]:
     """A task's prompts, with their pretraining frequencies where the model came with them."""
     return get_prompts(task, model.pretrained_folder)
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.spec import ParaphraseStudy, Study
 from sapo_analysis.tasks.base import SPLITS, Task
 
 ALGORITHM_VERSION = 1
@@ -34,6 +34,7 @@ class Identity:
         self._settings = {
             key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
         }
+        self._settings |= named_apart(self.study)
         # Named where there are some alone: ids are what they were before there were checkpoints.
         self._watched = {"checkpoints": checkpoints} if checkpoints else {}
 
@@ -64,6 +65,16 @@ class Identity:
     def state(self, trial_id: str) -> str:
         """The id of the state that a past task's fine-tune reaches."""
         return "s-" + trial_id
+
+
+def named_apart(study: Study) -> dict[str, object]:
+    """Settings that ids name only where they are not the default: older ids stay what they were."""
+    found: dict[str, object] = {}
+    if study.inputs.max_tokens is not None:
+        found["inputs"] = study.inputs.model_dump(mode="json")
+    if study.memory.quantization != "none":
+        found["quantization"] = study.memory.quantization
+    return found
 
 
 def data_fingerprint(task: Task, original: Prompt) -> str:

@@ -44,10 +44,10 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     model = find_model(study.model)
     legs = legs_of(study)
     names = [*study.past, *study.current, *study.unseen, *study.retained]
-    tasks = {name: get_task(name, study.data_seed) for name in names}
+    tasks = {name: get_task(name, study.data_seed, study.tasks_from) for name in names}
     for task in tasks.values():
         task.examples("test", study.evaluation.examples)
-    banks = {name: prompt_bank(name, model) for name in names}
+    banks = {name: prompt_bank(task, model) for name, task in tasks.items()}
     prompts = chosen_prompts(study, {task: banks[task] for _, task in legs})
     _check_comparable(prompts)
     for name in prompts:

@@ -34,8 +34,8 @@ def paper_parity(study: AnyStudy) -> tuple[AnyStudy, list[str]]:
     """
     if isinstance(study, SequenceStudy):
         _check_adapters_alone(study)
-    tasks = _trained(study)
-    n = min([_EXAMPLES, *(len(get_task(t, study.data_seed).examples("train")) for t in tasks)])
+    tasks = [get_task(name, study.data_seed, study.tasks_from) for name in _trained(study)]
+    n = min([_EXAMPLES, *(len(task.examples("train")) for task in tasks)])
     model = find_model(study.model)
     offered = min(sum(not p.test_only for p in prompt_bank(t, model)[1:]) for t in tasks)
     steps = _EPOCHS * max(1, n // _BATCH)

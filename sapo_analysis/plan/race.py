@@ -32,6 +32,7 @@ from sapo_analysis.plan.paraphrase import legs_of
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, SequenceStudy
 from sapo_analysis.store import Run
+from sapo_analysis.tasks import get_task
 
 STRATEGIES = ("original+lora-inc", "random+lora-inc", "sapo+lora-inc")
 MOST_ORDERS = 5
@@ -65,6 +66,9 @@ def race_of(study: ParaphraseStudy, run: Run | None = None) -> SequenceStudy:
         strategies=STRATEGIES,
         prompts=ids,
         own_prompts={t: own for t, own in study.own_prompts.items() if t in raced},
+        tasks_from=study.tasks_from,
+        inputs=study.inputs,
+        memory=study.memory,
         data_seed=study.data_seed,
         seeds=study.seeds,
         lora=study.lora,
@@ -116,7 +120,8 @@ def _ids(
     known = [] if run is None else _of_run(run)
     if not known:
         model = find_model(study.model)
-        banks = {task: prompt_bank(task, model) for task in tasks}
+        found = {name: get_task(name, study.data_seed, study.tasks_from) for name in tasks}
+        banks = {name: prompt_bank(task, model) for name, task in found.items()}
         chosen = chosen_prompts(study, {task: banks[task] for task in raced})
         known = [p for task in tasks for p in chosen.get(task, banks[task][:1])]
     order = list(tasks)

@@ -15,7 +15,12 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
 from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
-from sapo_analysis.plan.identity import ALGORITHM_VERSION, data_fingerprint, digest
+from sapo_analysis.plan.identity import (
+    ALGORITHM_VERSION,
+    data_fingerprint,
+    digest,
+    named_apart,
+)
 from sapo_analysis.policies import get_policy
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import SequenceStudy, Strategy
@@ -120,6 +125,7 @@ class SequenceIdentity:
     def __init__(self, plan: SequencePlan):
         settings = plan.study.model_dump(mode="json")
         self._settings = {key: settings[key] for key in ("lora", "training", "dtype")}
+        self._settings |= named_apart(plan.study)
         self._model = plan.model.fingerprint
         self._data = {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()}
 
@@ -164,11 +170,11 @@ def make_sequence_plan(study: SequenceStudy, engine: EngineName = "stacked") -> 
             more examples or test-only prompts are asked for than a task has.
     """
     model = find_model(study.model)
-    tasks = {name: get_task(name, study.data_seed) for name in study.tasks}
+    tasks = {name: get_task(name, study.data_seed, study.tasks_from) for name in study.tasks}
     for task in tasks.values():
         task.examples("test", study.evaluation.at_the_end)
         task.examples("train", _training_rows(study))
-    banks = {name: prompt_bank(name, model) for name in tasks}
+    banks = {name: prompt_bank(task, model) for name, task in tasks.items()}
     prompts = chosen_prompts(study, banks)
     _check_candidates(study, prompts)
     test_only = {name: _test_only(study, name, bank) for name, bank in banks.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import POCKET
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.tasks.pocket import task_file
+from sapo_analysis.tasks import POCKET_SUITE, Task, get_task
 
 FREQUENCIES = "prompt_frequencies.json"
 """Written by pretraining beside the weights it belongs to: task, to text, to number of examples.
@@ -18,44 +19,43 @@ FREQUENCIES = "prompt_frequencies.json"
 By the text, not the id: a prompt that was reworded since has not been shown."""
 
 
-def get_prompts(task: str, model_folder: Path | None = POCKET) -> list[Prompt]:
+def get_prompts(
+    task: str | Task, model_folder: Path | None = POCKET, sources: Sequence[str] = ()
+) -> list[Prompt]:
     """All prompts of a task, its original first.
 
     Args:
-        task: The task's name.
+        task: The task, or its name.
         model_folder: The model whose pretraining frequencies are wanted; where it has none, or
             without a model, `frequency` is None.
+        sources: Where a name may stand beside the pocket suite: see `get_task`.
 
     Raises:
         InputError: there is no such task (the known ones are listed), or the model's frequencies
             are not by text.
     """
-    return list(_bank(task, model_folder))
-
-
-def original(task: str) -> Prompt:
-    """The prompt the task came with."""
-    return get_prompts(task)[0]
-
-
-@cache
-def _bank(task: str, model_folder: Path | None) -> tuple[Prompt, ...]:
-    texts = task_file(task).prompts
-    listed = [
-        ("original", False, [texts.original]),
-        ("seen", False, texts.seen),
-        ("novel", False, texts.novel),
-        ("novel", True, texts.test_only),
+    found = get_task(task, sources=sources) if isinstance(task, str) else task
+    # Frequencies are those of the suite that a model was pretrained on.
+    counts = None
+    if model_folder is not None and found.suite == POCKET_SUITE:
+        counts = _frequencies(model_folder)
+    return [
+        Prompt(
+            found.name,
+            f"{found.name}-{i:02d}",
+            wording.text,
+            wording.source,
+            wording.test_only,
+            # A prompt that pretraining never drew is not in the counts.
+            None if counts is None else counts.get(found.name, {}).get(wording.text, 0),
+        )
+        for i, wording in enumerate(found.wordings)
     ]
-    rows = [(source, hidden, text) for source, hidden, group in listed for text in group]
-    counts = None if model_folder is None else _frequencies(model_folder)
-    prompts = []
-    for i, (source, test_only, text) in enumerate(rows):
-        prompt_id = f"{task}-{i:02d}"
-        # A prompt that pretraining never drew is not in the counts.
-        frequency = None if counts is None else counts.get(task, {}).get(text, 0)
-        prompts.append(Prompt(task, prompt_id, text, source, test_only, frequency))
-    return tuple(prompts)
+
+
+def original(task: str | Task, sources: Sequence[str] = ()) -> Prompt:
+    """The prompt the task came with."""
+    return get_prompts(task, sources=sources)[0]
 
 
 @cache

@@ -116,6 +116,34 @@ class EvaluationSettings(Settings):
         return self
 
 
+class InputSettings(Settings):
+    """What becomes of long inputs.
+
+    Decided on the input text alone, by the model's own tokens, so every prompt meets the same
+    examples. Prompt, answer format and label are never cut.
+    """
+
+    max_tokens: PositiveInt | None = Field(
+        None, description="longest input text (tokens of the model); none: the context is the limit"
+    )
+    too_long: Literal["refuse", "cut", "drop"] = Field(
+        "refuse",
+        description="what becomes of a longer input: the study is refused and they are listed, the"
+        " input is cut at its end, or the example is dropped for all prompts",
+    )
+
+
+class MemorySettings(Settings):
+    """How a large model is made to fit."""
+
+    quantization: Literal["none", "8bit", "4bit"] = Field(
+        "none", description="the frozen base model in 8 or 4 bits, by bitsandbytes"
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations twice instead of keeping them"
+    )
+
+
 class Study(Settings):
     """What every kind of study has."""
 
@@ -128,6 +156,13 @@ class Study(Settings):
     model: str = Field(
         "pocket", min_length=1, description="a known model's name, or a folder with one"
     )
+    tasks_from: tuple[str, ...] = Field(
+        (),
+        description="paths to further tasks beside the pocket suite: a folder with"
+        " instructions.json, a folder of added tasks, or a task file",
+    )
+    inputs: InputSettings = InputSettings()
+    memory: MemorySettings = MemorySettings()
     prompts: Annotated[StrictInt, Field(ge=0)] | tuple[str, ...] | dict[str, NonNegativeInt] = (
         Field(
             12,

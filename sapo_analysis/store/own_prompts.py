@@ -21,7 +21,7 @@ from sapo_analysis.prompts import check_prompts
 from sapo_analysis.prompts.checks import folded
 from sapo_analysis.store import layout
 from sapo_analysis.store.access import refuse_if_read_only
-from sapo_analysis.tasks import get_task, task_names
+from sapo_analysis.tasks.card import is_task_name
 
 FOLDER = ".prompts"
 MAX_PROMPTS = 1000
@@ -89,7 +89,7 @@ def read_own_prompts(runs_dir: Path, task: str) -> OwnPrompts:
     """What is written down about a task's prompts; empty where nothing is.
 
     Raises:
-        InputError: there is no such task, or its file is damaged or of a newer version.
+        InputError: no task can be called so, or its file is damaged or of a newer version.
     """
     path = _file(runs_dir, task)
     try:
@@ -121,7 +121,8 @@ def read_marks(runs_dir: Path) -> dict[str, set[str]]:
     For those who count or leave out marked prompts; who shows a task's file says what is wrong.
     """
     marks = {}
-    for task in task_names():
+    for path in sorted((runs_dir / FOLDER).glob("*.json")):
+        task = path.stem
         with contextlib.suppress(InputError):
             if excluded := read_own_prompts(runs_dir, task).excluded:
                 marks[task] = excluded
@@ -254,9 +255,13 @@ def _file(runs_dir: Path, task: str) -> Path:
     """The file of a task.
 
     Raises:
-        InputError: there is no such task, or a link leads out of the runs folder.
+        InputError: no task can be called so, or a link leads out of the runs folder.
     """
-    get_task(task)  # a name that is no task's could be a path
+    if not is_task_name(task):  # it could be a path
+        raise InputError(
+            f"{task!r} cannot be the name of a task: letters, digits, '_', '-' and '.', a letter or"
+            " digit first."
+        )
     path = runs_dir / FOLDER / f"{task}.json"
     if not path.resolve().is_relative_to(runs_dir.resolve()):
         raise InputError(

@@ -33,13 +33,15 @@ _AVERAGINGS = {
 }
 
 
-def score(model: str, task_name: str, texts: Sequence[str] | None, n: int) -> dict[str, Any]:
+def score(
+    model: str, task_name: str, texts: Sequence[str] | None, n: int, sources: Sequence[str] = ()
+) -> dict[str, Any]:
     """Pre-update losses of a task's prompts at θ_0: of the given texts, or of all on offer.
 
     Raises:
         InputError: unknown model or task, an empty or repeated prompt, or one that does not fit.
     """
-    asked = _Question(model, task_name, texts)
+    asked = _Question(model, task_name, texts, sources)
     rows = asked.train_rows(n)
     is_packed = reads_packed(asked.model, rows, asked.encoder.pad_id)
     found = []
@@ -51,13 +53,15 @@ def score(model: str, task_name: str, texts: Sequence[str] | None, n: int) -> di
     return {"model": model, "task": task_name, "n_examples": n, "prompts": found}
 
 
-def select(model: str, task_name: str, texts: Sequence[str] | None, n: int) -> dict[str, Any]:
+def select(
+    model: str, task_name: str, texts: Sequence[str] | None, n: int, sources: Sequence[str] = ()
+) -> dict[str, Any]:
     """The prompt with the lowest pre-update loss at θ_0; of the others a lower bound is enough.
 
     Raises:
         InputError: as `score`, or a loss that is not a finite number.
     """
-    asked = _Question(model, task_name, texts)
+    asked = _Question(model, task_name, texts, sources)
     selection = select_prompt(
         asked.model, asked.train_rows(n), asked.encoder.pad_id, ScoringSettings().batch_size
     )
@@ -90,14 +94,16 @@ def select(model: str, task_name: str, texts: Sequence[str] | None, n: int) -> d
     }
 
 
-def rank_labels(model: str, task_name: str, texts: Sequence[str] | None, n: int) -> dict[str, Any]:
+def rank_labels(
+    model: str, task_name: str, texts: Sequence[str] | None, n: int, sources: Sequence[str] = ()
+) -> dict[str, Any]:
     """Accuracy of a task's label ranking at θ_0 on its first test examples, prompt by prompt.
 
     Raises:
         InputError: as `score`, or the task has no labels, or the model does not read packed rows.
     """
-    check_labels(get_task(task_name))
-    asked = _Question(model, task_name, texts)
+    check_labels(get_task(task_name, sources=sources))
+    asked = _Question(model, task_name, texts, sources)
     examples = asked.task.examples("test", n)
     tried = asked.encoder.encode_split(asked.task, "test", n, asked.prompts[0])
     if not reads_packed(asked.model, [tried], asked.encoder.pad_id):
@@ -128,9 +134,11 @@ def rank_labels(model: str, task_name: str, texts: Sequence[str] | None, n: int)
 class _Question:
     """A model and the prompts of a task that something is asked of."""
 
-    def __init__(self, model: str, task_name: str, texts: Sequence[str] | None):
-        self.task: Task = get_task(task_name)
-        bank = get_prompts(task_name)
+    def __init__(
+        self, model: str, task_name: str, texts: Sequence[str] | None, sources: Sequence[str]
+    ):
+        self.task: Task = get_task(task_name, sources=sources)
+        bank = get_prompts(self.task)
         offered = len([p for p in bank[1:] if not p.test_only])
         self.prompts: list[Prompt] = select_prompts(
             bank, offered if texts is None else 0, texts or ()

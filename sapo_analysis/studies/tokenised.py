@@ -24,7 +24,13 @@ def tokens(model: str, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def exact_prompt(
-    model: str, task_name: str, text: str, split: str = "train", row: int = 0, data_seed: int = 0
+    model: str,
+    task_name: str,
+    text: str,
+    split: str = "train",
+    row: int = 0,
+    data_seed: int = 0,
+    tasks_from: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One example of a task under a prompt, token by token, as training and scoring read it.
 
@@ -36,7 +42,7 @@ def exact_prompt(
     Raises:
         InputError: unknown model, task, split or row, or an empty prompt.
     """
-    files, task = find_model(model), get_task(task_name, data_seed)
+    files, task = find_model(model), get_task(task_name, data_seed, tasks_from)
     check_prompts([text])
     rows = task.examples(_split(split))
     if not 0 <= row < len(rows):

@@ -25,16 +25,30 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Wording:
+    """One wording of a task's instruction.
+
+    `source` is `original`, `seen`, `novel`, `paraphrase` or another word for where it comes from; a
+    `test_only` one is never trained with.
+    """
+
+    text: str
+    source: str
+    test_only: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """A task as studies see it.
 
-    `labels` is the closed set of answers, empty for free text. `suffix` is the fixed answer-format
-    line that follows the input and is never paraphrased. `metric` names a function of
-    `sapo_analysis.tasks.metrics`. `suite` is where the task comes from, `family` groups tasks that
-    share a kind of work. `max_new_tokens` bounds greedy decoding. `role` is the role the suite
-    declares for the base model it ships ("half known", "retained" or "unseen"): advice for a study,
-    never applied silently. `related` names tasks that need the same facts, so that learning them
-    can help this one.
+    `wordings` are the texts of its prompts, the original first. `labels` is the closed set of
+    answers, empty for free text. `suffix` is the fixed answer-format line that follows the input
+    and is never paraphrased. `metric` names one of `sapo_analysis.tasks.metrics`. `suite` is where
+    the task comes from, `family` groups tasks that share a kind of work. `max_new_tokens` bounds
+    greedy decoding. `role` is the role the suite declares for the base model it ships ("half
+    known", "retained" or "unseen", "" where it declares none): advice for a study, never applied
+    silently. `related` names tasks that need the same facts, so that learning them can help this
+    one. `notes` are warnings about the task as it was read.
     """
 
     name: str
@@ -48,7 +62,9 @@ class Task:
     role: str
     sizes: dict[Split, int]
     load: Callable[[Split], list[Example]] = field(repr=False, compare=False)
+    wordings: tuple[Wording, ...] = field(default=(), repr=False)
     related: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def examples(self, split: Split, n: int | None = None) -> list[Example]:
         """The first `n` examples of a split in file order (all of them when `n` is None)."""

@@ -9,10 +9,12 @@ from functools import cache
 
 from sapo_analysis.tasks.pocket.files import task_file, task_names
 from sapo_analysis.tasks.pocket.sides import DECLARED, RETAINED, SHIPPED, TUNING, UNSEEN
+from sapo_analysis.tasks.pocket.suite import SUITE as POCKET_SUITE
 from sapo_analysis.tasks.pocket.suite import PocketTask
 
 __all__ = [
     "DECLARED",
+    "POCKET_SUITE",
     "RETAINED",
     "SHIPPED",
     "TUNING",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.explain import explain
+from sapo_analysis.tasks.base import Wording
 from sapo_analysis.tasks.metrics import METRICS
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "tasks"
@@ -40,7 +41,17 @@ class PromptTexts(BaseModel):
     @property
     def all(self) -> tuple[str, ...]:
         """Every wording, the original first."""
-        return (self.original, *self.seen, *self.novel, *self.test_only)
+        return tuple(wording.text for wording in self.wordings)
+
+    @property
+    def wordings(self) -> tuple[Wording, ...]:
+        """Every wording with its source, the original first."""
+        return (
+            Wording(self.original, "original"),
+            *(Wording(text, "seen") for text in self.seen),
+            *(Wording(text, "novel") for text in self.novel),
+            *(Wording(text, "novel", test_only=True) for text in self.test_only),
+        )
 
 
 class TaskFile(BaseModel):

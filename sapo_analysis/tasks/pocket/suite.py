@@ -16,6 +16,7 @@ from sapo_analysis.tasks.base import SPLITS, Example, Split, Task
 from sapo_analysis.tasks.pocket.draws import Draw, draw_of
 from sapo_analysis.tasks.pocket.files import TaskFile, task_file
 
+SUITE = "pocket"
 Pool = Literal["pretraining", "train", "dev", "test"]
 
 SIZES: dict[Split, int] = {"train": 600, "dev": 200, "test": 500}
@@ -145,7 +146,7 @@ class PocketTask:
             name=self.name,
             title=self.file.title,
             family=self.file.family,
-            suite="pocket",
+            suite=SUITE,
             labels=self.file.labels,
             metric=self.file.metric,
             suffix="",
@@ -153,6 +154,7 @@ class PocketTask:
             role=self.file.role,
             sizes={split: SIZES[split] for split in SPLITS},
             load=lambda split: self.load(split, data_seed),
+            wordings=self.file.prompts.wordings,
             related=() if self._fact_owner is self else (self._fact_owner.name,),
         )
 

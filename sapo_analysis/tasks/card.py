@@ -1,0 +1,134 @@
+"""A task card: all that is to be said of a task, in YAML, without its data.
+
+A card beside its rows is a task that was added (`added`); a card that names where its rows come
+from is a recipe for adding one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.explain import explain
+from sapo_analysis.tasks.base import Split, Wording
+from sapo_analysis.tasks.metrics import METRICS
+
+TASK_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+"""A task's name: it is part of file names and of prompt ids."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Columns(_Part):
+    """How a row of a table becomes an example.
+
+    `input` is a column, or a text with columns in braces, as in `Premise: {premise}`. `target` is a
+    column; `answers` gives the answer's words for its values (by their text).
+    """
+
+    input: str = Field(min_length=1)
+    target: str = Field(min_length=1)
+    answers: dict[str, str] = Field(default_factory=dict)
+
+
+class HubData(_Part):
+    """Rows of a dataset of the Hugging Face hub, at a revision that does not move."""
+
+    hub: str = Field(min_length=1)
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    subset: str | None = None
+    splits: dict[Split, str]
+
+
+class FileData(_Part):
+    """Rows of files; paths are seen from the card's folder."""
+
+    files: dict[Split, str]
+
+
+class CardPrompts(_Part):
+    """The wordings of a card, the original apart."""
+
+    original: str = Field(min_length=1)
+    paraphrases: tuple[str, ...] = ()
+    test_only: tuple[str, ...] = ()
+
+    @property
+    def wordings(self) -> tuple[Wording, ...]:
+        """Every wording with its source, the original first."""
+        return (
+            Wording(self.original, "original"),
+            *(Wording(text, "paraphrase") for text in self.paraphrases),
+            *(Wording(text, "paraphrase", test_only=True) for text in self.test_only),
+        )
+
+
+class TaskCard(_Part):
+    """The content of one card."""
+
+    name: str = Field(pattern=f"^{TASK_NAME}$")
+    title: str = Field(min_length=1)
+    family: str = "own"
+    about: str = ""
+    suffix: str = ""
+    labels: tuple[str, ...] = ()
+    metric: str
+    max_new_tokens: PositiveInt = 32
+    data: HubData | FileData | None = None
+    columns: Columns | None = None
+    prompts: CardPrompts
+    origin: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> TaskCard:
+        if self.metric not in METRICS:
+            raise ValueError(f"metric {self.metric!r} is none of {', '.join(METRICS)}")
+        if self.metric == "label_accuracy" and not self.labels:
+            raise ValueError("label_accuracy needs labels")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"labels has a word twice: {list(self.labels)}")
+        if (self.data is None) != (self.columns is None):
+            raise ValueError("data and columns go together: give both or neither")
+        return self
+
+
+def read_card(path: Path) -> TaskCard:
+    """Read and check a card.
+
+    Raises:
+        InputError: it cannot be read, is not YAML, or breaks a rule; every offending key is named.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read the task card {str(path)!r}: {error}.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(
+            f"The task card {str(path)!r} is not YAML: {error}. Mend it at the place named."
+        ) from error
+    try:
+        return TaskCard.model_validate(data)
+    except ValidationError as error:
+        raise InputError(
+            f"The task card {str(path)!r} breaks a rule.\n{explain(error, TaskCard)}"
+        ) from error
+
+
+def write_card(path: Path, card: TaskCard) -> None:
+    """Write a card so that `read_card` reads an equal one."""
+    content = card.model_dump(mode="json", exclude_none=True)
+    path.write_text(
+        yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100), encoding="utf-8"
+    )
+
+
+def is_task_name(name: str) -> bool:
+    """Whether a task may be called so."""
+    return re.fullmatch(TASK_NAME, name) is not None
