@@ -8,18 +8,31 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.explain import explain
-from sapo_analysis.tasks.base import Split, Wording
+from sapo_analysis.tasks.base import SPLITS, Split, Wording
 from sapo_analysis.tasks.metrics import METRICS
 
 TASK_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 """A task's name: it is part of file names and of prompt ids."""
+HUB_SPLIT = r"^[\w.-]+(\[(\d*):(\d*)\])?$"
+_DATA = (
+    "rows of a dataset (hub: its id or folder; revision: 40 hexadecimal digits, or left out;"
+    " subset; splits: one for each of train, dev and test) or of files (files)"
+)
 
 
 class _Part(BaseModel):
@@ -30,21 +43,57 @@ class Columns(_Part):
     """How a row of a table becomes an example.
 
     `input` is a column, or a text with columns in braces, as in `Premise: {premise}`. `target` is a
-    column; `answers` gives the answer's words for its values (by their text).
+    column. A column inside another is reached by a dot (`translation.en`); a list in braces stands
+    as lettered lines, `A. first`, `B. second`. `target_pattern` is a regular expression with one
+    group: what the group holds at the last match in the target column is the target. `answers`
+    gives the answer's words for the target's values (by their text as JSON writes it: `true`, `0`).
     """
 
     input: str = Field(min_length=1)
     target: str = Field(min_length=1)
+    target_pattern: str | None = None
     answers: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("target_pattern")
+    @classmethod
+    def _has_one_group(cls, pattern: str | None) -> str | None:
+        if pattern is None:
+            return None
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        if groups != 1:
+            raise ValueError(f"must have one group in parentheses, has {groups}")
+        return pattern
+
+    def picked(self, text: str) -> str | None:
+        """What `target_pattern` finds in a target column's text; None where it finds nothing."""
+        if self.target_pattern is None:
+            return text
+        found = [match.group(1) for match in re.finditer(self.target_pattern, text)]
+        return found[-1] if found else None
 
 
 class HubData(_Part):
-    """Rows of a dataset of the Hugging Face hub, at a revision that does not move."""
+    """Rows of a dataset of the Hugging Face hub, or of a folder that `datasets` can read.
+
+    `revision` is the commit of the dataset's repository; none means the one that the hub answers
+    when the rows are first fetched. A split's value is a split of the dataset, or some of its rows
+    (`validation[:400]`, `validation[400:]`), counted from 0.
+    """
 
     hub: str = Field(min_length=1)
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
     subset: str | None = None
-    splits: dict[Split, str]
+    splits: dict[Split, Annotated[str, Field(pattern=HUB_SPLIT)]]
+
+    @field_validator("splits")
+    @classmethod
+    def _names_every_split(cls, splits: dict[Split, str]) -> dict[Split, str]:
+        if missing := [split for split in SPLITS if split not in splits]:
+            raise ValueError(f"splits leaves out {', '.join(missing)}")
+        return splits
 
 
 class FileData(_Part):
@@ -81,7 +130,7 @@ class TaskCard(_Part):
     labels: tuple[str, ...] = ()
     metric: str
     max_new_tokens: PositiveInt = 32
-    data: HubData | FileData | None = None
+    data: HubData | FileData | None = Field(default=None, description=_DATA)
     columns: Columns | None = None
     prompts: CardPrompts
     origin: dict[str, Any] = Field(default_factory=dict)
