@@ -42,6 +42,7 @@ def read_task(folder: Path) -> Task:
         sizes={split: _n_rows(folder, split) for split in SPLITS},
         load=lambda split: _rows(folder, split),
         wordings=card.prompts.wordings,
+        notes=tuple(card.origin.get("notes", ())),
     )
 
 

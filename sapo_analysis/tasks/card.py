@@ -143,8 +143,8 @@ class TaskCard(_Part):
             raise ValueError("label_accuracy needs labels")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels has a word twice: {list(self.labels)}")
-        if (self.data is None) != (self.columns is None):
-            raise ValueError("data and columns go together: give both or neither")
+        if self.data is not None and self.columns is None:
+            raise ValueError("data needs columns: say which hold input and target")
         return self
 
 
