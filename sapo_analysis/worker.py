@@ -118,6 +118,13 @@ def _rank_labels(payload: Payload) -> Answer:
     return rank_labels(*_asked(payload))
 
 
+def _equivalence(payload: Payload) -> Answer:
+    from sapo_analysis.studies.equivalence import equivalence
+
+    _quiet()
+    return equivalence(*_asked(payload))
+
+
 def _tokens(payload: Payload) -> Answer:
     from sapo_analysis.studies.tokenised import tokens
 
@@ -171,6 +178,7 @@ _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "score": _score,
     "select": _select,
     "rank_labels": _rank_labels,
+    "equivalence": _equivalence,
     "tokens": _tokens,
     "exact_prompt": _exact_prompt,
     "calibrate": _calibrate,

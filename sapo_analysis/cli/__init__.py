@@ -17,6 +17,7 @@ from sapo_analysis.cli import (
     demo,
     doctor,
     engine,
+    equivalence,
     importing,
     pretraining,
     queue,
@@ -79,6 +80,7 @@ _add("reproduce", reproduce.reproduce)
 _add("import", importing.import_)
 _add("tasks", world.tasks)
 _add("prompts", world.prompts)
+_add("equivalence", equivalence.equivalence_)
 _add("models", world.models)
 _add("score", engine.score)
 _add("rank", engine.rank)

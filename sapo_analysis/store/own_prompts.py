@@ -252,7 +252,11 @@ def _change(
 
 
 def _file(runs_dir: Path, task: str) -> Path:
-    """The file of a task.
+    return checked_file(runs_dir, FOLDER, task, f"{task}.json")
+
+
+def checked_file(runs_dir: Path, folder: str, task: str, name: str) -> Path:
+    """A file about a task in a folder of the runs folder.
 
     Raises:
         InputError: no task can be called so, or a link leads out of the runs folder.
@@ -262,7 +266,7 @@ def _file(runs_dir: Path, task: str) -> Path:
             f"{task!r} cannot be the name of a task: letters, digits, '_', '-' and '.', a letter or"
             " digit first."
         )
-    path = runs_dir / FOLDER / f"{task}.json"
+    path = runs_dir / folder / name
     if not path.resolve().is_relative_to(runs_dir.resolve()):
         raise InputError(
             f"{path} is a link that leads out of the runs folder. Put the file itself there."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sapo_analysis.analysis.glossary.term import Term
+from sapo_analysis.analysis.glossary.term import POINTS, Term
 
 SECTIONS: dict[str, tuple[Term, ...]] = {
     "Prompts and examples": (
@@ -51,6 +51,33 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term(
             *("checks", "checks", ""),
             "what to look at before using it: length, near-copies, other scripts, gaps to fill",
+        ),
+        Term(
+            *("alike", "alike", "% of dev examples, 95 % Wilson interval"),
+            "examples that the base model answers as under the original prompt, greedily: equal"
+            " labels, or equal texts but for white space; n beside it; empty: not asked",
+        ),
+        Term(
+            *("by_chance", "by chance", "% of dev examples"),
+            "alike if the answers of one of the two prompts were dealt out at random: near 100"
+            " where the model always says the same, and then alike says nothing",
+        ),
+        Term(
+            *("usable_answers", "usable", "% of dev examples"),
+            "answers that are one of the labels; of free text, that are not empty",
+            "high",
+        ),
+        Term(
+            *("dev_score", "score", POINTS),
+            "the task's metric on the base model's answers to these dev examples",
+            "high",
+        ),
+        Term(
+            "told",
+            "what that says",
+            "",
+            "whether alike is more than chance gives, and more than"
+            " the same model without any instruction gives",
         ),
         Term("note", "note", "", "yours; no study reads it"),
         Term("place", "where", "", "line or entry of what was given"),
