@@ -6,7 +6,6 @@ memory than the limits below allow.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import stat
@@ -28,6 +27,14 @@ from sapo_analysis.store import layout
 from sapo_analysis.store.folder import new_folder
 from sapo_analysis.store.status import Status
 from sapo_analysis.store.writer import parquet
+from sapo_analysis.tasks.file_forms import (
+    DELIMITERS,
+    PARQUET,
+    foreign,
+    header_cells,
+    marked_encoding,
+)
+from sapo_analysis.tasks.tables import is_text, unpacked
 
 MAX_MB = 200
 """Size of a file at most (millions of bytes)."""
@@ -37,22 +44,9 @@ MAX_ROWS = 1_000_000
 MAX_COLUMNS = 200
 MAX_CELL = 20_000
 """Length of one cell's text (characters)."""
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 _MB = 1_000_000
 _AS_CSV = "Save the table as CSV (UTF-8) and import that file"
-_FOREIGN = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"PK\x05\x06": "an empty zip archive",
-    b"\x1f\x8b": "gzip-compressed",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"%PDF": "a PDF",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed",
-    b"BZh": "bzip2-compressed",
-    b"\xfd7zXZ": "xz-compressed",
-}
-_UTF_16_OR_32 = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-_PARQUET = b"PAR1"
 
 
 @dataclass(frozen=True)
@@ -88,7 +82,7 @@ def read_results(source: Path | bytes, name: str = "") -> ResultsFile:
     _refuse_large(shown, len(content))
     if not content.strip():
         raise InputError(f"{shown} is empty. {_AS_CSV}, with a header in its first row.")
-    if content.startswith(_PARQUET) or name.lower().endswith((".parquet", ".pq")):
+    if content.startswith(PARQUET) or name.lower().endswith((".parquet", ".pq")):
         table = _parquet_table(content, shown)
     else:
         table = _csv_table(content, shown)
@@ -183,10 +177,9 @@ def _refuse_many(shown: str, rows: int, columns: int) -> None:
 
 
 def _csv_table(content: bytes, shown: str) -> pa.Table:
-    for start, what in _FOREIGN.items():
-        if content.startswith(start):
-            raise InputError(f"{shown} is {what}, not a CSV file. {_AS_CSV}.")
-    if content.startswith(_UTF_16_OR_32):
+    if (what := foreign(content)) is not None:
+        raise InputError(f"{shown} is {what}, not a CSV file. {_AS_CSV}.")
+    if marked_encoding(content) in ("utf-16", "utf-32"):
         raise InputError(f"{shown} is encoded in UTF-16 or UTF-32. {_AS_CSV}.")
     content = content.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n")
     try:
@@ -202,7 +195,7 @@ def _csv_table(content: bytes, shown: str) -> pa.Table:
     header = content.splitlines()[0] if content else b""
     if len(header) > MAX_COLUMNS * 100:
         raise InputError(f"{shown} has no header: its first row is {len(header):,} bytes long.")
-    delimiter, columns = _header(header.decode("utf-8"))
+    delimiter, columns = header_cells(header.decode("utf-8"))
     _refuse_many(shown, content.count(b"\n"), len(columns))
     try:
         table = pa_csv.read_csv(
@@ -231,13 +224,6 @@ def _csv_table(content: bytes, shown: str) -> pa.Table:
     return table.rename_columns([name.strip() for name in columns])
 
 
-def _header(line: str) -> tuple[str, list[str]]:
-    """The delimiter that parts the header into most columns, and those."""
-    found = {delimiter: next(csv.reader([line], delimiter=delimiter)) for delimiter in DELIMITERS}
-    delimiter = max(found, key=lambda key: len(found[key]))
-    return delimiter, found[delimiter]
-
-
 def _by_number(columns: list[str]) -> list[str]:
     """Names that are there once, whatever the header says."""
     return [str(i) for i in range(len(columns))]
@@ -250,46 +236,29 @@ def _parquet_table(content: bytes, shown: str) -> pa.Table:
         # long text in every row.
         file = pq.ParquetFile(io.BytesIO(content))
         texts = [
-            field.name for field in file.schema_arrow if _is_text(field.type) and field.name.strip()
+            field.name for field in file.schema_arrow if is_text(field.type) and field.name.strip()
         ]
         file = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
         groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
-        unpacked = sum(group.total_byte_size for group in groups)
+        declared = sum(group.total_byte_size for group in groups)
         _refuse_many(shown, file.metadata.num_rows, file.metadata.num_columns)
-        _refuse_unpacked(shown, unpacked)
+        _refuse_unpacked(shown, declared)
         table = file.read(use_threads=False)
     except (OSError, pa.ArrowException, ValueError) as error:
         said = str(error).splitlines()[0].rstrip(".")[:200]
         raise InputError(f"{damaged}: {said}. Write it again, or save it as CSV.") from error
-    _refuse_unpacked(shown, sum(_unpacked(column) for column in table.columns))
+    _refuse_unpacked(shown, sum(unpacked(column) for column in table.columns))
     return _plain_texts(table, shown)
 
 
 def _plain_texts(table: pa.Table, shown: str) -> pa.Table:
     """With text of one type, whatever way it was stored."""
     columns = [
-        column.cast(pa.string()) if _is_text(column.type) else column for column in table.columns
+        column.cast(pa.string()) if is_text(column.type) else column for column in table.columns
     ]
     plain = pa.table(columns, names=table.column_names)
     _refuse_long(plain, shown)
     return plain
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return _is_text(kind.value_type)
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _unpacked(column: pa.ChunkedArray) -> int:
-    """Bytes of a column once its dictionary is written out."""
-    if not pa.types.is_dictionary(column.type):
-        return int(column.nbytes)
-    lengths = [
-        pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0
-        for chunk in column.chunks
-    ]
-    return sum(lengths)
 
 
 def _refuse_unpacked(shown: str, size: int) -> None:

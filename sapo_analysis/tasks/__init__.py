@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from sapo_analysis.errors import unknown
+from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.tasks.base import SPLITS, Example, Split, Task, Wording
 from sapo_analysis.tasks.metrics import correct, score
 from sapo_analysis.tasks.pocket import POCKET_SUITE, pocket_task
 from sapo_analysis.tasks.pocket import task_names as pocket_names
-from sapo_analysis.tasks.sources import tasks_in
+from sapo_analysis.tasks.sources import left_out_of, tasks_in
 
 __all__ = [
     "POCKET_SUITE",
@@ -25,6 +25,7 @@ __all__ = [
     "Wording",
     "correct",
     "get_task",
+    "left_out_of",
     "list_tasks",
     "pocket_names",
     "score",
@@ -43,6 +44,8 @@ def get_task(name: str, data_seed: int = 0, sources: Sequence[str] = ()) -> Task
         return _pocket(name, data_seed)
     added = tasks_in(tuple(sources), pocket_names())
     if name not in added:
+        if reason := left_out_of(tuple(sources)).get(name):
+            raise InputError(f"Task {name!r} cannot be used: {reason}.")
         hint = "`sapo tasks` lists them; of tasks of your own a study names the folder or file."
         raise unknown("task", name, [*pocket_names(), *added], hint)
     return added[name]

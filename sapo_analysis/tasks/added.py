@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from sapo_analysis.errors import InputError
 from sapo_analysis.tasks.base import SPLITS, Example, Split, Task
 from sapo_analysis.tasks.card import TaskCard, read_card, write_card
+from sapo_analysis.tasks.source import Stamp, stamp
 
 CARD = "task.yaml"
 FOLDER = ".tasks"
@@ -54,6 +55,11 @@ def write_task(folder: Path, card: TaskCard, rows: dict[Split, list[Example]]) -
         columns = [[row.input for row in own], [row.target for row in own]]
         pq.write_table(pa.table(columns, schema=_SCHEMA), _file(folder, split), compression="zstd")
     write_card(folder / CARD, card)
+
+
+def stamps(folder: Path) -> tuple[Stamp, ...]:
+    """Stamps of all files of a task."""
+    return tuple(map(stamp, (folder / CARD, *(_file(folder, split) for split in SPLITS))))
 
 
 def _rows(folder: Path, split: Split) -> list[Example]:

@@ -16,39 +16,13 @@ from typing import Any
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.tasks import added
-from sapo_analysis.tasks.base import SPLITS, Example, Split, Task
+from sapo_analysis.tasks.base import SPLITS, Split, Task
 from sapo_analysis.tasks.card import Columns, FileData, TaskCard
 from sapo_analysis.tasks.checking import Checker
 from sapo_analysis.tasks.pocket import task_names as pocket_names
-from sapo_analysis.tasks.sampling import HELD_OUT, KEEP, Sample, parted
+from sapo_analysis.tasks.sampling import KEEP, Gathered, Sample, gathered
 
 Tables = Mapping[Split, Iterable[Mapping[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """Rows ready to be written, and how they came about.
-
-    `read` counts the rows of the tables, `repeated` those that said again what a kept row says
-    (input and target), `left_out` the others that were not kept. `held_out` names the splits that
-    were taken from train.
-    """
-
-    rows: Mapping[Split, list[Example]]
-    read: int
-    repeated: int
-    held_out: tuple[Split, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def kept(self) -> int:
-        """Rows of all splits together."""
-        return sum(len(own) for own in self.rows.values())
-
-    @property
-    def left_out(self) -> int:
-        """Rows that were neither kept nor repetitions of such."""
-        return self.read - self.repeated - self.kept
 
 
 @dataclass(frozen=True)
@@ -118,36 +92,6 @@ def gather(
     return gathered(samples, keep)
 
 
-def gathered(samples: Mapping[Split, Sample], keep: Mapping[Split, int] = KEEP) -> Gathered:
-    """The splits of a task out of samples; dev and test come from train where they have none.
-
-    Raises:
-        InputError: a split has no rows, or train has too few to be parted.
-    """
-    missing = tuple(split for split in SPLITS if split not in samples)
-    rows = {split: sample.rows for split, sample in samples.items()}
-    inputs = len({row.input for row in rows["train"]})
-    if inputs <= len(missing):
-        raise InputError(
-            f"train has {inputs} different {'input' if inputs == 1 else 'inputs'}, too few"
-            + (f" to hold {' and '.join(missing)} out of it" if missing else "")
-            + ". Give more rows."
-        )
-    if empty := [split for split, own in rows.items() if not own]:
-        raise InputError(
-            f"{' and '.join(empty)}: no rows. Give some, or leave the split out: it is then held"
-            " out of train."
-        )
-    rows |= parted(rows["train"], missing, keep)
-    return Gathered(
-        {split: rows[split] for split in SPLITS},
-        read=sum(sample.offered for sample in samples.values()),
-        repeated=sum(sample.repeated for sample in samples.values()),
-        held_out=missing,
-        notes=_notes(rows, missing),
-    )
-
-
 def add_task(
     runs_dir: Path, card: TaskCard, found: Gathered, origin: Mapping[str, Any] | None = None
 ) -> Added:
@@ -198,17 +142,3 @@ def refuse_taken(runs_dir: Path, name: str) -> None:
             f"A task {name!r} was added before ({folder}); runs may have been made with it. Give"
             " this one another name, or remove that folder first."
         )
-
-
-def _notes(rows: Mapping[Split, list[Example]], missing: tuple[Split, ...]) -> tuple[str, ...]:
-    notes = []
-    if missing:
-        notes.append(
-            f"{' and '.join(missing)} were held out of train: {100 * HELD_OUT:.0f} % of its inputs"
-            " each, by hash of the input"
-        )
-    train = {row.input for row in rows["train"]}
-    for split in ("dev", "test"):
-        if shared := sum(row.input in train for row in rows[split]):
-            notes.append(f"{shared:,} of {len(rows[split]):,} kept {split} inputs stand in train")
-    return tuple(notes)

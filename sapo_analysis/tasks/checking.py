@@ -71,20 +71,23 @@ class Checker:
         if self._labels and example.target not in self._labels:
             known = ", ".join(map(repr, self._labels[:12])) + ", …" * (len(self._labels) > 12)
             raise RowError(f"the target {short(example.target)} is none of the labels {known}")
-        refuse_unfit(example)
+        for name, text, most in (
+            ("input", example.input, MAX_INPUT),
+            ("target", example.target, MAX_TARGET),
+        ):
+            if len(text) > most:
+                raise RowError(f"the {name} has {len(text):,} characters, more than {most:,}")
+        refuse_unreadable(example)
         return example
 
 
-def refuse_unfit(example: Example) -> None:
-    """Refuse what no model should be given.
+def refuse_unreadable(example: Example) -> None:
+    """Refuse texts that no tokenizer and no file should be given.
 
     Raises:
-        RowError: a text is far too long, or holds a NUL character or half of one.
+        RowError: there is a NUL character, or half of a character.
     """
-    named = (("input", example.input, MAX_INPUT), ("target", example.target, MAX_TARGET))
-    for name, text, most in named:
-        if len(text) > most:
-            raise RowError(f"the {name} has {len(text):,} characters; at most {most:,} are taken")
+    for name, text in (("input", example.input), ("target", example.target)):
         if "\0" in text:
             raise RowError(f"the {name} has a NUL character")
         if _SURROGATE.search(text):

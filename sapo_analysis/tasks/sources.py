@@ -3,7 +3,10 @@
 A source is told by what lies there:
 
 - a folder with `instructions.json`: tasks as the SAPO authors released them (`authors`);
-- a folder with `task.yaml`, or a folder of such folders: tasks that were added (`added`).
+- a folder with `task.yaml`, or a folder of such folders: tasks that were added (`added`);
+- a file `NAME.json`: a task of Super-NaturalInstructions (`super_ni`).
+
+What was read is kept until a file changes, so that listing tasks again reads no rows.
 """
 
 from __future__ import annotations
@@ -13,21 +16,22 @@ from functools import lru_cache
 from pathlib import Path
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.tasks import added, authors
+from sapo_analysis.tasks import added, authors, super_ni
 from sapo_analysis.tasks.base import Task
+from sapo_analysis.tasks.source import Source, Stamp
 
 
 def tasks_in(sources: tuple[str, ...], taken: Collection[str] = ()) -> dict[str, Task]:
     """Every task of some sources by name, in the order of the sources.
 
     Raises:
-        InputError: a source is not there, is none, or holds a task that cannot be read; or a name
-            is taken or there twice.
+        InputError: a source is not there, is none, or holds no task that can be read; or a name is
+            taken or there twice.
     """
     found: dict[str, Task] = {}
     origin: dict[str, str] = dict.fromkeys(taken, "the pocket suite")
     for source in dict.fromkeys(sources):
-        for name, task in _read(Path(source)).items():
+        for name, task in read_source(Path(source)).tasks.items():
             if name in origin:
                 raise InputError(
                     f"Task {name!r} of {source!r} has the name of a task of {origin[name]}."
@@ -38,35 +42,69 @@ def tasks_in(sources: tuple[str, ...], taken: Collection[str] = ()) -> dict[str,
     return found
 
 
-def _read(path: Path) -> dict[str, Task]:
+def left_out_of(sources: tuple[str, ...]) -> dict[str, str]:
+    """Tasks that some sources name and that cannot be used, each with the reason.
+
+    Raises:
+        InputError: as `tasks_in`.
+    """
+    return {
+        name: reason
+        for source in dict.fromkeys(sources)
+        for name, reason in read_source(Path(source)).left_out.items()
+    }
+
+
+def read_source(path: Path) -> Source:
+    """What lies at a path.
+
+    Raises:
+        InputError: nothing, or nothing that is a source; or no task in it can be used.
+    """
     if not path.exists():
         raise InputError(
             f"No tasks at {str(path)!r}: there is no such file or folder, seen from"
             f" {str(Path.cwd())!r}. Give the path from there, or a full one."
         )
     if (path / authors.INSTRUCTIONS).is_file():
-        return _authors(path, _stamp(path / authors.INSTRUCTIONS))
-    if path.is_dir():
-        folders = [path] if (path / added.CARD).is_file() else sorted(path.iterdir())
-        own = [folder for folder in folders if (folder / added.CARD).is_file()]
-        return {folder.name: _added(folder, _stamp(folder / added.CARD)) for folder in own}
-    raise InputError(
-        f"{str(path)!r} is no source of tasks. Give a folder with {authors.INSTRUCTIONS}, or one"
-        f" with {added.CARD}."
-    )
+        found = authors.read_folder(path)
+    elif path.is_dir():
+        found = _added_in(path)
+    elif path.suffix == ".json":
+        found = super_ni.read_file(path)
+    else:
+        raise InputError(
+            f"{str(path)!r} is no source of tasks. Give a folder with {authors.INSTRUCTIONS}, one"
+            f" with {added.CARD}, or a task file of Super-NaturalInstructions. A table of rows is"
+            " made a task by `sapo add-task`."
+        )
+    if not found.tasks and found.left_out:
+        reasons = "".join(f"\n- {name}: {why}" for name, why in found.left_out.items())
+        raise InputError(f"No task of {str(path)!r} can be used:{reasons}")
+    return found
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    # A task that was changed is read again; readers of an unchanged one share its examples.
-    found = path.stat()
-    return found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=64)
-def _authors(folder: Path, stamp: tuple[int, int]) -> dict[str, Task]:
-    return authors.read_folder(folder)
+def _added_in(path: Path) -> Source:
+    if (path / added.CARD).is_file():
+        folders = [path]
+    else:
+        # A name with a dot is a task that is being written.
+        within = (folder for folder in path.iterdir() if not folder.name.startswith("."))
+        folders = sorted(folder for folder in within if (folder / added.CARD).is_file())
+    tasks: dict[str, Task] = {}
+    left_out: dict[str, str] = {}
+    for folder in folders:
+        found = _added(folder, added.stamps(folder))
+        if isinstance(found, Task):
+            tasks[folder.name] = found
+        else:
+            left_out[folder.name] = found
+    return Source(tasks, left_out)
 
 
 @lru_cache(maxsize=512)
-def _added(folder: Path, stamp: tuple[int, int]) -> Task:
-    return added.read_task(folder)
+def _added(folder: Path, stamps: tuple[Stamp, ...]) -> Task | str:
+    try:
+        return added.read_task(folder)
+    except InputError as error:
+        return str(error).rstrip(".")

@@ -1,0 +1,66 @@
+"""Which metric suits a task, and how long its answers may get, where nobody has said so.
+
+The rule, in this order:
+
+1. `label_accuracy` where the task has labels;
+2. `numeric_match` where every target is a number;
+3. `exact_match` where one answer alone is right: targets are short (half of them at most three
+   words), or are read off the input (in 95 % of the rows every part between commas stands in it),
+   as a list of the letters in a list is. An empty target, "there is none", is such an answer too;
+4. `chrf` for other free text of which most letters are not a to z: ROUGE-L reads no others;
+5. `rouge_l` for the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from sapo_analysis.tasks.base import Example
+
+SHORT_WORDS = 3
+READ_OFF = 0.95
+RELEASED_NEW_TOKENS = 128
+"""What the SAPO authors' code decodes at most (tokens)."""
+_NUMBER = re.compile(r"[-+−]?[$€£]?(\d[\d,]*(\.\d+)?|\.\d+)\s?%?")
+# Han, kana, Thai, Lao, Khmer, Burmese.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+)
+_LETTERS_PER_WORD = 2
+"""Of a script without spaces; a Chinese word has about as many."""
+
+
+def metric_for(labels: Sequence[str], examples: Sequence[Example]) -> str:
+    """The metric that suits these labels and examples; the rule is this module's docstring."""
+    if labels:
+        return "label_accuracy"
+    targets = [row.target.strip() for row in examples]
+    if targets and all(_NUMBER.fullmatch(target) for target in targets):
+        return "numeric_match"
+    if not targets or median(map(_words, targets)) <= SHORT_WORDS:
+        return "exact_match"
+    if sum(map(_is_read_off, examples)) >= READ_OFF * len(targets):
+        return "exact_match"
+    letters = [letter for target in targets for letter in target if letter.isalpha()]
+    return "rouge_l" if 2 * sum(map(str.isascii, letters)) >= len(letters) else "chrf"
+
+
+def new_tokens_for(targets: Iterable[str]) -> int:
+    """Tokens that hold every target whatever the tokenizer, at most the released code's 128.
+
+    A token is a byte at least, and one ends the answer.
+    """
+    longest = max((len(target.encode("utf-8", "replace")) for target in targets), default=0)
+    return min(longest + 1, RELEASED_NEW_TOKENS)
+
+
+def _words(text: str) -> float:
+    unspaced = len(_UNSPACED.findall(text))
+    return len(_UNSPACED.sub(" ", text).split()) + unspaced / _LETTERS_PER_WORD
+
+
+def _is_read_off(example: Example) -> bool:
+    parts = [part.strip() for part in example.target.split(",")]
+    return all(part in example.input for part in parts)
