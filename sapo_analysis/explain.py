@@ -53,6 +53,8 @@ def _line(problem: ErrorDetails, problems: list[ErrorDetails], model: type[BaseM
         message = _WORDS[problem["type"]].format(**problem.get("ctx", {}))
     elif problem["type"] == "string_pattern_mismatch" and fields and fields[-1].description:
         message = f"must be the {fields[-1].description}"
+    if fields and not fields[-1].repr:  # what a field hides, its errors hide too
+        return f"  {place}: {message}."
     return f"  {place}: {message} (got {_short(problem['input'])})."
 
 

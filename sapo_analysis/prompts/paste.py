@@ -31,6 +31,8 @@ class Candidate:
 
 _BLOCK = re.compile(r"-{3,}[ \t]*")
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[\w+-]*\s*")
+_TAGGED = re.compile(r"<(start|paraphrase)>(.*?)</?(?:\1|end)>", re.IGNORECASE | re.DOTALL)
+"""A text between the marks that requests for paraphrases ask for, as the released one does."""
 _LABEL = r"(?:paraphrase|prompt|version|variation|variant|option|rewording|alternative)"
 _MARKERS = {
     "number": re.compile(r"(?:\*\*)?(?:\(\d{1,3}\)|#?\d{1,3}[.):])(?:\*\*)?\s+(?=\S)"),
@@ -70,6 +72,12 @@ _CLOSER = re.compile(
     r"|each of these|note:)",
     re.IGNORECASE,
 )
+_REFUSAL = re.compile(
+    r"(?:(?:i['\u2019]?m |i am )?sorry, (?:but )?i\b|as an ai\b"
+    r"|(?:unfortunately, )?i (?:can(?:no|['\u2019])t|am (?:not able|unable) to|won['\u2019]t)"
+    r" (?:help|assist|comply|fulfil|provide|create|generate|write|rephrase|paraphrase|continue)\b)",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(r"#{1,6}\s+\S|\*\*[^*]+:?\*\*:?$")
 
 
@@ -90,7 +98,9 @@ def parse_text(text: str) -> list[Candidate]:
             " Give it in parts."
         )
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    found = _json_candidates(text) or list(_from_lines(list(enumerate(lines, start=1))))
+    plain = "\n".join(lines)
+    found = _json_candidates(text) or list(_from_tags(plain))
+    found = found or list(_from_lines(list(enumerate(lines, start=1))))
     return checked_number(found, "The text")
 
 
@@ -175,6 +185,30 @@ def _json_candidates(text: str) -> list[Candidate] | None:
         return from_json(json.loads(text))
     except (ValueError, RecursionError):
         return None
+
+
+def _from_tags(text: str) -> Iterator[Candidate]:
+    """What stands between marks such as <START> and </START>; nothing where there are none."""
+    spans = list(_TAGGED.finditer(text))
+    end = 0
+    for span in spans:
+        yield from _outside_tags(text, end, span.start())
+        end = span.end()
+        first = text.count("\n", 0, span.start(2)) + 1
+        inside = span[2].split("\n")
+        if len(spans) == 1 and len(inside) > 1:  # one pair around all of them
+            yield from _from_lines(list(enumerate(inside, start=first)))
+        else:
+            yield _line(first, _unquoted(span[2].strip()))
+    if spans:
+        yield from _outside_tags(text, end, len(text))
+
+
+def _outside_tags(text: str, start: int, end: int) -> Iterator[Candidate]:
+    first = text.count("\n", 0, start) + 1
+    for number, line in enumerate(text[start:end].split("\n"), start=first):
+        if any(character.isalpha() for character in line):
+            yield _line(number, line, "stands outside the reply's marks")
 
 
 def _from_lines(lines: _Numbered) -> Iterator[Candidate]:
@@ -292,6 +326,8 @@ def _chatter(line: str) -> str:
     )
     if introduces:
         return f"introduces the reply; {_IF_NOT}"
+    if _REFUSAL.match(line):
+        return f"is a chatbot's refusal; {_IF_NOT}"
     if _CLOSER.match(line) and not ends:
         return f"is a remark about the reply; {_IF_NOT}"
     return ""

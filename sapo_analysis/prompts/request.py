@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.tasks import Task
+from sapo_analysis.tasks import Example, Task
 
 MAX_WANTED = 100
+_LONGEST = 600
+"""Characters of an example's text that are shown: enough to see what kind of text it is."""
 
 
 def request_text(task: Task, original: str, n: int) -> str:
@@ -19,7 +21,10 @@ def request_text(task: Task, original: str, n: int) -> str:
     """
     if not isinstance(n, int) or not 1 <= n <= MAX_WANTED:
         raise InputError(f"{n!r} paraphrases cannot be asked for. Ask for 1 to {MAX_WANTED}.")
-    examples = "\n".join(f"{row.input}\n=> {row.target}" for row in task.examples("train", 2))
+    rules = "\n".join(f"- {rule}" for rule in rules_of(task))
+    examples = "\n".join(
+        f"{_short(row.input)}\n=> {_short(row.target)}" for row in shown_examples(task)
+    )
     return f"""\
 Write {n} paraphrase{"s" if n > 1 else ""} of this instruction for a language model:
 
@@ -31,13 +36,23 @@ Two texts with their answers, so that you know what is meant:
 {examples}
 
 Rules:
-{_rules(task)}
+{rules}
 
 Answer with the {n} paraphrase{"s" if n > 1 else ""} alone, one per line: no numbers, no \
 quotation marks, no headings, no comments."""
 
 
-def _rules(task: Task) -> str:
+def shown_examples(task: Task) -> list[Example]:
+    """The training examples that a request shows: the first two, or as many as there are."""
+    return task.examples("train")[:2]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
+def rules_of(task: Task) -> list[str]:
+    """What a request asks of every paraphrase, a line each."""
     rules = ["Keep the meaning: the same text must get the same answer."]
     if task.labels:
         labels = ", ".join(task.labels)
@@ -54,4 +69,4 @@ def _rules(task: Task) -> str:
         "Keep between half and twice the length of the instruction.",
         "Each paraphrase is one line.",
     ]
-    return "\n".join(f"- {rule}" for rule in rules)
+    return rules
