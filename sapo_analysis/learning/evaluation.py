@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from sapo_analysis.learning.batching import collate_contexts, in_batches
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded, Encoder
+from sapo_analysis.models.spread import reading_device
 from sapo_analysis.tasks.base import Example, Task
 from sapo_analysis.tasks.metrics import correct, score
 
@@ -103,7 +104,7 @@ def greedy_answers(
     answers = [""] * len(rows)
     written = 0
     for places in in_batches(by_length, size):
-        inputs = collate_contexts([rows[i] for i in places], encoder.pad_id, model.device)
+        inputs = collate_contexts([rows[i] for i in places], encoder.pad_id, reading_device(model))
         found = generate(
             **inputs,
             do_sample=False,

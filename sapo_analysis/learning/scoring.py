@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 
 from sapo_analysis.learning.batching import collate, in_batches, token_losses
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.spread import reading_device
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ExampleLoss:
 
 def total_nll(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -> Tensor:
     """−log p summed over the target tokens of all rows (nats), in one batch; gradients can flow."""
-    inputs, labels = collate(rows, pad_id, model.device)
+    inputs, labels = collate(rows, pad_id, reading_device(model))
     return token_losses(model(**inputs, use_cache=False).logits, labels).sum()
 
 
@@ -49,7 +50,7 @@ def example_losses(
     model.train(False)
     found = []
     for batch in in_batches(rows, batch_size):
-        inputs, labels = collate(batch, pad_id, model.device)
+        inputs, labels = collate(batch, pad_id, reading_device(model))
         losses = token_losses(model(**inputs, use_cache=False).logits, labels).double().cpu()
         for row, loss in zip(batch, losses, strict=True):
             # Column t of `losses` belongs to the token at position t + 1.

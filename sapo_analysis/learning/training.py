@@ -16,6 +16,7 @@ from sapo_analysis.learning.members import Batches, Member
 from sapo_analysis.learning.penalties import Penalty
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import set_adapter_dropout
+from sapo_analysis.models.spread import reading_device
 from sapo_analysis.spec import TrainingSettings
 
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -94,7 +95,7 @@ class Training:
     def _step(self) -> None:
         torch.manual_seed(self._member.seed + len(self._losses))
         batch = self._batches.take()
-        inputs, labels = collate(batch, self._pad_id, self._model.device)
+        inputs, labels = collate(batch, self._pad_id, reading_device(self._model))
         per_token = token_losses(self._model(**inputs, use_cache=False).logits, labels)
         loss = per_token.sum() / sum(row.n_target for row in batch)
         self._optimizer.zero_grad()

@@ -8,7 +8,7 @@ from sapo_analysis.learning.penalties import OrthogonalPenalty
 from sapo_analysis.methods.base import Learned
 from sapo_analysis.methods.lora_inc import LoraInc
 from sapo_analysis.models.adapter_layout import AdapterLayout
-from sapo_analysis.models.lora import read_adapter
+from sapo_analysis.models.saved_adapter import read_adapter
 
 
 class OLora(LoraInc):

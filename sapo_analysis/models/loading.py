@@ -13,13 +13,15 @@ import torch
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import ModelFiles
+from sapo_analysis.models.spread import reading_device
+from sapo_analysis.models.weights import memory_named, read_config, read_weights
+from sapo_analysis.spec import MemorySettings
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
     from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-_RANDOM_WEIGHTS_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(files.folder, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(
+        files.folder, local_files_only=True, trust_remote_code=files.remote_code
+    )
     if not tokenizer.is_fast:
         raise InputError(
             f"Model {files.name!r} has no fast tokenizer, and label spans need token offsets."
@@ -74,33 +78,70 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
 
 
 def load_model(
-    files: ModelFiles, device: Device, dtype: Literal["float32", "bfloat16"]
+    files: ModelFiles,
+    device: Device,
+    dtype: Literal["float32", "bfloat16"],
+    memory: MemorySettings | None = None,
 ) -> PreTrainedModel:
-    """The base model θ_0 in eval mode, weights frozen; code from a model folder is never run."""
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    """The base model θ_0 in eval mode, weights frozen; unasked no code from its folder is run.
 
-    if files.weights == "random":
-        with torch.random.fork_rng():
-            torch.manual_seed(_RANDOM_WEIGHTS_SEED)
-            config = AutoConfig.from_pretrained(files.folder, local_files_only=True)
-            make: Any = AutoModelForCausalLM.from_config  # transformers leaves it untyped
-            model = make(config, dtype=DTYPES[dtype])
-    else:
-        model = AutoModelForCausalLM.from_pretrained(
-            files.folder, dtype=DTYPES[dtype], use_safetensors=True, local_files_only=True
-        )
-    for weight in model.parameters():
-        # Loaded weights are mapped from their file: without a copy of their own, a file that is
-        # written over while a study runs would change the model half-way.
-        weight.data = weight.data.clone()
+    Args:
+        files: which model.
+        device: where it goes; with `memory.max_memory` it is where accelerate puts each layer.
+        dtype: of its weights; of those that are quantized, the type they are computed in.
+        memory: quantized or spread over devices; None: neither.
+
+    Raises:
+        InputError: the files are damaged or incomplete, or hold no causal language model.
+        WorkError: there is not enough memory.
+    """
+    from transformers import GenerationConfig
+
+    memory = memory or MemorySettings()
+    model: Any = read_weights(files, DTYPES[dtype], device.name, memory)
+    if memory.quantization == "none" and memory.max_memory is None:
+        model = _in_memory(files, model, device)
     # Greedy decoding is greedy: penalties and sampling that a folder ships are left aside.
     plain: Any = GenerationConfig  # transformers leaves it untyped
     model.generation_config = plain()
     model.requires_grad_(False)
     model.config.use_cache = False  # training and scoring need no cache; decoding asks for its own
-    moved: PreTrainedModel = model.to(device.name)
-    moved.train(False)
+    model.train(False)
+    loaded: PreTrainedModel = model
+    _refuse_looking_ahead(files, loaded)
+    return loaded
+
+
+def _in_memory(files: ModelFiles, model: PreTrainedModel, device: Device) -> PreTrainedModel:
+    """The model on its device, with weights of its own."""
+    if device.name == "cpu":
+        for weight in model.parameters():
+            # Loaded weights are mapped from their file: without a copy of their own, a file that is
+            # written over while a study runs would change the model half-way.
+            weight.data = weight.data.clone()
+        return model
+    untyped: Any = model
+    with memory_named(files, model.dtype, device.name):
+        moved: PreTrainedModel = untyped.to(device.name)
     return moved
+
+
+@torch.no_grad()
+def _refuse_looking_ahead(files: ModelFiles, model: PreTrainedModel) -> None:
+    """Refuse an encoder: its answers would be read off texts that already contain them.
+
+    Configurations of families that can be encoders say whether this one is a decoder; some say no
+    and are decoders all the same, so it is tried.
+    """
+    if getattr(model.config, "is_decoder", True):
+        return
+    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=reading_device(model))
+    first, second = model(input_ids=ids).logits[:, :3]
+    if not torch.allclose(first, second, rtol=1e-3, atol=1e-3):
+        raise InputError(
+            f"Model {files.label!r} ({model.config.model_type}) reads texts in both directions;"
+            " studies need a causal language model. Choose one such as Llama, Qwen or GPT-2."
+        )
 
 
 def context_length(model: PreTrainedModel) -> int:
@@ -110,10 +151,9 @@ def context_length(model: PreTrainedModel) -> int:
 
 def context_length_of(files: ModelFiles) -> int:
     """`context_length` of a model that need not be loaded for it."""
-    from transformers import AutoConfig
-
-    return _stated_length(AutoConfig.from_pretrained(files.folder, local_files_only=True))
+    return _stated_length(read_config(files))
 
 
 def _stated_length(config: PretrainedConfig) -> int:
-    return int(getattr(config, "max_position_embeddings", None) or 1 << 30)
+    inner = config.get_text_config()  # of models that also see images
+    return int(getattr(inner, "max_position_embeddings", None) or 1 << 30)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,17 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
 from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.beside import beside, put_beside, takes_merging
+from sapo_analysis.models.saved_adapter import WEIGHTS, check_adapter
+from sapo_analysis.models.spread import placed
 from sapo_analysis.spec import LoraSettings
-
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-"""peft's name of the file with an adapter's weights."""
-_PEFT_NAME = re.compile(r"base_model\.model\.(?P<module>.+)\.lora_(?P<half>[AB])\.weight")
 
 
 @contextmanager
@@ -38,7 +37,8 @@ def fresh_adapter(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        adapted: Any = get_peft_model(model, _config(settings))
+        with placed(model):
+            adapted: Any = get_peft_model(model, _config(model, settings))
     try:
         yield adapted
     finally:
@@ -52,17 +52,22 @@ def started_adapter(
 ) -> Iterator[PreTrainedModel]:
     """An adapter as it starts, on the model or, with frozen ones, on a copy they are merged into.
 
+    Where they cannot be merged they stand beside the model's weights.
+
     Raises:
         InputError: a folder has no adapter.
     """
-    if start.frozen:
+    kept_apart: Sequence[Path] = ()
+    if start.frozen and takes_merging(model):
         model = copy.deepcopy(model)
         for folder in start.frozen:
             model = merge_adapter(model, folder)
-    with fresh_adapter(model, settings, start.seed) as adapted:
+    else:
+        kept_apart = start.frozen
+    with beside(model, kept_apart), fresh_adapter(model, settings, start.seed) as adapted:
         if start.carried is not None:
             check_adapter(start.carried)
-            set_peft_model_state_dict(adapted, load_file(start.carried / ADAPTER_WEIGHTS))
+            set_peft_model_state_dict(adapted, load_file(start.carried / WEIGHTS))
         yield adapted
 
 
@@ -78,23 +83,6 @@ def adapter_layout(adapted: PreTrainedModel) -> AdapterLayout:
                 layer.lora_B["default"].weight.shape,
             )
     return AdapterLayout(shapes)
-
-
-def read_adapter(folder: Path) -> dict[str, tuple[Tensor, Tensor]]:
-    """A saved adapter's weights (A [r, in], B [out, r]) by module.
-
-    Raises:
-        InputError: the folder has none.
-    """
-    check_adapter(folder)
-    found = load_file(folder / ADAPTER_WEIGHTS)
-    halves: dict[str, dict[str, Tensor]] = {}
-    for name, weight in found.items():
-        match = _PEFT_NAME.fullmatch(name)
-        if match is None:
-            raise InputError(f"The adapter in {folder} has {name!r}, which is no LoRA weight.")
-        halves.setdefault(match["module"], {})[match["half"]] = weight
-    return {name: (own["A"], own["B"]) for name, own in halves.items()}
 
 
 def adapted_layers(model: PreTrainedModel, settings: LoraSettings) -> list[str]:
@@ -128,7 +116,20 @@ def set_adapter_dropout(model: nn.Module, on: bool) -> None:
 
 def save_adapter(adapted: PreTrainedModel, folder: Path) -> None:
     """Write a fresh adapter in peft's format (safetensors and its configuration)."""
-    adapted.save_pretrained(str(folder), safe_serialization=True)
+    # Asked for nothing, peft looks on the hub whether the embedding was trained too; it never is.
+    adapted.save_pretrained(str(folder), safe_serialization=True, save_embedding_layers=False)
+
+
+def with_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The model with a saved adapter at full scale: merged, or beside weights that are not whole.
+
+    Raises:
+        InputError: the folder has no adapter.
+    """
+    if takes_merging(model):
+        return merge_adapter(model, folder)
+    put_beside(model, folder)
+    return model
 
 
 def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
@@ -141,16 +142,7 @@ def merge_adapter(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     return merged
 
 
-def check_adapter(folder: Path) -> None:
-    """Refuse a folder without an adapter."""
-    if not (folder / "adapter_config.json").is_file():
-        raise InputError(
-            f"The adapter of an earlier stage is missing (folder {folder}), so its run cannot be"
-            " continued. Run its spec.json again."
-        )
-
-
-def _config(settings: LoraSettings) -> LoraConfig:
+def _config(model: nn.Module, settings: LoraSettings) -> LoraConfig:
     targets = settings.target_modules
     alpha: Any = settings.lora_alpha  # peft declares an int and only divides it by r
     return LoraConfig(
@@ -159,4 +151,6 @@ def _config(settings: LoraSettings) -> LoraConfig:
         lora_alpha=alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
+        # GPT-2's layers hold their weights transposed.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )

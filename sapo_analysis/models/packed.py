@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.models.checkpointing import Again
 from sapo_analysis.models.packing import Layout
 
 _ATTENTION = "sapo_packed"
@@ -81,6 +82,21 @@ class PackedModel:
         finally:
             _layout.reset(token)
         return found
+
+
+def layout_again() -> Again:
+    """The layout of this moment for layers that are computed again; see `checkpointing`."""
+    layout = _layout.get()
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        token = _layout.set(layout)
+        try:
+            yield
+        finally:
+            _layout.reset(token)
+
+    return again
 
 
 @contextmanager

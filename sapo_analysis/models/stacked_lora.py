@@ -28,7 +28,9 @@ from transformers import PreTrainedModel
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.models.lora import ADAPTER_WEIGHTS, fresh_adapter, read_adapter
+from sapo_analysis.models.checkpointing import Again
+from sapo_analysis.models.lora import fresh_adapter
+from sapo_analysis.models.saved_adapter import WEIGHTS, read_adapter
 from sapo_analysis.spec import LoraSettings
 
 _PEFT_NAME = "base_model.model.{}.lora_{}.weight"
@@ -94,7 +96,7 @@ class StackedAdapters:
         for name, module in self.modules.items():
             weights[_PEFT_NAME.format(name, "A")] = module.a[k].detach().contiguous().cpu()
             weights[_PEFT_NAME.format(name, "B")] = module.b[k].detach().contiguous().cpu()
-        save_file(weights, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
         config = copy.deepcopy(self._config)
         config.inference_mode = True
         config.save_pretrained(str(folder))
@@ -194,6 +196,25 @@ class Dropout:
         ]
         self._wanted = wanted
 
+    def again(self) -> Again:
+        """The streams as they are, for layers that are computed again; see `checkpointing`."""
+        states = [None if one is None else one[0].get_state() for one in self._streams]
+        streams, wanted = self._streams, self._wanted
+
+        @contextmanager
+        def again() -> Iterator[None]:
+            before = self._streams, self._wanted
+            drawn = [None if one is None else one[0].get_state() for one in streams]
+            self._streams, self._wanted = streams, wanted
+            _set_states(streams, states)
+            try:
+                yield
+            finally:
+                _set_states(streams, drawn)
+                self._streams, self._wanted = before
+
+        return again
+
     def end(self) -> None:
         """No dropout from here on."""
         self._streams = []
@@ -218,6 +239,15 @@ class Dropout:
                 places = places[self._wanted[k]] if short else places
                 torch.index_select(own, 0, places, out=mask[k, : len(places)])
         return x * mask.div_(keep)
+
+
+def _set_states(
+    streams: Sequence[tuple[torch.Generator, DropoutStream] | None],
+    states: Sequence[Tensor | None],
+) -> None:
+    for stream, state in zip(streams, states, strict=True):
+        if stream is not None and state is not None:
+            stream[0].set_state(state)
 
 
 def _draw(

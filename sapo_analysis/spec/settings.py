@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -26,6 +28,7 @@ SCHEMA_VERSION = 1
 """Version of the spec and of the run folder; a newer one is refused, never guessed at."""
 
 SchemaVersion = Annotated[StrictInt, Field(ge=1)]
+_MEMORY_SIZE = r"\d+(\.\d+)?[KMG]iB"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,39}$"
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
 
@@ -133,6 +136,21 @@ class InputSettings(Settings):
     )
 
 
+def _by_device(given: Any) -> Any:
+    """Devices by name: YAML reads a GPU's number as a number."""
+    if not isinstance(given, dict):
+        return given
+    found = {str(device): size for device, size in given.items()}
+    for device, size in found.items():
+        if not (device == "cpu" or device.isdecimal()):
+            raise ValueError(f"{device!r} is no device: name GPUs by number from 0, and cpu")
+        if not re.fullmatch(_MEMORY_SIZE, str(size)):
+            raise ValueError(f"{size!r} is no amount of memory: write it as 20GiB or 500MiB")
+    if not found:
+        raise ValueError("no device is named: name GPUs by number from 0, and cpu")
+    return found
+
+
 class MemorySettings(Settings):
     """How a large model is made to fit."""
 
@@ -142,6 +160,25 @@ class MemorySettings(Settings):
     gradient_checkpointing: bool = Field(
         False, description="compute activations twice instead of keeping them"
     )
+    max_memory: Annotated[dict[str, str], BeforeValidator(_by_device)] | None = Field(
+        None,
+        description="a model larger than its device, spread by accelerate: how much of each device"
+        " its weights may take, such as {0: 20GiB, cpu: 60GiB}; the rest stays on the disk",
+    )
+
+    @model_validator(mode="after")
+    def _spread_is_not_quantized(self) -> MemorySettings:
+        if self.max_memory is not None and self.quantization != "none":
+            raise ValueError(
+                f"max_memory and quantization: {self.quantization} do not go together: weights in"
+                " host memory or on disk are not quantized. Set one of the two"
+            )
+        return self
+
+    @property
+    def keeps_weights_whole(self) -> bool:
+        """Whether the base model's weights can be changed: neither quantized nor away."""
+        return self.quantization == "none" and self.max_memory is None
 
 
 class Study(Settings):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import ClassVar
 
 from torch import Tensor
@@ -14,6 +14,7 @@ from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.checkpointing import Again, checkpointed
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.loading import Device, context_length, load_tokenizer
 from sapo_analysis.plan import AnyPlan, EngineName
@@ -70,6 +71,13 @@ class Engine(ABC):
         rows: Sequence[Encoded],
     ) -> Evaluation:
         """A model without an adapter on a task."""
+
+    def checkpointed(
+        self, model: PreTrainedModel, *again: Callable[[], Again]
+    ) -> AbstractContextManager[object]:
+        """Gradient checkpointing inside the block, if the study asks for it."""
+        wanted = self.study.memory.gradient_checkpointing
+        return checkpointed(model, *again) if wanted else nullcontext()
 
     @abstractmethod
     def adapters(

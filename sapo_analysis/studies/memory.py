@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from sapo_analysis.models.out_of_memory import is_out_of_memory
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.studies.meter import Meter
 
@@ -30,7 +31,7 @@ def halved_when_full(
     try:
         found = work(items, attempt)
     except RuntimeError as error:
-        if not _out_of_memory(error) or len(items) == 1:
+        if not is_out_of_memory(error) or len(items) == 1:
             raise
     else:
         meter.include(attempt)
@@ -46,8 +47,3 @@ def halved_when_full(
     for table, rows in halved_when_full(work, items[half:], meter, engine, say).items():
         found[table] += rows
     return found
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    """Whether torch had no memory left; on a CPU it says so in words alone."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -15,6 +15,8 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
+from sapo_analysis.models.quantized import n_weights
+
 _STATUS = Path("/proc/self/status")
 Phase = Literal["score", "train", "evaluate"]
 FORWARD_FLOPS, BACKWARD_FLOPS_FROZEN, BACKWARD_FLOPS_TRAINED = 2, 2, 4
@@ -38,9 +40,9 @@ def model_sizes(model: PreTrainedModel) -> Sizes:
     """The sizes of a model; a head tied to the input embedding counts as a head."""
     untyped: Any = model  # transformers leaves both methods untyped
     embedding, head = untyped.get_input_embeddings(), untyped.get_output_embeddings()
-    tables = {id(table.weight): table.weight.numel() for table in (embedding, head)}
-    total = sum(p.numel() for p in model.parameters())
-    return Sizes(total - sum(tables.values()), head.weight.numel())
+    tables = {id(table.weight): n_weights(table.weight) for table in (embedding, head)}
+    total = sum(n_weights(p) for p in model.parameters())
+    return Sizes(total - sum(tables.values()), n_weights(head.weight))
 
 
 @dataclass

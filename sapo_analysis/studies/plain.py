@@ -81,7 +81,8 @@ class PlainEngine(Engine):
         (start,) = starts
         with started_adapter(model, self.study.lora, start) as adapted:
             set_adapter_dropout(adapted, on=False)  # training alone turns it on
-            yield _OneFineTune(adapted, self.encoder, self.study.evaluation.batch_size)
+            with self.checkpointed(adapted):
+                yield _OneFineTune(adapted, self.encoder, self.study.evaluation.batch_size)
 
 
 class _OneFineTune:

@@ -29,6 +29,7 @@ from sapo_analysis.learning.training import Fit
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded, Encoder
+from sapo_analysis.models.packed import layout_again
 from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
 from sapo_analysis.studies.engine import Engine
@@ -84,7 +85,10 @@ class StackedEngine(Engine):
     @contextmanager
     def adapters(self, model: PreTrainedModel, starts: Sequence[AdapterStart]) -> Iterator[_Stack]:
         """See `Engine.adapters`."""
-        with stacked_adapters(model, self.study.lora, starts) as adapters:
+        with (
+            stacked_adapters(model, self.study.lora, starts) as adapters,
+            self.checkpointed(model, layout_again, adapters.dropout.again),
+        ):
             yield _Stack(model, adapters, self.encoder, self.study.evaluation.batch_size)
 
 

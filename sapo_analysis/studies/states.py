@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 from transformers import PreTrainedModel
 
 from sapo_analysis.models.loading import Device, load_model
-from sapo_analysis.models.lora import merge_adapter
+from sapo_analysis.models.lora import with_adapter
 from sapo_analysis.plan import BASE_STATE, Plan
 
 _KEEP_BYTES = 1 << 30
 
 
 class States:
-    """Merged models by state id: the base model with the saved adapters of the stages before.
+    """Models by state id: the base model and the saved adapters of the stages before it.
 
     A state is always built from files, also right after its stage was trained, so that a resumed
     run goes on from the very weights an undisturbed one would use. Small models stay in memory; of
@@ -32,12 +33,17 @@ class States:
         return self._folder / state_id
 
     def at(self, state_id: str) -> PreTrainedModel:
-        """The model at a state, earlier adapters merged at full scale, in eval mode, frozen."""
+        """The model at a state in eval mode, frozen, earlier adapters in it at full scale.
+
+        They are merged, or beside weights that are quantized or not here: see `models.beside`.
+        """
         if state_id not in self._kept:
             self._make_room()
-            model = load_model(self._plan.model, self._device, self._plan.study.dtype)
+            model = load_model(
+                self._plan.model, self._device, self._plan.study.dtype, self._plan.study.memory
+            )
             for step in self._path_to(state_id):
-                model = merge_adapter(model, self.folder(step))
+                model = with_adapter(model, self.folder(step))
             self._kept[state_id] = model
         return self._kept[state_id]
 
@@ -56,3 +62,4 @@ class States:
         )
         if held > _KEEP_BYTES:
             self._kept.clear()
+            gc.collect()  # what accelerate puts around layers refers to itself

@@ -8,12 +8,8 @@ from sapo_analysis.learning.penalties import EwcPenalty, OrthogonalPenalty
 from sapo_analysis.learning.stacked_training import StackedTraining
 from sapo_analysis.learning.training import Training
 from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.models.lora import (
-    adapter_layout,
-    read_adapter,
-    save_adapter,
-    started_adapter,
-)
+from sapo_analysis.models.lora import adapter_layout, save_adapter, started_adapter
+from sapo_analysis.models.saved_adapter import read_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.spec import LoraSettings, TrainingSettings

@@ -6,9 +6,10 @@ import torch
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.batching import collate
 from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.models.lora import adapter_layout, read_adapter, save_adapter, started_adapter
+from sapo_analysis.models.lora import adapter_layout, save_adapter, started_adapter
 from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import Pack
+from sapo_analysis.models.saved_adapter import read_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.spec import LoraSettings

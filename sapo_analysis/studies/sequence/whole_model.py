@@ -44,7 +44,8 @@ def whole_model(
             )
         load_model(model, str(file))
     model.requires_grad_(True)
-    yield _WholeModel(engine, model)
+    with engine.checkpointed(model):
+        yield _WholeModel(engine, model)
 
 
 class _WholeModel:

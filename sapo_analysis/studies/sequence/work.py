@@ -48,7 +48,7 @@ class SequenceWork:
 
     def __init__(self, plan: SequencePlan, device: Device, states_folder: Path):
         self.plan, self.study = plan, plan.study
-        self.base = load_model(plan.model, device, plan.study.dtype)
+        self.base = load_model(plan.model, device, plan.study.dtype, plan.study.memory)
         self.engine = make_engine(plan, device, self.base)
         self.texts = Texts(plan, self.engine.encoder)
         self.book, self.teller = Book(), Teller()
