@@ -143,8 +143,8 @@ def _notes(rows: Mapping[Split, list[Example]], missing: tuple[Split, ...]) -> t
     notes = []
     if missing:
         notes.append(
-            f"{' and '.join(missing)} were held out of train by hash of the input, so that no input of"
-            " theirs stands in train"
+            f"{' and '.join(missing)} were held out of train by hash of the input, so that no"
+            " input of theirs stands in train"
         )
     train = {row.input for row in rows["train"]}
     for split in ("dev", "test"):
