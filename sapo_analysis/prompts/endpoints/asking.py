@@ -123,14 +123,17 @@ def ask(
     stop = threading.Event()
 
     def answer(call: Call) -> Reply:
-        return patiently(partial(attempt, endpoint, key, call), patience, stop)
+        try:
+            return patiently(partial(attempt, endpoint, key, call), patience, stop)
+        except CallError as error:
+            if error.for_all:
+                stop.set()
+            raise
 
     to_make = [call for call in calls if call.index not in found]
     for call, outcome in _answered(to_make, answer, endpoint.parallel, stop):
         if isinstance(outcome, CallError):
             reasons[call.index] = outcome.reason
-            if outcome.for_all:
-                stop.set()
         else:
             found[call.index] = outcome
             new.append(outcome)
@@ -177,7 +180,7 @@ def _calls(
     checked_temperature(temperature, n_calls)
     if seed is not None and not 0 <= seed < 1 << 31:
         raise InputError(f"Seed {seed} is out of range. Give one of 0 to {(1 << 31) - 1}.")
-    chosen = endpoint.model(model)
+    chosen = endpoint.pick(model)
     sizes = [n // n_calls + (i < n % n_calls) for i in range(n_calls)]
     texts = {size: request_text(task, original, size) for size in set(sizes)}
     return [

@@ -47,7 +47,7 @@ def endpoints_path() -> Path:
 
 
 def read_endpoints() -> dict[str, Endpoint]:
-    """The endpoints that are set up, by name; empty where there is no file.
+    """The endpoints that are set up, by name; empty where there is no file, or nothing in it.
 
     Raises:
         InputError: the file cannot be read, with a line for each field that is wrong. No message
@@ -145,13 +145,11 @@ def _endpoint(name: object, settings: object, folder: Path) -> Endpoint:
         raise ValueError(f"  {name}: must be a table of settings.")
     if keys := [key for key in settings if str(key).lower().replace("-", "_") in _KEY_FIELDS]:
         raise ValueError(f"  {name}.{keys[0]}: {NO_KEYS}.")
-    if "name" in settings:
-        raise ValueError(f"  {name}.name: is the name of the entry itself; leave it out.")
-    given = {**settings, "name": name}
+    given = dict(settings)
     if isinstance(key_file := settings.get("key_file"), str):
         given["key_file"] = str(folder / Path(key_file).expanduser())
     try:
-        return Endpoint.model_validate(given)
+        return Endpoint.named(name, given)
     except ValidationError as error:
         lines = explain(error, Endpoint).split("\n")
         raise ValueError("\n".join(f"  {name}.{line.strip()}" for line in lines)) from None

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PositiveFloat,
+    PrivateAttr,
     SecretStr,
     model_validator,
 )
@@ -90,13 +92,13 @@ class Endpoint(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: str
+    _name: str = PrivateAttr("")
     base_url: Annotated[str, AfterValidator(_checked_url)] = Field(repr=False)
     """Up to the part before /chat/completions."""
-    models: Annotated[
+    model: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]],
         BeforeValidator(_as_list),
-        Field(min_length=1, alias="model"),
+        Field(min_length=1),
     ]
     """The first is used unless another of them is asked for."""
     key_env: Annotated[str, AfterValidator(_checked_variable)] | None = Field(
@@ -133,6 +135,27 @@ class Endpoint(BaseModel):
             raise ValueError("price_in and price_out are given both or not at all")
         return self
 
+    @classmethod
+    def named(cls, name: str, settings: Mapping[str, object]) -> Endpoint:
+        """The endpoint of an entry in the file.
+
+        Raises:
+            ValidationError: its settings cannot be used.
+        """
+        found = cls.model_validate(settings)
+        found._name = name
+        return found
+
+    @property
+    def name(self) -> str:
+        """What a page or a command picks it by."""
+        return self._name
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """What may be asked there; the first unless another is picked."""
+        return tuple(self.model)
+
     @property
     def where(self) -> str:
         """Host and port: what a user is told about where texts go."""
@@ -146,15 +169,15 @@ class Endpoint(BaseModel):
         except ValueError:
             return False
 
-    def model(self, wanted: str | None) -> str:
+    def pick(self, wanted: str | None) -> str:
         """The model to ask.
 
         Raises:
             InputError: it is none of this endpoint's.
         """
         if wanted is None:
-            return self.models[0]
-        if wanted not in self.models:
+            return self.model[0]
+        if wanted not in self.model:
             hint = "Add more to its entry in the file of endpoints."
             raise unknown(f"model of endpoint {self.name!r}:", wanted, self.models, hint)
         return wanted

@@ -234,7 +234,7 @@ def _as_text(content: object) -> str:
 def _refusal(endpoint: Endpoint, response: requests.Response, said: _Said) -> CallError:
     status = response.status_code
     if 300 <= status < 400:
-        there = urlsplit(said.without_key(response.headers.get("Location", ""))).hostname
+        there = said.without_key(_host_of(response.headers.get("Location", "")))
         return CallError(
             f"{endpoint.where} redirects to {there or 'another place'} (status {status}). The key"
             " goes to no other place than base_url: correct it, if you trust where it points",
@@ -250,6 +250,13 @@ def _refusal(endpoint: Endpoint, response: requests.Response, said: _Said) -> Ca
         wait = _seconds(response.headers.get("Retry-After"))
         return CallError(reason, again=not spent, for_all=spent, wait=wait)
     return CallError(reason, for_all=True)
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _seconds(retry_after: str | None) -> float | None:
