@@ -36,15 +36,15 @@ _Fields = dict[str, Any]
 class OwnPrompt(BaseModel):
     """One paraphrase of the user's.
 
-    `source` says how it came here (pasted, uploaded). `use`: offer it to studies. `equivalent`
-    false: it turned out to ask for something else; the results of runs that have it stay, and are
-    shown with and without it.
+    `source` says how it came here (pasted, uploaded, `endpoint NAME: MODEL`, `model NAME`). `use`:
+    offer it to studies. `equivalent` false: it turned out to ask for something else; the results of
+    runs that have it stay, and are shown with and without it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: Annotated[str, Field(min_length=1)]
-    source: Annotated[str, Field(pattern=r"^[a-z][a-z -]{0,39}$")] = "pasted"
+    source: Annotated[str, Field(pattern=r"^[a-z][!-~ ]{0,299}$")] = "pasted"
     use: bool = True
     equivalent: bool = True
     note: Annotated[str, Field(max_length=2000)] = ""
@@ -129,8 +129,12 @@ def read_marks(runs_dir: Path) -> dict[str, set[str]]:
     return marks
 
 
-def add_own_prompts(runs_dir: Path, task: str, texts: Sequence[str], source: str) -> OwnPrompts:
+def add_own_prompts(
+    runs_dir: Path, task: str, texts: Sequence[str], source: str, *, note: str = ""
+) -> OwnPrompts:
     """Write paraphrases down; those that are there already (`checks.folded`) are left as they are.
+
+    Each gets the note, which the user may change.
 
     Raises:
         InputError: as `read_own_prompts`; a text is empty; too many; the folder cannot be written,
@@ -140,7 +144,11 @@ def add_own_prompts(runs_dir: Path, task: str, texts: Sequence[str], source: str
 
     def added(own: OwnPrompts) -> _Fields:
         known = {folded(prompt.text) for prompt in own.prompts}
-        new = [OwnPrompt(text=text, source=source) for text in texts if folded(text) not in known]
+        new = [
+            OwnPrompt(text=text, source=source, note=note)
+            for text in texts
+            if folded(text) not in known
+        ]
         if len(own.prompts) + len(new) > MAX_PROMPTS:
             raise InputError(
                 f"Task {task!r} has {len(own.prompts)} prompts of your own, and {len(new)} more"
