@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from sapo_analysis import jobs
-from sapo_analysis.cli.options import JsonOption
+from sapo_analysis.cli.options import DEFAULT_RUNS, JsonOption
 from sapo_analysis.cli.output import number, show_json, show_table
+from sapo_analysis.cli.task_options import FromOption, TaskRunsOption, sources_of
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import find_model
 from sapo_analysis.prompts.validate import check_prompts
@@ -43,12 +44,16 @@ def score(
             " is found.",
         ),
     ] = False,
+    from_: FromOption = None,
+    runs: TaskRunsOption = DEFAULT_RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Pre-update loss of every prompt of a task: nats per target token before any training."""
-    examples = ScoringSettings().examples
+    sources = sources_of(from_, runs, task)
+    examples = min(ScoringSettings().examples, get_task(task, sources=sources).sizes["train"])
     saying = f"Scoring {examples} examples per prompt"
-    answer = _ask("select" if winner else "score", model, task, prompts, examples, saying)
+    kind = "select" if winner else "score"
+    answer = _ask(kind, model, task, sources, prompts, examples, saying)
     if as_json:
         show_json(answer)
         return
@@ -102,12 +107,15 @@ def rank(
     model: ModelOption,
     task: TaskOption,
     prompts: PromptsOption = None,
+    from_: FromOption = None,
+    runs: TaskRunsOption = DEFAULT_RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Accuracy of choosing among a task's labels by likelihood; not the score of free answers."""
-    examples = EvaluationSettings().examples
+    sources = sources_of(from_, runs, task)
+    examples = min(EvaluationSettings().examples, get_task(task, sources=sources).sizes["test"])
     saying = f"Ranking labels of {examples} examples per prompt"
-    answer = _ask("rank_labels", model, task, prompts, examples, saying)
+    answer = _ask("rank_labels", model, task, sources, prompts, examples, saying)
     if as_json:
         show_json(answer)
         return
@@ -127,14 +135,25 @@ def rank(
 
 
 def _ask(
-    kind: str, model: str, task: str, prompts: Path | None, examples: int, saying: str
+    kind: str,
+    model: str,
+    task: str,
+    sources: tuple[str, ...],
+    prompts: Path | None,
+    examples: int,
+    saying: str,
 ) -> dict[str, Any]:
     """Ask the engine about prompts; what can be refused without it is refused first."""
     find_model(model)
-    get_task(task)
     texts = None if prompts is None else read_prompts(prompts)
     with Console(stderr=True).status(saying):
-        payload = {"model": model, "task": task, "prompts": texts, "examples": examples}
+        payload = {
+            "model": model,
+            "task": task,
+            "prompts": texts,
+            "examples": examples,
+            "tasks_from": sources,
+        }
         return jobs.probe(kind, payload)
 
 

@@ -1,4 +1,4 @@
-"""What can be studied: `sapo tasks`, `sapo prompts`, `sapo models`."""
+"""What can be studied: `sapo tasks`, `sapo prompts`."""
 
 from __future__ import annotations
 
@@ -7,32 +7,54 @@ from typing import Annotated
 import typer
 
 from sapo_analysis import model_files
-from sapo_analysis.cli.options import JsonOption
-from sapo_analysis.cli.output import show_json, show_table
+from sapo_analysis.cli.options import DEFAULT_RUNS, JsonOption
+from sapo_analysis.cli.output import say, show_json, show_table
+from sapo_analysis.cli.task_options import FromOption, TaskRunsOption, sources_of
 from sapo_analysis.prompts import get_prompts
-from sapo_analysis.tasks import get_task, list_tasks
+from sapo_analysis.tasks import Task, get_task, left_out_of, list_tasks
+from sapo_analysis.tasks.shipped_cards import card_names
+from sapo_analysis.tasks.sources import tasks_in
 
 
-def tasks(as_json: JsonOption = False) -> None:
-    """List the tasks: family, metric, size and declared role."""
-    rows = [
-        {
-            "name": task.name,
-            "title": task.title,
-            "family": task.family,
-            "suite": task.suite,
-            "metric": task.metric,
-            "role": task.role,
-            "labels": list(task.labels),
-            **{f"n_{split}": n for split, n in task.sizes.items()},
-        }
-        for task in list_tasks()
-    ]
+def tasks(
+    from_: FromOption = None, runs: TaskRunsOption = DEFAULT_RUNS, as_json: JsonOption = False
+) -> None:
+    """List the tasks: the pocket suite's and those added to the runs folder, or those of --from."""
+    sources = sources_of(from_, runs)
+    found = list(tasks_in(sources).values()) if from_ else list_tasks(sources=sources)
+    for name, reason in left_out_of(sources).items():
+        say(f"Warning: {name} is left out: {reason}.")
+    rows = [_row(task) for task in found]
     if as_json:
         show_json(rows)
         return
     columns = ["name", "family", "suite", "metric", "role", "n_train", "n_dev", "n_test", "title"]
-    show_table("Tasks", columns, [[row[column] for column in columns] for row in rows])
+    new = [name for name in card_names() if name not in {task.name for task in found}]
+    note = f"Cards whose rows `sapo add-task NAME` fetches: {', '.join(new)}" if new else ""
+    show_table(
+        "Tasks",
+        columns,
+        [[row[column] for column in columns] for row in rows],
+        "" if from_ else note,
+    )
+    for task in found:
+        for remark in task.notes:
+            say(f"Note on {task.name}: {remark}.")
+
+
+def _row(task: Task) -> dict[str, object]:
+    return {
+        "name": task.name,
+        "title": task.title,
+        "family": task.family,
+        "suite": task.suite,
+        "metric": task.metric,
+        "role": task.role,
+        "labels": list(task.labels),
+        **{f"n_{split}": n for split, n in task.sizes.items()},
+        "n_prompts": len(task.wordings),
+        "notes": list(task.notes),
+    }
 
 
 def prompts(
@@ -42,11 +64,13 @@ def prompts(
     model: Annotated[
         str, typer.Option(help="The model whose pretraining frequencies are shown.")
     ] = "pocket",
+    from_: FromOption = None,
+    runs: TaskRunsOption = DEFAULT_RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """List a task's prompts: the original first, then its paraphrases and test-only prompts."""
-    get_task(task)
-    found = get_prompts(task, model_files.find_model(model).pretrained_folder)
+    found_task = get_task(task, sources=sources_of(from_, runs, task))
+    found = get_prompts(found_task, model_files.find_model(model).pretrained_folder)
     if as_json:
         show_json([vars(prompt) for prompt in found])
         return
@@ -54,29 +78,4 @@ def prompts(
     note = f"frequency: pretraining examples of {model} that carried this text; –: not known"
     show_table(
         f"Prompts of {task}", ["prompt", "source", "frequency", "test-only", "text"], rows, note
-    )
-
-
-def models(as_json: JsonOption = False) -> None:
-    """List the models known by name: the shipped ones and those in the local Hugging Face cache."""
-    found = model_files.list_models()
-    if as_json:
-        show_json(
-            [
-                {
-                    "name": m.name,
-                    "weights": m.weights,
-                    "n_parameters": m.n_parameters,
-                    "folder": str(m.folder),
-                }
-                for m in found
-            ]
-        )
-        return
-    rows = [(m.name, m.weights, m.n_parameters, str(m.folder)) for m in found]
-    show_table(
-        "Models",
-        ["name", "weights", "parameters", "folder"],
-        rows,
-        "Any folder with a model may be given too.",
     )

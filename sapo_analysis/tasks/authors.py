@@ -24,7 +24,7 @@ from sapo_analysis.tasks.choosing import metric_for, new_tokens_for
 from sapo_analysis.tasks.json_files import read_json
 from sapo_analysis.tasks.mapping import RowError, short
 from sapo_analysis.tasks.paraphrase_files import wordings_of
-from sapo_analysis.tasks.source import Source, Stamp, stamp
+from sapo_analysis.tasks.source import Source, Stamp, stamp, title_of
 
 INSTRUCTIONS = "instructions.json"
 _KEYS = ("instruction", "suffix", "labels", "size")
@@ -91,7 +91,7 @@ def _task(folder: Path, entry: str, stamps: tuple[Stamp, ...]) -> Task | str:
     wordings, notes = wordings_of(folder.name, said.instruction)
     return Task(
         name=folder.name,
-        title=folder.name,
+        title=title_of(folder.name),
         family=folder.parent.name,
         suite=folder.parent.name,
         labels=said.labels,

@@ -28,7 +28,7 @@ from sapo_analysis.tasks.metrics import METRICS
 
 TASK_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 """A task's name: it is part of file names and of prompt ids."""
-HUB_SPLIT = r"^[\w.-]+(\[(\d*):(\d*)\])?$"
+HUB_SPLIT = r"^(?P<name>[\w.-]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?$"
 _DATA = (
     "rows of a dataset (hub: its id or folder; revision: 40 hexadecimal digits, or left out;"
     " subset; splits: one for each of train, dev and test) or of files (files)"
@@ -147,6 +147,18 @@ class TaskCard(_Part):
             raise ValueError("data needs columns: say which hold input and target")
         return self
 
+    @classmethod
+    def checked(cls, data: Any, what: str) -> TaskCard:
+        """The card that some plain data makes; `what` names them in messages.
+
+        Raises:
+            InputError: they break a rule; every offending key is named.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise InputError(f"{what} breaks a rule.\n{explain(error, cls)}") from error
+
 
 def read_card(path: Path) -> TaskCard:
     """Read and check a card.
@@ -162,12 +174,7 @@ def read_card(path: Path) -> TaskCard:
         raise InputError(
             f"The task card {str(path)!r} is not YAML: {error}. Mend it at the place named."
         ) from error
-    try:
-        return TaskCard.model_validate(data)
-    except ValidationError as error:
-        raise InputError(
-            f"The task card {str(path)!r} breaks a rule.\n{explain(error, TaskCard)}"
-        ) from error
+    return TaskCard.checked(data, f"The task card {str(path)!r}")
 
 
 def write_card(path: Path, card: TaskCard) -> None:

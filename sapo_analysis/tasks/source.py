@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,12 @@ class Source:
 
     tasks: Mapping[str, Task]
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def title_of(name: str) -> str:
+    """A title for `task195_sentiment140_classification`: `Sentiment140 classification`."""
+    words = re.sub(r"^task\d+_", "", name).replace("_", " ")
+    return words[0].upper() + words[1:]
 
 
 def stamp(path: Path) -> Stamp:

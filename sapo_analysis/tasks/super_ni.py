@@ -9,6 +9,7 @@ inputs never stand in two splits and every machine makes the same ones.
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -24,41 +25,46 @@ from sapo_analysis.tasks.json_files import read_json
 from sapo_analysis.tasks.mapping import RowError
 from sapo_analysis.tasks.paraphrase_files import wordings_of
 from sapo_analysis.tasks.sampling import KEEP, Gathered, Sample, gathered
-from sapo_analysis.tasks.source import Source, Stamp, stamp
+from sapo_analysis.tasks.source import Source, Stamp, stamp, title_of
 
 SUITE = "Super-NaturalInstructions"
 MAX_LABELS = 10
 """A task with more distinct answers than this has no labels."""
 _ROWS_PER_LABEL = 5
+_BEGINNING = 200_000
 _FORM = (
     'Give a task file of Super-NaturalInstructions: {"Definition": ["…"], "Instances": [{"input":'
     ' "…", "output": ["…"]}, …], …}'
 )
 
 
-def read_file(path: Path) -> Source:
-    """The one task of a file, called as the file is.
+def is_task_file(path: Path) -> bool:
+    """Whether a file is one, by its beginning: one JSON object with a definition."""
+    if path.suffix != ".json" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            start = file.read(_BEGINNING).removeprefix(codecs.BOM_UTF8).lstrip()
+    except OSError:
+        return False
+    return start.startswith(b"{") and b'"Definition"' in start
+
+
+def read_file(path: Path, keep: Mapping[Split, int] = KEEP) -> Source:
+    """The one task of a file, called as the file is; `keep` bounds the rows of its splits.
 
     Raises:
         InputError: it cannot be read, is of another form, or has too few instances to be parted.
     """
-    task = _task(path, stamp(path))
+    task = _task(path, tuple(keep[split] for split in SPLITS), stamp(path))
     return Source({task.name: task})
 
 
-def read_rows(path: Path, keep: Mapping[Split, int] = KEEP) -> Gathered:
-    """The rows of a file, parted into splits.
-
-    Raises:
-        InputError: as `read_file`.
-    """
-    return _gathered(path, _content(path), keep)
-
-
 @lru_cache(maxsize=64)
-def _task(path: Path, of: Stamp) -> Task:
+def _task(path: Path, most: tuple[int, ...], of: Stamp) -> Task:
+    keep = dict(zip(SPLITS, most, strict=True))
     content = _content(path)
-    found = _gathered(path, content, KEEP)
+    found = _gathered(path, content, keep)
     every = [row for split in SPLITS for row in found.rows[split]]
     labels = _labels(every)
     several = sum(len(instance["output"]) > 1 for instance in content["Instances"])
@@ -66,7 +72,7 @@ def _task(path: Path, of: Stamp) -> Task:
     categories = content.get("Categories")
     return Task(
         name=path.stem,
-        title=path.stem,
+        title=title_of(path.stem),
         family=str(categories[0]) if isinstance(categories, list) and categories else SUITE,
         suite=SUITE,
         labels=labels,
@@ -75,7 +81,7 @@ def _task(path: Path, of: Stamp) -> Task:
         max_new_tokens=new_tokens_for(row.target for row in every),
         role="",
         sizes={split: len(found.rows[split]) for split in SPLITS},
-        load=lambda split: read_rows(path).rows[split],
+        load=lambda split: _gathered(path, _content(path), keep).rows[split],
         wordings=wordings,
         notes=(*found.notes, *_notes(labels, several, found), *notes),
     )
