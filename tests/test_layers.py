@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "sapo_analysis"
-ENGINE_PACKAGES = {"torch", "transformers", "peft", "accelerate", "datasets"}
+ENGINE_PACKAGES = {*("torch", "transformers", "peft", "accelerate", "datasets", "huggingface_hub")}
 # Metrics call these inside their functions, when the engine measures.
 MEASURING_PACKAGES = {"rouge_score", "sacrebleu"}
 
@@ -27,6 +27,7 @@ ENGINE = [
     ["methods"],
     ["learning"],
     ["models"],
+    ["hub"],
 ]
 GROUND = [
     ["reuse"],
@@ -40,7 +41,7 @@ GROUND = [
     ["records"],
     ["spec"],
 ]
-FOUNDATION = {"errors", "explain", "provenance", "pre_update_loss", "same_loss"}
+FOUNDATION = {"errors", "explain", "provenance", "pre_update_loss", "same_loss", "stop_signal"}
 
 
 def _ranks(lines):
