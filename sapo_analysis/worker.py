@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import as_engine
+from sapo_analysis.stop_signal import unwind_on_termination
 from sapo_analysis.store import mark_failed
 from sapo_analysis.store.device_lock import BUSY_STATUS, DeviceBusy
 
@@ -28,7 +28,7 @@ Answer = dict[str, Any]
 
 def main(arguments: list[str]) -> int:
     """Do one job; the exit status is 0 done, 1 failed (traceback on standard error), 2 refused."""
-    signal.signal(signal.SIGTERM, _stop)
+    unwind_on_termination()  # through the run's writer, which marks the run as interrupted
     kind, *rest = arguments
     try:
         if kind == "study":
@@ -52,10 +52,6 @@ _STOPPED = 130
 
 _NICE = 10
 """A study takes every core for minutes; pages and terminals come first."""
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    sys.exit(128 + number)  # unwinds through the run's writer, which marks the run as interrupted
 
 
 def _quiet() -> None:
@@ -167,6 +163,24 @@ def _card(payload: Payload) -> Answer:
     return card_from_payload(payload)
 
 
+def _hub_model(payload: Payload) -> Answer:
+    from sapo_analysis.hub.models import offered
+
+    return offered(payload)
+
+
+def _fetch_model(payload: Payload) -> Answer:
+    from sapo_analysis.hub.models import fetch
+
+    return fetch(payload)
+
+
+def _fetch_task(payload: Payload) -> Answer:
+    from sapo_analysis.hub.fetch_task import fetch_from_payload
+
+    return fetch_from_payload(payload)
+
+
 def _bench(payload: Payload) -> Answer:
     from sapo_analysis.bench.payload import bench_from_payload
 
@@ -185,8 +199,21 @@ _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "pretrain": _pretrain,
     "card": _card,
     "bench": _bench,
+    "hub_model": _hub_model,
+    "fetch_model": _fetch_model,
+    "fetch_task": _fetch_task,
 }
+_ONLINE = {"hub_model", "fetch_model", "fetch_task"}
+"""Kinds that ask the Hugging Face hub. All others find what they need on this machine."""
+
+
+def _set_network(kind: str) -> None:
+    """Before any library of the hub is imported: it reads these once."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    if kind not in _ONLINE:
+        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 if __name__ == "__main__":
+    _set_network(sys.argv[1])
     sys.exit(main(sys.argv[1:]))

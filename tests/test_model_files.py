@@ -1,4 +1,4 @@
-"""Models by name: shipped, in the models folder, in the hub's cache; and what is refused, and why."""
+"""Models by name: shipped, in the models folder, in the hub's cache; what is refused, and why."""
 
 import hashlib
 import json

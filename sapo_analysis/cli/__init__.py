@@ -13,12 +13,14 @@ import typer
 from typer.core import TyperGroup
 
 from sapo_analysis.cli import (
+    add_task,
     bench,
     demo,
     doctor,
     engine,
     equivalence,
     importing,
+    models,
     pretraining,
     queue,
     reproduce,
@@ -79,9 +81,11 @@ _add("report", results.report)
 _add("reproduce", reproduce.reproduce)
 _add("import", importing.import_)
 _add("tasks", world.tasks)
+_add("add-task", add_task.add_task)
 _add("prompts", world.prompts)
 _add("equivalence", equivalence.equivalence_)
-_add("models", world.models)
+_add("models", models.models)
+_add("fetch", models.fetch)
 _add("score", engine.score)
 _add("rank", engine.rank)
 _add("pretrain", pretraining.pretrain)

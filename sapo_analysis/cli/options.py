@@ -32,6 +32,13 @@ DetachOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document and nothing else.")
 ]
+RemoteCodeOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code",
+        help="Let a model run Python code that its author put beside it. Read that code first.",
+    ),
+]
 DEFAULT_RUNS = Path("runs")
 
 

@@ -12,12 +12,12 @@ from sapo_analysis.jobs.engine_process import WORKER, error_in, require_engine
 
 
 def probe(
-    kind: str, payload: Mapping[str, Any], timeout: float = 600, echo: bool = False
+    kind: str, payload: Mapping[str, Any], timeout: float | None = 600, echo: bool = False
 ) -> dict[str, Any]:
     """Ask the engine a question in a process of its own.
 
     `kind` is one of those that `sapo_analysis.worker` lists. With `echo` its progress lines go to
-    this process's standard error as they come.
+    this process's standard error as they come. Without a `timeout` (seconds) it may take any time.
 
     Raises:
         InputError: the engine refused the payload.
@@ -43,6 +43,6 @@ def probe(
         raise InputError(error_in(done.stdout) or "The engine refused the question.")
     if done.returncode != 0:
         last = (done.stderr or "").strip().splitlines()[-1:] or ["no message"]
-        raise WorkError(f"The engine failed at {kind!r}: {error_in(done.stdout) or last[0]}")
+        raise WorkError(error_in(done.stdout) or f"The engine failed at {kind!r}: {last[0]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

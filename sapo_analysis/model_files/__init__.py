@@ -19,7 +19,7 @@ from sapo_analysis.model_files.finding import (
 )
 from sapo_analysis.model_files.hub_cache import cache_folder, split_revision
 from sapo_analysis.model_files.places import CHECKPOINT, MODELS_DIR, POCKET, RANDOM, RANDOM_PREFIX
-from sapo_analysis.model_files.survey import LocalModel, survey
+from sapo_analysis.model_files.survey import LocalModel, look_at, survey
 
 __all__ = [
     "CHECKPOINT",
@@ -34,6 +34,7 @@ __all__ = [
     "is_hub_id",
     "list_models",
     "list_names",
+    "look_at",
     "not_causal",
     "pinned",
     "remote_code",

@@ -37,6 +37,7 @@ COMMANDS = [
     "tasks",
     "prompts",
     "models",
+    "fetch",
     "score",
     "rank",
     "pretrain",

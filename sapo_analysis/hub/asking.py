@@ -1,0 +1,44 @@
+"""The first question to the hub: answered within seconds, or refused with the reason."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from sapo_analysis.hub.refusals import explain, is_switched_off, no_answer, switched_off
+from sapo_analysis.hub.subject import Subject
+
+T = TypeVar("T")
+SECONDS = 3.0
+"""How long an answer may take. With the start of two processes a refusal is there within five."""
+
+
+def ask(question: Callable[[float], T], subject: Subject) -> T:
+    """The answer to a question, which is given the time (s) that each of its steps may take.
+
+    Raises:
+        InputError: the repository or revision is not there, or not for this user.
+        WorkError: no network, no answer in time, or no sensible one.
+    """
+    if is_switched_off():
+        raise switched_off(subject)
+    answers: list[T] = []
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            answers.append(question(SECONDS))
+        except Exception as error:
+            failures.append(error)
+
+    # Looking a name up has no time limit of its own, and a server can answer drop by drop: only
+    # another thread can be left behind.
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(SECONDS)
+    if answers:
+        return answers[0]
+    if failures:
+        raise explain(failures[0], subject) from failures[0]
+    raise no_answer(subject)
