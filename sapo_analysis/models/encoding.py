@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, chain, pairwise
-from typing import Any
+from itertools import accumulate, chain, pairwise, takewhile
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.models.control_tokens import Span, tokenise
+from sapo_analysis.models.layout import LaidOut, lay_out
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.render import user_message
 from sapo_analysis.tasks.base import Example, Split, Task
 
-# Templates that know reasoning (Qwen3) leave it out; others ignore the setting.
-_ENABLE_THINKING = False
 _PROBE = Example("x", "y")
 IGNORED = -100
 """The label of a token that is neither trained nor scored."""
@@ -27,7 +26,8 @@ class Encoded:
     """One example under one prompt.
 
     `ids[target_start:]` are trained and scored: the target text and the end-of-turn tokens after
-    it. `ids[target_start:content_end]` are those of the target text alone.
+    it. `ids[target_start:content_end]` are those of the target text alone, and of white space that
+    the layout puts before it; none if the target is empty.
     """
 
     ids: list[int]
@@ -87,20 +87,34 @@ class Encoder:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills batches up."""
-        token: int = self.tokenizer.pad_token_id
-        return token
+        """The token that fills batches up. Nothing attends to it, so without one any serves."""
+        token = self.tokenizer.pad_token_id
+        return 0 if token is None else int(token)
 
     def answers(self, tokens: Sequence[Sequence[int]]) -> list[str]:
-        """Written tokens as text: special tokens and outer white space removed."""
-        texts = self.tokenizer.batch_decode([list(own) for own in tokens], skip_special_tokens=True)
+        """Written tokens as text, up to the end of the answer.
+
+        Special tokens and outer white space are removed, nothing else is tidied up.
+        """
+        stop = set(self.stop_ids)
+        texts = self.tokenizer.batch_decode(
+            [list(takewhile(lambda token: token not in stop, own)) for own in tokens],
+            skip_special_tokens=True,
+            clean_up_tokenization_spaces=False,
+        )
         return [text.strip() for text in texts]
 
     @cached_property
     def stop_ids(self) -> list[int]:
-        """Tokens that end an answer: end-of-sequence, and what the template puts after answers."""
+        """Tokens that end an answer: end-of-sequence, and what the template ends answers with.
+
+        That is the first special token after an answer (`<end_of_turn>`, `<|eot_id|>`), or, where
+        the template puts none, the first token: not a space before it, which answers have as well.
+        """
         probe = encode(self.tokenizer, "", "", _PROBE)
-        ids = set(probe.ids[probe.content_end : probe.content_end + 1])
+        after = probe.ids[probe.content_end :]
+        special = {i for i, t in self.tokenizer.added_tokens_decoder.items() if t.special}
+        ids = {next((i for i in after if i in special), *after[:1])} if after else set()
         if self.tokenizer.eos_token_id is not None:
             ids.add(self.tokenizer.eos_token_id)
         return sorted(ids)
@@ -109,24 +123,22 @@ class Encoder:
 def encode(
     tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
 ) -> Encoded:
-    """Encode one example: the chat template's whole text, label tokens found by character offsets.
+    """Encode one example: the layout's whole text, target tokens found by character offsets.
 
-    The text is tokenised whole, so merges across a boundary are those that the model meets; a token
-    belongs to the target if it ends inside it. (The released code compares two tokenisations'
-    lengths instead; methods §12.9.)
+    The text is tokenised whole, so merges across a boundary are those that the model meets; only
+    what is read before the answer and the answer are never one token. What the model reads before
+    it answers is thus the same whatever the target is. (The released code compares two
+    tokenisations' lengths instead; methods §12.9.)
 
     Raises:
-        InputError: the chat template does not continue its own generation prompt with the answer's
-            text.
+        InputError: as `lay_out`.
     """
-    before, _, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
-    content = len(before) + len(example.target)
-    target_start = next(i for i, (_, end) in enumerate(offsets) if end > len(before))
+    laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
+    target_start = _first_after(offsets, laid.before)
     content_end = next(
-        (i for i, (start, _) in enumerate(offsets) if i > target_start and start >= content),
-        len(ids),
+        (i for i in range(target_start, len(ids)) if offsets[i][0] >= laid.end), len(ids)
     )
-    return Encoded(ids, target_start, content_end)
+    return Encoded(ids, target_start, content_end if laid.end > laid.answer else target_start)
 
 
 def token_texts(
@@ -139,18 +151,32 @@ def token_texts(
     Raises:
         InputError: as `encode`.
     """
-    _, full, _, offsets = _tokenised(tokenizer, prompt, suffix, example)
+    laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
     ends = [0, *accumulate((end for _, end in offsets), max)]
-    return [full[start:end] for start, end in pairwise(ends)]
+    # Characters that a normaliser joined to the one before have no place of their own.
+    start = _first_after(offsets, laid.before)
+    ends[start], ends[len(ids)] = max(ends[start], laid.before), len(laid.text)
+    return [laid.text[a:b] for a, b in pairwise(ends)]
 
 
 def _tokenised(
     tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
-) -> tuple[str, str, list[int], list[tuple[int, int]]]:
-    """(text before the answer, whole text, token ids, where each token stands in the text)."""
-    before, full = _texts(tokenizer, user_message(prompt, example.input, suffix), example.target)
-    encoding = tokenizer(full, add_special_tokens=False, return_offsets_mapping=True)
-    return before, full, list(encoding["input_ids"]), encoding["offset_mapping"]
+) -> tuple[LaidOut, list[int], list[Span]]:
+    """(layout, token ids, where each token stands in its text); no token reaches over `before`."""
+    laid = lay_out(tokenizer, user_message(prompt, example.input, suffix), example.target)
+    ids, offsets = tokenise(tokenizer, laid.text, laid.data)
+    cut = laid.before
+    if not any(start < cut < end for start, end in offsets):
+        return laid, ids, offsets
+    ids, offsets = tokenise(tokenizer, laid.text[:cut], laid.data)
+    own = (laid.answer - cut, laid.end - cut)
+    rest, after = tokenise(tokenizer, laid.text[cut:], [own])
+    return laid, ids + rest, offsets + [(start + cut, end + cut) for start, end in after]
+
+
+def _first_after(offsets: Sequence[Span], cut: int) -> int:
+    """The first token that stands after a place in the text."""
+    return next(i for i, (start, end) in enumerate(offsets) if end > cut or start >= cut)
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str) -> Encoded:
@@ -163,43 +189,21 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str) 
     Raises:
         InputError: the chat template changes the user's message, or the text is that first token.
     """
-    message = user_message(prompt, "", suffix)
-    layout, _ = _texts(tokenizer, message, _PROBE.target)
-    # With what follows it, for the template may use the same words; templates may trim messages.
-    start = layout.find(message.strip())
-    end = start + len(prompt.strip())
-    encoding = tokenizer(layout, add_special_tokens=False, return_offsets_mapping=True)
-    ids, offsets = encoding["input_ids"], encoding["offset_mapping"]
-    own = [i for i, (a, b) in enumerate(offsets) if i > 0 and a < end and b > start >= 0]
-    if not own:
+    # With what follows it, for the template may use the same words.
+    laid = lay_out(tokenizer, user_message(prompt, "", suffix), _PROBE.target)
+    start, stop = laid.message
+    end = min(stop, start + len(prompt.strip()))
+    ids, offsets = tokenise(tokenizer, laid.text[: laid.before], laid.data)
+    own = [i for i, (a, b) in enumerate(offsets) if i > 0 and a < end and (b > start or a >= start)]
+    if not own or not stop:
         raise InputError(
             f"The tokens of prompt {prompt!r} cannot be told apart in the model's layout,"
-            f" {layout[:80]!r}, so it has no perplexity. Set scoring.diagnostics to 0, or use a"
+            f" {laid.text[:80]!r}, so it has no perplexity. Set scoring.diagnostics to 0, or use a"
             " model whose chat template keeps the user's message."
         )
     return Encoded(list(ids[: own[-1] + 1]), own[0], own[-1] + 1)
 
 
 def count_tokens(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[int]:
-    """Number of tokens of each text by itself, without special tokens."""
-    return [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
-
-
-def _texts(tokenizer: PreTrainedTokenizerBase, message: str, target: str) -> tuple[str, str]:
-    """(text before the answer, whole text) by the chat template; without one, in a plain layout."""
-    if tokenizer.chat_template is None:
-        before = (tokenizer.bos_token or "") + message + "\n\nAnswer: "
-        return before, before + target + tokenizer.eos_token
-    user = {"role": "user", "content": message}
-    # Without tokenizing a template gives text; its declared type is the union over all settings.
-    settings: dict[str, Any] = {"tokenize": False, "enable_thinking": _ENABLE_THINKING}
-    before = str(tokenizer.apply_chat_template([user], add_generation_prompt=True, **settings))
-    answer = {"role": "assistant", "content": target}
-    full = str(tokenizer.apply_chat_template([user, answer], **settings))
-    if not full.startswith(before + target):
-        raise InputError(
-            "The model's chat template does not put the answer after its own generation prompt,"
-            " so the tokens to train cannot be told from the context."
-            f" It renders {full[-80:]!r}. Use a model with a plain template."
-        )
-    return before, full
+    """Number of tokens of each text by itself; a special token's name is text."""
+    return [len(tokenise(tokenizer, text, [(0, len(text))])[0]) for text in texts]
