@@ -16,7 +16,7 @@ FromOption = Annotated[
         "--from",
         metavar="PATH",
         help="A folder of tasks (with instructions.json, or with task.yaml), or a task file of"
-        " Super-NaturalInstructions; may be repeated. Those added to --runs are then not looked at.",
+        " Super-NaturalInstructions; may be repeated. --runs is then not looked at.",
     ),
 ]
 TaskRunsOption = Annotated[

@@ -67,15 +67,20 @@ def _rows(folder: Path, split: Split) -> list[Example]:
         table = pq.read_table(_file(folder, split), schema=_SCHEMA)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(folder, split, error) from error
+    if any(column.null_count for column in table.columns):
+        raise _damaged(folder, split, ValueError("a column is missing, or values in it"))
     pairs = zip(table["input"].to_pylist(), table["target"].to_pylist(), strict=True)
     return [Example(*pair) for pair in pairs]
 
 
 def _n_rows(folder: Path, split: Split) -> int:
     try:
-        return int(pq.read_metadata(_file(folder, split)).num_rows)
+        n = int(pq.read_metadata(_file(folder, split)).num_rows)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(folder, split, error) from error
+    if n == 0:
+        raise _damaged(folder, split, ValueError("there are none"))
+    return n
 
 
 def _file(folder: Path, split: Split) -> Path:
