@@ -134,11 +134,7 @@ def encode(
         InputError: as `lay_out`.
     """
     laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
-    target_start = _first_after(offsets, laid.before)
-    content_end = next(
-        (i for i in range(target_start, len(ids)) if offsets[i][0] >= laid.end), len(ids)
-    )
-    return Encoded(ids, target_start, content_end if laid.end > laid.answer else target_start)
+    return Encoded(ids, *_target(laid, offsets))
 
 
 def token_texts(
@@ -151,12 +147,22 @@ def token_texts(
     Raises:
         InputError: as `encode`.
     """
-    laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
+    laid, _, offsets = _tokenised(tokenizer, prompt, suffix, example)
     ends = [0, *accumulate((end for _, end in offsets), max)]
-    # Characters that a normaliser joined to the one before have no place of their own.
-    start = _first_after(offsets, laid.before)
-    ends[start], ends[len(ids)] = max(ends[start], laid.before), len(laid.text)
+    # A character that a normaliser joined to the one before has no token of its own.
+    for i, end in zip(_target(laid, offsets), (laid.before, laid.end), strict=True):
+        ends[i] = max(ends[i], end)
+    ends[-1] = len(laid.text)
     return [laid.text[a:b] for a, b in pairwise(ends)]
+
+
+def _target(laid: LaidOut, offsets: Sequence[Span]) -> tuple[int, int]:
+    """(first token after what is read before the answer, first after the answer's own words)."""
+    start = next(i for i, (a, b) in enumerate(offsets) if b > laid.before or a >= laid.before)
+    if laid.end == laid.answer:
+        return start, start
+    end = next((i for i in range(start, len(offsets)) if offsets[i][0] >= laid.end), len(offsets))
+    return start, end
 
 
 def _tokenised(
@@ -172,11 +178,6 @@ def _tokenised(
     own = (laid.answer - cut, laid.end - cut)
     rest, after = tokenise(tokenizer, laid.text[cut:], [own])
     return laid, ids + rest, offsets + [(start + cut, end + cut) for start, end in after]
-
-
-def _first_after(offsets: Sequence[Span], cut: int) -> int:
-    """The first token that stands after a place in the text."""
-    return next(i for i, (start, end) in enumerate(offsets) if end > cut or start >= cut)
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str) -> Encoded:

@@ -81,7 +81,9 @@ def test_what_is_asked_is_the_generation_prompt_and_what_is_trained_is_the_answe
         for target in TARGETS:
             row = encode(tokenizer, PROMPT, SUFFIX, Example(text, target))
             assert row.context == prompt, target
-            own = tokenizer.decode(row.ids[row.target_start : row.content_end])
+            own = tokenizer.decode(
+                row.ids[row.target_start : row.content_end], clean_up_tokenization_spaces=False
+            )
             assert composed(own) == composed(target)
             assert (row.content_end > row.target_start) is bool(target.strip())
             after = row.ids[row.content_end :]
