@@ -17,10 +17,12 @@ def settings_that_count(study: AnyStudy, names: Iterable[str]) -> dict[str, Any]
 
     Args:
         study: The study.
-        names: Its fields to look at. How many predictions are kept decides no number.
+        names: Its fields to look at. How many predictions are kept decides no number, and neither
+            does where the weights are nor what is computed twice.
     """
     settings = study.model_dump(mode="json")
     settings["evaluation"].pop("n_predictions_kept", None)
+    settings["memory"] = {"quantization": settings["memory"]["quantization"]}
     return by_dotted_name({name: settings[name] for name in names})
 
 

@@ -17,9 +17,12 @@ _LONGEST = 60
 """Of a differing value this much is shown (characters)."""
 
 _SETTINGS = {
-    "paraphrase": ("method", "dtype", "lora", "training", "scoring", "evaluation"),
+    "paraphrase": (
+        *("method", "dtype", "lora", "training", "scoring", "evaluation"),
+        *("inputs", "memory"),
+    ),
     "sequence": (
-        *("dtype", "lora", "training", "scoring", "evaluation"),
+        *("dtype", "lora", "training", "scoring", "evaluation", "inputs", "memory"),
         *("paft", "o_lora", "ewc", "replay", "full"),
     ),
 }

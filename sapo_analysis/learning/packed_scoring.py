@@ -13,6 +13,7 @@ from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import KeysValues, Pack, shared_prefix
+from sapo_analysis.models.quantized import computes_coarsely
 
 TOKENS_PER_PASS = 4096
 """Tokens read at once, a prefix counted for each example that attends to it.
@@ -63,7 +64,7 @@ def check_packed(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -
     found = packed_losses(model, rows, pad_id)
     for a, b in zip(own, found, strict=True):
         # bfloat16 keeps 8 bits: differences of a few per cent are its rounding.
-        tolerance = 0.05 if model.dtype in (torch.bfloat16, torch.float16) else 1e-4
+        tolerance = 0.05 if computes_coarsely(model) else 1e-4
         if not abs(a.nll_sum - b.nll_sum) <= tolerance * max(a.nll_sum, a.n_tokens):
             raise InputError(
                 f"{type(model).__name__} reads packed rows otherwise than single texts (loss"

@@ -13,6 +13,7 @@ from sapo_analysis.learning.packed_scoring import pack_losses
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import Pack, shared_prefix
+from sapo_analysis.models.quantized import computes_coarsely
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.spec import LoraSettings
 
@@ -31,7 +32,7 @@ def check_stacked(
             stacked.
     """
     together, weights = _losses(model, settings, rows, pad_id, None)
-    tolerance = 0.05 if model.dtype in (torch.bfloat16, torch.float16) else 1e-3
+    tolerance = 0.05 if computes_coarsely(model) else 1e-3
     for k in range(2):
         ((alone,), _) = _losses(model, settings, rows, pad_id, weights[k : k + 1])
         for a, b in zip(together[k], alone, strict=True):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sapo_analysis.errors import InputError
 
 if TYPE_CHECKING:
-    from transformers import BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig, PreTrainedModel
 
 Quantization = Literal["none", "8bit", "4bit"]
 
@@ -54,6 +54,11 @@ def quantization_config(kind: Quantization, dtype: torch.dtype) -> BitsAndBytesC
 def is_quantized(model: nn.Module) -> bool:
     """Whether a model's linear layers are quantized."""
     return bool(getattr(model, "is_quantized", False))
+
+
+def computes_coarsely(model: PreTrainedModel) -> bool:
+    """Whether a model's products have 16 bits or fewer; quantized ones do, whatever their type."""
+    return is_quantized(model) or model.dtype in (torch.bfloat16, torch.float16)
 
 
 def n_weights(parameter: Tensor) -> int:

@@ -2,7 +2,7 @@
 
 from sapo_analysis.plan.amounts import Amounts, amounts_of, disk_bytes, first_result, to_measure
 from sapo_analysis.plan.anchored import anchored
-from sapo_analysis.plan.engines import ENGINES, EngineName, as_engine, stack_size
+from sapo_analysis.plan.engines import ENGINES, EngineName, as_engine, check_engine, stack_size
 from sapo_analysis.plan.identity import ALGORITHM_VERSION, data_fingerprint, stream_seed
 from sapo_analysis.plan.paraphrase import make_plan
 from sapo_analysis.plan.parity import PARITY_SETTINGS, paper_parity
@@ -21,7 +21,12 @@ AnyPlan = Plan | SequencePlan
 
 
 def plan_of(study: AnyStudy, engine: EngineName = "stacked") -> AnyPlan:
-    """The plan of a study of any kind; see `make_plan` and `make_sequence_plan`."""
+    """The plan of a study of any kind; see `make_plan` and `make_sequence_plan`.
+
+    Raises:
+        InputError: also where the engine cannot carry the study out.
+    """
+    check_engine(engine, study.memory)
     if isinstance(study, SequenceStudy):
         return make_sequence_plan(study, engine)
     return make_plan(study, engine)

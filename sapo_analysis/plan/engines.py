@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, TypeVar, get_args
 
-from sapo_analysis.errors import unknown
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.spec import MemorySettings
 
 Item = TypeVar("Item")
 EngineName = Literal["stacked", "plain"]
@@ -28,6 +29,19 @@ def as_engine(name: str) -> EngineName:
         if name == known:
             return known
     raise unknown("engine", name, ENGINES, "stacked is the fast one, plain the reference.")
+
+
+def check_engine(engine: EngineName, memory: MemorySettings) -> None:
+    """Refuse to stack adapters on a model whose layers are on several devices.
+
+    Raises:
+        InputError: the study spreads its model, and the engine is the stacked one.
+    """
+    if engine == "stacked" and memory.max_memory is not None:
+        raise InputError(
+            "The study spreads its model over devices (memory.max_memory), and the stacked engine"
+            " wants it on one. Use --engine plain, or leave memory.max_memory out."
+        )
 
 
 def stack_size(n_parameters: int) -> int:

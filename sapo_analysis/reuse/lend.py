@@ -19,7 +19,7 @@ from sapo_analysis.store import Run
 PURPOSES = ("main", "noise")
 """What can be taken over. A repeat shows what rounding does to a trial, so it is made anew."""
 
-_IDENTITY = ("method", "lora", "training", "evaluation")
+_IDENTITY = ("method", "lora", "training", "evaluation", "inputs", "memory")
 """Settings that a trial's id depends on, apart from those in which no two runs may differ."""
 
 

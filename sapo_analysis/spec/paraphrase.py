@@ -104,6 +104,16 @@ class ParaphraseStudy(Study):
         return self
 
     @model_validator(mode="after")
+    def _gradients_have_weights(self) -> ParaphraseStudy:
+        if self.scoring.diagnostics and not self.memory.keeps_weights_whole:
+            raise ValueError(
+                f"scoring.diagnostics is {self.scoring.diagnostics}, and the gradient indicators are"
+                " taken by the base model's weights, which memory.quantization or"
+                " memory.max_memory leaves quantized or away. Set scoring.diagnostics to 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _own_prompts_have_a_task(self) -> ParaphraseStudy:
         trained = set(self.current) | (set(self.past) | set(self.unseen) if self.rotate else set())
         own_prompts_are_for(sorted(trained), self.own_prompts)

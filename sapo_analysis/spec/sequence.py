@@ -261,6 +261,17 @@ class SequenceStudy(Study):
         return self
 
     @model_validator(mode="after")
+    def _whole_models_are_there(self) -> SequenceStudy:
+        full = [str(s) for s in self.chosen_strategies if s.method == "full"]
+        if full and not self.memory.keeps_weights_whole:
+            raise ValueError(
+                f"strategy {full[0]!r} trains all weights, and memory.quantization or"
+                " memory.max_memory leaves none that could be trained. Train an adapter, or leave"
+                " these settings out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _own_prompts_have_a_task(self) -> SequenceStudy:
         own_prompts_are_for(self.tasks, self.own_prompts)
         return self

@@ -223,6 +223,9 @@ class Study(Settings):
     dtype: Literal["float32", "bfloat16"] = Field(
         "float32", description="type of the base model's weights"
     )
+    keep_adapters: bool = Field(
+        False, description="keep each fine-tune's adapter in the run folder, in peft's format"
+    )
 
     def __init__(self, **settings: Any) -> None:
         """Settings by name; a wrong one is an `InputError`, as from a file."""

@@ -20,6 +20,7 @@ from sapo_analysis.studies import rows
 from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.engines import make_engine
 from sapo_analysis.studies.fine_tunes import Adapters, FineTunes
+from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.states import States
@@ -37,6 +38,7 @@ class ParaphraseWork:
         self.plan = plan
         self.states = States(plan, device, states_folder)
         self.engine = make_engine(plan, device, self.states.at(BASE_STATE))
+        self.kept = KeptAdapters(plan, states_folder.parent)
         self.encoder = self.engine.encoder
         self.say: Say = lambda phase: None
         self.diagnostics = Diagnostics(self) if plan.study.scoring.diagnostics else None
@@ -144,6 +146,7 @@ class ParaphraseWork:
                     " its loss is not finite. Lower training.learning_rate."
                 )
             tuned.save(0, self.states.folder(stage.state_id))
+            self.kept.keep(tuned, 0, stage.trial_id)
         found = self._evaluate_state(stage.state_id, meter)
         found["states"] = [
             rows.state(stage.state_id, stage.parent_id, stage.state_seed, stage.learned)
@@ -187,6 +190,9 @@ class ParaphraseWork:
         watch = Watch(self, trials, meter)
         with self._train(state_id, members, meter, watch) as tuned:
             fits = tuned.fits
+            for k, (trial, fit) in enumerate(zip(trials, fits, strict=True)):
+                if not fit.diverged:
+                    self.kept.keep(tuned, k, trial.trial_id)
             self.say(f"{which}: evaluating")
             measured = self.measure_trials(trials, tuned, meter)
         found: Rows = {name: [] for name in ("trials", "curves", "scores", "predictions")}

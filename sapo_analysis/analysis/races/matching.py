@@ -23,7 +23,7 @@ ALIKE_AT_FIRST: tuple[MethodName, ...] = ("lora", "lora-inc", "o-lora", "ewc", "
 ALIKE_LATER: tuple[MethodName, ...] = ("lora-inc",)
 """The same after a past."""
 
-_SETTINGS = ("dtype", "lora", "training", "scoring")
+_SETTINGS = ("dtype", "lora", "training", "scoring", "inputs", "memory")
 _SHOWN = 12
 """Of a fingerprint this much is shown (characters)."""
 

@@ -27,6 +27,7 @@ from sapo_analysis.store import Run, RunWriter, open_run
 from sapo_analysis.studies import rows as shared_rows
 from sapo_analysis.studies.engines import make_engine
 from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.sequence import rows
@@ -54,6 +55,7 @@ class SequenceWork:
         self.book, self.teller = Book(), Teller()
         self.say: Callable[[str], None] = lambda phase: None
         self._states = states_folder
+        self._kept = KeptAdapters(plan, states_folder.parent)
         self._methods: dict[MethodName, Method] = {
             s.method: make_method(s.method, plan.study) for s in plan.study.chosen_strategies
         }
@@ -177,6 +179,8 @@ class SequenceWork:
                 read = len(fit.losses) * member.rows_per_step
                 meter.add("train", read, fit.tokens, fit.logits, *own)
                 tuned.save(k, self._states / tunes[k].result_id)
+                if not fit.diverged:
+                    self._kept.keep(tuned, k, tunes[k].trial_id)
                 self.teller.trained(tunes[k], fit)
             self.say(f"{which}: evaluating")
             measured = self._exam.of_stage(tunes, tuned, meter)

@@ -1,0 +1,37 @@
+"""Adapters that a run keeps for its user, in peft's format: `adapters/TRIAL_ID/` in its folder.
+
+Each stands on the trial's parent state: load the base model, merge the adapters of the tasks learned
+before (their own trials' folders), then this one.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from sapo_analysis.models.saved_adapter import CONFIG
+from sapo_analysis.plan import AnyPlan
+from sapo_analysis.store import layout
+from sapo_analysis.studies.fine_tunes import FineTunes
+
+
+class KeptAdapters:
+    """Where the adapters of a plan's fine-tunes go; nowhere unless its study keeps them."""
+
+    def __init__(self, plan: AnyPlan, run_folder: Path):
+        self._wanted = plan.study.keep_adapters
+        self._folder = run_folder / layout.ADAPTERS
+        self._model = plan.model.label
+
+    def keep(self, tuned: FineTunes, k: int, trial_id: str) -> None:
+        """Write fine-tune k, if its study keeps adapters and it is one."""
+        if not self._wanted or tuned.n_differentiated:
+            return
+        folder = self._folder / trial_id
+        tuned.save(k, folder)
+        file = folder / CONFIG
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        # Runs are passed on: the model by the name it is published under, never a path of here.
+        settings["base_model_name_or_path"] = self._model
+        file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        (folder / "README.md").unlink(missing_ok=True)  # peft's form of a model card, with the path

@@ -1,0 +1,143 @@
+"""A model whose layers are on the disk until they compute, against the same model in memory."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.learning.members import Member
+from sapo_analysis.learning.training import Training
+from sapo_analysis.model_files import find_model
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.checkpointing import checkpointed
+from sapo_analysis.models.loading import choose_device, load_model
+from sapo_analysis.models.lora import fresh_adapter, save_adapter, started_adapter, with_adapter
+from sapo_analysis.models.spread import is_spread, reading_device
+from sapo_analysis.plan import plan_of
+from sapo_analysis.prompts import get_prompts
+from sapo_analysis.spec import LoraSettings, MemorySettings, ParaphraseStudy, TrainingSettings
+from sapo_analysis.studies.paraphrase import ParaphraseWork
+from sapo_analysis.tasks import get_task
+
+CPU = choose_device("cpu")
+SPREAD = MemorySettings(max_memory={"cpu": "3MiB"}, gradient_checkpointing=True)
+LORA = LoraSettings(r=2, lora_dropout=0.1)
+IDS = torch.tensor([[5, 6, 7, 8]])
+
+
+@pytest.fixture(scope="module")
+def spread():
+    return load_model(find_model("pocket"), CPU, "float32", SPREAD)
+
+
+def logits(model):
+    with torch.no_grad():
+        return model(input_ids=IDS, use_cache=False).logits
+
+
+def test_layers_are_in_memory_and_on_the_disk_and_read_as_ever(spread, pocket_model):
+    assert set(spread.hf_device_map.values()) == {"cpu", "disk"}
+    assert is_spread(spread) and not is_spread(pocket_model)
+    assert reading_device(spread) == torch.device("cpu")
+    assert spread.model.layers[-1].mlp.up_proj.weight.device.type == "meta"
+    assert torch.equal(logits(spread), logits(pocket_model))
+
+
+def test_training_gives_the_same_adapter_and_leaves_the_layers_where_they_were(
+    spread, pocket_model, encoder, tmp_path
+):
+    rows = encoder.encode_split(get_task("sentiment"), "train", 12, get_prompts("sentiment")[0])
+    member = Member(rows, TrainingSettings(steps=3, batch_size=4), 5)
+    losses = {}
+    for name, model in (("spread", spread), ("whole", pocket_model)):
+        with fresh_adapter(model, LORA, 5) as adapted, checkpointed(adapted):
+            training = Training(adapted, member, encoder.pad_id)
+            training.advance()
+            losses[name] = training.fit.losses
+            save_adapter(adapted, tmp_path / name)
+    assert losses["spread"] == pytest.approx(losses["whole"], rel=1e-6)
+    found, expected = (
+        load_file(tmp_path / name / "adapter_model.safetensors") for name in ("spread", "whole")
+    )
+    assert found.keys() == expected.keys()
+    for name, weight in found.items():
+        torch.testing.assert_close(weight, expected[name], rtol=1e-6, atol=1e-6)
+    assert torch.equal(logits(spread), logits(pocket_model))
+
+
+def test_earlier_adapters_stand_beside_layers_that_are_away(spread, pocket_model, tmp_path):
+    with fresh_adapter(pocket_model, LORA, 1) as adapted:
+        for name, weight in adapted.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(weight, std=0.02)
+        adapted.eval()
+        expected = logits(adapted)
+        save_adapter(adapted, tmp_path)
+    start = AdapterStart(7, frozen=(tmp_path,))
+    with started_adapter(spread, LORA, start) as adapted:
+        torch.testing.assert_close(logits(adapted.eval()), expected, rtol=1e-5, atol=1e-5)
+    assert torch.equal(logits(spread), logits(pocket_model))
+    fresh = load_model(find_model("pocket"), CPU, "float32", SPREAD)
+    torch.testing.assert_close(
+        logits(with_adapter(fresh, tmp_path)), expected, rtol=1e-5, atol=1e-5
+    )
+
+
+def study(**memory):
+    return ParaphraseStudy(
+        past=["topic"],
+        current=["sentiment"],
+        prompts=1,
+        seeds=[0],
+        training={"examples": 8, "batch_size": 4, "steps": 2},
+        scoring={"examples": 4},
+        evaluation={"examples": 3, "n_predictions_kept": 3},
+        device="cpu",
+        memory=memory,
+    )
+
+
+def test_a_study_of_a_spread_model_measures_what_that_of_a_whole_one_does(tmp_path):
+    found = {}
+    for name, memory in (("whole", {}), ("spread", SPREAD.model_dump())):
+        plan = plan_of(study(**memory), "plain")
+        work = ParaphraseWork(plan, CPU, tmp_path / name / "states")
+        groups = [work.run(group) for group in plan.groups]
+        assert is_spread(work.states.at(plan.groups[2].state_id)) == bool(memory)
+        found[name] = [
+            (row["loss"], row["value"]) for rows in groups for row in rows.get("scores", [])
+        ]
+    assert len(found["whole"]) >= 6
+    for spread, whole in zip(found["spread"], found["whole"], strict=True):
+        # The state's adapter is merged into whole weights, which rounds once more.
+        assert spread == pytest.approx(whole, rel=1e-4, abs=1e-6)
+
+
+def test_the_stacked_engine_and_devices_that_are_not_there_are_refused():
+    with pytest.raises(InputError, match=r"memory.max_memory.*--engine plain"):
+        plan_of(study(max_memory={"cpu": "3MiB"}), "stacked")
+    n = torch.cuda.device_count()
+    absent = MemorySettings(max_memory={str(n): "1GiB"})
+    with pytest.raises(InputError, match=rf"names GPU {n}, and torch sees {n} here"):
+        load_model(find_model("pocket"), CPU, "float32", absent)
+
+
+@pytest.mark.parametrize(
+    ("memory", "why"),
+    [
+        ({"max_memory": {"gpu": "1GiB"}}, "'gpu' is no device"),
+        ({"max_memory": {0: "lots"}}, "'lots' is no amount of memory"),
+        ({"max_memory": {}}, "no device is named"),
+        ({"max_memory": {0: "1GiB"}, "quantization": "4bit"}, "do not go together"),
+    ],
+)
+def test_settings_that_say_nothing_are_refused(memory, why):
+    with pytest.raises(InputError, match=why):
+        study(**memory)
+
+
+def test_gradient_indicators_need_whole_weights():
+    spread = study(max_memory={0: "1GiB"}).model_dump(mode="json")
+    assert spread["memory"]["max_memory"] == {"0": "1GiB"}
+    with pytest.raises(InputError, match=r"Set scoring.diagnostics to 0"):
+        ParaphraseStudy(**{**spread, "scoring": {"examples": 4, "diagnostics": 2}})
