@@ -1,4 +1,4 @@
-"""How fast a table of a million rows becomes a task: `python -m tests.speed.add_task_speed`, by hand.
+"""How fast a table of a million rows is added: `python -m tests.speed.add_task_speed`, by hand.
 
 JSONL, CSV and parquet files of made-up reviews, sorted by their label, are written into a temporary
 folder (a minute, 600 MB), or with other numbers of rows as arguments; each is added in a process of
