@@ -47,8 +47,12 @@ def all_runs() -> dict[str, Run | DamagedRun]:
 
 
 def kind_of(run: Run | DamagedRun) -> str:
-    """`paraphrase`, `sequence` or `imported`; "" of a damaged run whose spec cannot be read."""
-    return run.study.kind if isinstance(run, Run) else written_kind(run.path)
+    """`paraphrase`, `sequence` or `imported`; "" of a damaged run whose spec cannot be read.
+
+    An imported sequence counts as a sequence: the same page shows it.
+    """
+    kind = run.study.kind if isinstance(run, Run) else written_kind(run.path)
+    return kind.removeprefix("imported-")
 
 
 def _rank(run: Run | DamagedRun) -> int:

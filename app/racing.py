@@ -18,7 +18,7 @@ from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.races import Course, Match, RacePoints, Told
 from sapo_analysis.analysis.races.points import other_pasts
 from sapo_analysis.app import estimates
-from sapo_analysis.app.data import Key, Keys, all_runs, kind_of, opened, version
+from sapo_analysis.app.data import Key, Keys, all_runs, opened, version
 from sapo_analysis.app.state import Asked
 from sapo_analysis.store import DamagedRun, Run, open_run
 from sapo_analysis.store.live import LiveReader
@@ -36,7 +36,7 @@ RaceKey = tuple[str, str, int]
 def sequences() -> dict[str, Run]:
     """Every sequence run that can be opened, those at work first."""
     every = all_runs().values()
-    found = [run for run in every if isinstance(run, Run) and kind_of(run) == "sequence"]
+    found = [run for run in every if isinstance(run, Run) and run.study.kind == "sequence"]
     return {run.run_id: run for run in sorted(found, key=lambda run: run.is_complete)}
 
 

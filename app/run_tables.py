@@ -32,6 +32,7 @@ KINDS = {
     "paraphrase": "paraphrase study",
     "sequence": "sequence study",
     "imported": "imported results",
+    "imported-sequence": "imported sequences",
 }
 DAMAGED = "damaged"
 STATES = (*("running", "stalled", "queued", "interrupted", "failed", "cancelled", DAMAGED, "done"),)

@@ -51,7 +51,9 @@ def chains_behind(keys: Keys, cell: sequences.Cell, kind: str) -> pd.DataFrame:
 @st.cache_data(max_entries=24, show_spinner="Reading the outputs …")
 def examples_behind(keys: Keys, cell: sequences.Cell) -> pd.DataFrame:
     """The kept examples behind a cell."""
-    return sequences.cell_examples(opened(keys), chains_behind(keys, cell, "original"), cell)
+    runs = opened(keys)
+    kind = sequences.headline_prompts(scores(keys))
+    return sequences.cell_examples(runs, chains_behind(keys, cell, kind), cell)
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sapo_analysis.analysis import variance_components as variance_components
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
     from sapo_analysis.api import Run as Run
+    from sapo_analysis.api import import_released as import_released
     from sapo_analysis.api import import_results as import_results
     from sapo_analysis.api import open_run as open_run
     from sapo_analysis.api import run as run
@@ -43,6 +44,7 @@ __all__ = [
     "WorkError",
     "continual_metrics",
     "figures",
+    "import_released",
     "import_results",
     "indicator_board",
     "matched_comparison",
@@ -67,6 +69,7 @@ _HOMES = {
     "SequenceStudy": "sapo_analysis.spec",
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",
+    "import_released": "sapo_analysis.api",
     "import_results": "sapo_analysis.api",
     "indicator_board": "sapo_analysis.analysis",
     "matched_comparison": "sapo_analysis.analysis",

@@ -72,6 +72,34 @@ def run(
     return open_run(jobs.run_study(study, Path(runs_dir), None, as_engine(engine), found))
 
 
+def import_released(
+    folders: Path | str | Sequence[Path | str],
+    runs_dir: Path | str = "runs",
+    base: Path | str | None = None,
+    name: str | None = None,
+    model: str = "",
+    note: str = "",
+) -> Run:
+    """Make a run of what the released code of SAPO left in its output folders and open it.
+
+    Args:
+        folders: One or several, each saves/METHOD/MODEL/ORDER or a folder above; one model, the
+            same tasks, every strategy on every order.
+        runs_dir: Folder that the run is written into.
+        base: A JSON file with the base model's score on each task; without it there is no FWT.
+        name: Start of the run's id, made to fit. Default: the name of the order.
+        model: The model, in your words. Default: the name of its folder.
+        note: What readers of the run should be told.
+
+    Raises:
+        InputError: something cannot be read or used; every missing score is named, and nothing was
+            written.
+    """
+    from sapo_analysis.analysis.importing import import_released
+
+    return open_run(import_released(folders, runs_dir, base, name, model, note).path)
+
+
 def import_results(
     source: pd.DataFrame | Path | str,
     runs_dir: Path | str = "runs",

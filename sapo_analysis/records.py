@@ -6,20 +6,22 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+_STUDIES = ("paraphrase", "sequence")
+
 
 @dataclass(frozen=True)
 class Table:
     """One table: a name, what one row is, the columns that name a row, and the Arrow schema.
 
     A column that may be null says so in the schema; every other column must hold a value in every
-    row. `kinds`: of studies whose runs have the table.
+    row. `kinds`: of runs that have the table.
     """
 
     name: str
     row: str
     keys: tuple[str, ...]
     schema: pa.Schema
-    kinds: tuple[str, ...] = ("paraphrase", "sequence")
+    kinds: tuple[str, ...] = (*_STUDIES, "imported-sequence")
 
 
 def _table(
@@ -34,8 +36,8 @@ def _table(
     return Table(name, row, tuple(keys.split()), pa.schema(fields))
 
 
-def _only(kind: str, table: Table) -> Table:
-    return replace(table, kinds=(kind,))
+def _only(kinds: tuple[str, ...], table: Table) -> Table:
+    return replace(table, kinds=kinds)
 
 
 def _also(kind: str, table: Table) -> Table:
@@ -45,7 +47,8 @@ def _also(kind: str, table: Table) -> Table:
 _text, _int, _float, _bool = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _OPTIONAL = "null allowed"
 
-# Of imported results it holds the prompts whose wording was given.
+# Of imported results it holds the prompts whose wording was given; of imported sequences all that
+# were used, "not recorded" in place of a text that is not known.
 PROMPTS = _also(
     "imported",
     _table(
@@ -104,7 +107,7 @@ TRIALS = _table(
     device=_text,
 )
 CHAINS = _only(
-    "sequence",
+    ("sequence", "imported-sequence"),
     _table(
         "chains",
         "a stage of a chain: one strategy that learns one order of tasks under one seed",
@@ -120,15 +123,16 @@ CHAINS = _only(
         trial_id=_text,  # chains that do the same thing share a fine-tune
         result_state_id=(_text, _OPTIONAL),  # null: the fine-tune diverged, and the chain ends
         # What this chain's choice and fine-tune took, as if no other chain had shared them.
-        # Fine-tunes trained at once share their time evenly.
+        # Fine-tunes trained at once share their time evenly. Of imported sequences nan, or null,
+        # where the files do not say.
         choice_seconds=_float,
-        choice_examples=_int,  # texts read to choose
+        choice_examples=(_int, _OPTIONAL),  # texts read to choose
         train_seconds=_float,
-        train_examples=_int,  # texts trained on
+        train_examples=(_int, _OPTIONAL),  # texts trained on
     ),
 )
 CANDIDATE_LOSSES = _only(
-    "paraphrase",
+    ("paraphrase",),
     _table(
         "candidate_losses",
         "the loss of one example under one candidate prompt, before any update",
@@ -172,20 +176,24 @@ SCORES = _table(
     role=(_text, _OPTIONAL),
     metric=_text,
     value=_float,  # 0 to 100
-    loss=_float,  # nats per target token over all test examples
-    n_examples=_int,
+    loss=_float,  # nats per target token over all test examples; nan: not known where imported
+    n_examples=(_int, _OPTIONAL),  # null: of imported sequences, where no outputs say it
 )
-CURVES = _table(
-    "curves",
-    "one value along one trial's training",
-    "trial_id step series",
-    trial_id=_text,
-    step=_int,  # optimizer steps taken
-    # train_loss (nats per target token of the next batch) and grad_norm, at every step's start; in
-    # studies with checkpoints, there and at both ends, delta_norm (Frobenius norm of the update,
-    # (alpha / r) B A over all adapted matrices) and dev_loss (nats per target token, current task)
-    series=_text,
-    value=_float,
+CURVES = _only(
+    _STUDIES,
+    _table(
+        "curves",
+        "one value along one trial's training",
+        "trial_id step series",
+        trial_id=_text,
+        step=_int,  # optimizer steps taken
+        # train_loss (nats per target token of the next batch) and grad_norm, at every step's start;
+        # in studies with checkpoints, there and at both ends, delta_norm (Frobenius norm of the
+        # update, (alpha / r) B A over all adapted matrices) and dev_loss (nats per target token,
+        # current task)
+        series=_text,
+        value=_float,
+    ),
 )
 # Of a sequence: of its states under each task's original prompt.
 PREDICTIONS = _table(
@@ -203,22 +211,25 @@ PREDICTIONS = _table(
     loss=_float,  # nats per target token of this example
     correct=_bool,
 )
-COSTS = _table(
-    "costs",
-    "what one phase of one group of work took",
-    "group phase",
-    group=_text,
-    phase=_text,  # score, train or evaluate
-    seconds=_float,
-    examples=_int,
-    tokens=_int,  # tokens the model read or wrote
-    # 2 per parameter and token forward, 4 more (of which 2 for frozen weights) backward.
-    model_flops=_float,
-    peak_bytes=_int,  # process memory on a CPU, allocated device memory on a GPU
+COSTS = _only(
+    _STUDIES,
+    _table(
+        "costs",
+        "what one phase of one group of work took",
+        "group phase",
+        group=_text,
+        phase=_text,  # score, train or evaluate
+        seconds=_float,
+        examples=_int,
+        tokens=_int,  # tokens the model read or wrote
+        # 2 per parameter and token forward, 4 more (of which 2 for frozen weights) backward.
+        model_flops=_float,
+        peak_bytes=_int,  # process memory on a CPU, allocated device memory on a GPU
+    ),
 )
 
 IMPACTS = _only(
-    "imported",
+    ("imported",),
     _table(
         "impacts",
         "what one fine-tune did to one evaluated task, as another tool measured it",
@@ -245,7 +256,7 @@ IMPACTS = _only(
     ),
 )
 IMPORTED_INDICATORS = _only(
-    "imported",
+    ("imported",),
     _table(
         "imported_indicators",
         "a further number of a fine-tune that was given beside its results",
@@ -277,5 +288,5 @@ TABLES: dict[str, Table] = {
 
 
 def tables_of(kind: str) -> list[Table]:
-    """The tables of a run of a study of this kind."""
+    """The tables of a run of this kind."""
     return [table for table in TABLES.values() if kind in table.kinds]

@@ -13,7 +13,7 @@ from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import sequences
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, diff, md
-from sapo_analysis.app.data import Keys
+from sapo_analysis.app.data import Keys, opened
 from sapo_analysis.app.state import CELL, check_link, clear_cell, select_cell, selected_cell
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import tasks_in
@@ -48,7 +48,8 @@ def behind(keys: Keys, cell: Cell, is_chosen: bool, kind: str) -> None:
     with left:
         _prompts(chains, sequences.originals(keys), cell)
     with right:
-        _examples(sequences.examples_behind(keys, cell))
+        imported = any(run.is_imported for run in opened(keys))
+        _examples(sequences.examples_behind(keys, cell), imported)
     _chains(chains, kind)
 
 
@@ -122,7 +123,8 @@ def _sentence(cell: Cell, chains: pd.DataFrame) -> str:
     known = [f"**{means['score_now']:.1f}**"]
     if cell.is_learned:
         known.append(f"just learned {means['score_learned']:.1f}")
-    known.append(f"base model {means['score_base']:.1f}")
+    base = means["score_base"]
+    known.append("base model not measured" if pd.isna(base) else f"base model {base:.1f}")
     return (
         f"{md(cell.strategy)}, {when}, {md(_name(cell.position, cell.order))}: score"
         f" {' · '.join(known)}, over {counted(len(chains), 'chain')}."
@@ -149,8 +151,12 @@ def _prompts(chains: pd.DataFrame, originals: Mapping[str, str], cell: Cell) -> 
         st.caption(f"The table of chains has {more}.")
 
 
-def _examples(table: pd.DataFrame) -> None:
-    st.markdown("**Examples**, under the task's original prompt")
+def _examples(table: pd.DataFrame, imported: bool) -> None:
+    prompt = "the prompt it was tested with" if imported else "the task's original prompt"
+    st.markdown(f"**Examples**, under {prompt}")
+    if table.empty and imported:
+        st.caption("There are no outputs of both states that are compared here.")
+        return
     if table.empty:
         st.caption(
             "No outputs were kept: evaluation.n_predictions_kept is 0 in these runs. Studies made"

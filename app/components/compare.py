@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from sapo_analysis.analysis.cautions import NOT_CHECKED
 from sapo_analysis.analysis.races import Match
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import racing
@@ -55,6 +56,8 @@ def over(sight: Sight) -> Over:
         return Over(remark=f"Run {run[:80]} is not here. Copy its folder into your runs folder.")
     if isinstance(run, DamagedRun):
         return Over(remark=run.reason)
+    if run.is_imported:
+        return Over(remark=f"Run {run.run_id} holds imported results: {NOT_CHECKED}.")
     if run.study.kind != "sequence":
         return Over(remark=f"Run {run.run_id} is no sequence run.")
     if any(own.is_imported for own in sight.runs):

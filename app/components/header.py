@@ -95,13 +95,7 @@ def badges(runs: Sequence[Run], facts: Facts) -> None:
             color="gray",
             help="Equal in model, data and settings; they differ in tasks, prompts or seeds.",
         )
-    if any(run.is_imported for run in runs):
-        st.badge(
-            "no provenance",
-            icon=":material/upload_file:",
-            color="orange",
-            help=f"Imported results: {NOT_CHECKED}.",
-        )
+    no_provenance(runs)
     if any(run.has_random_weights for run in runs):
         st.badge(
             "random weights",
@@ -111,6 +105,17 @@ def badges(runs: Sequence[Run], facts: Facts) -> None:
         )
     for state in dict.fromkeys(run.status.state for run in runs if not run.is_complete):
         st.badge(state, icon=":material/hourglass_top:", color="orange")
+
+
+def no_provenance(runs: Sequence[Run]) -> None:
+    """A badge where results were imported."""
+    if any(run.is_imported for run in runs):
+        st.badge(
+            "no provenance",
+            icon=":material/upload_file:",
+            color="orange",
+            help=f"Imported results: {NOT_CHECKED}.",
+        )
 
 
 def made_with(run: Run) -> str:

@@ -34,7 +34,7 @@ _NOW = "border:2px solid #0072B2;font-weight:600;"
 
 def counts(run: Run) -> str:
     """`trials`, or what else the run counts."""
-    return "stages" if run.study.kind == "sequence" else "trials"
+    return "stages" if run.is_sequence else "trials"
 
 
 def of_all(run: Run) -> str:

@@ -137,7 +137,7 @@ def _sequences(runs: list[Run], keys: Keys) -> None:
         kind = st.segmented_control(
             "Test prompts",
             kinds,
-            default=None if "kind" in st.session_state else "original",
+            default=None if "kind" in st.session_state else found["test_prompts"],
             required=True,
             key="kind",
             help=KIND_HELP,
@@ -152,7 +152,7 @@ def _sequences(runs: list[Run], keys: Keys) -> None:
             help="Whose strategies the curves and the matrices show.",
             bind="query-params",
         )
-    kind, method = str(kind or "original"), str(method or methods[0])
+    kind, method = str(kind or found["test_prompts"]), str(method or methods[0])
     hollow = not all(run.is_complete for run in runs)
     _metrics(keys, kind, hollow)
     _race_and_matrices(keys, found, kind, method)
@@ -161,6 +161,7 @@ def _sequences(runs: list[Run], keys: Keys) -> None:
 
 def _headline(runs: list[Run], found: dict[str, Any]) -> None:
     st.subheader(QUESTION, anchor=False)
+    header.no_provenance(runs)
     primary = found["primary"]
     if isinstance(primary, dict):
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -246,8 +247,10 @@ def _race_and_matrices(keys: Keys, found: dict[str, Any], kind: str, method: str
                 stage_matrix(scores, drawn, test_prompts=kind, order=one, chosen=framed), "matrices"
             )
             st.caption(
-                "Number: score. Colour: gain over the base model; below the diagonal a column that"
-                " fades is being forgotten. A click on a cell shows what stands behind it."
+                "Number: score. Colour: gain over the first row"
+                f"{', the base model' if scores['stage'].min() == 0 else ''}; below the diagonal a"
+                " column that fades is being forgotten. A click on a cell shows what stands behind"
+                " it."
             )
         else:
             st.info("Choose a strategy to see its matrix.")

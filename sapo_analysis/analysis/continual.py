@@ -36,21 +36,25 @@ class ContinualMetrics:
         return {key: plain(value) for key, value in asdict(self).items()}
 
 
-def continual_metrics(R: Sequence[Sequence[float]], R0: Sequence[float]) -> ContinualMetrics:  # noqa: N803
+def continual_metrics(
+    R: Sequence[Sequence[float]],  # noqa: N803
+    R0: Sequence[float] | None,  # noqa: N803
+) -> ContinualMetrics:
     """AP, BWT, final BWT and FWT of one sequence.
 
     Args:
         R: N x N scores (0 to 100): row i after stage i, column j on task j, tasks in learned order.
-        R0: N scores of the base model.
+        R0: N scores of the base model; None: it was not measured.
 
     Returns:
-        With a single task only `ap` exists; the others are nan.
+        With a single task only `ap` exists; the others are nan. Without R0 `fwt` is.
 
     Raises:
         InputError: shapes do not fit, or a score is missing: it is never taken as zero.
     """
     try:
-        scores, base = np.array(R, dtype=float), np.array(R0, dtype=float)
+        scores = np.array(R, dtype=float)
+        base = np.zeros(len(scores)) if R0 is None else np.array(R0, dtype=float)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"The score matrix is not a table of numbers: {error}. Give N rows of N scores."
@@ -68,7 +72,7 @@ def continual_metrics(R: Sequence[Sequence[float]], R0: Sequence[float]) -> Cont
     if n == 1:
         return ContinualMetrics(ap, NAN, NAN, NAN)
     change = scores - np.diag(scores)
-    gain = scores - base
+    gain = scores - (base if R0 is not None else NAN)
     return ContinualMetrics(
         ap,
         float(np.mean([change[i, :i].mean() for i in range(1, n)])),

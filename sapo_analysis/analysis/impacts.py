@@ -99,6 +99,8 @@ def n_diverged(run: Run) -> int:
 
 
 def _impacts(run: Run, step: int | None, current_test: CurrentTest) -> pd.DataFrame:
+    if run.is_sequence and run.is_imported:
+        _ = run.paraphrase  # its trials are measured in turn, not against one parent state
     if run.is_imported:
         return _imported(run, step)
     trials = run.table("trials")

@@ -15,7 +15,7 @@ from sapo_analysis.cli.output import show, show_json, show_table
 from sapo_analysis.cli.review import show_review, show_sentences
 from sapo_analysis.cli.sequences import sequences_markdown, show_sequences
 from sapo_analysis.errors import InputError
-from sapo_analysis.spec import ImportedResults, ParaphraseStudy
+from sapo_analysis.spec import ImportedResults, ImportedSequence, ParaphraseStudy
 from sapo_analysis.store import DamagedRun, Run, find_run, is_shipped, list_runs, open_run
 
 
@@ -74,10 +74,10 @@ def _describe(run: Run | DamagedRun) -> dict[str, Any]:
 
 
 def _came_from(run: Run) -> str | None:
-    """Of imported results, that they are, and from which file."""
-    if not isinstance(run.study, ImportedResults):
+    """Of imported results, that they are, and from where."""
+    if not isinstance(run.study, ImportedResults | ImportedSequence):
         return None
-    return f"no provenance: imported from {run.study.file or 'a table in memory'}"
+    return f"no provenance: imported from {run.study.source}"
 
 
 def _trained(run: Run) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def report(
     if as_json and as_markdown:
         raise InputError("--json and --markdown were both given; give one of them.")
     opened = [open_run(find_run(name, folders(runs))) for name in run]
-    if any(one.study.kind == "sequence" for one in opened):
+    if any(one.is_sequence for one in opened):
         _sequences(opened, as_json, as_markdown)
         return
     if as_markdown:

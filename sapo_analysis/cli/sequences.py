@@ -66,12 +66,13 @@ def blocks(report: Report) -> list[Block]:
 
 
 def metrics_block(report: Report) -> Block:
-    """Every metric of every strategy, with original test prompts."""
-    by = {(row["strategy"], row["metric"]): row for row in _of(report["summary"], "original")}
+    """Every metric of every strategy, with the test prompts that the report stands on."""
+    kind = report["test_prompts"]
+    by = {(row["strategy"], row["metric"]): row for row in _of(report["summary"], kind)}
     strategies = dict.fromkeys(strategy for strategy, _ in by)
     rows = [[s, *(_with_interval(by[s, m], _digits(m)) for m in METRICS)] for s in strategies]
     return Block(
-        "Metrics with original test prompts",
+        f"Metrics with {kind} test prompts",
         ["strategy", *SHORT.values()],
         rows,
         f"Mean (95 % over {_n(report)}; none below {LEAST}). Points; forgetting in loss: nats per"
@@ -103,7 +104,8 @@ def test_prompts_block(report: Report) -> Block:
 
 def contrasts_block(report: Report) -> Block:
     """What is tested: the primary contrast, then the others with Holm's correction."""
-    tested = [row for row in _of(report["contrasts"], "original") if row["metric"] in TESTED]
+    kind = report["test_prompts"]
+    tested = [row for row in _of(report["contrasts"], kind) if row["metric"] in TESTED]
     rows = [
         [
             f"{row['strategy']} − {row['reference']}",
@@ -116,13 +118,14 @@ def contrasts_block(report: Report) -> Block:
         for row in sorted(tested, key=lambda row: not row["is_primary"])
     ]
     n = sum(row["p_holm"] is not None for row in tested)
-    how = (
-        f"Holm: over the {n} contrasts beside the primary one."
-        if n
-        else f"Nothing is tested with fewer than {LEAST} orders; p is uncorrected."
-    )
+    if n:
+        how = f"Holm: over the {n} contrasts beside the primary one."
+    elif kind == "original":
+        how = f"Nothing is tested with fewer than {LEAST} orders; p is uncorrected."
+    else:
+        how = "Nothing is tested without original test prompts; p is uncorrected."
     return Block(
-        "Contrasts with original test prompts",
+        f"Contrasts with {kind} test prompts",
         ["strategy − reference", "metric", "difference", "95 %", "p", "Holm"],
         rows,
         f"Paired by order and seed. {how} With other test prompts: --json.",
@@ -153,9 +156,9 @@ def cost_block(report: Report) -> Block:
     rows = [
         [
             row["strategy"],
-            f"{row['choice_seconds']:.1f}",
-            f"{row['choice_examples']:,.0f}",
-            f"{row['train_seconds']:.1f}",
+            _plain(row["choice_seconds"], 1),
+            _plain(row["choice_examples"], 0),
+            _plain(row["train_seconds"], 1),
             _percent(row["share"]),
             _percent(row["share_of_texts"]),
             _regret(regret.get(row["strategy"])),
@@ -183,19 +186,19 @@ def cost_block(report: Report) -> Block:
 
 
 def tasks_block(report: Report) -> Block:
-    """Per strategy and task, with original test prompts: score just learned, and at the end."""
+    """Per strategy and task, with the report's test prompts: score just learned, and at the end."""
+    kind = report["test_prompts"]
     by = {
-        (row["strategy"], row["eval_task"]): row
-        for row in _of(report["tasks_of_strategies"], "original")
+        (row["strategy"], row["eval_task"]): row for row in _of(report["tasks_of_strategies"], kind)
     }
     tasks = dict.fromkeys(task for _, task in by)
     rows = [
         [s, *(f"{by[s, t]['just_learned']:.1f} → {by[s, t]['final']:.1f}" for t in tasks)]
         for s in dict.fromkeys(strategy for strategy, _ in by)
     ]
-    base = ["base model", *(f"{report['base'][task]:.1f}" for task in tasks)]
+    base = ["base model", *(_plain(report["base"].get(task), 1) for task in tasks)]
     return Block(
-        "Score by task, with original test prompts",
+        f"Score by task, with {kind} test prompts",
         ["strategy", *tasks],
         [base, *rows] if rows else [],
         "When just learned → after the last stage, over the same chains; a task that was learned"
@@ -241,6 +244,11 @@ def _with_interval(row: Report, digits: int) -> str:
 def _minus(value: float | None, digits: int) -> str:
     """A number with a true minus where it is negative."""
     return _signed(value, digits).lstrip("+")
+
+
+def _plain(value: float | None, digits: int) -> str:
+    """A number that has no sign."""
+    return MISSING if value is None else f"{value:,.{digits}f}"
 
 
 def _bounds(row: Report, digits: int) -> str:

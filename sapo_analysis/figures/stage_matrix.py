@@ -40,9 +40,10 @@ def stage_matrix(
 ) -> FigureSpec:
     """Scores by stage (down, the base model first) and task (across), a panel per strategy.
 
-    The number is the score; the colour its gain over the base model, so forgetting is what fades
-    down a column. Means over seeds, then over orders, by position, unless one is chosen. Where
-    chains are under way or diverged, over those that went furthest.
+    The number is the score; the colour its gain over the first row, which is the base model where
+    that was measured, so forgetting is what fades down a column. Means over seeds, then over
+    orders, by position, unless one is chosen. Where chains are under way or diverged, over those
+    that went furthest.
 
     Args:
         scores: `sequence_scores(runs)`.
@@ -92,8 +93,8 @@ def _names(own: pd.DataFrame, order: str | None) -> list[str]:
 
 
 def _limit(means: pd.Series[float]) -> float:
-    table = means.unstack("stage")
-    gains = table.sub(table[0], axis=0).abs().to_numpy(dtype=float)
+    table = means.unstack("stage").sort_index(axis=1)
+    gains = table.sub(table.iloc[:, 0], axis=0).abs().to_numpy(dtype=float)
     return max(1.0, float(np.nanmax(gains)))
 
 
@@ -107,7 +108,7 @@ def _panel(
     stages = sorted({int(stage) for stage, _ in means.index})
     values, texts, hover = [], [], {}
     for stage in stages:
-        row = [_cell(means, stage, i, name) for i, name in enumerate(names, start=1)]
+        row = [_cell(means, stage, stages[0], i, name) for i, name in enumerate(names, start=1)]
         values.append(tuple(gain for gain, _, _ in row))
         texts.append(tuple(text for _, text, _ in row))
         for i, (gain, _, words) in enumerate(row, start=1):
@@ -117,7 +118,7 @@ def _panel(
     cells = Cells(
         tuple(values),
         limit,
-        "gain over the\nbase model (points)",
+        f"gain over\n{'the base model' if stages[0] == 0 else 'the first row'} (points)",
         tuple(tuple(False for _ in row) for row in values),
         tuple(texts),
     )
@@ -150,11 +151,13 @@ def _panel(
     )
 
 
-def _cell(means: pd.Series[float], stage: int, position: int, name: str) -> tuple[float, str, str]:
+def _cell(
+    means: pd.Series[float], stage: int, first: int, position: int, name: str
+) -> tuple[float, str, str]:
     value = float(means.get((stage, position), math.nan))
     if math.isnan(value):
         return math.nan, "", f"{name}: not measured yet"
-    gain = value - float(means.loc[(0, position)])
+    gain = value - float(means.loc[(first, position)])
     when = "base model" if stage == 0 else f"after stage {stage}"
     learned = "learned" if position <= stage else "not learned yet"
     return gain, f"{value:.0f}", f"{name}, {when} ({learned})\n{value:.1f}, {signed(gain, 1)}"

@@ -51,7 +51,7 @@ def strategy_intervals(
     Args:
         table: `summary(chain_metrics(sequence_scores(runs)))`.
         test_prompts: which of the three kinds.
-        metrics: the panels.
+        metrics: the panels; one that no strategy has is left out.
         hollow: draw hollow points: the numbers are not final.
 
     Raises:
@@ -63,6 +63,9 @@ def strategy_intervals(
         raise InputError(
             f"No chain has learned all its tasks with {test_prompts} test prompts yet."
         )
+    known = set(own.loc[own["value"].notna(), "metric"])
+    metrics = [name for name in metrics if name in known]
+    own = own[own["metric"].isin(metrics)]
     strategies = list(dict.fromkeys(own["strategy"]))
     heights = {name: float(len(strategies) - 1 - i) for i, name in enumerate(strategies)}
     return FigureSpec(

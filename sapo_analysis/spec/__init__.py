@@ -7,6 +7,7 @@ and models are resolved by `sapo_analysis.plan`; here only form and ranges are c
 
 from sapo_analysis.spec.files import (
     PRESETS,
+    AnyImported,
     AnySpec,
     AnyStudy,
     by_dotted_name,
@@ -17,7 +18,7 @@ from sapo_analysis.spec.files import (
     read_spec_data,
     to_json,
 )
-from sapo_analysis.spec.imported import NOT_RECORDED, ImportedResults
+from sapo_analysis.spec.imported import NOT_RECORDED, ImportedResults, ImportedSequence
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
 from sapo_analysis.spec.sequence import (
     METHODS,
@@ -49,10 +50,12 @@ __all__ = [
     "POLICIES",
     "PRESETS",
     "SCHEMA_VERSION",
+    "AnyImported",
     "AnySpec",
     "AnyStudy",
     "EvaluationSettings",
     "ImportedResults",
+    "ImportedSequence",
     "InputSettings",
     "LoraSettings",
     "MemorySettings",

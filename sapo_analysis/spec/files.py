@@ -12,17 +12,23 @@ from pydantic import ValidationError
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.explain import explain
-from sapo_analysis.spec.imported import ImportedResults
+from sapo_analysis.spec.imported import ImportedResults, ImportedSequence
+from sapo_analysis.spec.orders import with_folders_read
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
 from sapo_analysis.spec.sequence import SequenceStudy
 from sapo_analysis.spec.settings import SCHEMA_VERSION
 
 AnyStudy = ParaphraseStudy | SequenceStudy
-AnySpec = AnyStudy | ImportedResults
+AnyImported = ImportedResults | ImportedSequence
+AnySpec = AnyStudy | AnyImported
 """What the `spec.json` of a run folder holds."""
 KINDS: dict[str, type[ParaphraseStudy] | type[SequenceStudy]] = {
     "paraphrase": ParaphraseStudy,
     "sequence": SequenceStudy,
+}
+IMPORTED: dict[str, type[ImportedResults] | type[ImportedSequence]] = {
+    "imported": ImportedResults,
+    "imported-sequence": ImportedSequence,
 }
 PRESETS = Path(__file__).parent.parent / "data" / "presets"
 
@@ -43,7 +49,7 @@ def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
         raise InputError(f"{source} has settings that are no names: {odd}. Write name: value.")
     _refuse_newer(data, source)
     kind = data.get("kind", "paraphrase")
-    if kind == "imported":
+    if kind in IMPORTED:
         raise InputError(
             f"{source} stands for imported results, of which it is not known how they were made:"
             " they cannot be run. Give the spec of a study."
@@ -53,6 +59,8 @@ def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
     if kind not in KINDS:
         raise InputError(f"{source} is a study of kind {kind!r}. Known kinds: {', '.join(KINDS)}.")
     try:
+        if kind == "sequence" and "orders" in data:
+            data = {**data, "orders": with_folders_read(data["orders"])}
         return KINDS[kind](**data)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
@@ -64,13 +72,14 @@ def parse_spec(data: dict[str, Any], source: str) -> AnySpec:
     Raises:
         InputError: as `parse_study`.
     """
-    if data.get("kind") != "imported":
+    made = IMPORTED.get(str(data.get("kind")))
+    if made is None:
         return parse_study(data, source)
     _refuse_newer(data, source)
     try:
-        return ImportedResults.model_validate(data)
+        return made.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"{source}: {explain(error, ImportedResults)}") from error
+        raise InputError(f"{source}: {explain(error, made)}") from error
 
 
 def _refuse_newer(data: Mapping[str, Any], source: str) -> None:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.records import tables_of
-from sapo_analysis.spec import ImportedResults, to_json
+from sapo_analysis.spec import AnyImported, to_json
 from sapo_analysis.store import layout
 from sapo_analysis.store.folder import new_folder
 from sapo_analysis.store.status import Status
@@ -118,7 +118,7 @@ def imported_at(path: Path, status: Status) -> str:
 
 
 def create_imported_run(
-    runs_dir: Path, spec: ImportedResults, tables: Mapping[str, pa.Table], n_trials: int
+    runs_dir: Path, spec: AnyImported, tables: Mapping[str, pa.Table], n_trials: int
 ) -> Path:
     """A run folder of imported results, done from the start. It appears whole.
 

@@ -19,6 +19,7 @@ from sapo_analysis.spec import (
     AnySpec,
     AnyStudy,
     ImportedResults,
+    ImportedSequence,
     ParaphraseStudy,
     SequenceStudy,
     parse_spec,
@@ -86,7 +87,23 @@ class Run:
     @property
     def is_imported(self) -> bool:
         """Whether another tool measured it: then it is not known how it was made."""
-        return isinstance(self.study, ImportedResults)
+        return isinstance(self.study, ImportedResults | ImportedSequence)
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether it holds tasks learned one after another, made here or imported."""
+        return isinstance(self.study, SequenceStudy | ImportedSequence)
+
+    @property
+    def learned_in_turn(self) -> SequenceStudy | ImportedSequence:
+        """The orders, strategies and seeds of a sequence run, made here or imported.
+
+        Raises:
+            InputError: it is a run of another kind.
+        """
+        if isinstance(self.study, ImportedSequence):
+            return self.study
+        return self.sequence
 
     def made_here(self, to_do: str) -> AnyStudy:
         """The study that made this run.
@@ -97,11 +114,11 @@ class Run:
         Raises:
             InputError: its results were imported.
         """
-        if isinstance(self.study, ImportedResults):
+        if isinstance(self.study, ImportedResults | ImportedSequence):
             raise InputError(
-                f"Run {self.run_id} cannot {to_do}: its results were imported"
-                f"{f' from {self.study.file}' if self.study.file else ''}, and how they were made"
-                " is not known. Make them again with the tool they came from, and import those."
+                f"Run {self.run_id} cannot {to_do}: its results were imported from"
+                f" {self.study.source}, and how they were made is not known. Make them again with"
+                " the tool they came from, and import those."
             )
         return self.study
 
@@ -169,7 +186,8 @@ class Run:
         """
         path = self.path / layout.ABOUT
         if not path.is_file():
-            return self.study.note if isinstance(self.study, ImportedResults) else ""
+            study = self.study
+            return study.note if isinstance(study, ImportedResults | ImportedSequence) else ""
         with path.open(encoding="utf-8", errors="replace") as file:
             text = " ".join(file.read(4 * LONGEST_ABOUT).split())
         return text if len(text) <= LONGEST_ABOUT else f"{text[:LONGEST_ABOUT]} …"

@@ -76,7 +76,7 @@ def test_runs_and_report_know_it(imported, capsys):
         (["cancel", "{}"], "is done"),
         (["import"], "No file was given"),
         (["import", "nowhere.csv"], "Cannot read 'nowhere.csv': No such file"),
-        (["import", "."], "is not a file"),
+        (["import", "."], "holds no released outputs"),
     ],
 )
 def test_what_it_cannot_do_is_said(imported, monkeypatch, tmp_path, arguments, says):

@@ -66,12 +66,12 @@ def import_results(
     checked = _Checked.of(found)
     rows = checked.rows
     spec = ImportedResults(
-        name=_as_name(name if name is not None else found.name.rsplit(".", 1)[0]),
-        model=_plain(model, 200) or NOT_RECORDED,
-        file=_plain(found.name, 200),
+        name=as_name(name if name is not None else found.name.rsplit(".", 1)[0]),
+        model=one_line(model, 200) or NOT_RECORDED,
+        file=one_line(found.name, 200),
         sha256=found.sha256,
         tasks=tuple(rows["current_task"].drop_duplicates()),
-        note=_plain(note, 1000),
+        note=one_line(note, 1000),
     )
     tables = {
         IMPACTS.name: pa.Table.from_pandas(
@@ -97,13 +97,13 @@ def _read(source: pd.DataFrame | Path | str | bytes, file: str) -> ResultsFile:
     return table_in_memory(source, file)
 
 
-def _as_name(text: str) -> str:
+def as_name(text: str) -> str:
     """Any text as a name for a run; it never becomes a path."""
     plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "imported"
 
 
-def _plain(text: str, longest: int) -> str:
+def one_line(text: str, longest: int) -> str:
     """One line of text without control characters, cut to a length."""
     visible = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return " ".join(visible.split())[:longest]

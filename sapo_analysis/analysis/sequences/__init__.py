@@ -15,7 +15,11 @@ from sapo_analysis.analysis.sequences.choices import (
 )
 from sapo_analysis.analysis.sequences.contrasts import TESTED, contrasts
 from sapo_analysis.analysis.sequences.families import families
-from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
+from sapo_analysis.analysis.sequences.matrices import (
+    TEST_PROMPTS,
+    headline_prompts,
+    sequence_scores,
+)
 from sapo_analysis.analysis.sequences.metrics import (
     LEAST,
     METRICS,
@@ -50,6 +54,7 @@ __all__ = [
     "contrasts",
     "families",
     "furthest",
+    "headline_prompts",
     "metric_term",
     "same_choices",
     "sequence_report",

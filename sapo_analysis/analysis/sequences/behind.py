@@ -178,6 +178,8 @@ def _outputs(run: Run, chains: pd.DataFrame, cell: Cell) -> pd.DataFrame:
         own = chains[["order", "seed", "eval_task"]].assign(state_id=of_chain)
         sides.append(own.merge(outputs, on=["state_id", "eval_task"]))
     now, then = sides
+    if run.is_imported:  # outputs of the base model are not among the released files
+        now = now.merge(then[["order", "seed", "eval_task", "example"]])
     on = ["order", "seed", "eval_task"]
     return beside(run, now, then, f"the state after stage {cell.then}", on=on, named="state_id")
 

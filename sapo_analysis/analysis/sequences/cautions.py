@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sapo_analysis.plan import order_name
+from sapo_analysis.spec import ImportedSequence
 from sapo_analysis.store import Run
 
 Place = tuple[str, str, int]
@@ -18,13 +19,18 @@ def cautions(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
     planned = [
         (order_name(order), str(strategy), seed)
         for run in runs
-        for order in run.sequence.orders
-        for strategy in run.sequence.chosen_strategies
-        for seed in run.sequence.seeds
+        for order in run.learned_in_turn.orders
+        for strategy in run.learned_in_turn.chosen_strategies
+        for seed in run.learned_in_turn.seeds
     ]
     there = set(metrics[["order", "strategy", "seed"]].itertuples(index=False, name=None))
     found = (_unequal(planned), _unpaired(planned), _incomplete(planned, there))
-    return [sentence for sentence in found if sentence]
+    return [sentence for sentence in found if sentence] + [
+        remark
+        for run in runs
+        if isinstance(run.study, ImportedSequence)
+        for remark in run.study.remarks
+    ]
 
 
 def _unequal(planned: Sequence[Place]) -> str:

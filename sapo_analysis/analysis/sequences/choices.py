@@ -85,14 +85,17 @@ def choosing_cost(found: pd.DataFrame) -> pd.DataFrame:
 
     Columns: `choice_seconds`, `choice_examples` (texts read), `train_seconds`, `train_examples`
     (texts trained on), means over chains; `share` and `share_of_texts`: of choosing in choosing and
-    training, by time and by texts. What chains shared is counted for each; fine-tunes and states of
-    one stack share its time evenly, so shares by time hang on how many there were.
+    training, by time and by texts; nan where imported files do not say. What chains shared is
+    counted for each; fine-tunes and states of one stack share its time evenly, so shares by time
+    hang on how many there were.
 
     Args:
         found: as `choices` gives them.
     """
     numbers = ["choice_seconds", "choice_examples", "train_seconds", "train_examples"]
-    per_chain = found.groupby(["strategy", "order", "seed"], sort=False)[numbers].sum()
+    chains = found.groupby(["strategy", "order", "seed"], sort=False)[numbers]
+    # A stage whose cost is not known makes no cheap chain.
+    per_chain = chains.sum().where(chains.count().eq(chains.size(), axis=0))
     means = per_chain.groupby("strategy", sort=False).mean()
     for name, unit in (("share", "seconds"), ("share_of_texts", "examples")):
         total = means[f"choice_{unit}"] + means[f"train_{unit}"]

@@ -26,8 +26,8 @@ def families(runs: Sequence[Run]) -> list[list[Run]]:
 
 
 def _fits(family: Sequence[Run], run: Run) -> bool:
-    first, study = family[0].sequence, run.sequence
-    known = {order for own in family for order in own.sequence.orders}
+    first, study = family[0].learned_in_turn, run.learned_in_turn
+    known = {order for own in family for order in own.learned_in_turn.orders}
     alike = set(study.tasks) == set(first.tasks) and study.strategies == first.strategies
     if not alike or known & set(study.orders):
         return False

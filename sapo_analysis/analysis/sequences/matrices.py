@@ -10,12 +10,14 @@ import pandas as pd
 from sapo_analysis.analysis.joining import as_runs, check_joinable
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.plan import BASE_STATE, tasks_in
+from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.store import Run
 
 TEST_PROMPTS = ("training", "original", "test-only")
 """`training`: the prompt that the chain learned the task with, the original before it learned it;
 `original`: the one the task came with; `test-only`: the mean over paraphrases that nothing was
-trained with. A better training must not hide in a better test prompt."""
+trained with. A better training must not hide in a better test prompt. Imported sequences have
+`training` alone."""
 
 _CHAIN = ["order", "policy", "method", "seed"]
 
@@ -27,7 +29,8 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
     `strategy`, `seed`, `stage` (0 is θ_0), `n_stages`, `eval_task`, `position` (of that task in
     the order, from 1), `test_prompts`, `n_examples`, `is_final` (over all examples of the last
     stage, where these are more than those that every stage shares; else no row is), `value` (0
-    to 100), `loss` (nats per token).
+    to 100), `loss` (nats per token). Of imported sequences `loss` is nan, `n_examples` where it is
+    not known, and rows of stage 0 are there where the base model was measured.
 
     A stage that is not there yet has no rows; a chain that diverged ends.
 
@@ -37,7 +40,7 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
     """
     opened = as_runs(runs)
     for run in opened:
-        _ = run.sequence
+        _ = run.learned_in_turn
     check_joinable(opened)
     _check_same_tasks(opened)
     frame = pd.concat([_of_run(run) for run in opened], ignore_index=True)
@@ -53,10 +56,11 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
 
 def _check_same_tasks(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
-        if set(run.sequence.tasks) != set(runs[0].sequence.tasks):
+        tasks, others = runs[0].learned_in_turn.tasks, run.learned_in_turn.tasks
+        if set(others) != set(tasks):
             raise InputError(
                 f"Runs {runs[0].run_id} and {run.run_id} learn other tasks"
-                f" ({', '.join(runs[0].sequence.tasks)}; {', '.join(run.sequence.tasks)})."
+                f" ({', '.join(tasks)}; {', '.join(others)})."
                 " Report them one at a time."
             )
 
@@ -104,13 +108,19 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
                             "position": position,
                             "test_prompts": kind,
                             "n_examples": n_examples,
-                            "is_final": n_examples > scores.n_shared,
+                            "is_final": scores.n_shared is not None
+                            and n_examples > scores.n_shared,
                             "value": value,
                             "loss": loss,
                         }
 
 
-Found = list[tuple[int, float, float]]
+def headline_prompts(scores: pd.DataFrame) -> str:
+    """The kind of test prompts that comparisons stand on: `original`, where it was measured."""
+    return "original" if "original" in set(scores["test_prompts"]) else "training"
+
+
+Found = list[tuple[float, float, float]]
 """(number of examples, score, loss)."""
 
 
@@ -126,17 +136,25 @@ class _Scores:
         }
         originals = prompts[prompts["source"] == "original"]
         self._original = dict(zip(originals["task"], originals["prompt_id"], strict=True))
-        self.n_shared = run.sequence.evaluation.examples
+        study = run.learned_in_turn
+        # None: imported, where every stage was measured once, whatever on.
+        self.n_shared = study.evaluation.examples if isinstance(study, SequenceStudy) else None
         table = run.table("scores")
         self._known: dict[tuple[str, str, str], Found] = {}
         columns = ["state_id", "eval_task", "test_prompt", "n_examples", "value", "loss"]
         for state_id, task, prompt, n, value, loss in table[columns].itertuples(index=False):
+            prompt = prompt if self.n_shared is not None else ""
+            n = int(n) if self.n_shared is not None else float(n)
             self._known.setdefault((state_id, task, prompt), []).append(
-                (int(n), float(value), float(loss))
+                (n, float(value), float(loss))
             )
 
     def of(self, state_id: str, task: str, chosen: str | None) -> Iterator[tuple[str, Found]]:
         """What a state scored on a task, by kind of test prompt."""
+        if self.n_shared is None:
+            if state_id != BASE_STATE or (state_id, task, "") in self._known:
+                yield "training", self._at(state_id, task, "")
+            return
         original = self._original[task]
         yield "training", self._at(state_id, task, chosen or original)
         yield "original", self._at(state_id, task, original)

@@ -62,20 +62,22 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
         n = int(own["n_stages"].iloc[0])
         shared = own[~own["is_final"]]
         values, losses = score_matrix(shared, "value"), score_matrix(shared, "loss")
-        if len(values) < n + 1:
+        stages = set(shared["stage"])
+        if n not in stages:
             continue  # under way, or diverged
-        found: ContinualMetrics = continual_metrics(values[1:].tolist(), values[0].tolist())
+        base = values[0].tolist() if 0 in stages else None  # imported sequences may lack it
+        found: ContinualMetrics = continual_metrics(values[-n:].tolist(), base)
         if (final := own[own["is_final"] & (own["stage"] == n)]).size:
             found = replace(found, ap=float(final["value"].mean()))
         yield {
             **dict(zip(CHAIN, key, strict=True)),
             **{name: getattr(found, name) for name in ("ap", "bwt", "bwt_final", "fwt")},
-            "forgetting_loss": float(np.mean((losses[n] - np.diagonal(losses[1:]))[:-1])),
+            "forgetting_loss": float(np.mean((losses[-1] - np.diagonal(losses[-n:]))[:-1])),
         }
 
 
 def score_matrix(shared: pd.DataFrame, value: str) -> Floats:
-    """Stages (θ_0 first) × positions in the order."""
+    """Stages (θ_0 first, where it was measured) × positions in the order."""
     table = shared.pivot(index="stage", columns="position", values=value)
     return table.sort_index().to_numpy(dtype=np.float64)
 

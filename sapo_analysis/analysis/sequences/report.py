@@ -23,7 +23,11 @@ from sapo_analysis.analysis.sequences.contrasts import (
     contrasts,
     primary_method,
 )
-from sapo_analysis.analysis.sequences.matrices import TEST_PROMPTS, sequence_scores
+from sapo_analysis.analysis.sequences.matrices import (
+    TEST_PROMPTS,
+    headline_prompts,
+    sequence_scores,
+)
 from sapo_analysis.analysis.sequences.metrics import LEAST, METRICS, chain_metrics, summary
 from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 from sapo_analysis.analysis.sequences.verdicts import (
@@ -32,6 +36,7 @@ from sapo_analysis.analysis.sequences.verdicts import (
     primary_sentence,
     primary_verdict,
 )
+from sapo_analysis.analysis.wording import counted
 from sapo_analysis.plan import order_name
 from sapo_analysis.spec import MethodName, Strategy
 from sapo_analysis.store import Run
@@ -48,8 +53,9 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
     scores = sequence_scores(opened)
     found = choices(opened)
     metrics = chain_metrics(scores)
-    base = scores.query("stage == 0 and test_prompts == 'original' and not is_final")
-    strategies = [s for run in opened for s in run.sequence.chosen_strategies]
+    kind = headline_prompts(scores)
+    base = scores.query("stage == 0 and test_prompts == @kind and not is_final")
+    strategies = [s for run in opened for s in run.learned_in_turn.chosen_strategies]
     method = primary_method(strategies)
     compared = contrasts(metrics, method)
     # What was chosen and spent on the way stands for chains that went all the way.
@@ -66,9 +72,10 @@ def sequence_report(runs: Run | Sequence[Run]) -> dict[str, Any]:
         "kind": "sequence",
         "run_id": [run.run_id for run in opened],
         "model": opened[0].provenance.get("model", {}).get("name", opened[0].study.model),
-        "tasks": list(opened[0].sequence.tasks),
-        "orders": _named(order_name(order) for run in opened for order in run.sequence.orders),
-        "seeds": sorted({seed for run in opened for seed in run.sequence.seeds}),
+        "test_prompts": kind,
+        "tasks": list(opened[0].learned_in_turn.tasks),
+        "orders": _named(order_name(o) for run in opened for o in run.learned_in_turn.orders),
+        "seeds": sorted({seed for run in opened for seed in run.learned_in_turn.seeds}),
         "n_candidates": _n_candidates(opened[0]),
         "strategies": _named(strategies),
         "sizes": _sizes(opened[0]),
@@ -114,7 +121,9 @@ def _named(things: Iterable[object]) -> list[str]:
 
 
 def _sizes(run: Run) -> dict[str, int]:
-    """How much was trained and tested; joined runs have it in common."""
+    """How much was trained and tested; joined runs have it in common. Empty where imported."""
+    if run.is_imported:
+        return {}
     study = run.sequence
     return {
         "steps": study.training.steps,
@@ -129,14 +138,17 @@ def _sizes(run: Run) -> dict[str, int]:
 def sizes_in_words(report: Mapping[str, Any]) -> str:
     """How much a report's runs trained, scored and tested, for its head."""
     sizes, pools = report["sizes"], sorted(set(report["n_candidates"].values()))
+    several = f"{pools[0]}–{pools[-1]}" if len(pools) > 1 else f"{pools[0]}" if pools else ""
+    if not sizes:
+        known = [f"{several} candidates a task"] if several else []
+        return " · ".join([*known, "settings and seeds not recorded"])
     end = sizes["final_test_examples"]
     at_the_end = f", {end} after the last" if end != sizes["test_examples"] else ""
     found = [
         f"{sizes['steps']} steps of {sizes['batch_size']}",
         f"{sizes['test_examples']} test examples a stage{at_the_end}",
     ]
-    if pools:  # a run that has hardly begun has no prompts yet
-        several = f"{pools[0]}–{pools[-1]}" if len(pools) > 1 else f"{pools[0]}"
+    if several:  # a run that has hardly begun has no prompts yet
         found.insert(0, f"{several} candidates a task")
     return " · ".join(found)
 
@@ -186,6 +198,9 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _n_candidates(run: Run) -> dict[str, int]:
+    if run.is_imported:  # every strategy has its own: the most that one of them had scored
+        scored = run.table("indicators").groupby(["task", "state_id"], sort=False).size()
+        return {str(t): int(n) for t, n in scored.groupby("task", sort=False).max().items()}
     prompts = run.table("prompts").query("not test_only")
     return {str(task): int(n) for task, n in prompts.groupby("task", sort=False).size().items()}
 
@@ -201,7 +216,22 @@ def _silence(runs: Sequence[Run]) -> str:
     random = [run.run_id for run in runs if run.has_random_weights]
     if random:
         return f"No verdict: {', '.join(random)} began with random weights and is a control."
+    if imported := [run for run in runs if run.is_imported]:
+        return _of_imported(imported[0])
     under_way = [run.run_id for run in runs if not run.is_complete]
     if under_way:
         return f"No verdict: {', '.join(under_way)} is not done."
     return ""
+
+
+def _of_imported(run: Run) -> str:
+    """Why imported sequences are described and not judged."""
+    known = run.learned_in_turn
+    n_orders, n_seeds = len(known.orders), len(known.seeds)
+    few = "" if n_orders >= LEAST else f" (an interval over orders needs {LEAST})"
+    return (
+        f"No verdict: {run.run_id} holds imported outputs of {counted(n_orders, 'order')}{few} and"
+        f" {counted(n_seeds, 'chain')} of each strategy on it, whose settings and seeds are not"
+        " recorded. Each task is tested with the prompt it was learned with, so that better"
+        " training and a better test prompt are not told apart."
+    )
