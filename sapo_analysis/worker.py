@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.plan import as_engine
@@ -132,21 +132,37 @@ def _exact_prompt(payload: Payload) -> Answer:
     from sapo_analysis.studies.tokenised import exact_prompt
 
     _quiet()
-    names = ("split", "row", "data_seed", "tasks_from")
+    names = ("split", "row", "data_seed", "tasks_from", "inputs")
     wanted = {name: payload[name] for name in names if name in payload}
     return exact_prompt(payload["model"], payload["task"], payload["prompt"], **wanted)
 
 
+def _paraphrase(payload: Payload) -> Answer:
+    from sapo_analysis.studies.paraphrasing import paraphrase
+
+    _quiet()
+    return paraphrase(
+        payload["model"],
+        payload["task"],
+        payload["n"],
+        payload["temperature"],
+        payload["seed"],
+        payload.get("tasks_from", ()),
+    )
+
+
 def _calibrate(payload: Payload) -> Answer:
+    from sapo_analysis.model_files import remote_code
     from sapo_analysis.spec import SequenceStudy, parse_study
     from sapo_analysis.studies.calibrate import calibrate
     from sapo_analysis.studies.sequence.calibrate import calibrate_sequence
 
     _quiet()
     study, engine = parse_study(payload["study"], "The study"), as_engine(payload["engine"])
-    if isinstance(study, SequenceStudy):
-        return calibrate_sequence(study, engine)
-    return calibrate(study, engine, payload.get("taken_over", ()))
+    with remote_code(bool(payload.get("trust_remote_code"))):
+        if isinstance(study, SequenceStudy):
+            return calibrate_sequence(study, engine)
+        return calibrate(study, engine, payload.get("taken_over", ()))
 
 
 def _pretrain(payload: Payload) -> Answer:
@@ -195,6 +211,7 @@ _PROBES: dict[str, Callable[[Payload], Answer]] = {
     "equivalence": _equivalence,
     "tokens": _tokens,
     "exact_prompt": _exact_prompt,
+    "paraphrase": _paraphrase,
     "calibrate": _calibrate,
     "pretrain": _pretrain,
     "card": _card,

@@ -18,12 +18,16 @@ Cost = dict[str, Any]
 Lines = list[tuple[str, str]]
 
 
-def show_plan(study: AnyStudy, engine: EngineName, reuse: Reuse | None) -> None:
+def show_plan(
+    study: AnyStudy, engine: EngineName, reuse: Reuse | None, trust_remote_code: bool = False
+) -> None:
     """Print what a study would do and what that would cost; nothing is written."""
     plan = plan_of(study, engine)  # every name is resolved before anything is measured
     question: dict[str, Any] = {"study": study.model_dump(mode="json"), "engine": engine}
     if reuse is not None:
         question["taken_over"] = sorted(reuse.trial_ids)
+    if trust_remote_code:
+        question["trust_remote_code"] = True
     with Console(stderr=True).status("Measuring how long one step takes here"):
         cost = jobs.probe("calibrate", question)
     low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from sapo_analysis import jobs
+from sapo_analysis import jobs, store
 from sapo_analysis.cli.dry_run import show_plan
 from sapo_analysis.cli.options import (
     DEFAULT_RUNS,
     DetachOption,
+    RemoteCodeOption,
     RunArgument,
     RunsFoldersOption,
     RunsOption,
@@ -78,6 +79,7 @@ def run(
     ] = False,
     detach: DetachOption = False,
     allow_mixed: MixedOption = False,
+    trust_remote_code: RemoteCodeOption = False,
 ) -> None:
     """Run a study to its end. Ctrl-C stops it; `sapo resume` continues it."""
     if device is not None and device not in _DEVICES:
@@ -88,12 +90,12 @@ def run(
         study = _under_parity(study, settings or [])
     found = _reuse(study, choice, reuse or [], runs, allow_mixed)
     if dry_run:
-        show_plan(study, choice, found)
+        show_plan(study, choice, found, trust_remote_code)
         return
     if detach:
-        _say_queued(jobs.launch(study, runs, choice, found))
+        _say_queued(jobs.launch(study, runs, choice, found, trust_remote_code))
         return
-    path = _with_progress(study, runs, choice, found)
+    path = _with_progress(study, runs, choice, found, trust_remote_code)
     _say_done(path)
 
 
@@ -106,12 +108,16 @@ def resume(
     ] = None,
     detach: DetachOption = False,
     allow_mixed: MixedOption = False,
+    trust_remote_code: RemoteCodeOption = False,
 ) -> None:
     """Continue a run that was stopped; finished trials are never run again."""
     choice = None if engine is None else as_engine(engine)
     path = find_run(run, folders(runs))
     study = open_run(path).made_here("be resumed")
-    if open_run(path).is_complete:
+    is_complete = open_run(path).is_complete
+    if trust_remote_code and not is_complete:
+        store.trust_remote_code(path)
+    if is_complete:
         say(f"Run {path.name} is already done.")
     elif detach:
         jobs.resume(path, choice, allow_mixed)
@@ -164,10 +170,13 @@ def _with_progress(
     runs: Path,
     engine: EngineName = "stacked",
     reuse: Reuse | None = None,
+    trust_remote_code: bool = False,
 ) -> Path:
     _say_if_shared(study)
     with progress_of(study) as progress:
-        return jobs.run_study(study, runs, progress, engine, reuse)
+        return jobs.run_study(
+            study, runs, progress, engine, reuse, trust_remote_code=trust_remote_code
+        )
 
 
 def _say_if_shared(study: AnyStudy) -> None:

@@ -16,6 +16,7 @@ from sapo_analysis.plan import EngineName, anchored, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.store import (
+    Conditions,
     create_run,
     discard_unstarted,
     is_read_only,
@@ -34,9 +35,15 @@ WORKER_ENDS_WITHIN_SECONDS = 4.0
 
 
 def launch(
-    study: AnyStudy, runs_dir: Path, engine: EngineName = "stacked", reuse: Reuse | None = None
+    study: AnyStudy,
+    runs_dir: Path,
+    engine: EngineName = "stacked",
+    reuse: Reuse | None = None,
+    trust_remote_code: bool = False,
 ) -> Path:
     """Make a run folder for a study and queue it; returns the folder at once.
+
+    `trust_remote_code`: code that the model's author put beside it may run.
 
     Raises:
         InputError: the study cannot be run, or the folder cannot be written; nothing was written.
@@ -46,6 +53,8 @@ def launch(
     study = anchored(study)
     plan = plan_of(study, engine)  # every name is resolved before anything is written
     conditions, tables = (reuse.conditions, reuse.tables) if reuse is not None else (None, None)
+    if trust_remote_code:
+        conditions = (conditions or Conditions()).model_copy(update={"trust_remote_code": True})
     path = create_run(runs_dir, study, conditions, tables, total=len(plan.units))
     try:
         put_in(path, engine)

@@ -52,12 +52,14 @@ def run_study(
     engine: EngineName = "stacked",
     reuse: Reuse | None = None,
     threads: int | None = None,
+    trust_remote_code: bool = False,
 ) -> Path:
     """Run a study to its end in a foreground worker process; returns the run folder.
 
     `reuse` are finished trials of other runs, found for the plan of this study and engine; they are
     in the new run from its first moment. `threads`: CPU threads to work with; default: as torch
-    chooses, or as the trials taken over were made.
+    chooses, or as the trials taken over were made. `trust_remote_code`: code that the model's
+    author put beside it may run.
 
     Raises:
         InputError: the study cannot be run (names, sizes), the trials taken over were made on
@@ -69,6 +71,7 @@ def run_study(
     plan = plan_of(study, engine)  # every name is resolved before anything is written
     is_new = not runs_dir.exists()
     conditions = reuse.conditions if reuse is not None else Conditions(threads=threads)
+    conditions = conditions.model_copy(update={"trust_remote_code": trust_remote_code})
     tables = reuse.tables if reuse is not None else None
     path = create_run(runs_dir, study, conditions, tables, total=len(plan.units))
     if progress is not None:

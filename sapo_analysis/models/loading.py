@@ -60,19 +60,35 @@ def load_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     """The model's tokenizer, with a pad token (end-of-sequence where the model has none).
 
     Raises:
-        InputError: the tokenizer is not a fast one, which label spans need.
+        InputError: its files are damaged or not all there, it needs code from the folder, or it is
+            not a fast one, which label spans need.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(
-        files.folder, local_files_only=True, trust_remote_code=files.remote_code
-    )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            files.folder, local_files_only=True, trust_remote_code=files.remote_code
+        )
+    # Of a damaged file the tokenizers library raises a bare Exception.
+    except Exception as error:
+        read_config(files)  # which says it better where the model as a whole cannot be read
+        said = " ".join(str(error).split())[:300].rstrip(". ")
+        raise InputError(
+            f"The tokenizer of model {files.label!r} cannot be loaded: {said}. It needs a"
+            " tokenizer.json, or the files that transformers makes one from. Fetch or save the"
+            " model again."
+        ) from error
     if not tokenizer.is_fast:
         raise InputError(
             f"Model {files.name!r} has no fast tokenizer, and label spans need token offsets."
             " Use another model."
         )
     if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            raise InputError(
+                f"The tokenizer of model {files.label!r} has neither a pad token nor an"
+                " end-of-sequence token. Name one in tokenizer_config.json (pad_token)."
+            )
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 

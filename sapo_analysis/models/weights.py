@@ -76,7 +76,13 @@ def _unreadable(files: ModelFiles, error: Exception) -> InputError:
     if "custom code" in said or "trust_remote_code" in said:
         return InputError(
             f"Model {files.label!r} comes with code of its own, which is not run unless you ask for"
-            " it at the command line. Choose a model whose architecture transformers has."
+            " it. Choose a model whose architecture transformers has; or read the .py files in"
+            f" {files.folder} and give --trust-remote-code to sapo run."
+        )
+    if files.remote_code and ".py" in said:
+        return InputError(
+            f"The code of model {files.label!r} is not beside it: {_first_line(said)}. Fetch it"
+            f" with: sapo fetch {files.name} --trust-remote-code"
         )
     return InputError(
         f"The config.json of model {files.label!r} cannot be used: {_first_line(said)}."

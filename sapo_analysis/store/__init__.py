@@ -13,6 +13,7 @@ from sapo_analysis.store.folder import (
     find_run,
     is_shipped,
     list_runs,
+    trust_remote_code,
 )
 from sapo_analysis.store.reader import DamagedRun, Run, open_run
 from sapo_analysis.store.requests import ask_to_end, ask_to_finish_group
@@ -31,6 +32,7 @@ __all__ = [
     "ask_to_finish_group",
     "create_run",
     "discard_unstarted",
+    "trust_remote_code",
     "find_run",
     "is_read_only",
     "is_shipped",

@@ -35,3 +35,5 @@ class Conditions(BaseModel):
     """Loss of each parent state of theirs on each task (nats per target token), as it was there."""
     reused: tuple[ReusedRun, ...] = ()
     """Runs that finished trials were taken from."""
+    trust_remote_code: bool = False
+    """Whether code that the model's author put beside it may run: asked for at a terminal only."""

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.spec import AnyStudy, to_json
-from sapo_analysis.store.access import refuse_if_read_only
+from sapo_analysis.store.access import refuse_if_read_only, writing_into
 from sapo_analysis.store.conditions import Conditions
 from sapo_analysis.store.layout import (
     CONDITIONS,
@@ -65,6 +65,19 @@ def create_run(
             write_atomically(half / REUSED / f"{name}.parquet", parquet(table))
 
     return new_folder(runs_dir, study.name, fill)
+
+
+def trust_remote_code(path: Path) -> None:
+    """From now on a run may run code that its model's author put beside the model.
+
+    Raises:
+        RunError: the run is damaged.
+        InputError: its folder cannot be written, or this server is read-only.
+    """
+    refuse_if_read_only("no run can be changed here")
+    conditions = open_run(path).conditions.model_copy(update={"trust_remote_code": True})
+    with writing_into(path):
+        write_model(path / CONDITIONS, conditions)
 
 
 def new_folder(runs_dir: Path, name: str, fill: Callable[[Path], None]) -> Path:

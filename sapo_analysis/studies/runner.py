@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.model_files import ModelFiles, remote_code
 from sapo_analysis.models.loading import Device, choose_device
 from sapo_analysis.plan import (
     ALGORITHM_VERSION,
@@ -21,6 +22,7 @@ from sapo_analysis.plan import (
 from sapo_analysis.provenance import MACHINE, environment
 from sapo_analysis.store import Conditions, Run, RunWriter, layout, open_run, tidy
 from sapo_analysis.store.device_lock import DeviceBusy, hold_device
+from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.studies.parent_states import StateLosses, check_states
 from sapo_analysis.studies.sequence import SequenceWork, work_on_chains
@@ -50,7 +52,8 @@ def run_to_end(
         tidy(path)  # a kill between the last mark and the tidying leaves files that nobody needs
         return
     study = run.made_here("be run")
-    plan = plan_of(study, engine)
+    with remote_code(run.conditions.trust_remote_code):
+        plan = plan_of(study, engine)
     if threads := run.provenance.get("threads", run.conditions.threads):
         torch.set_num_threads(threads)  # float32 sums depend on it
     device = choose_device(study.device)
@@ -76,7 +79,8 @@ def _work(run: Run, plan: AnyPlan, device: Device, allow_mixed: bool) -> None:
         _refuse_mixing(run, provenance, allow_mixed)
     elif not allow_mixed:
         _refuse_other_makers(run.conditions, provenance)
-    worker = _work_of(plan, device, path / layout.STATES)
+    fitting, provenance["inputs"] = fitted(plan)
+    worker = _work_of(fitting, device, path / layout.STATES)
     worker.check()
     with RunWriter(path, total=len(plan.units)) as writer:
         begun = open_run(path).provenance
@@ -137,17 +141,27 @@ def _provenance(plan: AnyPlan, device: Device) -> dict[str, Any]:
         "hardware": device.hardware,
         "dtype": plan.study.dtype,
         "threads": torch.get_num_threads(),
-        "model": {
-            "name": plan.model.label,
-            "weights": plan.model.weights,
-            "fingerprint": plan.model.fingerprint,
-            "n_parameters": plan.model.n_parameters,
-        },
+        "model": _model(plan.model),
         "data": {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()},
         "seeds": list(plan.study.seeds),
         "noise_seeds": [] if isinstance(plan, SequencePlan) else list(plan.study.noise_seeds),
         "started": layout.now(),
     }
+
+
+def _model(files: ModelFiles) -> dict[str, Any]:
+    """What a run says of its model; of its origin and its code only where there is something."""
+    found: dict[str, Any] = {
+        "name": files.label,
+        "weights": files.weights,
+        "fingerprint": files.fingerprint,
+        "n_parameters": files.n_parameters,
+    }
+    if files.revision is not None:
+        found["revision"] = files.revision
+    if files.remote_code:
+        found["trust_remote_code"] = True
+    return found
 
 
 _MIXABLE = ("device", "engine", "chunk")
@@ -157,16 +171,22 @@ _MIXABLE = ("device", "engine", "chunk")
 def _refuse_mixing(run: Run, now: dict[str, Any], allow_mixed: bool) -> None:
     """Another model, other data or another algorithm is never mixed: parts would contradict."""
     keys = ("algorithm_version", "dtype", "model", "data", *(() if allow_mixed else _MIXABLE))
-    differing = [key for key in keys if run.provenance[key] != now[key]]
+    differing = [line for key in keys for line in _differences(key, run.provenance[key], now[key])]
     if differing:
-        listed = "; ".join(
-            f"{key}: was {run.provenance[key]!r}, is {now[key]!r}" for key in differing
-        )
+        listed = "; ".join(differing)
         raise InputError(
             f"Run {run.run_id} was begun under other conditions ({listed})."
             " Its numbers would not be comparable. Continue it where it was begun, or run its"
             " spec.json again; --allow-mixed allows another device, engine or chunk."
         )
+
+
+def _differences(key: str, was: Any, now: Any) -> list[str]:
+    """What differs, of a group of values (a model's, each task's data) one by one."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+        return [f"{key} {name}: was {was.get(name)!r}, is {now.get(name)!r}" for name in names]
+    return [] if was == now else [f"{key}: was {was!r}, is {now!r}"]
 
 
 def _refuse_other_makers(conditions: Conditions, now: dict[str, Any]) -> None:
