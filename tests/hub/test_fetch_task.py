@@ -186,6 +186,13 @@ def test_what_a_dataset_lacks_is_named_with_what_it_has(tmp_path):
     refused(tmp_path, "subset 'final'.*Known: labeled_final", data={"subset": "final"})
 
 
+def test_files_alone_have_no_subsets(tmp_path):
+    card = of_folder(shipped_card("paws"), publish(shipped_card("paws"), tmp_path / "files", 9))
+    (tmp_path / "files" / "README.md").unlink()
+    with pytest.raises(InputError, match="subset 'labeled_final'. Known: default"):
+        fetch_task(card, tmp_path / "runs")
+
+
 def test_an_unknown_split_names_the_known_ones(tmp_path):
     splits = {"train": "train", "dev": "valid", "test": "test"}
     refused(tmp_path, "split of .*'valid'.*mean 'validation'.*splits.dev", data={"splits": splits})
