@@ -118,11 +118,6 @@ def add_task(
         beside = card.model_copy(update={"origin": told, "data": data})
         added.write_task(half, beside, dict(found.rows))
         half.rename(folder)
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"The card of task {card.name!r} holds half of a character (a lone surrogate):"
-            f" {error.object[error.start - 20 : error.start]!r} stands before it. Write it anew."
-        ) from error
     except OSError as error:
         raise InputError(
             f"Cannot write task {card.name!r} into {str(folder.parent)!r}: {error.strerror}."
