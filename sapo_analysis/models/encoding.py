@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise, takewhile
@@ -12,6 +12,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.control_tokens import Span, tokenise
 from sapo_analysis.models.layout import LaidOut, lay_out
+from sapo_analysis.models.too_long import Size, too_long
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.render import user_message
 from sapo_analysis.tasks.base import Example, Split, Task
@@ -57,25 +58,30 @@ class Encoder:
         """The first `n` examples of a split under a prompt, in file order.
 
         Raises:
-            InputError: an example is longer than the model's context. Nothing is ever cut.
+            InputError: examples are longer than the model's context; all of them are counted.
+                Nothing is ever cut here.
         """
         key = (task.name, split, n, prompt.text)
         if key not in self._known:
-            rows = [
-                encode(self.tokenizer, prompt.text, task.suffix, row)
-                for row in task.examples(split, n)
-            ]
-            for i, row in enumerate(rows):
-                length = len(row.ids) + (task.max_new_tokens if split == "test" else 0)
-                if length > self.max_length:
-                    raise InputError(
-                        f"Prompt {prompt.prompt_id!r} of task {task.name!r} makes"
-                        f" {split} example {i} {length} tokens long;"
-                        f" the model reads at most {self.max_length}."
-                        " Shorten the prompt: nothing is cut silently."
-                    )
+            examples = task.examples(split, n)
+            rows = [encode(self.tokenizer, prompt.text, task.suffix, row) for row in examples]
+            room = task.max_new_tokens if split == "test" else 0
+            if any(len(row.ids) + room > self.max_length for row in rows):
+                sizes = self._sizes(examples, rows, room)
+                raise InputError(too_long(task, split, prompt, sizes, self.max_length))
             self._known[key] = rows
         return self._known[key]
+
+    def _sizes(self, examples: Sequence[Example], rows: Sequence[Encoded], room: int) -> list[Size]:
+        inputs = count_tokens(self.tokenizer, [example.input for example in examples])
+        return [Size(own, len(row.ids) - own + room) for own, row in zip(inputs, rows, strict=True)]
+
+    def longest_first(self, prompts: Iterable[Prompt]) -> list[Prompt]:
+        """Prompts by length, so that what fits under none is met under the longest one."""
+        named = list(prompts)
+        lengths = count_tokens(self.tokenizer, [prompt.text for prompt in named])
+        order = sorted(range(len(named)), key=lambda i: -lengths[i])
+        return [named[i] for i in order]
 
     def known(self) -> Iterator[Encoded]:
         """Every example encoded so far."""

@@ -25,6 +25,7 @@ from sapo_analysis.plan import (
 from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS, looks_of
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.paraphrase import ParaphraseWork
 
@@ -39,7 +40,7 @@ def calibrate(
 
     Trials in `taken_over` are not counted: another run has finished them.
     """
-    plan = make_plan(study, engine).without(set(taken_over))
+    plan, _ = fitted(make_plan(study, engine).without(set(taken_over)))
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
         worker = ParaphraseWork(plan, device, Path(folder))

@@ -59,15 +59,15 @@ class ParaphraseWork:
         Raises:
             InputError: a text does not fit, or this engine cannot work with the model or adapters.
         """
-        for name in self.plan.tasks:
-            self.test_rows(name, self.original(name))
         for name, candidates in self.plan.prompts.items():
-            for prompt in candidates:
+            for prompt in self.encoder.longest_first(candidates):
                 self.training_rows(name, prompt)
                 self.scoring_rows(name, prompt)
                 self.test_rows(name, prompt)
                 if self.plan.study.evaluation.checkpoints:
                     self.dev_rows(name, prompt)
+        for name in self.plan.tasks:
+            self.test_rows(name, self.original(name))
         for stage in self.plan.stages.values():
             self.training_rows(stage.task, self.original(stage.task))
         if self.diagnostics is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sapo_analysis.learning.evaluation import Evaluation
@@ -46,23 +46,36 @@ def dev_examples(plan: Plan, task: str) -> list[Example]:
     return plan.tasks[task].examples("dev")[: plan.study.evaluation.examples]
 
 
-def examples(plan: Plan) -> list[Row]:
-    """`examples` rows: every example the study reads."""
+def reads(plan: Plan) -> dict[str, dict[Split, int]]:
+    """How many first examples of each split of each task the study reads."""
     study = plan.study
     trained = {*plan.prompts, *(stage.task for stage in plan.stages.values())}
-    found = []
-    for name, task in plan.tasks.items():
+    found: dict[str, dict[Split, int]] = {}
+    for name in plan.tasks:
         n_train = max(study.training.examples, study.scoring.examples) if name in trained else 0
         n_diagnostics = study.scoring.diagnostics
         n_watched = len(dev_examples(plan, name)) if name in plan.prompts else 0
-        counts: list[tuple[Split, int]] = [
-            ("train", max(n_train, n_diagnostics if name in plan.prompts else 0)),
-            ("dev", max(n_diagnostics, n_watched)),
-            ("test", study.evaluation.examples),
-        ]
-        for split, n in counts:
-            found += [example(task, split, i, r) for i, r in enumerate(task.examples(split, n))]
+        found[name] = {
+            "train": max(n_train, n_diagnostics if name in plan.prompts else 0),
+            "dev": max(n_diagnostics, n_watched),
+            "test": study.evaluation.examples,
+        }
     return found
+
+
+def examples(plan: Plan) -> list[Row]:
+    """`examples` rows: every example the study reads."""
+    return example_rows(plan.tasks, reads(plan))
+
+
+def example_rows(tasks: Mapping[str, Task], counts: Mapping[str, Mapping[Split, int]]) -> list[Row]:
+    """`examples` rows of the first examples of some splits."""
+    return [
+        example(tasks[name], split, i, row)
+        for name, splits in counts.items()
+        for split, n in splits.items()
+        for i, row in enumerate(tasks[name].examples(split, n))
+    ]
 
 
 def example(task: Task, split: Split, i: int, row: Example) -> Row:

@@ -79,7 +79,9 @@ def _work(run: Run, plan: AnyPlan, device: Device, allow_mixed: bool) -> None:
         _refuse_mixing(run, provenance, allow_mixed)
     elif not allow_mixed:
         _refuse_other_makers(run.conditions, provenance)
-    fitting, provenance["inputs"] = fitted(plan)
+    fitting, done_to_inputs = fitted(plan)
+    if done_to_inputs is not None:
+        provenance["inputs"] = done_to_inputs
     worker = _work_of(fitting, device, path / layout.STATES)
     worker.check()
     with RunWriter(path, total=len(plan.units)) as writer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sapo_analysis.errors import InputError, unknown
@@ -10,6 +10,8 @@ from sapo_analysis.model_files import find_model
 from sapo_analysis.models.encoding import count_tokens, encode, token_texts
 from sapo_analysis.models.loading import context_length_of, load_tokenizer
 from sapo_analysis.prompts.validate import check_prompts
+from sapo_analysis.spec import InputSettings
+from sapo_analysis.studies.fitting import fit_rows
 from sapo_analysis.tasks import SPLITS, Split, get_task
 
 
@@ -31,6 +33,7 @@ def exact_prompt(
     row: int = 0,
     data_seed: int = 0,
     tasks_from: Sequence[str] = (),
+    inputs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """One example of a task under a prompt, token by token, as training and scoring read it.
 
@@ -39,8 +42,12 @@ def exact_prompt(
     `end` (what the layout puts after the answer). `max_length` is the longest text the model reads
     (tokens), `fits` whether this one, before a test with room for a written answer, is no longer.
 
+    `inputs` are a study's settings for long inputs: the example is the one that such a study reads
+    as number `row`, and `cut` says whether its input was cut.
+
     Raises:
-        InputError: unknown model, task, split or row, or an empty prompt.
+        InputError: unknown model, task, split or row, or an empty prompt; or too few
+            examples are left where long ones are dropped.
     """
     files, task = find_model(model), get_task(task_name, data_seed, tasks_from)
     check_prompts([text])
@@ -51,19 +58,25 @@ def exact_prompt(
             f" Ask for one of 0 to {len(rows) - 1}."
         )
     tokenizer, max_length = load_tokenizer(files), context_length_of(files)
-    found = encode(tokenizer, text, task.suffix, rows[row])
+    example = rows[row]
+    settings = InputSettings(**(inputs or {}))
+    if settings.max_tokens is not None:
+        fit = fit_rows(tokenizer, settings, task, _split(split), row + 1, row + 1)
+        example = fit.examples[row]
+    found = encode(tokenizer, text, task.suffix, example)
     kinds = (
         ["context"] * found.target_start
         + ["answer"] * (found.content_end - found.target_start)
         + ["end"] * (len(found.ids) - found.content_end)
     )
-    pieces = token_texts(tokenizer, text, task.suffix, rows[row])
+    pieces = token_texts(tokenizer, text, task.suffix, example)
     room = task.max_new_tokens if split == "test" else 0
     return {
         "model": model,
         "task": task_name,
         "split": split,
         "row": row,
+        "cut": settings.too_long == "cut" and example != rows[row],
         "chat_template": tokenizer.chat_template is not None,
         "max_length": max_length,
         "fits": len(found.ids) + room <= max_length,

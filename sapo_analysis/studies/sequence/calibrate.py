@@ -23,6 +23,7 @@ from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.studies.calibrate import timed, timed_answer
+from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.sequence.work import SequenceWork
 
@@ -34,7 +35,7 @@ def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, An
     scoring stops, is not known beforehand. Methods `replay` and `full` take longer per row than the
     one that is measured, sequential LoRA.
     """
-    plan = make_sequence_plan(study, engine)
+    plan, _ = fitted(make_sequence_plan(study, engine))
     device = choose_device(study.device)
     with tempfile.TemporaryDirectory() as folder:
         work = SequenceWork(plan, device, Path(folder))

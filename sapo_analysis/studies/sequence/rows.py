@@ -15,18 +15,17 @@ from sapo_analysis.studies.sequence.stages import FineTune
 from sapo_analysis.tasks.base import Split
 
 
+def reads(plan: SequencePlan) -> dict[str, dict[Split, int]]:
+    """How many first examples of each split of each task the study reads."""
+    return {
+        name: {"train": plan.training_rows, "test": plan.study.evaluation.at_the_end}
+        for name in plan.tasks
+    }
+
+
 def examples(plan: SequencePlan) -> list[Row]:
     """`examples` rows: every example the study reads."""
-    counts: list[tuple[Split, int]] = [
-        ("train", plan.training_rows),
-        ("test", plan.study.evaluation.at_the_end),
-    ]
-    return [
-        rows.example(task, split, i, row)
-        for task in plan.tasks.values()
-        for split, n in counts
-        for i, row in enumerate(task.examples(split, n))
-    ]
+    return rows.example_rows(plan.tasks, reads(plan))
 
 
 def trial(tune: FineTune, status: str, engine: str, chunk: int, device: str) -> Row:

@@ -27,12 +27,12 @@ class Texts:
             InputError: a text is longer than the model's context.
         """
         for task, candidates in self.plan.prompts.items():
-            for prompt in candidates:
+            for prompt in self._encoder.longest_first(candidates):
                 self.training(task, prompt)
                 self.scoring(task, prompt)
                 if any(s.method == "ewc" for s in self.plan.study.chosen_strategies):
                     self.information(task, prompt)
-            for _, prompt in self.tests_of(task):
+            for prompt in self._encoder.longest_first(p for _, p in self.tests_of(task)):
                 self.test(task, prompt)
 
     def training(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
