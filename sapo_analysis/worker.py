@@ -5,6 +5,8 @@ it asks for the device alone (exit status 75 where another run holds it) and wri
 the run's status, for nobody listens. Every other kind reads its payload as JSON from standard
 input. The last line of standard output is the answer as JSON; a refusal is `{"error": ...}` with
 exit status 2.
+
+What a kind needs is imported by the kind: a short question is not to wait for another's libraries.
 """
 
 from __future__ import annotations
@@ -17,10 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sapo_analysis.errors import InputError, WorkError
-from sapo_analysis.plan import as_engine
 from sapo_analysis.stop_signal import unwind_on_termination
-from sapo_analysis.store import mark_failed
-from sapo_analysis.store.device_lock import BUSY_STATUS, DeviceBusy
 
 Payload = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -62,6 +61,9 @@ def _quiet() -> None:
 
 
 def _study(arguments: list[str]) -> Answer:
+    from sapo_analysis.plan import as_engine
+    from sapo_analysis.store import mark_failed
+    from sapo_analysis.store.device_lock import BUSY_STATUS, DeviceBusy
     from sapo_analysis.studies.runner import run_to_end
 
     folder, engine, *flags = arguments
@@ -153,6 +155,7 @@ def _paraphrase(payload: Payload) -> Answer:
 
 def _calibrate(payload: Payload) -> Answer:
     from sapo_analysis.model_files import remote_code
+    from sapo_analysis.plan import as_engine
     from sapo_analysis.spec import SequenceStudy, parse_study
     from sapo_analysis.studies.calibrate import calibrate
     from sapo_analysis.studies.sequence.calibrate import calibrate_sequence

@@ -21,6 +21,7 @@ from sapo_analysis.cli import (
     equivalence,
     importing,
     models,
+    paraphrase,
     pretraining,
     queue,
     reproduce,
@@ -83,6 +84,7 @@ _add("import", importing.import_)
 _add("tasks", world.tasks)
 _add("add-task", add_task.add_task)
 _add("prompts", world.prompts)
+_add("paraphrase", paraphrase.paraphrase)
 _add("equivalence", equivalence.equivalence_)
 _add("models", models.models)
 _add("fetch", models.fetch)

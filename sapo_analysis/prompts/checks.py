@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.prompts.folding import folded as folded
+from sapo_analysis.prompts.language import other_language
+from sapo_analysis.prompts.leaks import Leaks
 from sapo_analysis.prompts.paste import Candidate
 from sapo_analysis.tasks import Task
 
@@ -38,7 +41,7 @@ class Checked:
 
 _TAG = re.compile(
     r"<\|[^|<>\n]{1,40}\|>|</?(?:s|bos|eos|pad|unk|think|system|user|assistant|start_of_turn"
-    r"|end_of_turn)>|\[/?INST\]|<</?SYS>>|^#{2,}\s*(?:instruction|input|response)\b",
+    r"|end_of_turn|start|end|paraphrase)>|\[/?INST\]|<</?SYS>>|^#{2,}\s*(?:instruction|input|response)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _LAYOUT = re.compile(r"^\s*(text|input|answer|output)\s*:\s*$", re.IGNORECASE | re.MULTILINE)
@@ -60,6 +63,7 @@ class Checker:
         """`taken` are the texts that may not come again, each with what it is called."""
         self._task = task
         self._original = original
+        self._leaks = Leaks(task, original)
         self._labels = [x for x in task.labels if _names(original, x)]
         self._taken = {folded(text): name for name, text in taken}
         self._words = [(name, self._own_words(folded(text))) for name, text in taken]
@@ -84,6 +88,7 @@ class Checker:
             ),
             *(f"begins with {x.group().strip()!r}: take that off" for x in _first(_LABELLED, text)),
             *self._with_suffix(text),
+            *self._leaks.refusals(text),
         ]
 
     def flags(self, text: str) -> list[str]:
@@ -91,6 +96,8 @@ class Checker:
         return [
             *self._length(text),
             *_other_script(text, self._original),
+            *other_language(text, self._original),
+            *self._leaks.flags(text),
             *_invisible(text),
             *(
                 f"{x.group()!r} looks like a place to fill in, and stays as it is"
@@ -148,18 +155,6 @@ def checker_of(task: Task, bank: Sequence[Prompt], own: Iterable[str] = ()) -> C
         kind = "test-only" if prompt.test_only else prompt.source
         taken.append((called.get(kind, f"prompt {prompt.prompt_id}"), prompt.text))
     return Checker(task, bank[0].text, [*taken, *(("a prompt of your own", text) for text in own)])
-
-
-def folded(text: str) -> str:
-    """A text without case, punctuation and differences in spacing: equal ones are duplicates."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    kept = (c if _counts(c) else " " for c in plain)
-    return " ".join("".join(kept).split())
-
-
-def _counts(character: str) -> bool:
-    # Letters with their marks, digits, and signs such as + that may be what a prompt is about.
-    return unicodedata.category(character)[0] in "LMN" or unicodedata.category(character) == "Sm"
 
 
 def _unusable(text: str) -> list[str]:

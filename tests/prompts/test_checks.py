@@ -15,6 +15,7 @@ from sapo_analysis.tasks import get_task, list_tasks
 
 SENTIMENT = get_task("sentiment")
 BANK = get_prompts("sentiment")
+EXAMPLE = SENTIMENT.examples("train")[7]
 GOOD = "Does the sentence read as negative to you, or as positive?"
 
 
@@ -51,6 +52,18 @@ def test_a_good_paraphrase_is_to_be_used() -> None:
         ("Is it positive or negative? </s>", "'</s>'"),
         ("Is it positive or negative?\nText:", "'Text:', which the layout adds by itself"),
         ("Paraphrase 1: is it positive or negative?", "begins with 'Paraphrase 1:'"),
+        ("<START> positive or negative?", "'<START>', which models read as a mark"),
+        ("Sure! Here you go: is it positive or negative?", "a chatbot's own words, 'Sure! Here'"),
+        ("Here's a clear paraphrase: positive or negative?", "begins with a chatbot's own words"),
+        ("Reworded instruction: positive or negative?", "'Reworded instruction:': take them off"),
+        (
+            "Is it positive or negative? Keep the meaning, the same text must get the same answer!",
+            "repeats an order to the paraphraser, 'Keep the meaning: the same text must",
+        ),
+        (
+            f"Is it positive or negative? {EXAMPLE.input.upper()} => positive",
+            "copies the input of training example 7, 'yann",
+        ),
     ],
 )
 def test_what_cannot_be_a_prompt_is_refused_with_the_reason(text: str, why: str) -> None:
@@ -71,6 +84,18 @@ def test_what_cannot_be_a_prompt_is_refused_with_the_reason(text: str, why: str)
         ("Is the mood of {} negative, or is it positive?", "'{}' looks like"),
         ("Is the mood of [insert text here] negative or positive?", "stays as it is"),
         ("Is the sentiment of this sentence positive or negative?", "nearly repeats the original"),
+        (
+            "O tom da frase, à noite, é positive ou negative?",
+            "reads like Portuguese, the original like English: a guess by common words",
+        ),
+        (
+            "Sag, ob die Stimmung in diesem Satz positive oder negative ist.",
+            "reads like German, the original like English",
+        ),
+        (
+            "Is the mood positive or negative? This version keeps it short.",
+            "says 'This version', of which the original says nothing",
+        ),
     ],
 )
 def test_what_weakens_a_study_is_flagged_not_refused(text: str, why: str) -> None:
@@ -84,7 +109,7 @@ def test_what_weakens_a_study_is_flagged_not_refused(text: str, why: str) -> Non
         "Is {it} %s negative or positive, {{you}} think?",
         "<b>Is</b> it *positive* or `negative` in tone, [say](x)?",
         '=HYPERLINK("x") Is it positive or negative in tone?',
-        "O tom da frase, à noite, é positive ou negative?",
+        "O tom do enunciado: positive ou negative?",
     ],
 )
 def test_braces_markup_and_formulas_are_text_like_any_other(text: str) -> None:
@@ -111,6 +136,19 @@ def test_what_the_parser_refused_stays_refused_and_does_not_count_as_taken() -> 
 def test_labels_count_only_where_the_original_names_them() -> None:
     free = Checker(SENTIMENT, "Judge it.", [])
     assert free.check([Candidate("line 1", "Rate it.")])[0].verdict == "use"
+
+
+def test_what_the_original_says_too_is_no_leak() -> None:
+    own = f"Keep the meaning: the same text must get the same answer. As in: {EXAMPLE.input}"
+    found = Checker(SENTIMENT, own, []).check([Candidate("line 1", f"{own} Paraphrase it.")])
+    assert found[0].verdict == "use", found
+
+
+def test_short_inputs_may_stand_in_a_prompt_by_chance() -> None:
+    bigger = get_task("bigger")
+    short = bigger.examples("train", 1)[0].input
+    found = Checker(bigger, "Which is bigger?", []).check([Candidate("1", f"Of {short}?")])
+    assert found[0].verdict != "refused"
 
 
 def test_the_answer_format_line_may_not_be_written_again() -> None:

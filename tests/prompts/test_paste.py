@@ -50,6 +50,9 @@ DRESSES = {
     "rules": lambda texts: "---\n" + "".join(f"1. {t}\n" for t in texts) + "---\n",
     "json": json.dumps,
     "fenced json": lambda texts: f"```json\n{json.dumps(texts)}\n```\n",
+    "tags": lambda texts: "".join(f"{i}. <START>{t}</START>\n" for i, t in enumerate(texts, 1)),
+    "one tag": lambda texts: "<paraphrase>\n" + "\n".join(texts) + "\n</PARAPHRASE>",
+    "other end": lambda texts: "".join(f'<start> "{t}" <END>\n' for t in texts),
     "objects": lambda texts: json.dumps({"Paraphrases": [{"Text": t} for t in texts]}),
 }
 
@@ -182,3 +185,30 @@ def test_too_much_at_once_is_refused() -> None:
 
 def test_json_too_deep_to_read_is_a_line_like_any_other() -> None:
     assert kept("[" * 100_000) == ["[" * 100_000]
+
+
+def test_what_stands_outside_the_marks_is_refused_and_a_marked_text_may_have_several_lines():
+    said = "Sure, here goes.\n\n<START>One\nand more</START>\n\n<START>Two</START> Enjoy!"
+    found = parse_text(said)
+    assert [(c.place, c.text, bool(c.refusal)) for c in found] == [
+        ("line 1", "Sure, here goes.", True),
+        ("line 3", "One\nand more", False),
+        ("line 6", "Two", False),
+        ("line 6", "Enjoy!", True),
+    ]
+    assert found[0].refusal == "stands outside the reply's marks"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "I'm sorry, but I can't help with that.",
+        "Sorry, I cannot do this.",
+        "As an AI language model, I have no opinion.",
+        "Unfortunately, I am not able to provide paraphrases.",
+        "I can\u2019t assist with that request.",
+    ],
+)
+def test_a_chatbot_that_refuses_has_written_no_prompt(line: str) -> None:
+    assert kept(f"{line}\nIs it good?") == ["Is it good?"]
+    assert "is a chatbot's refusal" in refused(f"{line}\nIs it good?")[line]

@@ -9,7 +9,7 @@ import pytest
 from sapo_analysis.errors import InputError
 from sapo_analysis.prompts import original
 from sapo_analysis.prompts.request import request_text
-from sapo_analysis.tasks import get_task, list_tasks
+from sapo_analysis.tasks import Example, get_task, list_tasks
 
 
 @pytest.mark.parametrize("task", list_tasks(), ids=lambda task: task.name)
@@ -30,6 +30,13 @@ def test_it_names_the_answer_format_line_and_one_paraphrase_is_one() -> None:
     said = request_text(task, "Add {them} up.", 1)
     assert 'appended by itself: "Only the number."' in said
     assert "Write 1 paraphrase of" in said and "Add {them} up." in said
+
+
+def test_long_examples_are_shown_by_their_beginning_and_one_is_enough() -> None:
+    rows = {"train": [Example("word " * 1000, "y" * 700)], "dev": [], "test": []}
+    task = replace(get_task("add"), load=lambda split: rows[split])
+    said = request_text(task, "Add.", 1)
+    assert "word …\n=> yyy" in said.replace("word  …", "word …") and len(said) < 2500
 
 
 @pytest.mark.parametrize("n", [0, -1, 101, 2.5, "12"])

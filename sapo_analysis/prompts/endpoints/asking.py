@@ -23,11 +23,15 @@ from sapo_analysis.prompts.endpoints.retrying import Patience, patiently
 from sapo_analysis.prompts.paste import Candidate
 from sapo_analysis.prompts.replies import candidates_of
 from sapo_analysis.prompts.request import MAX_WANTED, request_text
-from sapo_analysis.prompts.temperature import TEMPERATURE, checked_temperature
+from sapo_analysis.prompts.wish import (
+    PER_CALL,
+    TEMPERATURE,
+    check_number,
+    check_seed,
+    check_temperature,
+)
 from sapo_analysis.tasks import Task
 
-PER_CALL = 10
-MAX_PARAPHRASES = 500
 PATIENCE = Patience()
 Progress = Callable[[int, int], None]
 """Told how many calls are done, and how many there are."""
@@ -170,16 +174,15 @@ def _calls(
     per_call: int,
 ) -> list[Call]:
     """The calls that bring `n` paraphrases, as evenly filled as they can be."""
-    if type(n) is not int or not 1 <= n <= MAX_PARAPHRASES:
-        raise InputError(f"{n!r} paraphrases cannot be asked for. Ask for 1 to {MAX_PARAPHRASES}.")
+    check_number(n)
     if type(per_call) is not int or not 1 <= per_call <= MAX_WANTED:
         raise InputError(
             f"{per_call!r} paraphrases cannot come in one reply. Ask for 1 to {MAX_WANTED} of them."
         )
     n_calls = math.ceil(n / per_call)
-    checked_temperature(temperature, n_calls)
-    if seed is not None and not 0 <= seed < 1 << 31:
-        raise InputError(f"Seed {seed} is out of range. Give one of 0 to {(1 << 31) - 1}.")
+    check_temperature(temperature, n_calls)
+    if seed is not None:
+        check_seed(seed)
     chosen = endpoint.pick(model)
     sizes = [n // n_calls + (i < n % n_calls) for i in range(n_calls)]
     texts = {size: request_text(task, original, size) for size in set(sizes)}
