@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,16 @@ def add_source(
     Raises:
         InputError: the source cannot be read, a name is taken, or several tasks have fields.
     """
-    source = super_ni.read_file(path, keep or KEEP) if path.suffix == ".json" else read_source(path)
+    if path.suffix == ".json":
+        source = super_ni.read_file(path, keep or KEEP)
+    elif (path / authors.INSTRUCTIONS).is_file():
+        source = read_source(path)
+    else:
+        raise InputError(
+            f"{str(path)!r} has no {authors.INSTRUCTIONS}. Give a folder of released tasks, a file"
+            " of rows or a card. A folder of tasks that were added is named by --from and"
+            " `tasks_from` as it is."
+        )
     if fields and len(source.tasks) > 1:
         raise InputError(
             f"{str(path)!r} holds {len(source.tasks)} tasks, and {', '.join(fields)} can be set for"
@@ -107,7 +117,8 @@ def add_source(
     for _, card in cards:
         refuse_taken(runs_dir, card.name)
     return [
-        add_task(runs_dir, card, _whole(task, keep), _origin(path, task)) for task, card in cards
+        add_task(runs_dir, card, _whole(path, task, keep), _origin(path, task))
+        for task, card in cards
     ]
 
 
@@ -144,11 +155,11 @@ def changed(card: TaskCard, fields: Fields) -> TaskCard:
     return TaskCard.checked({**card.model_dump(), **given}, f"The card of task {card.name!r}")
 
 
-def _whole(task: Task, keep: Mapping[Split, int] | None) -> Gathered:
+def _whole(path: Path, task: Task, keep: Mapping[Split, int] | None) -> Gathered:
+    if path.is_file():
+        return replace(super_ni.read_rows(path, keep or KEEP), notes=task.notes)
     every = {split: task.examples(split) for split in SPLITS}
-    rows = every
-    if keep is not None and task.suite != super_ni.SUITE:
-        rows = {split: own[: keep[split]] for split, own in every.items()}
+    rows = {split: own[: keep[split]] if keep else own for split, own in every.items()}
     return Gathered(rows, sum(map(len, every.values())), 0, notes=task.notes)
 
 

@@ -60,6 +60,15 @@ def read_file(path: Path, keep: Mapping[Split, int] = KEEP) -> Source:
     return Source({task.name: task})
 
 
+def read_rows(path: Path, keep: Mapping[Split, int] = KEEP) -> Gathered:
+    """The rows of a file, parted into splits.
+
+    Raises:
+        InputError: as `read_file`.
+    """
+    return _gathered(path, _content(path), keep)
+
+
 @lru_cache(maxsize=64)
 def _task(path: Path, most: tuple[int, ...], of: Stamp) -> Task:
     keep = dict(zip(SPLITS, most, strict=True))
@@ -81,7 +90,7 @@ def _task(path: Path, most: tuple[int, ...], of: Stamp) -> Task:
         max_new_tokens=new_tokens_for(row.target for row in every),
         role="",
         sizes={split: len(found.rows[split]) for split in SPLITS},
-        load=lambda split: _gathered(path, _content(path), keep).rows[split],
+        load=lambda split: read_rows(path, keep).rows[split],
         wordings=wordings,
         notes=(*found.notes, *_notes(labels, several, found), *notes),
     )
