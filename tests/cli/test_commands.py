@@ -35,6 +35,7 @@ COMMANDS = [
     "reproduce",
     "import",
     "tasks",
+    "add-task",
     "prompts",
     "models",
     "fetch",
