@@ -1,5 +1,7 @@
 """Counts of a card against small data counted by hand, and the promises of the shipped tasks."""
 
+import math
+
 import pytest
 
 from sapo_analysis.tasks import SPLITS, Example, Task, list_tasks
@@ -41,6 +43,21 @@ def test_a_card_counts_what_was_counted_by_hand():
 
 def test_labels_stand_in_their_order_even_where_none_has_the_answer():
     assert data_card(small(labels=("y", "x", "never"))).answers == ("y", "x", "never")
+
+
+def test_lengths_of_targets_and_answers_outside_the_labels():
+    rows = {**ROWS, "dev": [("c", "")]}
+    train, dev, test = data_card(small(labels=("x", "y"), rows=rows)).splits
+    assert train.targets.in_words == "1 (1 to 1)" and dev.targets.in_words == "0 (0 to 0)"
+    assert [split.outside for split in (train, dev, test)] == [0, 1, 1]
+    assert [split.outside for split in data_card(small(rows=rows)).splits] == [0, 0, 0]
+
+
+def test_a_split_without_rows_has_no_numbers():
+    _, dev, _ = data_card(small(rows={**ROWS, "dev": []})).splits
+    assert (dev.rows, dev.repeated, dev.shared, dev.outside) == (0, 0, 0, 0)
+    assert dev.characters.in_words == dev.targets.in_words == "–"
+    assert dev.most_common[0] == "" and math.isnan(dev.most_common[1])
 
 
 def test_many_answers_are_not_listed():
