@@ -1,4 +1,4 @@
-"""A model of the Llama form in float64 throughout."""
+"""A model of any family in float64 throughout."""
 
 import copy
 
@@ -10,16 +10,18 @@ class Norm64(torch.nn.Module):
 
     def __init__(self, norm):
         super().__init__()
-        self.weight, self.epsilon = norm.weight, norm.variance_epsilon
+        self.weight = norm.weight
+        self.epsilon = getattr(norm, "variance_epsilon", None) or norm.eps
+        self.offset = 1.0 if type(norm).__name__.startswith("Gemma") else 0.0
 
     def forward(self, x):
-        return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon)
+        scale = self.offset + self.weight
+        return scale * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon)
 
 
 def in_float64(model):
     model = copy.deepcopy(model).double()
-    for layer in model.model.layers:
-        layer.input_layernorm = Norm64(layer.input_layernorm)
-        layer.post_attention_layernorm = Norm64(layer.post_attention_layernorm)
-    model.model.norm = Norm64(model.model.norm)
+    for name, module in list(model.named_modules()):
+        if type(module).__name__.endswith("RMSNorm"):
+            model.set_submodule(name, Norm64(module))
     return model

@@ -107,7 +107,7 @@ class ParaphraseStudy(Study):
     def _gradients_have_weights(self) -> ParaphraseStudy:
         if self.scoring.diagnostics and not self.memory.keeps_weights_whole:
             raise ValueError(
-                f"scoring.diagnostics is {self.scoring.diagnostics}, and the gradient indicators are"
+                f"scoring.diagnostics is {self.scoring.diagnostics}, and gradient indicators are"
                 " taken by the base model's weights, which memory.quantization or"
                 " memory.max_memory leaves quantized or away. Set scoring.diagnostics to 0"
             )

@@ -1,7 +1,7 @@
 """Adapters that a run keeps for its user, in peft's format: `adapters/TRIAL_ID/` in its folder.
 
-Each stands on the trial's parent state: load the base model, merge the adapters of the tasks learned
-before (their own trials' folders), then this one.
+Each stands on the parent state of its trial: load the base model, merge the adapters of the tasks
+learned before (folders of their own trials), then this one.
 """
 
 from __future__ import annotations

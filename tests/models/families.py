@@ -67,7 +67,7 @@ FAMILIES: Mapping[str, Callable[..., PreTrainedConfig]] = {
         **tokens,
     ),
     "mistral": lambda **tokens: MistralConfig(**_GROUPED, sliding_window=None, **tokens),
-    "gpt-neox": lambda **tokens: GPTNeoXConfig(**_SHAPE, **tokens),
+    "gpt_neox": lambda **tokens: GPTNeoXConfig(**_SHAPE, **tokens),
     "gpt2": lambda **tokens: GPT2Config(**_GPT2, **tokens),
     "smollm": lambda **tokens: LlamaConfig(**_GROUPED, tie_word_embeddings=True, **tokens),
     "smollm3": lambda **tokens: SmolLM3Config(
@@ -76,6 +76,8 @@ FAMILIES: Mapping[str, Callable[..., PreTrainedConfig]] = {
     ),
 }
 """Configurations by family; SmolLM has Llama's shape, Pythia is GPT-NeoX."""
+TOKENIZERS = {"gemma2": "gemma", "gemma3": "gemma", "smollm3": "smollm"}
+"""Whose tokenizer a family has, where it is not its own."""
 NOT_STACKED = {"gemma2": "softcap", "gemma3": "looks back 64 tokens"}
 """Families whose attention packed rows cannot express, and a word of why."""
 
@@ -101,6 +103,9 @@ def model_of(family: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel
         model: PreTrainedModel = make(config, dtype=torch.float32)
         for weight in model.parameters():
             weight.data += 0.05 * torch.randn_like(weight)
+        if config.tie_word_embeddings:
+            # Else the head writes the last token again and again.
+            model.get_input_embeddings().weight.data *= 0.1
     model.requires_grad_(False)
     model.train(False)
     return model
