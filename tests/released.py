@@ -72,7 +72,7 @@ def write_outputs(
     prompts = {task: {"instruction": original(task), "suffix": SUFFIX} for task in names}
     for i, (stage, task) in enumerate(tasks.items()):
         path = folder / "outputs" / f"{i + 1}-{stage}"
-        write_json(path / "all_results.json", released_metrics(names, scores[i]))
+        write_json(path / "all_results.json", released_metrics(names, scores[i][: len(names)]))
         if method.endswith("_SAPO"):
             prompts = _write_candidates(path / "prompts_train", prompts, task, losses, method)
         if outputs:
