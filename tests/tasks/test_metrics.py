@@ -52,6 +52,7 @@ def test_answer_outside_the_label_set_is_wrong_even_if_it_equals_the_target() ->
         (("+", "-"), "+", "-", False),
         (("+", "-"), "-", "-", True),
         (("支持", "反对"), "支持。", "支持", True),
+        (("cafe\u0301", "tea"), "Café", "cafe\u0301", True),
     ],
 )
 def test_labels_that_differ_in_little_are_told_apart(
@@ -73,6 +74,10 @@ def test_labels_that_differ_in_little_are_told_apart(
 )
 def test_exact_match_folds_white_space_only(output: str, right: bool) -> None:
     assert correct(FREE, output, "otter lemon") is right
+
+
+def test_an_accent_is_the_same_as_one_character_or_as_two() -> None:
+    assert correct(FREE, "caf\u00e9", "cafe\u0301")
 
 
 @pytest.mark.parametrize(

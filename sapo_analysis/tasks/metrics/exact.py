@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 from sapo_analysis.tasks.base import Task
 from sapo_analysis.tasks.metrics.base import EMPTY, Metric
 
@@ -10,9 +12,10 @@ def exact_match(output: str, task: Task, target: str) -> float:
     """1.0 if output and target are equal, else 0.0.
 
     White space at both ends is dropped and runs of white space inside count as one space; case and
-    punctuation count.
+    punctuation count. A letter with an accent is the same as one character or as two, for some
+    tokenizers write the one where the target has the other.
     """
-    return float(output.split() == target.split())
+    return float(normalize("NFC", output).split() == normalize("NFC", target).split())
 
 
 EXACT_MATCH = Metric(

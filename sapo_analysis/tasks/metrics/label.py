@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from unicodedata import category
+from unicodedata import category, normalize
 
 from sapo_analysis.tasks.base import Task
 from sapo_analysis.tasks.metrics.base import EMPTY, Metric
@@ -34,6 +34,7 @@ def folding(labels: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def _words_alone(text: str) -> str:
+    text = normalize("NFC", text)
     start, end = 0, len(text)
     while start < end and _is_edge(text[start]):
         start += 1
@@ -48,7 +49,7 @@ def _without_case(text: str) -> str:
 
 
 def _without_edges(text: str) -> str:
-    return text.strip()
+    return normalize("NFC", text).strip()
 
 
 def _is_edge(character: str) -> bool:
