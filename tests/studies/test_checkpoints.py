@@ -38,7 +38,7 @@ def with_settings(study, training=None, **evaluation):
 
 @pytest.fixture(scope="module")
 def tiny():
-    return tiny_study()
+    return tiny_study().model_copy(update={"seeds": (0,)})
 
 
 @pytest.fixture(scope="module")
@@ -172,9 +172,22 @@ def test_a_checkpoint_is_the_end_of_a_shorter_study(tiny, run_of):
     pd.testing.assert_frame_equal(long_looks, short_looks, check_exact=True)
 
 
+@pytest.fixture(scope="module")
+def one_stack(watched_study):
+    """Three trials of one task, at once."""
+    return watched_study.model_copy(
+        update={"past": (), "current": ("sentiment",), "noise_seeds": ()}
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(one_stack, run_of):
+    return run_of(one_stack)
+
+
 @pytest.mark.parametrize("moment", ["training", "a look"])
 def test_a_stack_halved_by_memory_is_looked_at_in_the_same_order(
-    watched, watched_study, run_of, monkeypatch, moment
+    undisturbed, one_stack, run_of, monkeypatch, moment
 ):
     failed = []
     if moment == "training":
@@ -197,14 +210,14 @@ def test_a_stack_halved_by_memory_is_looked_at_in_the_same_order(
             return measure(model, encoder, task, examples, rows, size)
 
         monkeypatch.setattr(stacked, "evaluate_stacked", scarce)
-    run = run_of(watched_study)
+    run = run_of(one_stack)
     assert failed
     assert set(run.table("trials").query("purpose == 'main'")["chunk"]) == {1, 2}
     for table, keys in (
         ("scores", ["state_id", *KEYS, "step"]),
         ("curves", ["trial_id", "step", "series"]),
     ):
-        found, expected = run.table(table), watched.table(table)
+        found, expected = run.table(table), undisturbed.table(table)
         pd.testing.assert_frame_equal(found[keys], expected[keys])
         value = "loss" if table == "scores" else "value"
         assert np.allclose(found[value], expected[value], rtol=1e-3, atol=1e-6)
