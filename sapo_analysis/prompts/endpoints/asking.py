@@ -123,16 +123,22 @@ def ask(
     found = {index: reply for index, reply in known.items() if reply is not None}
     new: list[Reply] = []
     reasons: dict[int, str] = {}
-    unwritten = ""
+    unwritten: list[str] = []
     stop = threading.Event()
 
     def answer(call: Call) -> Reply:
         try:
-            return patiently(partial(attempt, endpoint, key, call), patience, stop)
+            reply = patiently(partial(attempt, endpoint, key, call), patience, stop)
         except CallError as error:
             if error.for_all:
                 stop.set()
             raise
+        try:
+            # At once, in this thread: what is paid for is kept even if the asking is ended now.
+            keep(endpoint.base_url, call, reply)
+        except OSError as error:
+            unwritten.append(error.strerror or str(error))
+        return reply
 
     to_make = [call for call in calls if call.index not in found]
     for call, outcome in _answered(to_make, answer, endpoint.parallel, stop):
@@ -141,10 +147,6 @@ def ask(
         else:
             found[call.index] = outcome
             new.append(outcome)
-            try:
-                keep(endpoint.base_url, call, outcome)
-            except OSError as error:
-                unwritten = error.strerror or str(error)
         if progress is not None:
             progress(len(found) + len(reasons), len(calls))
     failures = [
@@ -153,7 +155,9 @@ def ask(
         if i not in found
     ]
     if unwritten:
-        failures.append(Failure("cache", f"{str(cache_folder())!r} takes no replies: {unwritten}"))
+        failures.append(
+            Failure("cache", f"{str(cache_folder())!r} takes no replies: {unwritten[0]}")
+        )
     return Asked(
         candidates_of({f"reply {i + 1}": (found[i].text, found[i].cut_off) for i in sorted(found)}),
         failures,
