@@ -195,6 +195,8 @@ def _fetch_model(payload: Payload) -> Answer:
 
 
 def _fetch_task(payload: Payload) -> Answer:
+    # Rows need no torch, which `datasets` imports where it may: seconds.
+    os.environ["USE_TORCH"] = "0"
     from sapo_analysis.hub.fetch_task import fetch_from_payload
 
     return fetch_from_payload(payload)

@@ -57,9 +57,9 @@ class Hub:
 
 
 @contextmanager
-def serving() -> Iterator[Hub]:
-    """A hub that listens until it is left."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+def serving(handler: type[BaseHTTPRequestHandler] | None = None) -> Iterator[Hub]:
+    """A hub that listens until it is left; `handler` answers where models are not all it has."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler or _Handler)
     server.daemon_threads = True
     hub = Hub(f"http://127.0.0.1:{server.server_port}")
     server.hub = hub  # type: ignore[attr-defined]

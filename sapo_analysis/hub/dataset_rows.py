@@ -16,7 +16,7 @@ from typing import Any
 
 from sapo_analysis.errors import InputError, SapoError, WorkError, unknown
 from sapo_analysis.hub.asking import ask
-from sapo_analysis.hub.refusals import explain
+from sapo_analysis.hub.refusals import explain, gated
 from sapo_analysis.hub.subject import Subject
 from sapo_analysis.tasks.base import Split
 from sapo_analysis.tasks.card import HUB_SPLIT, HubData
@@ -168,7 +168,7 @@ def _explained(subject: Subject, folder: Path | None) -> Iterator[None]:
     """Turn what `datasets` and the libraries under it raise into one message."""
     import pyarrow as pa
     from datasets.data_files import EmptyDatasetError
-    from datasets.exceptions import DatasetsError
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
     from datasets.table import CastError
 
     try:
@@ -182,6 +182,8 @@ def _explained(subject: Subject, folder: Path | None) -> Iterator[None]:
                 f"{str(folder)!r} cannot be read as a dataset: {said}. It should hold parquet, JSON"
                 " lines or CSV files named after their splits."
             ) from error
+        if isinstance(error, DatasetNotFoundError) and "gated" in said:
+            raise gated(subject) from error
         if isinstance(error, DatasetsError | EmptyDatasetError | CastError | pa.ArrowException):
             raise InputError(
                 f"Dataset {subject.id!r} cannot be read: {said}. Look at its files at"

@@ -75,6 +75,14 @@ def no_answer(subject: Subject) -> WorkError:
     )
 
 
+def gated(subject: Subject) -> InputError:
+    """Its owners give it to those who accept their terms."""
+    return InputError(
+        f"{_named(subject)} is gated. Accept its terms at {subject.page}, make a read token at"
+        f" {_TOKENS}, set it in the environment (HF_TOKEN), then: {subject.again}"
+    )
+
+
 def _unreachable(error: Exception, subject: Subject) -> WorkError:
     reason = next((f" ({e.strerror})" for e in _chain(error) if _says_why(e)), "")
     return WorkError(
@@ -106,10 +114,7 @@ def _answered(error: HfHubHTTPError, subject: Subject) -> SapoError:
             f" and commits are at {subject.page}/commits"
         )
     if isinstance(error, GatedRepoError):
-        return InputError(
-            f"{_named(subject)} is gated. Accept its terms at {subject.page}, make a read token at"
-            f" {_TOKENS}, set it in the environment (HF_TOKEN), then: {subject.again}"
-        )
+        return gated(subject)
     if isinstance(error, RepositoryNotFoundError) or status == 404:
         return InputError(
             f"{_named(subject)} is not on the hub, or it is private. Check the name at"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from datasets.exceptions import DatasetNotFoundError
 
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.hub.fetch_task import fetch_from_payload, fetch_task
@@ -22,6 +23,8 @@ from sapo_analysis.store.access import READ_ONLY
 from sapo_analysis.tasks import SPLITS, Example, get_task, score
 from sapo_analysis.tasks.card import HUB_SPLIT, HubData, read_card, write_card
 from sapo_analysis.tasks.shipped_cards import card_names, shipped_card
+from tests.dataset_hub import DatasetHandler, add_dataset
+from tests.hub_server import serving
 
 FIXTURES = Path(__file__).resolve().parents[1] / "tasks" / "fixtures" / "cards"
 EXAMPLES = {
@@ -97,8 +100,9 @@ def of_folder(card, folder):
 
 
 @pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
+def as_in_the_worker(monkeypatch, tmp_path):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr("datasets.config.TORCH_AVAILABLE", False)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -310,18 +314,54 @@ def test_another_commit_out_of_a_cache_is_not_taken(tmp_path, monkeypatch):
         fetch_task(card, tmp_path / "runs")
 
 
-def test_a_hub_out_of_reach_is_said_within_seconds(tmp_path):
-    payload = json.dumps({"card": "gsm8k", "runs": str(tmp_path)})
-    nobody = os.environ | {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "home")}
-    nobody.pop("HF_HUB_OFFLINE", None)
-    began = time.monotonic()
-    done = subprocess.run(
+def test_a_gated_dataset_says_how_to_be_let_in(tmp_path, monkeypatch):
+    card = shipped_card("paws")
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: Hub(card.data.revision))
+
+    def refused(path, subset, revision):
+        raise DatasetNotFoundError("Dataset 'x' is a gated dataset on the Hub.")
+
+    monkeypatch.setattr("datasets.load_dataset_builder", refused)
+    with pytest.raises(InputError, match="paws' is gated. Accept its terms at .*HF_TOKEN"):
+        fetch_task(card, tmp_path / "runs")
+
+
+def working(payload, url, home):
+    """The worker as a page or terminal starts it, with a hub at some address."""
+    environment = os.environ | {"HF_ENDPOINT": url, "HF_HOME": str(home)}
+    environment.pop("HF_HUB_OFFLINE", None)
+    return subprocess.run(
         [sys.executable, "-m", "sapo_analysis.worker", "fetch_task"],
-        input=payload,
-        env=nobody,
+        input=json.dumps(payload),
+        env=environment,
         capture_output=True,
         text=True,
     )
+
+
+def test_a_dataset_of_a_hub_is_streamed_at_the_commit_of_the_card(tmp_path):
+    card = shipped_card("paws")
+    pinned, later = publish(card, tmp_path / "pinned", 9), publish(card, tmp_path / "later", 12)
+    with serving(DatasetHandler) as hub:
+        for commit, folder in ((card.data.revision, pinned), ("e" * 40, later)):
+            files = {path.name: path.read_bytes() for path in folder.iterdir()}
+            add_dataset(hub, card.data.hub, commit, files)
+        done = working({"card": "paws", "runs": str(tmp_path)}, hub.url, tmp_path / "home")
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["revision"] == card.data.revision
+    assert answer["sizes"] == {"train": 9, "dev": 9, "test": 9}
+    own = read_card(Path(answer["folder"]) / "task.yaml")
+    assert own.data == card.data and own.origin["dataset"] == card.data.hub
+    assert all(card.data.revision in request for request in hub.requests)
+    # Rows are streamed: nothing of them stays in the cache.
+    assert not list((tmp_path / "home").rglob("*.parquet"))
+
+
+def test_a_hub_out_of_reach_is_said_within_seconds(tmp_path):
+    began = time.monotonic()
+    payload = {"card": "gsm8k", "runs": str(tmp_path)}
+    done = working(payload, "http://127.0.0.1:9", tmp_path / "home")
     # Within five seconds on a machine at rest; `datasets` by itself tries for more than twenty.
     assert time.monotonic() - began < 15
     assert done.returncode == 1, done.stderr
