@@ -9,6 +9,7 @@ from sapo_analysis import analysis
 from sapo_analysis.cli import app
 from sapo_analysis.cli.findings import show_details, show_findings
 from sapo_analysis.store import open_run
+from tests.released import write_base, write_outputs
 from tests.synthetic import write_run
 
 
@@ -105,3 +106,53 @@ def test_from_python(file, tmp_path):
     )
     assert found.n_prompts == 5 and run.run_id.startswith("mine-")
     assert sapo_package.figures.impact_scatter(df).to_plotly().data
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("released")
+    folders = [write_outputs(folder / "saves", method) for method in ("LoraInc", "LoraInc_SAPO")]
+    base = write_base(folder / "base.json")
+    done = sapo("import", *folders, "--base", base, "--runs", folder / "runs")
+    assert done.exit_code == 0, done.output
+    assert "6 stages: original+lora-inc, sapo+lora-inc on 1 order of 3 tasks." in done.stderr
+    assert "Note: Pre-update losses from the third stage on" in done.stderr
+    return open_run(done.stdout.strip())
+
+
+def test_folders_of_the_released_code_are_reported_as_sequences(released):
+    found = json.loads(sapo("report", released.path, "--json").stdout)
+    summary = {(row["strategy"], row["metric"]): row["value"] for row in found["summary"]}
+    values = [summary["original+lora-inc", name] for name in ("ap", "bwt", "fwt")]
+    assert values == [75.0, -12.5, 12.5]
+    text = sapo("report", released.path, "--markdown").stdout
+    assert "| original+lora-inc | 75.0 | −12.5 | −15.0 | 12.5 | – |" in text
+    assert "**Metrics with training test prompts**" in text and "No verdict" in text
+    assert "Nothing is tested without original test prompts" in text
+    rows = json.loads(sapo("runs", "--runs", released.path.parent, "--json").stdout)
+    (row,) = [row for row in rows if row["run_id"] == released.run_id]
+    assert row["kind"] == "imported-sequence" and "ni_seq_c1/outputs" in row["note"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["resume", "{}"], "cannot be resumed: its results were imported from LoraInc/qwen3-8b"),
+        (["reproduce", "{}"], "cannot be reproduced"),
+        (["run", "smoke", "--reuse", "{}", "--dry-run"], "cannot lend trials"),
+        (["report", "{}", "{}"], "cannot be joined with others"),
+        (["import", "{0}/spec.json", "{0}"], "2 paths were given, and"),
+        (["import", "{}/spec.json", "--base", "x"], "--base goes with folders"),
+        (["import", "{}"], "holds no released outputs"),
+    ],
+)
+def test_what_cannot_be_done_with_them_is_said(released, tmp_path, arguments, says):
+    done = sapo(*(argument.format(released.path) for argument in arguments))
+    assert done.exit_code == 2 and says in done.stderr
+
+
+def test_released_folders_from_python(released, tmp_path):
+    import sapo_analysis as sapo_package
+
+    again = sapo_package.import_released(write_outputs(tmp_path / "saves"), tmp_path / "runs")
+    assert sapo_package.sequence_report(again)["model"] == "qwen3-8b"
