@@ -91,7 +91,7 @@ def test_stacks_are_of_nearly_equal_size():
 
 
 def test_the_chunk_is_fixed_by_the_size_of_the_model():
-    sizes = [stack_size(n) for n in (10**5, 2 * 10**7, 6 * 10**8, 3 * 10**9, 8 * 10**9)]
+    sizes = [stack_size(n) for n in (10**5, 2 * 10**7, 10**8, 6 * 10**8, 8 * 10**9)]
     assert sizes == [16, 16, 8, 4, 2]
     assert make_plan(plan_of().study, "plain").chunk == 1
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from sapo_analysis.models.encoding import IGNORED, Encoded
+from sapo_analysis.models.out_of_memory import free_memory, is_out_of_memory
 
 Item = TypeVar("Item")
 Batch = dict[str, Tensor]
@@ -19,6 +20,41 @@ def in_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """Consecutive batches in the given order; the last may be smaller."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def bounded_batches(
+    items: Sequence[Item], size: int, length: Callable[[Item], int], most: int
+) -> Iterator[Sequence[Item]]:
+    """`in_batches`, ended earlier where padded to the longest they would take more than `most`.
+
+    An item longer than that is a batch by itself.
+    """
+    start = longest = 0
+    for end, item in enumerate(items):
+        grown = max(longest, length(item))
+        if end > start and (end - start == size or (end - start + 1) * grown > most):
+            yield items[start:end]
+            start, grown = end, length(item)
+        longest = grown
+    if start < len(items):
+        yield items[start:]
+
+
+def halved_when_full(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> None:
+    """Work on a batch at once, or on halves one after the other where the memory is full.
+
+    What `work` leaves behind when it fails has to be nothing, or what it would leave in the end.
+    """
+    try:
+        return work(batch)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or len(batch) == 1:
+            raise
+    # Here the failed attempt is over and nothing refers to its tensors any more.
+    free_memory()
+    half = len(batch) // 2
+    halved_when_full(work, batch[:half])
+    halved_when_full(work, batch[half:])
 
 
 def collate(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> tuple[Batch, Tensor]:

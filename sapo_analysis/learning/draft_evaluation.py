@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import in_batches
+from sapo_analysis.learning.batching import bounded_batches, halved_when_full
 from sapo_analysis.learning.decoding import Start, continue_greedy
 from sapo_analysis.learning.evaluation import Evaluation, summarise
 from sapo_analysis.learning.packed_scoring import pack_losses
@@ -21,6 +21,7 @@ from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.packed import PackedModel, packed
 from sapo_analysis.models.packing import Pack, shared_prefix
+from sapo_analysis.models.room import most_kept_tokens
 from sapo_analysis.tasks.base import Example, Task
 
 
@@ -32,6 +33,13 @@ class _Found:
     answers: dict[int, list[int]]
     tokens: int
     logits: int
+
+    def include(self, more: _Found) -> None:
+        """Add what another pass gave."""
+        self.losses |= more.losses
+        self.answers |= more.answers
+        self.tokens += more.tokens
+        self.logits += more.logits
 
 
 @torch.no_grad()
@@ -52,10 +60,20 @@ def evaluate_stacked(
     prefixes = [shared_prefix(own) for own in rows]
     order = sorted(range(len(examples)), key=lambda i: len(rows[0][i].ids))
     with packed(model) as reader:
-        for places in in_batches(order, size):
+
+        def measure(places: Sequence[int]) -> None:
             batch = [[own[i] for i in places] for own in rows]
             pack = Pack(batch, prefixes, encoder.pad_id, reader.device, keep=True)
-            _evaluate_pack(reader, pack, batch, places, task.max_new_tokens, encoder, found)
+            new = _evaluate_pack(reader, pack, batch, places, task.max_new_tokens, encoder)
+            for result, own in zip(found, new, strict=True):
+                result.include(own)
+
+        def length(i: int) -> int:
+            return max(len(own[i].ids) for own in rows) + task.max_new_tokens
+
+        most = most_kept_tokens(model) // len(rows)
+        for places in bounded_batches(order, size, length, most):
+            halved_when_full(measure, places)
     return [
         summarise(
             task,
@@ -76,8 +94,8 @@ def _evaluate_pack(
     places: Sequence[int],
     max_new_tokens: int,
     encoder: Encoder,
-    found: Sequence[_Found],
-) -> None:
+) -> list[_Found]:
+    found = [_Found({}, {}, 0, 0) for _ in batch]
     logits = reader.logits(pack)
     losses = pack_losses(logits, pack, batch)
     written = logits.argmax(dim=-1).tolist()
@@ -104,6 +122,7 @@ def _evaluate_pack(
         found[r].answers[place] = agreed_part + tokens
         found[r].tokens += len(tokens) - 1  # each but the last was read
         found[r].logits += len(tokens) - 1
+    return found
 
 
 def _agreed(

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import collate_contexts, in_batches
+from sapo_analysis.learning.batching import bounded_batches, collate_contexts, halved_when_full
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded, Encoder
+from sapo_analysis.models.room import most_kept_tokens
 from sapo_analysis.models.spread import reading_device
 from sapo_analysis.tasks.base import Example, Task
 from sapo_analysis.tasks.metrics import correct, score
@@ -102,8 +103,9 @@ def greedy_answers(
     # Rows of like length share a batch, which saves padding; answers go back to their places.
     by_length = sorted(range(len(rows)), key=lambda i: rows[i].target_start)
     answers = [""] * len(rows)
-    written = 0
-    for places in in_batches(by_length, size):
+    written: list[int] = []
+
+    def decode(places: Sequence[int]) -> None:
         inputs = collate_contexts([rows[i] for i in places], encoder.pad_id, reading_device(model))
         found = generate(
             **inputs,
@@ -114,7 +116,13 @@ def greedy_answers(
             pad_token_id=encoder.pad_id,
             use_cache=True,
         )[:, inputs["input_ids"].shape[1] :]
-        written += found.numel()
+        written.append(found.numel())
         for place, text in zip(places, encoder.answers(found.tolist()), strict=True):
             answers[place] = text
-    return answers, written
+
+    def length(i: int) -> int:
+        return rows[i].target_start + max_new_tokens
+
+    for batch in bounded_batches(by_length, size, length, most_kept_tokens(model)):
+        halved_when_full(decode, batch)
+    return answers, sum(written)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import in_batches
+from sapo_analysis.learning.batching import bounded_batches, halved_when_full
 from sapo_analysis.learning.packed_scoring import pack_losses
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import Pack, shared_prefix
+from sapo_analysis.models.room import most_kept_tokens
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,20 @@ def stacked_mean_losses(
     # Texts of like length share a pass, which saves padding; a mean does not ask for their order.
     order = sorted(range(len(rows[0])), key=lambda i: len(rows[0][i].ids))
     with packed(model) as reader:
-        for places in in_batches(order, size):
+
+        def read(places: Sequence[int]) -> None:
             batch = [[own[i] for i in places] for own in rows]
             pack = Pack(batch, prefixes, pad_id, reader.device)
             for k, found in enumerate(pack_losses(reader.logits(pack), pack, batch)):
                 losses[k] += found
                 tokens[k] += pack.row_tokens[k]
                 logits[k] += pack.row_labels[k]
+
+        def length(i: int) -> int:
+            return max(len(own[i].ids) for own in rows)
+
+        for places in bounded_batches(order, size, length, most_kept_tokens(model) // len(rows)):
+            halved_when_full(read, places)
     return [MeanLoss(_mean(own), n, m) for own, n, m in zip(losses, tokens, logits, strict=True)]
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.learning.batching import label_losses
+from sapo_analysis.learning.batching import halved_when_full, label_losses
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packed import packed
@@ -35,7 +35,9 @@ def packed_losses(
     cache: dict[int, KeysValues] | None = None
     found: dict[int, ExampleLoss] = {}
     with packed(model) as reader:
-        for places in _passes(rows):
+
+        def read(places: Sequence[int]) -> None:
+            nonlocal cache
             batch = [rows[i] for i in places]
             first = cache is None and prefix > 0
             pack = Pack([batch], [prefix], pad_id, reader.device, keep=first, prefix_cache=cache)
@@ -44,6 +46,9 @@ def packed_losses(
                 # Copies: the kept ones are views of everything the first pass read.
                 cache = {layer: (k.clone(), v.clone()) for layer, ((k, v), _) in pack.kept.items()}
             found.update(zip(places, losses, strict=True))
+
+        for places in _passes(rows):
+            halved_when_full(read, places)
     return [found[i] for i in range(len(rows))]
 
 

@@ -9,8 +9,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import collate, in_batches, token_losses
+from sapo_analysis.learning.batching import (
+    bounded_batches,
+    collate,
+    halved_when_full,
+    token_losses,
+)
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.room import most_logits
 from sapo_analysis.models.spread import reading_device
 
 
@@ -48,8 +54,9 @@ def example_losses(
     """
     was_training = model.training
     model.train(False)
-    found = []
-    for batch in in_batches(rows, batch_size):
+    found: list[ExampleLoss] = []
+
+    def read(batch: Sequence[Encoded]) -> None:
         inputs, labels = collate(batch, pad_id, reading_device(model))
         losses = token_losses(model(**inputs, use_cache=False).logits, labels).double().cpu()
         for row, loss in zip(batch, losses, strict=True):
@@ -59,5 +66,8 @@ def example_losses(
             found.append(
                 ExampleLoss(float(target.sum()), len(target), float(content.sum()), len(content))
             )
+
+    for batch in bounded_batches(rows, batch_size, lambda row: len(row.ids), most_logits(model)):
+        halved_when_full(read, batch)
     model.train(was_training)
     return found

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import torch
-
-from sapo_analysis.models.out_of_memory import is_out_of_memory
+from sapo_analysis.errors import WorkError
+from sapo_analysis.models.out_of_memory import free_memory, is_out_of_memory
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.studies.meter import Meter
 
@@ -30,17 +28,22 @@ def halved_when_full(
     attempt = Meter(engine.sizes)
     try:
         found = work(items, attempt)
-    except RuntimeError as error:
-        if not is_out_of_memory(error) or len(items) == 1:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
+        if len(items) == 1:
+            raise WorkError(
+                "Out of memory with a single adapter. Set memory.gradient_checkpointing, lower"
+                " training.batch_size, or make the base model smaller: dtype bfloat16,"
+                " memory.quantization. What is finished is saved; resume does not change these"
+                " settings, so run a changed spec."
+            ) from error
     else:
         meter.include(attempt)
         return found
     meter.include(attempt, failed=True)
     # Here the failed attempt is over and nothing refers to its tensors any more.
-    gc.collect()
-    if engine.device.name == "cuda":
-        torch.cuda.empty_cache()
+    free_memory()
     half = len(items) // 2
     say(f"out of memory with {len(items)} adapters: trying {len(items) - half}")
     found = halved_when_full(work, items[:half], meter, engine, say)
