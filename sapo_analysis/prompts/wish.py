@@ -9,6 +9,8 @@ PER_CALL = 10
 TEMPERATURE = 0.6
 """As in the released SAPO code."""
 _MAX = 2.0
+_MAX_SEED = 2_000_000_000
+"""The numbers of calls are added, and some servers take 31 bits."""
 
 
 def check_number(n: int) -> None:
@@ -27,8 +29,8 @@ def check_seed(seed: int) -> None:
     Raises:
         InputError: it is out of range.
     """
-    if not 0 <= seed < 1 << 31:
-        raise InputError(f"Seed {seed} is out of range. Give one of 0 to {(1 << 31) - 1}.")
+    if not 0 <= seed <= _MAX_SEED:
+        raise InputError(f"Seed {seed} is out of range. Give one of 0 to {_MAX_SEED:,}.")
 
 
 def check_temperature(temperature: float, n_replies: int) -> None:

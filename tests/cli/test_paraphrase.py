@@ -10,9 +10,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from sapo_analysis import jobs
 from sapo_analysis.cli import app
 from sapo_analysis.store.own_prompts import read_own_prompts
-from tests.in_process import working
 from tests.prompts import endpoint_server as does
 from tests.prompts.endpoint_server import serving
 
@@ -172,8 +172,26 @@ def test_a_file_goes_through_the_same_checks(server, tmp_path):
     assert "repeats a prompt of your own" in again.stdout
 
 
-def test_the_pocket_model_writes_no_paraphrases_and_that_is_said(server, tmp_path):
-    with working():
-        result = sapo("--local-model", "pocket", "--n", 2, "--runs", "runs", status=1)
-    assert "from model pocket" in result.stdout and "does not name the label" in result.stdout
-    assert "None of 2 candidates from model pocket was kept" in result.stderr
+def test_a_local_model_is_asked_by_the_engine_and_what_it_writes_is_checked(
+    server, tmp_path, monkeypatch
+):
+    asked = []
+
+    def probe(kind, payload, timeout):
+        asked.append((kind, payload))
+        texts = [(ONE, False), ("good", False), (f"{TWO} And", True)]
+        return {"replies": [{"text": text, "cut_off": cut} for text, cut in texts]}
+
+    monkeypatch.setattr(jobs, "probe", probe)
+    found = sapo("--local-model", "pocket", "--n", 3, "--temperature", 1, "--runs", "runs")
+    assert kept(tmp_path / "runs") == [(ONE, "model pocket", "temperature 1, seed 0")]
+    payload = {"model": "pocket", "task": "sentiment", "n": 3, "temperature": 1.0, "seed": 0}
+    assert asked == [("paraphrase", {**payload, "tasks_from": []})]
+    assert "does not name the label" in found.stdout and "was cut off" in found.stdout
+
+
+def test_candidates_of_which_none_can_be_used_are_a_failure_that_says_so(server, tmp_path):
+    server.acts = [does.say("good\nbad")]
+    found = sapo("--endpoint", "here", "--runs", "runs", "--n", 2, status=1)
+    assert "None of 2 candidates from endpoint here: m-1 was kept" in found.stderr
+    assert "does not name the label" in found.stdout and not (tmp_path / "runs").exists()

@@ -111,7 +111,7 @@ def fail(status: int, message: str = "as told", code: str = "", **headers: str) 
 
 
 def hang(handler: Handler, server: Server) -> None:
-    server.closing.wait(5)
+    server.closing.wait(10)
 
 
 def drip(handler: Handler, server: Server) -> None:

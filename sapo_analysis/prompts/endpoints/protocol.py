@@ -97,7 +97,7 @@ def attempt(endpoint: Endpoint, key: SecretStr | None, call: Call) -> Reply:
     except requests.exceptions.ChunkedEncodingError:
         raise CallError("the connection broke before the reply was whole", again=True) from None
     except requests.ConnectionError:
-        reason = f"no connection to {endpoint.where}"
+        reason = f"{endpoint.where} cannot be reached, or hangs up without an answer"
         raise CallError(reason, again=True, for_all=True) from None
     except requests.RequestException as error:
         # By its kind alone: what it says may quote the call.
