@@ -116,7 +116,7 @@ class ReleasedFiles:
             if path.is_relative_to(root):
                 name = "/".join((*root.parts[-self._depth :], *path.relative_to(root).parts))
                 break
-        return name.encode("utf-8", "replace").decode()
+        return printable(name)
 
     @cached_property
     def _depth(self) -> int:
@@ -290,6 +290,11 @@ class ReleasedFiles:
         if not isinstance(found, dict):
             raise InputError(f"{where} holds {type(found).__name__}, not a JSON object.")
         return found
+
+
+def printable(name: str) -> str:
+    """A name from elsewhere, of which nothing can steer a terminal or break a file's encoding."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 class _TwiceError(ValueError):

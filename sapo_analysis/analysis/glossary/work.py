@@ -35,7 +35,7 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("state", "state", "", "where the run stands: queued, running, … done, or damaged"),
         Term("progress", "progress", "", "finished trials ÷ planned ones; of a sequence, stages"),
         Term("finished", "trials", "", "finished and planned trials; of a sequence, stages"),
-        Term("kind", "kind", "", "paraphrase study, sequence study, or imported results"),
+        Term("kind", "kind", "", "paraphrase study, sequence study, imported results or sequences"),
         Term("model", "model", "", "the base model that the study fine-tunes"),
         Term(
             "tasks", "tasks", "", "tasks that are learned; of a paraphrase study the current ones"

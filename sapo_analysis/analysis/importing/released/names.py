@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.spec import Strategy, as_strategy
+from sapo_analysis.store.released import printable
 
 TRACE = {
     "cstance": "C-STANCE",
@@ -81,8 +82,8 @@ def tasks_of(folders: Sequence[str], scored: Iterable[str]) -> dict[str, str]:
     if wrong:
         raise InputError(
             f"Stage folders and scores do not name the same tasks: {'; '.join(wrong)}. Folders:"
-            f" {', '.join(folders)}. Scores: {', '.join(names) or 'none'}. Rename the folders: a"
-            " number, - and the task's name."
+            f" {printable(', '.join(folders))}. Scores: {printable(', '.join(names)) or 'none'}."
+            " Rename the folders: a number, - and the task's name."
         )
     return found
 

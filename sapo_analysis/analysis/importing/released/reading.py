@@ -30,13 +30,15 @@ from sapo_analysis.store.released import (
     OutputsFolder,
     ReleasedFiles,
     StageFolder,
+    printable,
 )
 
 ORIGINAL = -1
 """Number of the candidate that is the prompt the task had before."""
 MAX_PROMPT = 20_000
 """Length of a prompt at most (characters)."""
-_SCORE = re.compile(r"(?:[A-Za-z0-9]+_)*rougeL_for_(.+)")
+SCORE = "predict_rougeL_for_"
+"""Before a task's name: the key of its score."""
 _TASK = re.compile(r"[\w.-]{1,200}")
 _EXACT = "predict_exact_match_for_"
 
@@ -129,7 +131,7 @@ def read_chain(files: ReleasedFiles, outputs: OutputsFolder, problems: Problems)
     strategy, model = _strategy(outputs, folder)
     _check_numbers(outputs, folder)
     results = [files.json(stage.path / ALL_RESULTS) for stage in outputs.stages]
-    scored = list(dict.fromkeys(name for found in results for name in score_keys(found or {})))
+    scored = list(dict.fromkeys(name for found in results for name in scored_names(found or {})))
     try:
         tasks = tasks_of([stage.task for stage in outputs.stages], scored)
     except InputError as error:
@@ -148,15 +150,14 @@ def read_chain(files: ReleasedFiles, outputs: OutputsFolder, problems: Problems)
     return ReleasedChain(outputs, folder, strategy, model, stages, others)
 
 
-def score_keys(results: Mapping[str, Any]) -> dict[str, str]:
-    """The key of each name's ROUGE-L in a file of metrics, by name."""
-    return {match[1]: key for key in results if (match := _SCORE.fullmatch(key))}
+def scored_names(results: Mapping[str, Any]) -> list[str]:
+    """The names that a file of metrics has a ROUGE-L of."""
+    return [key.removeprefix(SCORE) for key in results if key.startswith(SCORE)]
 
 
 def score_of(results: Mapping[str, Any], task: str) -> tuple[float | None, str]:
     """A task's ROUGE-L in a file of metrics; None, and why, where it is not there."""
-    key = score_keys(results).get(task)
-    value = results.get(key) if key is not None else None
+    value = results.get(f"{SCORE}{task}")
     if value is None:
         return None, "not there"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -178,7 +179,7 @@ def _strategy(outputs: OutputsFolder, folder: str) -> tuple[Strategy, str]:
         )
     strategy, place = found
     below = outputs.above[place + 1 :]
-    return strategy, storable(below[0])[:200] if len(below) > 1 else ""
+    return strategy, printable(below[0]) if len(below) > 1 else ""
 
 
 def _check_numbers(outputs: OutputsFolder, folder: str) -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from sapo_analysis.analysis.importing.problems import Problems
-from sapo_analysis.analysis.importing.released.reading import ReleasedChain, read_chain, score_of
+from sapo_analysis.analysis.importing.released.reading import (
+    SCORE,
+    ReleasedChain,
+    read_chain,
+    score_of,
+)
 from sapo_analysis.analysis.importing.released.remarks import base_of, remarks
 from sapo_analysis.analysis.importing.released.tables import SEED, tables_of_chains
 from sapo_analysis.analysis.importing.results import as_name, one_line
@@ -65,8 +70,8 @@ def import_released(
     said = remarks(chains, evaluations) + ([] if scores else [NO_BASE])
     spec = ImportedSequence(
         name=as_name(name if name is not None else _name(chains[0], files)),
-        model=one_line(model, 200) or chains[0].model or NOT_RECORDED,
-        folders=tuple(chain.folder[-200:] for chain in chains),
+        model=one_line(model or _model(chains), 200) or NOT_RECORDED,
+        folders=tuple(chain.folder for chain in chains),
         sha256=files.sha256,
         orders=tuple(dict.fromkeys(chain.order for chain in chains)),
         strategies=tuple(dict.fromkeys(str(chain.strategy) for chain in chains)),
@@ -82,6 +87,11 @@ def _name(chain: ReleasedChain, files: ReleasedFiles) -> str:
     """The folder of the order, as released."""
     above = chain.outputs.above
     return above[-1] if above else files.roots[0].name
+
+
+def _model(chains: Sequence[ReleasedChain]) -> str:
+    """The model that folders name, all the same one; "" where none does."""
+    return next((chain.model for chain in chains if chain.model), "")
 
 
 def _check_one_study(chains: Sequence[ReleasedChain]) -> None:
@@ -129,7 +139,7 @@ def _base(
         if results is None:
             raise InputError(f"No file {str(given)!r}. Give the base model's scores, or leave it.")
         return _base_of_file(results, given.name, order)
-    model = chains[0].model
+    model = _model(chains)
     for root in files.roots if model else ():
         path = root / BASE_FOLDER / f"{model}.json"
         if (results := files.json(path)) is not None:
@@ -150,7 +160,7 @@ def _base_of_file(results: dict[str, Any], named: str, order: Sequence[str]) -> 
     if missing:
         raise InputError(
             f"{named} has no ROUGE-L of the base model, and a missing score never becomes a zero,"
-            f" on {', '.join(missing)}. Its keys have to end in rougeL_for_ and a task's name, as"
-            " predict_rougeL_for_task195_sentiment140_classification."
+            f" on {', '.join(missing)}. Its keys have to be {SCORE} and a task's name, as in"
+            " all_results.json."
         )
     return {task: value for task, (value, _) in scores.items() if value is not None}
