@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from sapo_analysis import jobs
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.errors import SapoError
 from sapo_analysis.model_files import find_model
 
@@ -38,25 +39,23 @@ def count(model: str, texts: Sequence[str]) -> str:
     return ""
 
 
-def exact_prompt(
-    model: str, task: str, prompt: str, split: str = "train", row: int = 0, data_seed: int = 0
-) -> dict[str, Any]:
-    """One example under a prompt, token by token, as `studies.tokenised.exact_prompt` has it.
+def exact_prompt(model: str, task: str, prompt: str, known: KnownTasks) -> dict[str, Any]:
+    """The first training example under a prompt, as `studies.tokenised.exact_prompt` has it.
 
     Raises:
         InputError: the engine refused it, or is not installed.
         WorkError: the engine failed or took too long.
     """
-    return _exact_prompt(_mark(model), model, task, prompt, split, row, data_seed)
+    mark = f"{_mark(model)}|{known.stamp(task)}"
+    return _exact_prompt(mark, model, task, prompt, tuple(known.sources_of([task])))
 
 
 @st.cache_data(max_entries=64, show_spinner="Tokenising …")
 def _exact_prompt(
-    mark: str, model: str, task: str, prompt: str, split: str, row: int, data_seed: int
+    mark: str, model: str, task: str, prompt: str, sources: tuple[str, ...]
 ) -> dict[str, Any]:
-    asked = {"model": model, "task": task, "prompt": prompt}
-    wanted = {"split": split, "row": row, "data_seed": data_seed}
-    return jobs.probe("exact_prompt", {**asked, **wanted}, _PATIENCE_SECONDS)
+    asked = {"model": model, "task": task, "prompt": prompt, "tasks_from": sources}
+    return jobs.probe("exact_prompt", asked, _PATIENCE_SECONDS)
 
 
 @st.cache_resource

@@ -1,20 +1,23 @@
-"""Adding paraphrases: a request for any chatbot, its reply pasted back, or a file."""
+"""Adding paraphrases: pasted, from a file, asked of an endpoint or of a model on this machine."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.wording import counted
+from sapo_analysis.app.components.asking_models import Came, endpoint_panel, local_panel
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import own_folder
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.errors import InputError
 from sapo_analysis.prompts import Prompt
-from sapo_analysis.prompts.checks import Checked, checker_of
+from sapo_analysis.prompts.checks import Checked, Checker, checker_of
 from sapo_analysis.prompts.paste import Candidate, parse_text, to_text
 from sapo_analysis.prompts.request import MAX_WANTED, request_text
 from sapo_analysis.prompts.upload import KINDS, parse_file
@@ -22,6 +25,12 @@ from sapo_analysis.store import is_read_only
 from sapo_analysis.store.own_prompts import add_own_prompts
 from sapo_analysis.tasks import Task
 
+PASTE, ENDPOINT, MODEL = "paste", "endpoint", "model"
+WAYS = {
+    PASTE: "Paste or upload",
+    ENDPOINT: "Ask an endpoint",
+    MODEL: "Ask a model on this machine",
+}
 WORDS = {"use": "✓ use", "flagged": "? look", "refused": "✕ refused"}
 WRAPPED = 66
 """Height of a row (pixels) in which texts run over several lines: above 64 Streamlit wraps them."""
@@ -31,15 +40,46 @@ LONGEST_SHOWN = 400
 """Characters of a checked text in its table; the whole text is kept."""
 
 
-def adding(task: Task, bank: Sequence[Prompt], own: Sequence[str]) -> None:
+def adding(
+    task: Task, bank: Sequence[Prompt], own: Sequence[str], model: str, known: KnownTasks
+) -> None:
     """Ask, paste, check, add; what was refused stays in sight with the reason."""
-    st.markdown("**Add paraphrases**")
-    left, right = st.columns(2, gap="medium")
-    with left, st.container(border=True, height="stretch"):
-        _request(task, bank[0].text)
-    with right, st.container(border=True, height="stretch"):
-        _input(task, bank, own)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Add paraphrases**", width="content")
+        way = st.segmented_control(
+            "From where",
+            list(WAYS),
+            default=PASTE,
+            required=True,
+            format_func=WAYS.__getitem__,
+            key="way",
+            label_visibility="collapsed",
+            help="Whatever the source, every line goes through the same checks.",
+        )
+    checker = partial(checker_of, task, bank, own)
+    if way == ENDPOINT:
+        with st.container(border=True):
+            endpoint_panel(task, bank[0].text, partial(_take, task, checker))
+    elif way == MODEL:
+        with st.container(border=True):
+            local_panel(task, model, known, partial(_take, task, checker))
+    else:
+        left, right = st.columns(2, gap="medium")
+        with left, st.container(border=True, height="stretch"):
+            _request(task, bank[0].text)
+        with right, st.container(border=True, height="stretch"):
+            _input(task, checker)
     _results(task)
+
+
+def _take(task: Task, checker: Callable[[], Checker], came: Came) -> None:
+    """Check what a source gave; the table below shows it."""
+    st.session_state.pop(_key("problem", task), None)
+    if came.problem:
+        st.session_state[_key("problem", task)] = came.problem
+    found = [(came.source, checked) for checked in checker().check(came.candidates)]
+    st.session_state[_key("checked", task)] = found
+    st.session_state[_key("notes", task)] = {came.source: came.note}
 
 
 def _request(task: Task, original: str) -> None:
@@ -58,7 +98,7 @@ def _request(task: Task, original: str) -> None:
     st.caption("The button at its top right copies it. Nothing is sent from here.")
 
 
-def _input(task: Task, bank: Sequence[Prompt], own: Sequence[str]) -> None:
+def _input(task: Task, checker: Callable[[], Checker]) -> None:
     st.markdown("**2. Paste the reply, or upload a file**")
     st.text_area(
         "Paraphrases",
@@ -84,7 +124,7 @@ def _input(task: Task, bank: Sequence[Prompt], own: Sequence[str]) -> None:
         help="Look at each line; nothing is added yet.",
         type="primary",
         on_click=_check,
-        args=(task, bank, own),
+        args=(task, checker),
     )
     if came_of_it := _in_short(task):
         st.caption(f"{came_of_it}: see below.")
@@ -104,13 +144,14 @@ def _in_short(task: Task) -> str:
     return ", ".join(f"{count:,} {what}" for count, what in parts if count)
 
 
-def _check(task: Task, bank: Sequence[Prompt], own: Sequence[str]) -> None:
-    st.session_state.pop(_key("problem", task), None)
-    checker = checker_of(task, bank, own)
+def _check(task: Task, checker: Callable[[], Checker]) -> None:
+    for name in ("problem", "notes"):
+        st.session_state.pop(_key(name, task), None)
     found: list[tuple[str, Checked]] = []
+    one = checker()  # which remembers: what is pasted may not repeat what is uploaded
     try:
         for source, candidates in _given(task):
-            found += [(source, checked) for checked in checker.check(candidates)]
+            found += [(source, checked) for checked in one.check(candidates)]
     except InputError as error:
         st.session_state[_key("problem", task)] = str(error)
     st.session_state[_key("checked", task)] = found
@@ -197,11 +238,13 @@ def _add(task: Task, found: list[tuple[str, Checked]]) -> None:
 
 
 def _keep(task: Task, found: list[tuple[str, Checked]], wanted: set[str]) -> None:
+    notes: dict[str, str] = st.session_state.get(_key("notes", task), {})
     try:
-        for source in ("uploaded", "pasted"):
+        for source in dict.fromkeys(s for s, _ in found):
             texts = [c.text for s, c in found if s == source and c.text in wanted]
             if texts:
-                add_own_prompts(own_folder(), task.name, texts, source)
+                note = notes.get(source, "")
+                add_own_prompts(own_folder(), task.name, texts, source, note=note)
     except InputError as error:
         st.session_state[_key("problem", task)] = str(error)
         return

@@ -6,7 +6,7 @@ import streamlit as st
 
 from sapo_analysis.analysis.importing import TEMPLATE, import_results
 from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS
-from sapo_analysis.app.components.text import md
+from sapo_analysis.app.components.text import refused
 from sapo_analysis.app.data import own_folder
 from sapo_analysis.errors import InputError
 from sapo_analysis.store.access import is_read_only
@@ -21,6 +21,10 @@ def import_panel() -> None:
         "A table with a row for each fine-tune and evaluated task, as `run.impacts().to_csv()` "
         "writes it. Every row is checked; where one is wrong or a score is missing, nothing is "
         f"imported. A correlation needs at least {MIN_PROMPTS} prompts of a task."
+    )
+    st.caption(
+        "What the released SAPO code left in its output folders (saves/METHOD/MODEL/ORDER) is"
+        " imported on the terminal: `sapo import FOLDER…`."
     )
     st.download_button(
         "Template",
@@ -73,12 +77,6 @@ def import_panel() -> None:
                 file.getvalue(), own_folder(), name.strip() or None, model, file=file.name
             )
     except InputError as error:
-        _refused(str(error))
+        refused(str(error))
         return
     st.switch_page(EXPLORE, query_params={"run": run.run_id})
-
-
-def _refused(message: str) -> None:
-    first, *problems = message.splitlines()
-    listed = "".join(f"\n- {md(line.strip().removeprefix('- '))}" for line in problems)
-    st.error(f"{md(first)}\n{listed}", icon=":material/block:")

@@ -7,19 +7,21 @@ import streamlit as st
 from sapo_analysis.app import tokens
 from sapo_analysis.app.components.exact_prompt import exact_prompt
 from sapo_analysis.app.components.text import md
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.errors import SapoError
-from sapo_analysis.prompts import user_message
+from sapo_analysis.prompts import original, user_message
 from sapo_analysis.tasks import Task
 from sapo_analysis.tasks.metrics import DEFINITIONS
 
 
-def instruction_tab(task: Task, original: str, model: str) -> None:
+def instruction_tab(task: Task, model: str, known: KnownTasks) -> None:
     """Original prompt, answer format, labels, metric, and the first example as it is read."""
+    first = original(task).text
     left, right = st.columns(2, gap="medium")
     example = task.examples("train", 1)[0]
     with left:
         st.markdown("**Original prompt**")
-        st.code(original, language=None, wrap_lines=True)
+        st.code(first, language=None, wrap_lines=True)
         st.markdown("**Answer format, never paraphrased**")
         if task.suffix:
             st.code(task.suffix, language=None, wrap_lines=True)
@@ -38,7 +40,7 @@ def instruction_tab(task: Task, original: str, model: str) -> None:
         )
     with right:
         st.markdown("**What the model reads**, by the first training example")
-        message = user_message(original, example.input, task.suffix)
+        message = user_message(first, example.input, task.suffix)
         st.code(message, language=None, wrap_lines=True)
         st.markdown("**What it has to answer**")
         st.code(example.target, language=None, wrap_lines=True)
@@ -50,6 +52,6 @@ def instruction_tab(task: Task, original: str, model: str) -> None:
         bind="query-params",
     ):
         try:
-            exact_prompt(tokens.exact_prompt(model, task.name, original))
+            exact_prompt(tokens.exact_prompt(model, task.name, first, known))
         except SapoError as error:
             st.warning(md(str(error)), icon=":material/warning:")

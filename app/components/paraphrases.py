@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,9 +13,11 @@ from sapo_analysis import model_files, prompts
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import tokens
 from sapo_analysis.app.components.adding import WRAPPED, adding
+from sapo_analysis.app.components.alike import alike_panel, alike_words
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.data import own_folder
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.app.own_prompts import own_prompts, runs_with_marks
 from sapo_analysis.errors import InputError
 from sapo_analysis.prompts import Prompt
@@ -37,27 +39,33 @@ _UNCOUNTED = "tokens-not-counted"
 FINE = "OK"
 
 
-def paraphrases_tab(task: Task, model: str) -> None:
+def paraphrases_tab(task: Task, model: str, known: KnownTasks) -> None:
     """Own prompts, the place to add some, the bank, and what marks do to runs."""
     bank = _bank(task, model)
     if message := st.session_state.pop(_MESSAGE, None):
         st.warning(md(message), icon=":material/warning:")
     own = _own_or_damaged(task)
     checker = checker_of(task, bank)
+    mine = [] if own is None else [prompt.text for prompt in own.prompts]
+    place = st.container()
+    adding(task, bank, mine, model, known)
+    table = st.container()
+    alike = alike_words(alike_panel(task, model, [*(p.text for p in bank), *mine], known))
     if own is not None:
-        _own_table(task, own, bank, model, checker)
-        _marked(task, own)
-    adding(task, bank, [] if own is None else [prompt.text for prompt in own.prompts])
-    _bank_table(task, bank, own, model, checker)
-    _count(model, [p.text for p in bank] + [p.text for p in (own.prompts if own else ())])
+        with place:
+            _own_table(task, own, bank, model, checker, alike)
+            _marked(task, own)
+    with table:
+        _bank_table(task, bank, own, model, checker, alike)
+    _count(model, [*(prompt.text for prompt in bank), *mine])
 
 
 def _bank(task: Task, model: str) -> list[Prompt]:
     try:
-        return prompts.get_prompts(task.name, model_files.find_model(model).pretrained_folder)
+        return prompts.get_prompts(task, model_files.find_model(model).pretrained_folder)
     except InputError as error:
         st.warning(md(str(error)), icon=":material/warning:")
-        return prompts.get_prompts(task.name, None)
+        return prompts.get_prompts(task, None)
 
 
 def _own_or_damaged(task: Task) -> OwnPrompts | None:
@@ -84,7 +92,12 @@ def _set_aside(task: str) -> None:
 
 
 def _own_table(
-    task: Task, own: OwnPrompts, bank: Sequence[Prompt], model: str, checker: Checker
+    task: Task,
+    own: OwnPrompts,
+    bank: Sequence[Prompt],
+    model: str,
+    checker: Checker,
+    alike: Mapping[str, str],
 ) -> None:
     st.markdown(f"**Your own** ({counted(len(own.usable), 'prompt')} offered to studies)")
     if not own.prompts:
@@ -96,6 +109,7 @@ def _own_table(
             "equivalent": prompt.equivalent,
             "text": prompt.text,
             "checks": _said(checker, prompt.text),
+            **({"alike": alike.get(prompt.text)} if alike else {}),
             "n_tokens": n,
             "note": prompt.note,
             "source": prompt.source,
@@ -109,13 +123,13 @@ def _own_table(
         key=key,
         placeholder=MISSING,
         num_rows="fixed" if is_read_only() else "delete",
-        disabled=True if is_read_only() else ["source", "n_tokens", "checks"],
+        disabled=True if is_read_only() else ["source", "n_tokens", "checks", "alike"],
         row_height=WRAPPED,
         alt="Your own paraphrases of this task; texts, marks and notes can be edited.",
         column_config=columns(
             shown.columns,
             formats={"n_tokens": "%d"},
-            widths={"text": 250, "checks": 130, "note": 100},
+            widths={"text": 250, "checks": 130, "alike": 105, "note": 100},
             checks=["use", "equivalent"],
         ),
     )
@@ -147,7 +161,12 @@ def _change_own(
 
 
 def _bank_table(
-    task: Task, bank: Sequence[Prompt], own: OwnPrompts | None, model: str, checker: Checker
+    task: Task,
+    bank: Sequence[Prompt],
+    own: OwnPrompts | None,
+    model: str,
+    checker: Checker,
+    alike: Mapping[str, str],
 ) -> None:
     offered = sum(not prompt.test_only for prompt in bank) - 1
     st.markdown(
@@ -163,6 +182,7 @@ def _bank_table(
             "n_tokens": n,
             "frequency": prompt.frequency,
             "equivalent": prompt.text not in marked,
+            **({"alike": alike.get(prompt.text)} if alike else {}),
             "checks": _said(checker, prompt.text),
         }
         for prompt, n in zip(bank, tokens.counts(model, [p.text for p in bank]), strict=True)
@@ -181,7 +201,7 @@ def _bank_table(
         column_config=columns(
             shown.columns,
             formats={"n_tokens": "%d", "frequency": "%d"},
-            widths={"text": 240},
+            widths={"text": 240, "alike": 105},
             checks=["equivalent"],
         ),
     )

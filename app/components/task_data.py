@@ -7,22 +7,29 @@ import streamlit as st
 
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.app.state import check_link
-from sapo_analysis.tasks import SPLITS, Split, Task, get_task
+from sapo_analysis.tasks import SPLITS, Split, Task
 from sapo_analysis.tasks.data_card import DataCard, data_card
-from sapo_analysis.tasks.metrics import DEFINITIONS
+from sapo_analysis.tasks.metrics import DEFINITIONS, pairing_warnings
 
 ROWS = 10
 
 
+@st.cache_data(max_entries=64, show_spinner="Reading the rows …")
+def _card(stamp: str, _task: Task) -> DataCard:
+    return data_card(_task)
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def _card(name: str) -> DataCard:
-    return data_card(get_task(name))
+def _warnings(stamp: str, _task: Task) -> list[str]:
+    return pairing_warnings(_task)
 
 
-def data_tab(task: Task) -> None:
+def data_tab(task: Task, known: KnownTasks) -> None:
     """Sizes, lengths, balance and duplicates, then the rows of a split."""
-    card = _card(task.name)
+    stamp = known.stamp(task.name)
+    card = _card(stamp, task)
     st.markdown("**Splits**")
     _splits(card)
     left, right = st.columns(2, gap="medium")
@@ -32,6 +39,8 @@ def data_tab(task: Task) -> None:
     with right:
         st.markdown(f"**Metric: {md(task.metric.replace('_', ' '))}** (0 to 100)")
         st.markdown(md(DEFINITIONS[task.metric]))
+        for warning in _warnings(stamp, task):
+            st.warning(md(warning), icon=":material/rule:")
     _rows(task)
 
 
@@ -94,7 +103,7 @@ def _rows(task: Task) -> None:
             bind="query-params",
         )
         split: Split = chosen or "train"
-        last = task.sizes[split] - ROWS
+        last = max(0, task.sizes[split] - ROWS)
         start = st.number_input(
             "from row",
             0,

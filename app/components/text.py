@@ -53,3 +53,10 @@ def diff(parts: Sequence[tuple[str, str]]) -> None:
     """A word diff: words only in the original struck out, new words marked."""
     words = " ".join(_DIFF[op].format(html.escape(text)) for op, text in parts)
     st.html(f'<p style="line-height:1.55;margin:0">{words}</p>')
+
+
+def refused(message: str) -> None:
+    """A refusal: its first line, then each place that it names on a line of its own."""
+    first, *problems = message.splitlines()
+    listed = "".join(f"\n- {md(line.strip().removeprefix('- '))}" for line in problems)
+    st.error(f"{md(first)}\n{listed}", icon=":material/block:")

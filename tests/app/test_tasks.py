@@ -15,6 +15,7 @@ from sapo_analysis.store.own_prompts import (
     read_own_prompts,
 )
 from sapo_analysis.tasks import list_tasks
+from sapo_analysis.tasks.shipped_cards import card_names
 from tests.app.test_explore import frame_with, html_of, opened, text_of
 from tests.synthetic import write_run
 
@@ -87,8 +88,9 @@ def edited(app, key, rows=(), deleted=()):
 def test_the_list_has_every_task_by_family_and_the_address_names_one(monkeypatch, tmp_path):
     app = tasks(monkeypatch, tmp_path)
     names = {b.key.removeprefix("task-") for b in app.button if (b.key or "").startswith("task-")}
-    assert names == {task.name for task in list_tasks()}
-    assert {e.label.split(" ")[0] for e in app.expander} == {t.family for t in list_tasks()}
+    assert names == {*(task.name for task in list_tasks()), *card_names()}
+    groups = {e.label.partition(" :gray")[0] for e in app.expander}
+    assert groups == {*(t.family for t in list_tasks()), "public data sets"}
     assert "### Sentiment" in text_of(app) and "a current or past task" in text_of(app)
     app.button(key="task-plus").click().run()
     assert app.query_params["task"] == "plus"
@@ -124,7 +126,7 @@ def test_the_list_is_searched_by_any_word(monkeypatch, tmp_path):
         return {b.key.removeprefix("task-") for b in app.button if (b.key or "")[:5] == "task-"}
 
     assert found("numbers unseen") == {"plus", "product"}
-    assert found("NEGATIVE") == {"sentiment"}
+    assert found("NEGATIVE") == {"sentiment", "sst2"}
     assert found("<script> *") == set() and "No task has these words." in text_of(app)
 
 
@@ -172,7 +174,7 @@ def test_the_instruction_is_shown_as_the_model_reads_it(monkeypatch, tmp_path, e
     assert "Answer format, never paraphrased" in text_of(app)
     assert "None: nothing is appended" in text_of(app) and not engine
     app.toggle(key="tokens").set_value(True).run()
-    assert engine[0][1]["prompt"] == BANK[0].text and engine[0][1]["row"] == 0
+    assert engine[0][1]["prompt"] == BANK[0].text
     assert "2 of 3 tokens are scored" in text_of(app)
     assert "&lt;b&gt;↵" in html_of(app) and "&lt;|end|&gt; ⏎" in html_of(app)
 
@@ -193,7 +195,7 @@ def test_without_an_engine_the_page_says_so_and_stands(monkeypatch, tmp_path, er
 
 
 def test_frequencies_that_cannot_be_read_are_named_and_left_out(monkeypatch, tmp_path):
-    def bank(task, folder):
+    def bank(task, folder=None, sources=()):
         if folder is not None:
             raise InputError("No counts by *text*.")
         return get_prompts(task, None)

@@ -42,6 +42,9 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("train", "train", "% of rows", "training rows with this answer"),
         Term("dev", "dev", "% of rows", "dev rows with this answer"),
         Term("test", "test", "% of rows", "test rows with this answer"),
+        Term("value", "value", "", "what the column of answers holds"),
+        Term("label", "label word", "", "the word that the model has to answer; yours to change"),
+        Term("rows_with_it", "rows", "", "rows with this value, of those that were looked at"),
         Term("use", "use", "", "offer it to studies; without it the prompt is only kept here"),
         Term(
             *("equivalent", "equivalent", ""),
@@ -79,6 +82,11 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
             "whether alike is more than chance gives, and more than"
             " the same model without any instruction gives",
         ),
+        Term(
+            *("under_original", "under the original", ""),
+            "what the base model answers under the original prompt",
+        ),
+        Term("under_this", "under this prompt", "", "what it answers under the other one"),
         Term("note", "note", "", "yours; no study reads it"),
         Term("place", "where", "", "line or entry of what was given"),
         Term("check", "check", "", "whether it can be used, is worth a look, or is refused"),
