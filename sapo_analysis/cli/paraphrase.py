@@ -173,7 +173,8 @@ def _preview(wish: _Wish, endpoint: str | None, model: str | None) -> str:
 def _from_endpoint(wish: _Wish, endpoint: str, model: str | None, yes: bool) -> _Came:
     found = find_endpoint(endpoint)
     budget = budget_of(found, **vars(wish), model=model)
-    found.key()  # before anything is decided about money
+    if budget.calls:
+        found.key()  # before anything is decided about money
     for warning in found.warnings():
         say(f"Warning: {warning}")
     say(budget.sentence)

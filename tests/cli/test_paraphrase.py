@@ -77,6 +77,15 @@ def test_from_asking_to_prompts_of_ones_own_with_the_key_in_no_file(server, tmp_
     assert server.calls[0]["headers"]["Authorization"] == f"Bearer {KEY}"
 
 
+def test_what_was_answered_before_needs_no_key_and_no_network(server, tmp_path, monkeypatch):
+    sapo("--endpoint", "here")
+    monkeypatch.delenv("TEST_KEY")
+    server.acts = [does.fail(500)]
+    server.calls.clear()
+    sapo("--endpoint", "here", "--runs", "other")
+    assert [text for text, *_ in kept(tmp_path / "other")] == [ONE, TWO] and server.calls == []
+
+
 def test_json_is_one_document_with_every_reason_and_the_cost(server, tmp_path):
     server.acts = [does.say(REPLY), does.fail(400, "too much")]
     options = ("--n", 2, "--per-call", 1, "--model", "m-2", "--runs", "runs", "--json")

@@ -326,6 +326,10 @@ def test_a_key_that_is_not_there_is_named_and_nothing_is_sent(server, monkeypatc
     with pytest.raises(InputError, match="environment variable TEST_KEY, which is not set"):
         asked(server, does.say(ONE))
     assert server.calls == []
+    monkeypatch.setenv("TEST_KEY", KEY)
+    asked(server, does.say(ONE))
+    monkeypatch.delenv("TEST_KEY")
+    assert kept(asked(server)) == [ONE]  # what was answered before needs none
 
 
 def test_stopping_makes_no_further_call_and_keeps_what_came(server):

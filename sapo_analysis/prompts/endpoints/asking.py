@@ -1,8 +1,8 @@
 """Ask an endpoint for paraphrases of a task's prompt.
 
-Several are asked for in one reply (`per_call`): a model that sees what it wrote already varies
-more, and the request, most of the text, is sent once for all of them. `per_call=1` makes
-independent calls of one request, as the released SAPO code does with twenty.
+Several are asked for in one reply (`per_call`): the model then sees what it has written and is told
+that no two should look alike, and the request, most of the text, is sent once for all of them.
+`per_call=1` makes independent calls of one request, as the released SAPO code does with twenty.
 """
 
 from __future__ import annotations
@@ -115,12 +115,13 @@ def ask(
         patience: How often and how late a call is made again.
 
     Raises:
-        InputError: a number out of range, an unknown model, or no key.
+        InputError: a number out of range, an unknown model, or no key where one is needed.
     """
     calls = _calls(endpoint, task, original, n, model, temperature, seed, per_call)
-    key = endpoint.key()
     known = {call.index: cached(endpoint.base_url, call) for call in calls}
     found = {index: reply for index, reply in known.items() if reply is not None}
+    to_make = [call for call in calls if call.index not in found]
+    key = endpoint.key() if to_make else None
     new: list[Reply] = []
     reasons: dict[int, str] = {}
     unwritten: list[str] = []
@@ -140,7 +141,6 @@ def ask(
             unwritten.append(error.strerror or str(error))
         return reply
 
-    to_make = [call for call in calls if call.index not in found]
     for call, outcome in _answered(to_make, answer, endpoint.parallel, stop):
         if isinstance(outcome, CallError):
             reasons[call.index] = outcome.reason
