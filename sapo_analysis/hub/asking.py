@@ -10,7 +10,7 @@ from sapo_analysis.hub.refusals import explain, is_switched_off, no_answer, swit
 from sapo_analysis.hub.subject import Subject
 
 T = TypeVar("T")
-SECONDS = 3.0
+SECONDS = 2.5
 """How long an answer may take. With the start of two processes a refusal is there within five."""
 
 

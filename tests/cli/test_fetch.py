@@ -2,9 +2,12 @@
 
 import errno
 import json
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from huggingface_hub import constants, file_download
 from typer.testing import CliRunner
 
+from sapo_analysis import worker
 from sapo_analysis.cli import app
 from sapo_analysis.hub import asking
 from sapo_analysis.model_files import POCKET, find_model
@@ -260,3 +264,23 @@ def test_what_is_no_id_is_refused_without_asking(hub, name):
     done = sapo("fetch", name)
     assert done.exit_code == 2 and "is no id of the hub" in done.stderr
     assert hub.requests == []
+
+
+def test_the_command_itself_fetches_in_a_process_that_may_use_the_network(hub, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", "from sapo_analysis.cli import main; main()", "fetch", "org/tiny"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_CACHE": str(tmp_path / "own")},
+    )
+    assert (done.returncode, done.stdout) == (0, f"org/tiny@{OLD}\n"), done.stderr
+    assert "5 of 5: model.safetensors" in done.stderr and TOKEN not in done.stderr
+
+
+def test_every_other_kind_of_work_stays_off_the_network(monkeypatch):
+    for kind, offline in (("study", "1"), ("score", "1"), ("fetch_model", None)):
+        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+        monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+        worker._set_network(kind)
+        assert os.environ.get("HF_HUB_OFFLINE") == offline
+        assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
