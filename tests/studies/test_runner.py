@@ -37,6 +37,19 @@ def finished(tiny_module_study, tmp_path_factory):
     return open_run(path)
 
 
+@pytest.fixture(scope="module")
+def short_study(tiny_module_study):
+    """Every kind of group once or twice: a kill needs no more."""
+    return tiny_module_study.model_copy(update={"seeds": (0,), "noise_seeds": ()})
+
+
+@pytest.fixture(scope="module")
+def undisturbed(short_study, tmp_path_factory):
+    path = create_run(tmp_path_factory.mktemp("runs"), short_study)
+    run_to_end(path)
+    return open_run(path)
+
+
 def assert_same_tables(found, expected):
     for name in NAMES:
         if name != "costs":
@@ -207,7 +220,7 @@ def test_adapters_that_cannot_be_stacked_are_refused_before_anything_is_written(
 
 
 def test_a_stack_that_the_memory_does_not_hold_is_halved_and_says_so(
-    finished, tiny_module_study, tmp_path, monkeypatch
+    undisturbed, short_study, tmp_path, monkeypatch
 ):
     from sapo_analysis.studies import stacked
 
@@ -218,13 +231,13 @@ def test_a_stack_that_the_memory_does_not_hold_is_halved_and_says_so(
 
     advance = stacked.StackedTraining.advance
     monkeypatch.setattr(stacked.StackedTraining, "advance", only_two)
-    path = create_run(tmp_path, tiny_module_study)
+    path = create_run(tmp_path, short_study)
     run_to_end(path)
     run = open_run(path)
     assert set(run.table("trials").query("purpose == 'main'")["chunk"]) == {1, 2}
     same = ["trial_id", "status", "prompt_id", "seed"]
-    pd.testing.assert_frame_equal(run.table("trials")[same], finished.table("trials")[same])
-    losses, expected = run.table("scores")["loss"], finished.table("scores")["loss"]
+    pd.testing.assert_frame_equal(run.table("trials")[same], undisturbed.table("trials")[same])
+    losses, expected = run.table("scores")["loss"], undisturbed.table("scores")["loss"]
     assert np.allclose(losses, expected, rtol=1e-3)
 
 
@@ -260,19 +273,6 @@ def test_a_done_run_keeps_one_file_per_table_and_its_provenance(finished):
     assert provenance["model"]["weights"] == "trained"
     assert provenance["cost"]["seconds"] > 0
     assert str(finished.path.parent) not in json.dumps(provenance)
-
-
-@pytest.fixture(scope="module")
-def short_study(tiny_module_study):
-    """Every kind of group once or twice: a kill needs no more."""
-    return tiny_module_study.model_copy(update={"seeds": (0,), "noise_seeds": ()})
-
-
-@pytest.fixture(scope="module")
-def undisturbed(short_study, tmp_path_factory):
-    path = create_run(tmp_path_factory.mktemp("runs"), short_study)
-    run_to_end(path)
-    return open_run(path)
 
 
 KILLS = {

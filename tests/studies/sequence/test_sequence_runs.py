@@ -318,15 +318,21 @@ def same_tables(one, other, but=("costs",)):
         pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
+@pytest.fixture(scope="module")
+def undisturbed(run_of):
+    return run_of(
+        tiny_sequence(
+            strategies=["original", "sapo+ewc", "sapo-once+o-lora", "sapp+full"],
+            evaluation=keeping(2),
+        )
+    )
+
+
 @pytest.mark.parametrize("after", [1, 3, 5, 6])
 def test_a_run_stopped_after_any_group_ends_as_an_undisturbed_one(
-    run_of, tmp_path, monkeypatch, after
+    undisturbed, tmp_path, monkeypatch, after
 ):
-    study = tiny_sequence(
-        strategies=["original", "sapo+ewc", "sapo-once+o-lora", "sapp+full"], evaluation=keeping(2)
-    )
-    expected = run_of(study)
-    path = create_run(tmp_path, study)
+    path = create_run(tmp_path, undisturbed.made_here("be run"))
     work_on, done = SequenceWork.run, []
 
     def stops(work, group):
@@ -342,7 +348,7 @@ def test_a_run_stopped_after_any_group_ends_as_an_undisturbed_one(
     monkeypatch.setattr(SequenceWork, "run", work_on)
     run_to_end(path)
     assert not (path / "states").exists()
-    same_tables(open_run(path), expected)
+    same_tables(open_run(path), undisturbed)
 
 
 def stop_before_the_second_stage(path):
