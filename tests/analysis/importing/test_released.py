@@ -231,6 +231,11 @@ def chosen_by_nothing(outputs):
     (outputs / "1-task195" / "predict_eval_predictions.jsonl").unlink()
 
 
+def no_choice(outputs):
+    (outputs / "1-task195" / "prompts_train" / "instructions.json").unlink()
+    (outputs / "1-task195" / "predict_eval_predictions.jsonl").unlink()
+
+
 def no_candidates(outputs):
     for path in (outputs / "3-task273" / "prompts_train").iterdir():
         path.unlink()
@@ -278,6 +283,7 @@ def another_test_prompt(outputs):
     [
         (without_a_loss, "2-task1310/prompts_train: no loss of 1 candidate (0): NaN"),
         (chosen_by_nothing, "has a loss of 1.7500, not the lowest (1.5000)"),
+        (no_choice, "1-task195/prompts_train: which candidate was chosen is not recorded"),
         (no_candidates, "no losses of candidates in 3-task273"),
         (same_text_twice, "1-task195/prompts_train: 1 candidate repeat"),
         (scored_nothing, f"{TASKS[2]} in 1-task195 (4 of 4 outputs are empty)"),

@@ -63,7 +63,12 @@ def test_every_missing_score_is_named(outputs, tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "says"),
-    [("80", "str in place of a number"), (True, "bool in place"), (101, "101, not between")],
+    [
+        ("80", "str in place of a number"),
+        (True, "bool in place"),
+        (101, "101, not between"),
+        (10**400, "inf, not"),
+    ],
 )
 def test_a_score_that_is_no_score_is_missing(outputs, tmp_path, value, says):
     edit(outputs / FIRST / ALL, lambda data: data.update({f"predict_rougeL_for_{TASKS[0]}": value}))
@@ -101,6 +106,21 @@ BAD_FILES = [
         '{"predict_samples": 8, "predict_loss": -1.0}',
         "'predict_loss' is -1, which is no loss",
     ),
+    (
+        "prompts_train/predict_results_0.json",
+        '{"predict_samples": 8, "predict_loss": 1%s}' % ("0" * 400),
+        "'predict_loss' is inf, which is no loss",
+    ),
+    (
+        "prompts_train/predict_results_0.json",
+        '{"predict_samples": 8, "predict_loss": "low"}',
+        "'predict_loss' holds str, not a number",
+    ),
+    (
+        "prompts_train/predict_results_0.json",
+        '{"predict_samples": 1000000000000, "predict_loss": 1.0}',
+        "'predict_samples' is no number of examples",
+    ),
 ]
 
 
@@ -117,7 +137,7 @@ def test_a_file_that_is_none_is_named(outputs, tmp_path, name, content, says):
     [
         (lambda row: row.pop("Prediction"), "'Prediction' is missing"),
         (lambda row: row.update(Dataset=3), "'Dataset' holds int"),
-        (lambda row: row["Instance"].update(id="1"), "row '1' of"),
+        (lambda row: row["Instance"].update(id="01"), "row '1' of"),
         (lambda row: row["Instance"].update(id="../0"), "id '../0' is not the number of a row"),
         (lambda row: row["Instance"].update(sentence="other"), f"on other rows of {TASKS[0]}"),
         (lambda row: row.update(Dataset=TASKS[1]), "row '0' of"),

@@ -62,7 +62,7 @@ def outputs_by_task(lines: Iterable[dict[str, Any]], where: str) -> dict[str, Ta
         InputError: a row lacks a field or holds no text in it, or a row is there twice.
     """
     found: dict[str, TaskOutputs] = {}
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, int]] = set()
     for number, row in enumerate(lines, 1):
         at = f"{where}, row {number}"
         instance = row.get("Instance")
@@ -70,11 +70,11 @@ def outputs_by_task(lines: Iterable[dict[str, Any]], where: str) -> dict[str, Ta
             raise InputError(f"{at} has no 'Instance' with a test row in it.")
         task, answer = _text(row, "Dataset", at), _text(row, "Prediction", at)
         name, target = _text(instance, "id", at), _text(instance, "label", at)
-        if (task, name) in seen:
-            raise InputError(f"{at}: row {name!r} of {task!r} is there twice.")
-        seen.add((task, name))
         if not (name.isascii() and name.isdigit() and len(name) < 10):
             raise InputError(f"{at}: id {name[:40]!r} is not the number of a row.")
+        if (task, int(name)) in seen:
+            raise InputError(f"{at}: row {name!r} of {task!r} is there twice.")
+        seen.add((task, int(name)))
         if task not in found:
             found[task] = TaskOutputs(_prompt(_text(instance, "instruction", at)))
         own = found[task]

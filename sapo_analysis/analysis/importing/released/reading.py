@@ -35,6 +35,8 @@ from sapo_analysis.store.released import (
 
 ORIGINAL = -1
 """Number of the candidate that is the prompt the task had before."""
+MAX_TEXTS = 10**12
+"""Texts scored or trained on are fewer."""
 MAX_PROMPT = 20_000
 """Length of a prompt at most (characters)."""
 SCORE = "predict_rougeL_for_"
@@ -160,13 +162,24 @@ def score_of(results: Mapping[str, Any], task: str) -> tuple[float | None, str]:
     value = results.get(f"{SCORE}{task}")
     if value is None:
         return None, "not there"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    score = as_number(value)
+    if score is None:
         return None, f"{type(value).__name__} in place of a number"
-    if not math.isfinite(value):
-        return None, str(value)
-    if not 0 <= value <= 100:
-        return None, f"{value:g}, not between 0 and 100"
-    return float(value), ""
+    if math.isnan(score):
+        return None, "nan"
+    if not 0 <= score <= 100:
+        return None, f"{score:g}, not between 0 and 100"
+    return score, ""
+
+
+def as_number(value: Any) -> float | None:
+    """A number of a JSON file; None where it is none, infinite where it is too large."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _strategy(outputs: OutputsFolder, folder: str) -> tuple[Strategy, str]:
@@ -224,9 +237,9 @@ def _read_stage(
         task=task,
         scores=scores,
         exact_match={
-            name: float(value)
+            name: value
             for name in order
-            if isinstance(value := results.get(f"{_EXACT}{name}"), int | float)
+            if (value := as_number(results.get(f"{_EXACT}{name}"))) is not None
         },
         train_seconds=_number(results.get("train_runtime")),
         train_texts=_texts(results),
@@ -276,7 +289,7 @@ def _candidates(files: ReleasedFiles, stage: StageFolder, task: str) -> tuple[Ca
                 f" stage. It has: {', '.join(prompts) or 'none'}."
             )
         n_examples = results.get("predict_samples")
-        if isinstance(n_examples, bool) or not isinstance(n_examples, int) or n_examples < 1:
+        if type(n_examples) is not int or not 0 < n_examples < MAX_TEXTS:
             raise InputError(f"{where}: 'predict_samples' is no number of examples.")
         found.append(
             Candidate(
@@ -296,13 +309,14 @@ def _loss(results: Mapping[str, Any], where: str) -> float | None:
     value = results["predict_loss"]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    loss = as_number(value)
+    if loss is None:
         raise InputError(f"{where}: 'predict_loss' holds {type(value).__name__}, not a number.")
-    if math.isnan(value):
+    if math.isnan(loss):
         return None
-    if not 0 < value < 1e6:
-        raise InputError(f"{where}: 'predict_loss' is {value:g}, which is no loss.")
-    return float(value)
+    if not 0 < loss < 1e6:
+        raise InputError(f"{where}: 'predict_loss' is {loss:g}, which is no loss.")
+    return loss
 
 
 def _prompts(files: ReleasedFiles, stage: StageFolder) -> dict[str, str]:
@@ -329,11 +343,11 @@ def _instructions(data: Mapping[str, Any], where: str) -> dict[str, str]:
 
 
 def _number(value: Any) -> float:
-    """A time in seconds; nan where there is none."""
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known and math.isfinite(value) and value >= 0 else math.nan
+    """A number from 0 on; nan where there is none."""
+    number = as_number(value)
+    return math.nan if number is None or not 0 <= number < math.inf else number
 
 
 def _texts(results: Mapping[str, Any]) -> int | None:
     n = _number(results.get("train_samples")) * _number(results.get("epoch"))
-    return round(n) if math.isfinite(n) else None
+    return round(n) if n < MAX_TEXTS else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sapo_analysis.analysis.importing.released.reading import ReleasedChain, Stage
+from sapo_analysis.analysis.importing.released.reading import ReleasedChain, Stage, as_number
 from sapo_analysis.analysis.wording import counted
-from sapo_analysis.store.released import ALL_RESULTS, CANDIDATES, EVALUATION
+from sapo_analysis.store.released import ALL_RESULTS, CANDIDATES, CHOSEN, EVALUATION
 
 SHOWN = 6
 """Of a list so many are named."""
@@ -119,6 +118,8 @@ def _choice(stage: Stage) -> Iterator[str]:
         yield f"{where}: a candidate is empty, as where the paraphraser gave no answer."
     known = [(c.loss, c.text) for c in stage.candidates if c.loss is not None]
     text = stage.prompts.get(stage.task)
+    if text is None:
+        yield f"{where}: which candidate was chosen is not recorded (no {CHOSEN})."
     if text is None or not known:
         return
     own = [loss for loss, candidate in known if candidate == text]
@@ -182,8 +183,6 @@ def base_of(evaluation: Any, order: Sequence[str]) -> dict[str, float] | None:
     values = evaluation.get("original_performance") if isinstance(evaluation, dict) else None
     if not isinstance(values, list) or len(values) != len(order):
         return None
-    for value in values:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not 0 < value <= 100:
-            return None
-    return dict(zip(order, map(float, values), strict=True))
+    scores = [as_number(value) for value in values]
+    known = [score for score in scores if score is not None and 0 < score <= 100]
+    return dict(zip(order, known, strict=True)) if len(known) == len(order) else None
