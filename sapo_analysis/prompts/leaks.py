@@ -19,7 +19,7 @@ _MOST_CHARACTERS = 200
 _SHOWN = 60
 _MANNERS = re.compile(
     r"(?:(?:sure|certainly|of course|absolutely|gladly|okay|ok)\b[\s,!.:-]*"
-    r"(?:here\b|this is\b|i\b|let me\b|the following\b)"
+    r"(?:here\b|this is\b|the following\b|i['\u2019]ve\b|let me (?:re|para))"
     r"|here(?:['\u2019]s| is| are)\s+(?:\w+\s+){0,4}"
     r"(?:paraphras|reword|rephras|rewrit|version|variation|alternative)"
     r"|(?:paraphrased?|reworded|rephrased|rewritten)"

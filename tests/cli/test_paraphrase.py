@@ -58,7 +58,7 @@ def test_from_asking_to_prompts_of_ones_own_with_the_key_in_no_file(server, tmp_
     result = sapo("--endpoint", "here", "--runs", "runs", "--n", 4, "--seed", 3)
     source, note = "endpoint here: m-1", "temperature 0.6, seed 3"
     assert kept(tmp_path / "runs") == [(ONE, source, note), (TWO, source, note)]
-    assert "1 call of model m-1 at 127.0.0.1" in result.stderr
+    assert "1 call to model m-1 at 127.0.0.1" in result.stderr
     assert "1 call answered: 100 tokens in, 20 out." in result.stderr
     shown = " ".join(result.stdout.split())
     for said in (
@@ -105,14 +105,14 @@ def test_json_is_one_document_with_every_reason_and_the_cost(server, tmp_path):
 
 def test_a_dry_run_sends_nothing_and_shows_what_would_be_sent(server, tmp_path):
     shown = sapo("--endpoint", "here", "--dry-run").stdout
-    assert "Write 10 paraphrases of this instruction" in shown and "2 calls of model" in shown
+    assert "Write 10 paraphrases of this instruction" in shown and "2 calls to model" in shown
     assert server.calls == [] and not (tmp_path / "runs").exists()
 
 
 def test_much_is_not_sent_without_asking(server, tmp_path):
     many = ("--endpoint", "here", "--n", 20, "--per-call", 1)
     said = sapo(*many, status=2).stderr
-    assert "20 calls of model" in said and "Say --yes to send it" in said and server.calls == []
+    assert "20 calls to model" in said and "Say --yes to send it" in said and server.calls == []
     sapo(*many, "--yes")
     assert len(server.calls) == 20
 

@@ -110,6 +110,9 @@ def test_what_weakens_a_study_is_flagged_not_refused(text: str, why: str) -> Non
         "<b>Is</b> it *positive* or `negative` in tone, [say](x)?",
         '=HYPERLINK("x") Is it positive or negative in tone?',
         "O tom do enunciado: positive ou negative?",
+        "Okay, I need to know: would you call this positive or negative?",
+        "Here is a text. Say whether its mood is positive or negative.",
+        "Sorry to ask, but is the mood of this positive or negative?",
     ],
 )
 def test_braces_markup_and_formulas_are_text_like_any_other(text: str) -> None:

@@ -284,7 +284,7 @@ def test_the_budget_is_told_first_and_holds(server):
     assert (told.calls, told.cached, told.tokens_most) == (2, 0, 200) and server.calls == []
     assert told.cost == pytest.approx((told.tokens_in * 2 + told.tokens_out * 10) / 1e6)
     assert told.cost_most == pytest.approx((told.tokens_in * 2 + 200 * 10) / 1e6)
-    assert "2 calls of model m-1 at 127.0.0.1" in told.sentence and not told.large
+    assert "2 calls to model m-1 at 127.0.0.1" in told.sentence and not told.large
     assert budget_of(endpoint, TASK, ORIGINAL, 20, per_call=1).large
     found = asked(server, does.say(ONE), n=20, per_call=10, settings=priced)
     assert found.cost.price == pytest.approx((200 * 2 + 40 * 10) / 1e6)

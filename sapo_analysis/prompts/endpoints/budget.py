@@ -49,7 +49,7 @@ class Budget:
         known = f" ({self.cached:,} more answered before)" if self.cached else ""
         most = f", at most {self.tokens_most:,}" if self.tokens_most is not None else ""
         return (
-            f"{_calls(self.calls)}{known} of model {self.model} at {self.where}: about"
+            f"{_calls(self.calls)}{known} to model {self.model} at {self.where}: about"
             f" {self.tokens_in:,} tokens in and {self.tokens_out:,} out{most}. {self._in_money()}"
         )
 
