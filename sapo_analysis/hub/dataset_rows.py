@@ -101,7 +101,8 @@ def _streams(path: str, data: HubData, revision: str | None) -> Mapping[str, Any
         if "onfig" not in str(error):
             raise
         known = get_dataset_config_names(path, revision=revision)
-        raise _no_subset(data, known) from error
+        hint = f"Write one of them as `subset` into the card of {data.hub!r}."
+        raise unknown("subset", data.subset, known, hint) from error
     except RuntimeError as error:
         if "scripts are no longer supported" not in str(error):
             raise
@@ -109,9 +110,6 @@ def _streams(path: str, data: HubData, revision: str | None) -> Mapping[str, Any
             f"Dataset {data.hub!r} is made by a script, which is not run. Look on the hub for a"
             " copy of it in parquet files, and name that in the card."
         ) from error
-    # Files without a configuration take any name for one.
-    if data.subset is not None and data.subset not in builder.builder_configs:
-        raise _no_subset(data, list(builder.builder_configs))
     if revision is not None and builder.hash != revision:
         # When the hub falls silent half-way, `datasets` looks for any commit in its cache.
         raise WorkError(
@@ -119,11 +117,6 @@ def _streams(path: str, data: HubData, revision: str | None) -> Mapping[str, Any
         )
     streams: Mapping[str, Any] = builder.as_streaming_dataset()
     return streams
-
-
-def _no_subset(data: HubData, known: list[str]) -> InputError:
-    hint = f"Write one of them as `subset` into the card of {data.hub!r}."
-    return unknown("subset", data.subset, known, hint)
 
 
 def _checked(
