@@ -102,6 +102,8 @@ def _streams(path: str, data: HubData, revision: str | None) -> Mapping[str, Any
             raise
         known = get_dataset_config_names(path, revision=revision)
         hint = f"Write one of them as `subset` into the card of {data.hub!r}."
+        if data.subset is None:
+            raise InputError(f"{data.hub!r} has subsets: {', '.join(known)}. {hint}") from error
         raise unknown("subset", data.subset, known, hint) from error
     except RuntimeError as error:
         if "scripts are no longer supported" not in str(error):

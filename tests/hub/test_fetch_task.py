@@ -190,6 +190,17 @@ def test_what_a_dataset_lacks_is_named_with_what_it_has(tmp_path):
     refused(tmp_path, "subset 'final'.*Known: labeled_final", data={"subset": "final"})
 
 
+def test_of_several_subsets_one_is_named(tmp_path):
+    card = shipped_card("paws")
+    files = [{"split": split, "path": f"{split}.parquet"} for split in ("train", "validation")]
+    two = [{"config_name": name, "data_files": files} for name in ("first", "second")]
+    folder = publish(card, tmp_path / "repository", 9, {"configs": two})
+    own = of_folder(card, folder)
+    bare = own.data.model_copy(update={"subset": None})
+    with pytest.raises(InputError, match="has subsets: first, second. Write one"):
+        fetch_task(own.model_copy(update={"data": bare}), tmp_path / "runs")
+
+
 def test_files_alone_have_no_subsets(tmp_path):
     card = of_folder(shipped_card("paws"), publish(shipped_card("paws"), tmp_path / "files", 9))
     (tmp_path / "files" / "README.md").unlink()
