@@ -51,7 +51,7 @@ class Mapper:
         value = _value(row, name)
         if isinstance(value, list | tuple | Mapping):
             raise RowError(f"column {name!r} holds {_form(value)}; a target is one value")
-        said = as_text(value).strip()
+        said = as_text(value)
         picked = self._columns.picked(said)
         if picked is None:
             raise RowError(f"column {name!r} has nothing that fits target_pattern: {short(said)}")

@@ -22,6 +22,10 @@ def test_a_template_takes_columns_and_keeps_the_text_around_them():
     assert found == Example("Premise: It rains {x}.\nThen: It is wet. It rains {x}.", "1")
 
 
+def test_one_empty_column_of_several_is_no_empty_input():
+    assert example({"p": None, "h": "Wet.", "a": "1"}, "{p}/{h}").input == "/Wet."
+
+
 def test_nested_columns_and_places_of_lists():
     row = {"t": {"de": "Haus", "en": "house"}, "all": ["x", {"y": 2}], "t.de": "flat"}
     assert example(row, "{t.de} {all.1.y}", "t.en") == Example("flat 2", "house")
