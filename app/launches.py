@@ -20,6 +20,7 @@ from sapo_analysis.app.data import all_runs, catalog, loaded, own_folder, versio
 from sapo_analysis.app.launching import Checked, Start, check, same_study
 from sapo_analysis.errors import InputError, SapoError, WorkError
 from sapo_analysis.plan import EngineName
+from sapo_analysis.plan.anchored import anchored
 from sapo_analysis.reuse import Reuse, find_reusable, plan_to_fill
 from sapo_analysis.spec import AnyStudy, parse_study
 from sapo_analysis.store import Run, refuse_if_read_only
@@ -40,10 +41,13 @@ class Lent:
 
 
 def checked(
-    start: Start, changes: dict[str, Any], engine: EngineName, models: list[str]
+    start: Start, changes: dict[str, Any], engine: EngineName, models: list[str], stamp: str = ""
 ) -> Checked:
-    """The plan of a form, or its problems; the same form is looked at once."""
-    settings = json.dumps({**start.settings, **changes}, sort_keys=True)
+    """The plan of a form, or its problems; the same form is looked at once.
+
+    `stamp` changes when a task that it names is another one.
+    """
+    settings = json.dumps([{**start.settings, **changes}, stamp], sort_keys=True)
     return _checked(start, changes, engine, tuple(models), settings)
 
 
@@ -98,11 +102,11 @@ def _pilot(path: str, run_version: str) -> Pilot | None:
 
 def equal_runs(study: AnyStudy) -> list[Run]:
     """Runs of the user's own folder that do the same work, whatever they are called."""
-    own = own_folder()
+    own, wanted = own_folder(), anchored(study)  # as a run's spec has it
     return [
         run
         for run in catalog().runs([own])
-        if isinstance(run, Run) and run.path.parent == own and same_study(study, run.study)
+        if isinstance(run, Run) and run.path.parent == own and same_study(wanted, run.study)
     ]
 
 

@@ -13,7 +13,7 @@ from sapo_analysis.analysis.estimate import Estimate, Scope
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.levels.correlation import within_task_correlation
 from sapo_analysis.analysis.run_differences import only_what_differs
-from sapo_analysis.analysis.wording import duration
+from sapo_analysis.analysis.wording import RANDOM_WEIGHTS, duration
 from sapo_analysis.app import estimates
 from sapo_analysis.app.data import Key, Keys, catalog, opened
 from sapo_analysis.errors import InputError
@@ -69,8 +69,9 @@ def _row(run: Run | DamagedRun, tags: Mapping[Path, Tags]) -> dict[str, Any]:
     }
     if isinstance(run, DamagedRun):
         return {**row, "remark": run.reason}
-    status, facts = run.status, catalog().facts(run, ("started", "device"))
+    status, facts = run.status, catalog().facts(run, ("started", "device", "model"))
     started = imported_at(run.path, status) if run.is_imported else facts.get("started")
+    is_random = (facts.get("model") or {}).get("weights") == "random"
     return {
         **row,
         "state": status.state,
@@ -82,7 +83,7 @@ def _row(run: Run | DamagedRun, tags: Mapping[Path, Tags]) -> dict[str, Any]:
         "started": _minute(started),
         "took": duration(status.seconds) if status.seconds else None,
         "device": facts.get("device"),
-        "remark": status.error,
+        "remark": status.error or (RANDOM_WEIGHTS if is_random else None),
     }
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from sapo_analysis.analysis.cautions import NOT_CHECKED
-from sapo_analysis.analysis.wording import counted
+from sapo_analysis.analysis.wording import RANDOM_WEIGHTS, counted
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import kind_of
@@ -96,13 +96,7 @@ def badges(runs: Sequence[Run], facts: Facts) -> None:
             help="Equal in model, data and settings; they differ in tasks, prompts or seeds.",
         )
     no_provenance(runs)
-    if any(run.has_random_weights for run in runs):
-        st.badge(
-            "random weights",
-            icon=":material/casino:",
-            color="orange",
-            help="The base model was never trained: this run is a control and gets no verdict.",
-        )
+    random_weights(runs)
     for state in dict.fromkeys(run.status.state for run in runs if not run.is_complete):
         st.badge(state, icon=":material/hourglass_top:", color="orange")
 
@@ -115,6 +109,17 @@ def no_provenance(runs: Sequence[Run]) -> None:
             icon=":material/upload_file:",
             color="orange",
             help=f"Imported results: {NOT_CHECKED}.",
+        )
+
+
+def random_weights(runs: Sequence[Run]) -> None:
+    """A badge where the base model of a run was never trained."""
+    if any(run.has_random_weights for run in runs):
+        st.badge(
+            RANDOM_WEIGHTS,
+            icon=":material/casino:",
+            color="orange",
+            help="The base model was never trained: this run is a control and gets no verdict.",
         )
 
 

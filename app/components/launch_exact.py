@@ -30,6 +30,7 @@ def exact_part(made: Form, plan: AnyPlan | None) -> None:
         "task": task,
         "prompt": prompts[chosen],
         "data_seed": plan.study.data_seed,
+        "tasks_from": list(plan.study.tasks_from),
     }
     what = {"asking": "Asking the model's tokenizer …", "again": "Ask again"}
     if answer := answer_to("exact_prompt", asked, PATIENCE_SECONDS, **what):

@@ -15,6 +15,7 @@ import streamlit as st
 
 from sapo_analysis.app import own_prompts
 from sapo_analysis.app.data import all_runs, own_folder
+from sapo_analysis.app.known_tasks import KnownTasks, known_tasks
 from sapo_analysis.app.launching import (
     QUESTIONS,
     SIZES,
@@ -27,7 +28,7 @@ from sapo_analysis.app.launching import (
 )
 from sapo_analysis.app.launching.choices import ROLES
 from sapo_analysis.app.launching.start import fitting
-from sapo_analysis.errors import InputError, SapoError
+from sapo_analysis.errors import InputError, SapoError, unknown
 from sapo_analysis.plan import EngineName, as_engine
 from sapo_analysis.store import DamagedRun, Run, is_read_only
 from sapo_analysis.store.drafts import (
@@ -38,7 +39,6 @@ from sapo_analysis.store.drafts import (
     read_draft,
     save_draft,
 )
-from sapo_analysis.tasks import get_task, task_names
 
 _FORM = "launch-form"
 _SHARED = ("model", "data_seed", "seeds", "device", "dtype", "lora.", "training.")
@@ -104,6 +104,25 @@ class Form:
         if key not in st.session_state:
             st.session_state[key] = to_widget(self.value(name))
         return key
+
+    @property
+    def tasks(self) -> KnownTasks:
+        """The tasks to choose from: those of the study it started from come first."""
+        return known_tasks(self.start.settings.get("tasks_from") or ())
+
+    def name_sources(self, known: KnownTasks) -> None:
+        """Name where the tasks of the form are; what the study named that stays."""
+        used = [name for name in self.tasks_used() if name not in known.given]
+        given: list[str] = list(self.start.settings.get("tasks_from") or ())
+        self.put("tasks_from", [*given, *(s for s in known.sources_of(used) if s not in given)])
+
+    def tasks_used(self) -> list[str]:
+        """Every task of the form, known or not."""
+        if self.question == "sequence":
+            names = [task for order in self.value("orders") for task in order]
+        else:
+            names = [task for role in ROLES for task in self.value(role)]
+        return list(dict.fromkeys(names))
 
     @property
     def draft(self) -> Draft:
@@ -186,7 +205,9 @@ def fill(made: Form, origin: str) -> None:
     """
     kind, _, name = origin.partition("=")
     if kind == "task":
-        get_task(name)
+        known = made.tasks.tasks
+        if name not in known:
+            raise unknown("task", name, list(known))
         made.question, made.size = "paraphrase", "quick"
         made.start = of_size(made.question, made.size)
         made.changes = _of_task(made.start, name)
@@ -208,11 +229,9 @@ def fill(made: Form, origin: str) -> None:
 
 def _note_unknown_tasks(made: Form) -> None:
     """Say which tasks the table cannot have: they are left out."""
-    if made.question == "sequence":
-        names = [task for order in made.value("orders") for task in order]
-    else:
-        names = [task for role in ROLES for task in made.value(role)]
-    if missing := [name for name in dict.fromkeys(names) if name not in task_names()]:
+    known = made.tasks
+    made.notes += known.damage
+    if missing := [name for name in made.tasks_used() if name not in known.tasks]:
         made.notes.append(f"Not known here and left out: {', '.join(missing)[:300]}.")
 
 

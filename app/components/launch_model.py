@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from sapo_analysis import model_files
-from sapo_analysis.analysis.wording import size
+from sapo_analysis.analysis.wording import RANDOM_WEIGHTS, size
+from sapo_analysis.app.components.add_model import add_model
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import answer_to, heading
 from sapo_analysis.app.components.text import md
-from sapo_analysis.errors import InputError
+from sapo_analysis.app.launching import files_of
+from sapo_analysis.model_files import RANDOM, RANDOM_PREFIX, ModelFiles, split_revision
 
 DEVICES = {"auto": "Best there is", "cpu": "CPU", "cuda": "GPU"}
 PATIENCE_SECONDS = 120.0
+LARGE = 500_000_000
+"""Parameters from which the type of the weights decides whether a model fits."""
 
 
 def model_part(made: Form, models: list[str]) -> None:
@@ -31,28 +35,67 @@ def model_part(made: Form, models: list[str]) -> None:
 def _model(made: Form, models: list[str]) -> None:
     # One that is not known here is shown as it is: what the study asks for is not changed silently.
     now = str(made.value("model"))
-    options = models if now in models else [now, *models]
-    chosen = st.selectbox(
-        "Model",
-        options,
-        key=made.show("model"),
-        format_func=lambda name: name if name in models else f"{name[:80]} (not known here)",
-        help="Shipped models and those found on this machine. Nothing is fetched. A folder is given"
-        " on the command line alone: `sapo run --set model=FOLDER`, or `sapo app --models-dir`.",
+    trained = now.removeprefix(RANDOM_PREFIX)
+    options = models if trained in models else [trained, *models]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        key = made.key("model")
+        st.session_state.setdefault(key, trained)
+        chosen = st.selectbox(
+            "Model",
+            options,
+            key=key,
+            format_func=partial(_called, models=models),
+            help="Shipped models and those found on this machine; no study fetches one. A folder is"
+            " given on the command line alone: `sapo run --set model=FOLDER`, or `sapo app"
+            " --models-dir`.",
+        )
+        add_model()
+    key = made.key("untrained")
+    st.session_state.setdefault(key, now != trained)
+    is_control = chosen != RANDOM and st.checkbox(
+        "The same architecture, untrained",
+        key=key,
+        help="Random weights: a control that shows what wording does without knowledge. It gets no"
+        " verdict.",
     )
-    made.put("model", chosen)
-    if chosen in models:
-        st.caption(md(_about(str(chosen))))
+    made.put("model", f"{RANDOM_PREFIX}{chosen}" if is_control else chosen)
+    files = files_of(str(made.value("model")), models)
+    if files is not None:
+        _about(made, files)
 
 
-def _about(name: str) -> str:
-    try:
-        files = model_files.find_model(name)
-    except InputError as error:
-        return str(error)
+def _called(name: str, models: list[str]) -> str:
+    model_id, revision = split_revision(name)
+    shown = f"{model_id} at {revision[:12]}" if revision else name[:80]
+    return shown if name in models else f"{shown} (not known here)"
+
+
+def _about(made: Form, files: ModelFiles) -> None:
     layout = "chat template" if files.has_chat_template else "plain layout"
     shown = f"{files.n_parameters:,} parameters · {size(files.n_bytes)} on disk · {layout}"
-    return shown + (" · never trained: a control" if files.weights == "random" else "")
+    if files.revision:
+        shown += f" · revision {files.revision[:12]}"
+    st.caption(md(shown), help="Plain layout: instruction, text and answer, without a template.")
+    if files.weights == "random":
+        st.badge(RANDOM_WEIGHTS, icon=":material/casino:", color="orange")
+    if files.n_parameters >= LARGE and made.value("dtype") == "float32":
+        whole = size(4 * files.n_parameters)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f"In float32 its weights alone take {whole}, in bfloat16 half of that.")
+            st.button(
+                "Use bfloat16",
+                key=made.key("take-bfloat16"),
+                type="tertiary",
+                help="Sets dtype under Advanced. Losses are rounded more coarsely; on a CPU it is"
+                " slow.",
+                on_click=_take_bfloat16,
+                args=(made,),
+            )
+
+
+def _take_bfloat16(made: Form) -> None:
+    made.put("dtype", "bfloat16")
+    st.session_state.pop(made.key("dtype"), None)
 
 
 def _device(made: Form) -> None:

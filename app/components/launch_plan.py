@@ -216,5 +216,7 @@ def _launch(made: Form, study: AnyStudy, lender: Run | None) -> None:
 
 
 def known_models() -> list[str]:
-    """Models that may be launched from the page: never a folder."""
-    return model_files.list_names()
+    """Models that may be launched from the page, revisions in the cache too: never a folder."""
+    names = model_files.list_names()
+    others = [m.name for m in model_files.survey() if m.revision is not None and m.files]
+    return [*names, *(name for name in others if name not in names)]

@@ -9,20 +9,20 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis import model_files
 from sapo_analysis.app import own_prompts
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading
 from sapo_analysis.app.components.links import link
 from sapo_analysis.app.components.text import md
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.app.launching.choices import pair_of, strategies_of
 from sapo_analysis.errors import InputError
+from sapo_analysis.model_files import ModelFiles
 from sapo_analysis.plan import AnyPlan
 from sapo_analysis.prompts import Prompt, get_prompts
 from sapo_analysis.prompts.select import select_prompts
 from sapo_analysis.spec import METHODS, POLICIES
-from sapo_analysis.tasks import task_names
 
 NUMBER, SOURCES, CHOSEN = "number", "sources", "chosen"
 MODES = {NUMBER: "A number", SOURCES: "By source", CHOSEN: "One by one"}
@@ -44,13 +44,11 @@ class Offer:
         return {task: len(self.bank[task]) - 1 + len(self.own.get(task, ())) for task in self.bank}
 
 
-def offer(model: str) -> Offer:
+def offer(files: ModelFiles | None, known: KnownTasks) -> Offer:
     """What can be trained with: not test-only, and not marked as not equivalent."""
-    folder = None
-    if model in model_files.list_names():
-        folder = model_files.find_model(model).pretrained_folder
+    folder = None if files is None else files.pretrained_folder
     bank, own, damage = {}, {}, ""
-    for task in task_names():
+    for task in known.tasks:
         excluded: set[str] = set()
         try:
             mine = own_prompts.own_prompts(task)
@@ -59,12 +57,12 @@ def offer(model: str) -> Offer:
                 own[task] = mine.usable
         except InputError as error:
             damage = str(error)
-        original, *rest = get_prompts(task, folder)
+        original, *rest = get_prompts(known.tasks[task], folder)
         bank[task] = [original, *(p for p in rest if not p.test_only and p.text not in excluded)]
     return Offer(bank, own, damage)
 
 
-def trained_tasks(made: Form) -> list[str]:
+def trained_tasks(made: Form, offered: Offer) -> list[str]:
     """The tasks that are trained with the prompts, as far as they are known."""
     if made.question == "sequence":
         names = made.value("orders")[0]
@@ -72,14 +70,13 @@ def trained_tasks(made: Form) -> list[str]:
         names = list(made.value("current"))
         if made.value("rotate"):
             names = [*made.value("past"), *names, *made.value("unseen")]
-    known = set(task_names())
-    return [name for name in dict.fromkeys(names) if name in known]
+    return [name for name in dict.fromkeys(names) if name in offered.bank]
 
 
 def prompts_part(made: Form, offered: Offer) -> st.delta_generator.DeltaGenerator:
     """Draw the part; returns the place for what it comes to, which the plan knows."""
     heading("3", "Prompts", "prompts")
-    tasks = trained_tasks(made)
+    tasks = trained_tasks(made, offered)
     left, right = st.columns([1, 1], gap="large")
     with left:
         _paraphrases(made, offered, tasks)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis import model_files
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading
 from sapo_analysis.app.components.text import MISSING, md
+from sapo_analysis.app.known_tasks import KnownTasks
 from sapo_analysis.app.launching.choices import OFF, ROLES, orders_of, tasks_by_role
-from sapo_analysis.errors import InputError
-from sapo_analysis.tasks import Task, list_tasks
+from sapo_analysis.model_files import ModelFiles
+from sapo_analysis.tasks import Task
 
 MASTERED = 90.0
 """Base score from which a task counts as mastered (points)."""
@@ -24,24 +25,25 @@ HEIGHT = 320
 _WIDTHS = {"task": 150, "role": 110, "position": 90, "base_score": 110, "train_rows": 80}
 
 
-def tasks_part(made: Form, usable: Mapping[str, int]) -> None:
-    """Draw the part; `usable` are paraphrases that each task offers."""
+def tasks_part(
+    made: Form, known: KnownTasks, files: ModelFiles | None, usable: Mapping[str, int]
+) -> None:
+    """Draw the part.
+
+    Args:
+        made: The form.
+        known: The tasks to choose from.
+        files: Of the model, where it is known.
+        usable: Paraphrases that each task offers.
+    """
     heading("2", "Tasks", "tasks")
-    every = list_tasks()
-    scores = _base_scores(str(made.value("model")))
+    every = list(known.tasks.values())
+    scores = {} if files is None else files.base_scores
     if made.question == "sequence":
         _positions(made, every, scores, usable)
     else:
         _roles(made, every, scores, usable)
-
-
-def _base_scores(model: str) -> dict[str, float]:
-    if model not in model_files.list_names():
-        return {}
-    try:
-        return model_files.find_model(model).base_scores
-    except InputError:
-        return {}
+    made.name_sources(known)
 
 
 def _roles(
@@ -156,7 +158,7 @@ def _table(
             "base_score": scores.get(task.name),
             "train_rows": task.sizes["train"],
             "usable": usable.get(task.name, 0),
-            "about": f"{task.title} · {task.family}, {task.role}",
+            "about": f"{task.title} · {task.family}, {task.role or 'added'}",
         }
         for task in every
     ]
@@ -172,7 +174,9 @@ def _table(
 
 def _editor(made: Form, rows: pd.DataFrame, editable: str, column: Any) -> pd.DataFrame:
     """The table. Its rows stay as first drawn: an editor whose rows move forgets its edits."""
-    key = made.key(f"tasks-{made.value('model')}")
+    # A task that was added meanwhile makes it another table.
+    names = hashlib.sha256("|".join(sorted(rows["task"])).encode()).hexdigest()[:8]
+    key = made.key(f"tasks-{made.value('model')}-{names}")
     kept = st.session_state.setdefault(f"{key}-rows", rows)
     fixed = [name for name in kept.columns if name != editable]
     config = columns(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import run_tables
-from sapo_analysis.app.components import charts, links, run_buttons
+from sapo_analysis.app.components import charts, header, links, run_buttons
 from sapo_analysis.app.components.acting import act, say
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import md
@@ -43,6 +43,7 @@ def panel(chosen: Sequence[AnyRun], tags: Mapping[Path, Tags], forget: Callable[
             on_click=forget,
         )
     opened = [run for run in chosen if isinstance(run, Run)]
+    header.random_weights(opened)
     for run in chosen:
         if isinstance(run, DamagedRun):
             st.error(md(run.reason), icon=":material/broken_image:")

@@ -6,10 +6,12 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sapo_analysis.app.launching.start import Start, nested
 from sapo_analysis.errors import InputError
+from sapo_analysis.model_files import RANDOM_PREFIX, ModelFiles, find_model, is_hub_id
 from sapo_analysis.plan import AnyPlan, EngineName, plan_of
 from sapo_analysis.spec import AnyStudy, parse_study
 
@@ -18,6 +20,7 @@ _PARTS = {
     "device": "model",
     **dict.fromkeys(("past", "current", "unseen", "retained", "rotate", "orders"), "tasks"),
     **dict.fromkeys(("prompts", "own_prompts", "strategies"), "prompts"),
+    "tasks_from": "tasks",
     "name": "plan",
 }
 _LINE = re.compile(r"^  ([a-z_]+(?:\.[^\s:]+)*): (.*)$")
@@ -73,16 +76,8 @@ def check(
     """
     data = nested({**start.settings, **changes})
     problems = []
-    model = data.get("model")
-    if model not in models:
-        problems.append(
-            Problem(
-                "model",
-                f"{str(model)[:200]!r} is not among the models known here: {', '.join(models)}."
-                " A folder is launched from the command line alone: download the YAML and use"
-                " `sapo run`.",
-            )
-        )
+    if wrong := _wrong_model(str(data.get("model")), models):
+        problems.append(Problem("model", wrong))
     try:
         study = parse_study(data, "The form")
     except InputError as error:
@@ -93,6 +88,36 @@ def check(
         return Checked((), plan_of(study, engine))
     except InputError as error:
         return Checked(tuple(_problems(str(error), data)))
+
+
+def files_of(name: str, models: Collection[str]) -> ModelFiles | None:
+    """The files of a model that may be launched from a page; None of any other, such as a folder.
+
+    Known ones, their revisions in the local cache of the hub, and the untrained control of each.
+    """
+    trained = name.removeprefix(RANDOM_PREFIX)
+    if trained not in models and not is_hub_id(trained):
+        return None
+    try:
+        found = find_model(name)
+    except InputError:
+        return None
+    return found if trained in models or found.revision is not None else None
+
+
+def _wrong_model(name: str, models: Collection[str]) -> str:
+    if name in models or files_of(name, models) is not None:
+        return ""
+    trained = name.removeprefix(RANDOM_PREFIX)
+    if is_hub_id(trained) and not Path(trained).exists():
+        try:
+            find_model(trained)
+        except InputError as error:
+            return str(error)
+    return (
+        f"{name[:200]!r} is not among the models known here: {', '.join(models)}. A folder is"
+        " launched from the command line alone: download the YAML and use `sapo run`."
+    )
 
 
 def _problems(text: str, data: Mapping[str, Any]) -> list[Problem]:

@@ -148,7 +148,7 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-_TASKS = ("past", "current", "unseen", "retained", "strategies")
+_TASKS = ("past", "current", "unseen", "retained", "strategies", "tasks_from")
 
 
 def fitting(

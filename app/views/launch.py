@@ -16,7 +16,7 @@ from sapo_analysis.app.components.launch_prompts import offer, prompts_part, sum
 from sapo_analysis.app.components.launch_tasks import tasks_part
 from sapo_analysis.app.components.launch_top import draft_banner, notes, question_and_size
 from sapo_analysis.app.components.text import md
-from sapo_analysis.app.launching import Checked, Figures, figures_of
+from sapo_analysis.app.launching import Checked, Figures, figures_of, files_of
 from sapo_analysis.app.launching.figures import AT_BEST
 from sapo_analysis.store import Run
 
@@ -29,8 +29,9 @@ def page() -> None:
     beside_notes = st.container()
     question_and_size(made)
     model_part(made, models)
-    offered = offer(str(made.value("model")))
-    tasks_part(made, offered.usable)
+    known, files = made.tasks, files_of(str(made.value("model")), models)
+    offered = offer(files, known)
+    tasks_part(made, known, files, offered.usable)
     beside_tasks = st.container()
     beside_prompts = prompts_part(made, offered)
     exact = st.container()
@@ -38,7 +39,8 @@ def page() -> None:
     with st.bottom:
         foot = st.container()
     # Everything is read by now: what it comes to goes where it belongs.
-    checked = launches.checked(made.start, made.changes, made.engine, models)
+    stamp = "|".join(known.stamp(name) for name in made.tasks_used() if name in known.source)
+    checked = launches.checked(made.start, made.changes, made.engine, models, stamp)
     with beside_notes:
         figures, lender = _figures(made, checked)
     with beside_tasks:

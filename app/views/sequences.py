@@ -162,6 +162,7 @@ def _sequences(runs: list[Run], keys: Keys) -> None:
 def _headline(runs: list[Run], found: dict[str, Any]) -> None:
     st.subheader(QUESTION, anchor=False)
     header.no_provenance(runs)
+    header.random_weights(runs)
     primary = found["primary"]
     if isinstance(primary, dict):
         with st.container(horizontal=True, vertical_alignment="center"):
