@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sapo_analysis import jobs
+from sapo_analysis import jobs, model_files
 from sapo_analysis.cli.options import DEFAULT_RUNS, RunsOption
 from sapo_analysis.cli.output import show_table
 from sapo_analysis.errors import SapoError
@@ -32,6 +32,7 @@ def doctor(runs: RunsOption = DEFAULT_RUNS) -> None:
         _packages(),
         _writable(runs),
         *_engine(),
+        _hub(),
         _browser(),
     ]
     show_table("sapo doctor", ["check", "ok", "finding"], rows)
@@ -99,6 +100,20 @@ def _engine() -> list[Finding]:
         for gpu in answer["unused_gpus"][:1]
     ]
     return rows
+
+
+def _hub() -> Finding:
+    """What is here of the hub. Whether it can be reached is not asked: that may take seconds."""
+    cached = [model for model in model_files.survey() if model.source == "hub cache"]
+    whole = sum(model.files is not None for model in cached)
+    unusable = (
+        f", {len(cached) - whole} not usable (see sapo models)" if whole < len(cached) else ""
+    )
+    text = f"{whole} models in {model_files.cache_folder()}{unusable}"
+    if os.environ.get("HF_HUB_OFFLINE", "0") != "0":
+        return "hub", True, f"{text}; HF_HUB_OFFLINE is set, so sapo fetch is switched off"
+    token = "is set" if os.environ.get("HF_TOKEN") else "is not set (gated models need one)"
+    return "hub", True, f"{text}; HF_TOKEN {token}"
 
 
 def _browser() -> Finding:

@@ -56,7 +56,7 @@ def explain(error: Exception, subject: Subject) -> SapoError:
 
 def is_switched_off() -> bool:
     """Whether the user's environment forbids asking the hub."""
-    return constants.is_offline_mode()
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def switched_off(subject: Subject) -> WorkError:

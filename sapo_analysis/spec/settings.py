@@ -191,7 +191,11 @@ class Study(Settings):
         description="start of the run's id (a-z, 0-9, hyphen; at most 40)",
     )
     model: str = Field(
-        "pocket", min_length=1, description="a known model's name, or a folder with one"
+        "pocket",
+        min_length=1,
+        description="a known model's name, a folder with one, or the id of"
+        " one that was fetched from the hub (ID or ID@REVISION); random:MODEL is its untrained"
+        " control",
     )
     tasks_from: tuple[str, ...] = Field(
         (),

@@ -279,8 +279,7 @@ def test_the_command_itself_fetches_in_a_process_that_may_use_the_network(hub, t
 
 def test_every_other_kind_of_work_stays_off_the_network(monkeypatch):
     for kind, offline in (("study", "1"), ("score", "1"), ("fetch_model", None)):
-        monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-        monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+        monkeypatch.setattr(os, "environ", {})
         worker._set_network(kind)
         assert os.environ.get("HF_HUB_OFFLINE") == offline
         assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
