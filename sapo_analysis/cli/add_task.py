@@ -21,6 +21,7 @@ from sapo_analysis.tasks.adding import Added
 from sapo_analysis.tasks.adding_files import add_card, add_source, add_table
 from sapo_analysis.tasks.authors import INSTRUCTIONS
 from sapo_analysis.tasks.card import Columns, HubData, read_card
+from sapo_analysis.tasks.metrics import pairing_warnings
 from sapo_analysis.tasks.sampling import KEEP, keep_for
 from sapo_analysis.tasks.shipped_cards import card_names
 from sapo_analysis.tasks.sources import read_source
@@ -174,6 +175,8 @@ def _tell(added: Added) -> None:
     )
     for note in task.notes:
         say(f"Note on {task.name}: {note}.")
+    for warning in pairing_warnings(task):
+        say(f"Warning on {task.name}: {warning}")
 
 
 def _next_step(names: list[str], runs: Path) -> str:

@@ -66,10 +66,10 @@ class Mapper:
 
 
 def as_text(value: Any) -> str:
-    """A value as text: texts as they are, nothing as "", all else as JSON writes it."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    """A value as text: truth values and numbers as JSON writes them, nothing and NaN as ""."""
+    if value is None or value != value:
+        return ""
+    return json.dumps(value) if isinstance(value, bool | int | float) else str(value)
 
 
 def short(text: str) -> str:

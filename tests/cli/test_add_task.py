@@ -58,6 +58,12 @@ def test_rows_become_a_task_that_every_command_knows(rows, runs):
     assert "'My-rows' was added before" in refused("add-task", rows, *MAPPED, "--runs", runs)
 
 
+def test_a_metric_that_does_not_suit_is_warned_about(rows, runs):
+    result = ok("add-task", rows, *MAPPED, "--metric", "rouge_l", "--runs", runs)
+    assert "metric rouge_l" in result.stderr
+    assert "Warning on My-rows: rouge_l on single words" in result.stderr
+
+
 def test_score_and_rank_ask_about_added_tasks(rows, runs, monkeypatch):
     asked = []
     monkeypatch.setattr(

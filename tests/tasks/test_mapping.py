@@ -1,5 +1,8 @@
 """Rows to examples: columns, templates, nested columns, answers; and what a row is refused for."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 
 from sapo_analysis.tasks import Example
@@ -37,7 +40,16 @@ def test_a_list_in_a_template_stands_as_lettered_lines():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(True, "true"), (12, "12"), (12.5, "12.5"), ("012", "012"), (1e20, "1e+20")]
+    ("value", "text"),
+    [
+        (True, "true"),
+        (12, "12"),
+        (12.5, "12.5"),
+        ("012", "012"),
+        (1e20, "1e+20"),
+        (Decimal("1.50"), "1.50"),
+        (date(2024, 5, 1), "2024-05-01"),
+    ],
 )
 def test_values_read_as_json_writes_them(value, text):
     assert example({"q": "x", "a": value}).target == text
@@ -67,6 +79,7 @@ def test_the_last_place_of_a_pattern_is_the_target():
         ({"q": None, "p": "", "a": "y"}, {"input": "P: {q}{p}"}, "the input is empty"),
         ({"q": "x", "a": None}, {}, "the target is empty"),
         ({"q": "x", "a": " "}, {}, "the target is empty"),
+        ({"q": "x", "a": float("nan")}, {}, "the target is empty"),
         ({"q": "x", "a": ["y"]}, {}, "'a' holds a list of 1; a target is one value"),
         ({"q": "x", "a": {"y": 1}}, {}, "'a' holds columns"),
         ({"q": {"x": 1}, "a": "y"}, {}, "name one of q.x"),
