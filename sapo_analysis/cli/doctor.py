@@ -105,11 +105,9 @@ def _engine() -> list[Finding]:
 def _hub() -> Finding:
     """What is here of the hub. Whether it can be reached is not asked: that may take seconds."""
     cached = [model for model in model_files.survey() if model.source == "hub cache"]
-    whole = sum(model.files is not None for model in cached)
-    unusable = (
-        f", {len(cached) - whole} not usable (see sapo models)" if whole < len(cached) else ""
-    )
-    text = f"{whole} models in {model_files.cache_folder()}{unusable}"
+    broken = sum(model.files is None for model in cached)
+    unusable = f", {broken} not usable (see sapo models)" if broken else ""
+    text = f"{len(cached) - broken} models in {model_files.cache_folder()}{unusable}"
     if os.environ.get("HF_HUB_OFFLINE", "0") != "0":
         return "hub", True, f"{text}; HF_HUB_OFFLINE is set, so sapo fetch is switched off"
     token = "is set" if os.environ.get("HF_TOKEN") else "is not set (gated models need one)"

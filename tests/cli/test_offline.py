@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,10 @@ def test_what_needs_no_network_works_and_asks_for_none(offline, command):
     result = offline[tuple(command)]
     assert result["status"] == 0, result["stderr"]
     assert result["attempts"] == ""
+
+
+def test_the_check_of_an_installation_names_what_is_here_of_the_hub(offline):
+    assert re.search(r"hub .* 0 models in .*hf/hub; HF_TOKEN is", offline[("doctor",)]["stdout"])
 
 
 @pytest.mark.parametrize("command", NEEDS_THE_HUB, ids=" ".join)
