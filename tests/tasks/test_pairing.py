@@ -71,6 +71,25 @@ def test_what_fits_is_not_warned_about(metric, targets, labels) -> None:
     assert warnings_of(metric, targets, labels) == ""
 
 
+def test_a_long_list_read_off_the_input_has_one_right_answer() -> None:
+    letters = ", ".join("abcdefghijklm")
+    rows = [Example(f"7 {letters} 9", letters)]
+    task = Task(
+        name="letters",
+        title="Letters",
+        family="none",
+        suite="test",
+        labels=(),
+        metric="exact_match",
+        suffix="",
+        max_new_tokens=64,
+        role="",
+        sizes=dict.fromkeys(SPLITS, 1),
+        load=lambda split: rows,
+    )
+    assert pairing_warnings(task) == []
+
+
 @pytest.mark.parametrize("task", list_tasks(), ids=lambda task: task.name)
 def test_shipped_tasks_are_judged_by_a_metric_that_suits_them(task: Task) -> None:
     assert pairing_warnings(task) == []

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from unicodedata import name
 
-from sapo_analysis.tasks.base import SPLITS, Task
+from sapo_analysis.tasks.base import SPLITS, Example, Task
+from sapo_analysis.tasks.choosing import are_read_off
 from sapo_analysis.tasks.metrics.label import folding
 from sapo_analysis.tasks.metrics.numeric import numbers
 from sapo_analysis.tasks.metrics.rouge import seen_words
@@ -25,12 +26,16 @@ def pairing_warnings(task: Task) -> list[str]:
 
     All splits are read. Shares are of all targets that are not empty.
     """
-    targets = Counter(row.target for split in SPLITS for row in task.examples(split))
+    targets = Counter(row.target for row in _examples(task))
     total = sum(n for target, n in targets.items() if target.strip())
     check = _CHECKS.get(task.metric)
     if check is None or not total:
         return []
     return check(task, _Shares(targets, total))
+
+
+def _examples(task: Task) -> list[Example]:
+    return [row for split in SPLITS for row in task.examples(split)]
 
 
 class _Shares:
@@ -55,13 +60,14 @@ class _Shares:
 
 
 def _exact(task: Task, targets: _Shares) -> list[str]:
-    if task.labels:
-        return []
     share = targets.some(lambda target: len(target.split()) > _LONG, _WORTH_SAYING)
+    # A long list of things from the input has one right answer all the same.
+    if task.labels or share is None or are_read_off(_examples(task)):
+        return []
     return [
         f"exact_match on long free text: {share} have more than {_LONG} words, and an answer that"
         " differs in one character counts as wrong. rouge_l or chrf measure how near it comes."
-    ] * (share is not None)
+    ]
 
 
 def _label(task: Task, targets: _Shares) -> list[str]:
