@@ -65,8 +65,8 @@ def check_joinable(runs: Sequence[Run]) -> None:
     if imported := [run.run_id for run in runs if run.is_imported]:
         raise InputError(
             f"Run {imported[0]} holds imported results and cannot be joined with others: whether"
-            " model, data and settings are the same is not known. Report it alone, or import one"
-            " table that has the rows of all."
+            " model, data and settings are the same is not known. Report it alone, or import the"
+            " results of all as one."
         )
     identities = [_identity(run) for run in runs]
     for i, j in itertools.combinations(range(len(runs)), 2):

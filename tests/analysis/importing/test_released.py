@@ -83,7 +83,8 @@ def test_strategies_of_one_order_are_one_run_and_compared(run, report):
     assert ap["value"] == pytest.approx(245 / 3 - 75) and ap["lower"] is ap["p"] is None
 
 
-def test_what_cannot_be_concluded_is_said(report):
+def test_what_cannot_be_concluded_is_said(run, report):
+    assert len(run.study.remarks) == 1  # all else is as released, and nothing is remarked on
     assert "1 order (an interval over orders needs 3)" in report["no_verdict"]
     assert "settings and seeds are not recorded" in report["no_verdict"]
     assert "a better test prompt are not told apart" in report["no_verdict"]
