@@ -147,6 +147,7 @@ def test_what_does_not_pass_is_given_up_with_the_reason(server, bad, why):
         (does.raw(b"x", Content_Encoding="gzip"), "compressed, which was not asked for"),
         (does.fail(400, "bad temperature"), "answers 400: bad temperature"),
         (does.fail(404), "answers 404"),
+        (does.raw(b"", 302, Location="http://[x/"), "redirects to another place (status 302)"),
         (does.raw(b"<html>" + b"x" * 9000, 403), "answers 403: an HTML page (is the key in TEST"),
         (does.fail(429, code="insufficient_quota"), "answers 429"),
     ],
