@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from sapo_analysis import jobs
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.asking import answered, ask, forget
-from sapo_analysis.app.components.acting import say
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import own_folder
@@ -121,11 +118,6 @@ def _fetch(card: TaskCard, data: HubData) -> None:
             args=(KIND, asked),
         )
     else:
-        _fetched(card, asked, reply.answer)
-
-
-def _fetched(card: TaskCard, asked: dict[str, Any], answer: dict[str, Any]) -> None:
-    forget(KIND, asked)
-    sizes = ", ".join(f"{n:,} {split}" for split, n in answer["sizes"].items())
-    say(f"Task {card.name} was fetched: {sizes} rows are kept.")
-    st.rerun()
+        # The task is in the list by now; if it was removed since, this is an old answer.
+        forget(KIND, asked)
+        st.rerun()

@@ -42,7 +42,7 @@ class Setting:
     """One setting as the form shows it.
 
     `widget`: a switch, a choice, a whole number, or text, which holds any number, a list with
-    commas, or nothing where the setting may be left out.
+    commas, a table as in `0: 20GiB, cpu: 60GiB`, or nothing where the setting may be left out.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Setting:
     widget: Widget
     choices: tuple[str, ...] = ()
     is_list: bool = False
+    is_table: bool = False
     may_be_left_out: bool = False
 
     @property
@@ -67,6 +68,8 @@ class Setting:
             return ""
         if isinstance(value, list | tuple):
             return ", ".join(map(str, value))
+        if isinstance(value, dict):
+            return ", ".join(f"{name}: {each}" for name, each in value.items())
         return f"{value:g}" if isinstance(value, float) else str(value)
 
     def from_text(self, text: str) -> Any:
@@ -76,6 +79,9 @@ class Setting:
             return None
         if words in self.choices:
             return words
+        if self.is_table and ":" in words:
+            pairs = (part.partition(":") for part in words.split(",") if part.strip())
+            return {name.strip(): each.strip() for name, _, each in pairs}
         if self.is_list:
             return [_number(part.strip()) for part in words.split(",") if part.strip()]
         return _number(words)
@@ -88,6 +94,8 @@ class Setting:
             return value in self.choices
         if self.widget == "whole":
             return type(value) is int and abs(value) < 2**53
+        if self.is_table and isinstance(value, dict):
+            value = list(value.values())
         parts = value if isinstance(value, list) else [value]
         return all(part is None or isinstance(part, str | int | float) for part in parts)
 
@@ -123,6 +131,7 @@ def _setting(name: str, section: str, field: FieldInfo) -> Setting:
     forms = _forms(field.annotation)
     choices = tuple(str(c) for f in forms if get_origin(f) is Literal for c in get_args(f))
     is_list = any(get_origin(form) is tuple for form in forms)
+    is_table = any(get_origin(form) is dict for form in forms)
     left_out = type(None) in forms
     widget: Widget = "text"
     if forms == [bool]:
@@ -140,6 +149,7 @@ def _setting(name: str, section: str, field: FieldInfo) -> Setting:
         widget,
         choices,
         is_list,
+        is_table,
         left_out,
     )
 

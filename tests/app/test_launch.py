@@ -6,12 +6,11 @@ import time
 from concurrent.futures import wait
 
 import pytest
-import yaml
 from streamlit.testing.v1 import AppTest
 
 from sapo_analysis import jobs
 from sapo_analysis.app import asking
-from sapo_analysis.app.launching import of_size
+from sapo_analysis.app.launching import files_of, of_size
 from sapo_analysis.app.launching.start import nested
 from sapo_analysis.errors import WorkError
 from sapo_analysis.spec import ImportedResults, load_study, parse_study
@@ -22,8 +21,10 @@ from sapo_analysis.store.folder import default_run_id, new_folder
 from sapo_analysis.store.layout import SPEC, STATUS, write_model
 from sapo_analysis.store.own_prompts import add_own_prompts, mark_bank_prompt
 from sapo_analysis.store.status import Status
+from tests.app.adding import add_reviews
 from tests.app.conftest import MAIN
 from tests.synthetic import write_run
+from tests.test_model_files import cached
 
 PAGE = "views/launch.py"
 DEVICES = {
@@ -132,14 +133,10 @@ def button(app, label):
     return found
 
 
-def downloaded(app):
-    """The study of the YAML that is offered."""
-    from streamlit.runtime import get_instance
-
-    (found,) = app.get("download_button")
-    path = found.proto.url
-    manager = get_instance().media_file_mgr
-    return parse_study(yaml.safe_load(manager.get_bytes(path)), "the download")
+def study_of(app):
+    """The study that the form comes to."""
+    made = app.session_state["launch-form"]
+    return parse_study(nested({**made.start.settings, **made.changes}), "the form")
 
 
 def test_the_form_opens_on_a_quick_look_and_counts_it(folder, engine):
@@ -560,3 +557,123 @@ def test_a_real_launch_is_queued_and_can_be_cancelled(folder):
         time.sleep(0.2)
     assert open_run(run).status.state in ("cancelled", "done") and not jobs.waiting(folder)
     assert os.environ["SAPO_LOCKS"] != ""
+
+
+def test_an_added_task_is_offered_and_the_study_names_where_it_is(folder, engine, launched):
+    add_reviews(folder)
+    add_reviews(folder, name="other")
+    app = opened(task="reviews")
+    assert app.query_params["task"] == "reviews"
+    (table,) = [d for d in app.dataframe if "role" in d.value]
+    rows = table.value.set_index("task")
+    assert rows.loc["reviews", "role"] == "current" and rows.loc["reviews", "usable"] == 2
+    assert rows.loc["other", "role"] == "off" and rows.loc["other", "train_rows"] == 46
+    assert "Reviews · own, added" in rows.loc["reviews", "about"]
+    # A quick look asks for more than it has, which is said.
+    assert "Task 'reviews' has 9 test examples, 100 were asked for" in text_of(app)
+    asked = {"prompts": 2, "training.examples": 40, "scoring.examples": 20}
+    for setting, n in {**asked, "evaluation.examples": 5}.items():
+        widget(app, "number_input", setting).set_value(n)
+    drawn(app)
+    assert button(app, "Launch 3 trials")
+    source = str(folder / ".tasks" / "reviews")
+    shown = [payload for kind, payload in engine["asked"] if kind == "exact_prompt"]
+    assert shown[-1]["tasks_from"] == [source]
+    study = study_of(app)
+    assert study.tasks_from == (source,) and study.current == ("reviews",)
+    # The draft keeps it, and a form from the launched run has it too.
+    draft = read_draft(folder, app.query_params["draft"])
+    assert draft.changes["tasks_from"] == [source]
+    app.button(key="launch").click()
+    drawn(app)
+    ((made, _, _),) = launched
+    assert made.tasks_from == (source,)
+    (run,) = [path for path in folder.iterdir() if path.name[0] != "."]
+    again = opened(from_=run.name)
+    assert study_of(again).tasks_from == (source,)
+    assert "The same study was launched" in text_of(again)
+    # Switched off again, nothing names it any more.
+    app = opened(question="paraphrase")
+    assert study_of(app).tasks_from == ()
+
+
+def test_a_task_that_cannot_be_read_is_named_and_the_form_works(folder):
+    add_reviews(folder)
+    (folder / ".tasks" / "reviews" / "task.yaml").write_text("name: [")
+    app = opened(task="reviews")
+    assert "is not YAML" in text_of(app) and "Unknown task 'reviews'" in text_of(app)
+    assert button(app, "Launch 21 trials")
+
+
+def test_a_study_of_other_folders_keeps_them_when_it_is_extended(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    add_reviews(elsewhere)
+    add_reviews(folder)  # the study's own comes first
+    tasks = str(elsewhere / ".tasks")
+    flat = nested({**of_size("paraphrase", "quick").settings, "prompts": 1})
+    flat |= {"current": ["reviews"], "past": [], "tasks_from": [tasks]}
+    flat["training"]["examples"] = flat["scoring"]["examples"] = 20
+    flat["evaluation"]["examples"] = 5
+    run = create_run(folder, parse_study(flat, "made"))
+    app = opened(from_=run.name, extend="1")
+    assert study_of(app).tasks_from == (tasks,)
+
+
+def test_models_of_the_cache_their_revisions_and_untrained_controls(folder, monkeypatch, tmp_path):
+    cache = tmp_path / "hub"
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
+    old, new = "a" * 40, "b" * 40
+    cached(cache, old)
+    cached(cache, new, main=new)
+    app = opened()
+    box = widget(app, "selectbox", "model")
+    assert "org/tiny" in box.options and f"org/tiny at {old[:12]}" in box.options
+    box.select(f"org/tiny@{old}")
+    drawn(app)
+    assert f"revision {old[:12]}" in text_of(app) and not app.error
+    assert study_of(app).model == f"org/tiny@{old}"
+    widget(app, "checkbox", "untrained").set_value(True)
+    drawn(app)
+    assert study_of(app).model == f"random:org/tiny@{old}"
+    assert "random weights: no scientific meaning" in text_of(app)
+    assert "it gets no verdict" in text_of(app)
+    # A study of a model that is not here says how to get it.
+    flat = nested({**of_size("paraphrase", "quick").settings, "model": f"org/tiny@{'c' * 40}"})
+    run = create_run(folder, parse_study(flat, "made"))
+    app = opened(from_=run.name)
+    assert "(not known here)" in widget(app, "selectbox", "model").options[0]
+    assert "is on this machine at" in text_of(app) and "sapo fetch org/tiny@ccc" in text_of(app)
+    # Never a folder, however it is called.
+    (tmp_path / "org").mkdir()
+    assert (
+        files_of(str(tmp_path), []) is None and files_of("random:org/tiny", ["pocket"]) is not None
+    )
+
+
+def test_a_large_model_is_advised_to_be_halved_and_another_is_fetched_by_id(
+    folder, engine, monkeypatch
+):
+    monkeypatch.setattr("sapo_analysis.app.components.launch_model.LARGE", 1_000_000)
+    app = opened()
+    assert "In float32 its weights alone take 4 MB" in text_of(app)
+    widget(app, "button", "take-bfloat16").click()
+    drawn(app)
+    assert study_of(app).dtype == "bfloat16" and "weights alone" not in text_of(app)
+    app.text_input(key="hub-id").set_value("<b>not</b>").run()
+    assert "is no id of the hub" in text_of(app)
+    app.text_input(key="hub-id").set_value("org/tiny").run()
+    engine["answers"]["hub_model"] = WorkError("No *network*.")
+    app.button(key="hub-ask").click()
+    drawn(app)
+    assert "No *network*." in text_of(app)
+    offer = {"name": "org/tiny", "revision": "b" * 40, "files": [{}, {}], "gated": True}
+    engine["answers"]["hub_model"] = {**offer, "missing_bytes": 2e9, "page": "https://x"}
+    app.button(key="again-hub_model").click().run()
+    app.button(key="hub-ask").click()
+    drawn(app)
+    assert "2 files, 2.0 GB to fetch" in text_of(app) and "accept its terms" in text_of(app)
+    engine["answers"]["fetch_model"] = {"name": "org/tiny"}
+    app.button(key="hub-fetch").click()
+    drawn(app)
+    assert ("fetch_model", {"model": "org/tiny", "trust_remote_code": False}) in engine["asked"]
+    assert "org/tiny is here" in app.success[0].value.replace("\\", "")

@@ -343,6 +343,12 @@ def test_units_and_choices_come_from_the_spec():
     assert found["lora.target_modules"].from_text("q_proj, v_proj") == ["q_proj", "v_proj"]
     assert found["training.learning_rate"].from_text("3e-4") == 3e-4
     assert {s.name: s.widget for s in settings_of("sequence")}["scoring.early_stop"] == "switch"
+    assert found["inputs.too_long"].choices == ("refuse", "cut", "drop")
+    memory = found["memory.max_memory"]
+    assert memory.from_text(" ") is None and memory.fits({"0": "20GiB"})
+    table = {"0": "20GiB", "cpu": "60GiB"}
+    assert memory.from_text("0: 20GiB, cpu: 60GiB") == table
+    assert memory.to_text(table) == "0: 20GiB, cpu: 60GiB" and memory.from_text("much") == "much"
 
 
 def test_a_run_fills_the_form_with_its_spec():

@@ -72,6 +72,10 @@ def test_every_run_is_a_row_and_a_damaged_one_says_why(monkeypatch, runs):
     assert partial["state"] == "‖ interrupted" and 0 < partial["progress"] < 1
     assert bad["state"] == "? damaged" and "spec.json is unreadable" in bad["remark"]
     assert list(found["state"])[-1] == "✓ done"  # what is not done stands first
+    meaningless = "random weights: no scientific meaning"
+    assert found.loc[runs["random"].name, "remark"] == meaningless
+    app = page(monkeypatch, runs["few"].parent, chosen=runs["random"].name)
+    assert meaningless in text_of(app).replace("\\", "")
 
 
 def test_a_run_copied_in_appears_and_one_taken_away_goes(monkeypatch, folder, runs):

@@ -1,5 +1,6 @@
 """The Sequences page: its states, what its controls change, and one look in a real browser."""
 
+import json
 import shutil
 
 import numpy as np
@@ -81,6 +82,18 @@ def test_the_verdict_stands_on_top_with_its_interval(monkeypatch, sequence_runs)
     assert "sapo+lora − random+lora = +" in text and "Better." in text
     assert "95 % over 3 orders" in text and "3 orders · 2 seeds" in text
     assert "State-adaptive? sapo+lora − sapo-once+lora = +" in text
+
+
+def test_random_weights_get_the_badge_and_no_verdict(monkeypatch, tmp_path):
+    path = write_sequence_run(tmp_path, score, orders=ORDERS, strategies=STRATEGIES[:3])
+    provenance = path / "provenance.json"
+    made = json.loads(provenance.read_text())
+    made["model"]["weights"] = "random"
+    provenance.write_text(json.dumps(made))
+    app = sequences(monkeypatch, tmp_path)
+    assert "random weights: no scientific meaning" in text_of(app).replace("\\", "")
+    assert "No verdict: " in text_of(app)
+    assert not any(word in text_of(app) for word in ("supported]", "contradicted]", "unclear]"))
 
 
 def test_metrics_race_matrices_and_choices_are_drawn(monkeypatch, sequence_runs):

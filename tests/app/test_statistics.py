@@ -272,7 +272,10 @@ def test_every_outcome_has_every_tab(monkeypatch, whole, effect):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("random", "random weights"), ("partial", "numbers will move, no verdict until it is done")],
+    [
+        ("random", "random weights: no scientific meaning"),
+        ("partial", "numbers will move, no verdict until it is done"),
+    ],
 )
 def test_a_run_without_verdicts_has_numbers_and_says_why(monkeypatch, runs, name, reason):
     app = shown(monkeypatch, runs[name])
