@@ -143,7 +143,8 @@ def test_labels_count_only_where_the_original_names_them() -> None:
 
 def test_what_the_original_says_too_is_no_leak() -> None:
     own = f"Keep the meaning: the same text must get the same answer. As in: {EXAMPLE.input}"
-    found = Checker(SENTIMENT, own, []).check([Candidate("line 1", f"{own} Paraphrase it.")])
+    own = f"Paraphrase the instruction. {own}"
+    found = Checker(SENTIMENT, own, []).check([Candidate("line 1", f"{own} Thank you.")])
     assert found[0].verdict == "use", found
 
 

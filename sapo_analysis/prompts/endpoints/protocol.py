@@ -105,15 +105,25 @@ def attempt(endpoint: Endpoint, key: SecretStr | None, call: Call) -> Reply:
         raise CallError(reason) from None
 
 
+class _Session(requests.Session):
+    """Goes where it is sent, and nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Neither proxies nor .netrc logins nor other settings of the environment: they could send
+        # the key elsewhere, or another one here.
+        self.trust_env = False
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: even a redirect that is not followed would be read to its end, however long."""
+
+
 def _exchange(endpoint: Endpoint, key: SecretStr | None, call: Call) -> Reply:
     deadline = time.monotonic() + endpoint.timeout
     headers = {**endpoint.headers, "Accept": "application/json", "Accept-Encoding": "identity"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key.get_secret_value()}"
-    with requests.Session() as session:
-        # Neither proxies nor .netrc logins nor other settings of the environment: they could send
-        # the key elsewhere, or another one here.
-        session.trust_env = False
+    with _Session() as session:
         with session.post(
             f"{endpoint.base_url}/chat/completions",
             json=call.body(),
