@@ -24,6 +24,7 @@ from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.adapter_layout import AdapterLayout
@@ -269,6 +270,7 @@ class StackedLinear(nn.Module):
         self.base = base
         self.a, self.b = a, b  # plain tensors: they belong to the stack, not to the model
         self.scale, self._dropout = scale, dropout
+        self._is_plain = type(base) in (nn.Linear, Conv1D)  # quantized layers give views
         self.frozen: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -276,7 +278,7 @@ class StackedLinear(nn.Module):
         rows = x.reshape(len(self.a), -1, x.shape[-1])
         y: Tensor = self.base(rows)
         hidden = torch.bmm(self._dropout(rows.to(self.a.dtype)), self.a.mT)
-        if y.dtype == self.a.dtype:
+        if y.dtype == self.a.dtype and self._is_plain:
             # In place: `y` is a tensor of its own, which no gradient needs.
             y = y.baddbmm_(hidden, self.b.mT, alpha=self.scale)
         else:

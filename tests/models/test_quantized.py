@@ -6,16 +6,22 @@ import pytest
 import torch
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import check_packed
 from sapo_analysis.learning.scoring import example_losses
 from sapo_analysis.learning.stacked_check import check_stacked
+from sapo_analysis.learning.stacked_training import train_stacked
+from sapo_analysis.learning.training import train
 from sapo_analysis.model_files import find_model
 from sapo_analysis.models import quantized
 from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.models.checkpointing import checkpointed
 from sapo_analysis.models.loading import choose_device, load_model, load_tokenizer
 from sapo_analysis.models.lora import fresh_adapter, save_adapter, started_adapter, with_adapter
+from sapo_analysis.models.packed import layout_again
+from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.prompts import get_prompts
-from sapo_analysis.spec import LoraSettings, MemorySettings
+from sapo_analysis.spec import LoraSettings, MemorySettings, TrainingSettings
 from sapo_analysis.studies.meter import model_sizes
 from sapo_analysis.tasks import get_task
 
@@ -58,10 +64,20 @@ def test_losses_are_near_those_of_whole_weights(model, pocket_model, encoder):
 
 @installed
 @pytest.mark.filterwarnings("ignore")
-def test_adapters_stack_on_it(model, encoder):
+def test_adapters_stack_and_train_on_it(model, encoder):
     rows = some_rows(encoder)
     check_packed(model, rows, encoder.pad_id)
     check_stacked(model, LORA, rows, encoder.pad_id)
+    member = Member(rows, TrainingSettings(steps=3, batch_size=3), 1)
+    with fresh_adapter(model, LORA, 1) as adapted:
+        alone = train(adapted, rows, member.settings, 1, encoder.pad_id)
+    with (
+        stacked_adapters(model, LORA, [1, 1]) as adapters,
+        checkpointed(model, layout_again, adapters.dropout.again),
+    ):
+        fits = train_stacked(model, adapters, [member, member], encoder.pad_id)
+    for fit in fits:
+        assert fit.losses == pytest.approx(alone.losses, rel=0.05)
 
 
 @installed
