@@ -15,11 +15,20 @@ from sapo_analysis.models.lora import fresh_adapter, save_adapter, started_adapt
 from sapo_analysis.models.spread import is_spread, reading_device
 from sapo_analysis.plan import plan_of
 from sapo_analysis.prompts import get_prompts
-from sapo_analysis.spec import LoraSettings, MemorySettings, ParaphraseStudy, TrainingSettings
+from sapo_analysis.spec import (
+    PRESETS,
+    LoraSettings,
+    MemorySettings,
+    ParaphraseStudy,
+    TrainingSettings,
+    load_study,
+    read_spec_data,
+)
 from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.tasks import get_task
 
 CPU = choose_device("cpu")
+LARGE = PRESETS.parent / "large-model.yaml"
 SPREAD = MemorySettings(max_memory={"cpu": "3MiB"}, gradient_checkpointing=True)
 LORA = LoraSettings(r=2, lora_dropout=0.1)
 IDS = torch.tensor([[5, 6, 7, 8]])
@@ -84,17 +93,25 @@ def test_earlier_adapters_stand_beside_layers_that_are_away(spread, pocket_model
 
 
 def study(**memory):
-    return ParaphraseStudy(
-        past=["topic"],
-        current=["sentiment"],
-        prompts=1,
-        seeds=[0],
-        training={"examples": 8, "batch_size": 4, "steps": 2},
-        scoring={"examples": 4},
-        evaluation={"examples": 3, "n_predictions_kept": 3},
-        device="cpu",
-        memory=memory,
-    )
+    """The shipped study of a large model, with fewer rows, steps and prompts."""
+    smaller = {
+        "prompts": 1,
+        "unseen": [],
+        "training": {"examples": 8, "batch_size": 4, "steps": 2},
+        "scoring": {"examples": 4},
+        "evaluation": {"examples": 3, "n_predictions_kept": 3},
+        "device": "cpu",
+        "dtype": "float32",
+        "memory": memory,
+    }
+    return ParaphraseStudy(**{**read_spec_data(LARGE), **smaller})
+
+
+def test_the_shipped_study_of_a_large_model_spreads_it_and_keeps_its_adapters():
+    large = load_study(LARGE)
+    assert large.memory.max_memory.keys() == {"0", "cpu"} and large.memory.gradient_checkpointing
+    assert large.keep_adapters
+    assert len(plan_of(large, "plain").trials) == 13
 
 
 def test_a_study_of_a_spread_model_measures_what_that_of_a_whole_one_does(tmp_path):
@@ -102,7 +119,8 @@ def test_a_study_of_a_spread_model_measures_what_that_of_a_whole_one_does(tmp_pa
     for name, memory in (("whole", {}), ("spread", SPREAD.model_dump())):
         plan = plan_of(study(**memory), "plain")
         work = ParaphraseWork(plan, CPU, tmp_path / name / "states")
-        groups = [work.run(group) for group in plan.groups]
+        groups = [work.run(group) for group in plan.groups[:4]]
+        assert [group.kind for group in plan.groups[:4]] == ["base", "stage", "score", "trials"]
         assert is_spread(work.states.at(plan.groups[2].state_id)) == bool(memory)
         found[name] = [
             (row["loss"], row["value"]) for rows in groups for row in rows.get("scores", [])
