@@ -164,9 +164,7 @@ def token_texts(
 
 def _target(laid: LaidOut, offsets: Sequence[Span]) -> tuple[int, int]:
     """(first token after what is read before the answer, first after the answer's own words)."""
-    start = next(i for i, (a, b) in enumerate(offsets) if b > laid.before or a >= laid.before)
-    if laid.end == laid.answer:
-        return start, start
+    start = next(i for i, (_, end) in enumerate(offsets) if end > laid.before)
     end = next((i for i in range(start, len(offsets)) if offsets[i][0] >= laid.end), len(offsets))
     return start, end
 
@@ -201,7 +199,7 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str) 
     start, stop = laid.message
     end = min(stop, start + len(prompt.strip()))
     ids, offsets = tokenise(tokenizer, laid.text[: laid.before], laid.data)
-    own = [i for i, (a, b) in enumerate(offsets) if i > 0 and a < end and (b > start or a >= start)]
+    own = [i for i, (a, b) in enumerate(offsets) if i > 0 and a < end and b > start]
     if not own or not stop:
         raise InputError(
             f"The tokens of prompt {prompt!r} cannot be told apart in the model's layout,"

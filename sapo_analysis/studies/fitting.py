@@ -134,11 +134,10 @@ def cut(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> str:
     _, offsets = tokenise(tokenizer, text, [(0, len(text))])
     for n in range(min(limit, len(offsets)), 0, -1):
         end = max(stop for _, stop in offsets[:n])
-        # Several tokens can share a character.
-        end = min([end, *(start for start, _ in offsets[n:])])
         while 0 < end < len(text) and _belongs_together(text[end - 1], text[end]):
             end -= 1
-        # By itself a beginning can take more tokens than it took in the whole text.
+        # By itself a beginning can take more tokens than it took in the whole text, also where its
+        # last character takes several.
         if count_tokens(tokenizer, [text[:end]])[0] <= limit:
             return text[:end]
     return ""

@@ -6,6 +6,8 @@ import copy
 import unicodedata
 
 import pytest
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.encoding import (
@@ -98,6 +100,14 @@ def test_what_is_asked_is_the_generation_prompt_and_what_is_trained_is_the_answe
             assert "".join(pieces[: row.content_end]).rstrip().endswith(target.strip())
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_plain_layout_is_what_is_documented(family):
+    tokenizer = without_template(family)
+    text = "".join(token_texts(tokenizer, PROMPT, SUFFIX, Example("in", "out")))
+    message = f"{PROMPT}\n\nText:\nin\n\n{SUFFIX}"
+    assert text == f"{tokenizer.bos_token or ''}{message}\n\nAnswer: out{tokenizer.eos_token}"
+
+
 STOPS = {
     "llama": {"<|eot_id|>"},
     "llama2": {"</s>"},
@@ -156,6 +166,12 @@ def test_a_control_token_in_an_answer_is_text_and_does_not_end_it(family):
     assert row.ids[row.content_end :] == plain.ids[plain.content_end :]
     assert row.context == plain.context
     assert count_tokens(tokenizer, [FAMILIES[family].eos]) > [1]
+
+
+def test_a_vocabulary_without_bytes_has_its_unknown_token_for_them():
+    backend = Tokenizer(models.BPE({"<unk>": 0, "a": 1}, [], unk_token="<unk>"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>")
+    assert count_tokens(tokenizer, ["a", "ж", "<unk>", "aж<unk>"]) == [1, 1, 5, 7]
 
 
 def test_an_answer_that_a_template_reads_as_reasoning_is_refused():

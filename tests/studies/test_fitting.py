@@ -118,6 +118,18 @@ def test_refused_inputs_are_counted_and_listed_for_every_task_and_split(tokenize
     fitted(make_plan(limited(small(), "refuse", longest)))
 
 
+def test_a_fine_tune_is_watched_on_the_dev_examples_that_are_left(tokenizer):
+    evaluation = small().evaluation.model_copy(update={"examples": 150, "checkpoints": (1,)})
+    plan = make_plan(limited(small(evaluation=evaluation), "drop"))
+    fits = [n for n in lengths(tokenizer, SENTIMENT.examples("dev")) if n <= LIMIT]
+    assert 0 < len(fits) < 150 == len(rows.dev_examples(plan, "sentiment"))
+    found, _ = fitted(plan)
+    assert len(rows.dev_examples(found, "sentiment")) == len(fits)
+    diagnosed = plan.study.scoring.model_copy(update={"diagnostics": len(fits) + 1})
+    with pytest.raises(InputError, match=rf"dev examples whose .* reads {len(fits) + 1}\."):
+        fitted(make_plan(plan.study.model_copy(update={"scoring": diagnosed})))
+
+
 def task_of(inputs):
     examples = [Example(text, "positive") for text in inputs]
     return replace(SENTIMENT, load=lambda split: examples)

@@ -51,6 +51,8 @@ def test_answer_outside_the_label_set_is_wrong_even_if_it_equals_the_target() ->
         (("US", "us"), "US", "US", True),
         (("+", "-"), "+", "-", False),
         (("+", "-"), "-", "-", True),
+        (("?", "yes"), ".", "?", False),
+        (("?", "yes"), "?", "?", True),
         (("支持", "反对"), "支持。", "支持", True),
         (("cafe\u0301", "tea"), "Café", "cafe\u0301", True),
     ],
@@ -78,6 +80,7 @@ def test_exact_match_folds_white_space_only(output: str, right: bool) -> None:
 
 def test_an_accent_is_the_same_as_one_character_or_as_two() -> None:
     assert correct(FREE, "caf\u00e9", "cafe\u0301")
+    assert correct(FREE, "cafe\u0301", "caf\u00e9")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +169,7 @@ def test_bleu_counts_over_the_corpus() -> None:
     outputs, targets = ["a b c d", "a b c x"], ["a b c d", "a b c d"]
     by_hand = 100 * (7 / 8 * 5 / 6 * 3 / 4 * 1 / 2) ** 0.25
     assert score(judged_by("bleu"), outputs, targets) == pytest.approx(by_hand)
+    assert score(judged_by("bleu"), ["a b c D"], ["a b c d"]) < 100
     short = 100 * math.exp(1 - 7 / 6)  # every word right, one left out: the brevity penalty
     assert score(judged_by("bleu"), ["a b c d e f"], ["a b c d e f g"]) == pytest.approx(short)
 
