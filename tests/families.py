@@ -34,7 +34,7 @@ from sapo_analysis.model_files import find_model
 from sapo_analysis.models.loading import choose_device, load_model, load_tokenizer
 from sapo_analysis.models.lora import merge_adapter
 from sapo_analysis.spec import ParaphraseStudy, SequenceStudy
-from sapo_analysis.store import layout, open_run
+from sapo_analysis.store import layout
 from tests.in_process import working
 from tests.models.families import FAMILIES, TOKENIZERS, build
 from tests.models.tokenizers_of_families import tokenizer_of
@@ -178,11 +178,12 @@ def check(path: Path) -> None:
     run = sapo.open_run(path)
     assert run.is_complete and run.has_random_weights
     assert run.provenance["model"]["weights"] == "random"
-    if isinstance(open_run(path).study, SequenceStudy):
+    if isinstance(run.study, SequenceStudy):
         said = sapo.sequence_report(run)
     else:
         assert len(run.impacts())
         said = sapo.report(run)
+        assert said["verdicts"] == [] and "random weights" in said["no_verdict"]
     assert "random weights" in str(said), said
 
 

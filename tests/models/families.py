@@ -33,8 +33,8 @@ CONTEXT = 2048
 """The longest text that these models read (tokens)."""
 _SPREAD = 0.1
 _SHAPE: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
+    "hidden_size": 64,  # what 4-bit kernels take at least
+    "intermediate_size": 128,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "max_position_embeddings": CONTEXT,
@@ -42,7 +42,7 @@ _SHAPE: dict[str, Any] = {
 }
 _GROUPED: dict[str, Any] = {**_SHAPE, "num_key_value_heads": 2}
 _GPT2: dict[str, Any] = {
-    "n_embd": 32,
+    "n_embd": 64,
     "n_layer": 2,
     "n_head": 4,
     "n_positions": CONTEXT,

@@ -6,6 +6,7 @@ import pytest
 import torch
 from peft import PeftModel
 
+import sapo_analysis as sapo
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import evaluate
@@ -137,3 +138,26 @@ def test_bfloat16_weights_give_losses_near_those_of_float32(loaded):
     )
     for found, expected in zip(mine, whole, strict=True):
         assert math.isclose(found.nll_sum, expected.nll_sum, rel_tol=0.05, abs_tol=0.5)
+
+
+@pytest.mark.slow
+def test_a_study_of_random_weights_goes_through_a_worker_and_gets_no_verdict(tmp_path):
+    family = "qwen3"
+    folder = build(family, tmp_path / family, tokenizer_of(family))
+    study = sapo.ParaphraseStudy(
+        model=f"random:{folder}",
+        current=["sentiment"],
+        unseen=["product"],
+        prompts=1,
+        seeds=[0],
+        training={"examples": 4, "batch_size": 2, "steps": 1},
+        scoring={"examples": 2},
+        evaluation={"examples": 2, "n_predictions_kept": 2},
+        device="cpu",
+    )
+    run = sapo.run(study, tmp_path / "runs")
+    assert run.is_complete and run.has_random_weights
+    assert run.provenance["model"]["name"] == f"random:{family}"  # and not where it is
+    assert len(run.impacts()) == 2 * 2
+    said = sapo.report(run)
+    assert said["verdicts"] == [] and "random weights" in said["no_verdict"]
