@@ -115,7 +115,7 @@ def test_a_revision_is_a_commit_or_a_name_that_the_cache_knows(cache):
     for revision in (NEW, "refs/pr/1"):
         found = find_model(f"org/tiny@{revision}")
         assert (found.folder, found.revision, found.label) == (new, NEW, "org/tiny")
-    for revision in ("v1", "../../refs/main", "c" * 40):
+    for revision in ("v1", "../refs/main", "c" * 40):
         with pytest.raises(InputError, match=rf"at {NEW}, {OLD}, not at .*sapo fetch org/tiny@"):
             find_model(f"org/tiny@{revision}")
 

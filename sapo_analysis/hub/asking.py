@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from sapo_analysis.hub.refusals import explain, is_switched_off, no_answer, switched_off
+from sapo_analysis.hub.refusals import explain, no_answer
 from sapo_analysis.hub.subject import Subject
 
 T = TypeVar("T")
@@ -21,8 +21,6 @@ def ask(question: Callable[[float], T], subject: Subject) -> T:
         InputError: the repository or revision is not there, or not for this user.
         WorkError: no network, no answer in time, or no sensible one.
     """
-    if is_switched_off():
-        raise switched_off(subject)
     answers: list[T] = []
     failures: list[Exception] = []
 

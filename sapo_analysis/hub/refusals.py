@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 
-from huggingface_hub import constants
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -33,7 +32,7 @@ def explain(error: Exception, subject: Subject) -> SapoError:
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         return explain(error.__cause__, subject)  # a wrapper around what kept it from being fetched
     if isinstance(error, OfflineModeIsEnabled):
-        return switched_off(subject)
+        return _switched_off(subject)
     if isinstance(error, HfHubHTTPError):
         return _answered(error, subject)
     # The HTTP library has changed with the versions of huggingface_hub; its names have not.
@@ -54,12 +53,7 @@ def explain(error: Exception, subject: Subject) -> SapoError:
     return WorkError(f"Asking the hub for {subject} failed: {type(error).__name__}.")
 
 
-def is_switched_off() -> bool:
-    """Whether the user's environment forbids asking the hub."""
-    return bool(constants.HF_HUB_OFFLINE)
-
-
-def switched_off(subject: Subject) -> WorkError:
+def _switched_off(subject: Subject) -> WorkError:
     """HF_HUB_OFFLINE is set, or the variable of transformers that means the same."""
     return WorkError(
         f"Asking the hub for {subject} is switched off: HF_HUB_OFFLINE (or TRANSFORMERS_OFFLINE) is"

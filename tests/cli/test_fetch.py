@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -18,7 +19,10 @@ from typer.testing import CliRunner
 
 from sapo_analysis import worker
 from sapo_analysis.cli import app
+from sapo_analysis.errors import WorkError
 from sapo_analysis.hub import asking
+from sapo_analysis.hub.refusals import explain
+from sapo_analysis.hub.subject import Subject
 from sapo_analysis.model_files import POCKET, find_model
 from tests import hub_server
 from tests.hub_server import Failure
@@ -87,6 +91,7 @@ def test_a_revision_is_fetched_by_branch_or_commit_beside_others(hub):
     hub.add("org/tiny", NEW, hub.repositories["org/tiny"][NEW], "main")
     assert sapo("fetch", f"org/tiny@{OLD}").exit_code == 0
     assert find_model("org/tiny").revision == OLD  # a commit moves no branch
+    assert not (find_model("org/tiny").folder.parents[1] / "refs" / OLD).exists()
     sapo("fetch", "org/tiny")
     assert find_model("org/tiny").revision == NEW
 
@@ -214,6 +219,22 @@ def test_a_silent_server_is_given_up_in_time(hub, monkeypatch):
         done = sapo("models", "org/tiny")
     assert done.exit_code == 1 and time.monotonic() - begun < 2
     assert "did not answer in time; model org/tiny needs it." in done.stderr
+
+
+def test_what_has_no_time_limit_of_its_own_is_left_behind(monkeypatch):
+    monkeypatch.setattr(asking, "SECONDS", 0.05)
+    over = threading.Event()
+    with pytest.raises(WorkError, match="did not answer in time; dataset org/rows needs it"):
+        asking.ask(lambda seconds: over.wait(5), Subject("dataset", "org/rows", None, "again"))
+    over.set()
+
+
+def test_a_time_limit_within_a_download_is_no_broken_disk():
+    class TimeoutException(OSError):
+        """Named as in the HTTP libraries."""
+
+    said = explain(TimeoutException(), Subject("model", "org/tiny", None, "again"))
+    assert "did not answer in time" in str(said)
 
 
 @pytest.mark.parametrize(

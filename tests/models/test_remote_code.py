@@ -1,5 +1,6 @@
 """Code that a model's author put beside it: run where somebody asked for it, never otherwise."""
 
+import contextlib
 import json
 import shutil
 import sys
@@ -59,6 +60,16 @@ def test_code_beside_a_model_is_not_run_unless_asked_for(own):
     files = find_model(str(own))
     with pytest.raises(InputError, match=r"code of its own.*own and give --trust-remote-code"):
         load_model(files, choose_device("cpu"), "float32")
+    assert not (own.parent / "was-run").exists()
+
+
+def test_code_of_a_tokenizer_is_not_run_either(own):
+    shutil.copy(POCKET / "config.json", own)  # the model itself needs no code
+    settings = json.loads((own / "tokenizer_config.json").read_text())
+    settings |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own.OwnModel"]}}
+    (own / "tokenizer_config.json").write_text(json.dumps(settings))
+    with contextlib.suppress(InputError):  # or it does without
+        load_tokenizer(find_model(str(own)))
     assert not (own.parent / "was-run").exists()
 
 
