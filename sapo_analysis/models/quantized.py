@@ -13,6 +13,7 @@ from sapo_analysis.errors import InputError
 if TYPE_CHECKING:
     from transformers import BitsAndBytesConfig, PreTrainedModel
 
+_NO_GRADIENTS = "support_avx512bf16_for_cpu"
 Quantization = Literal["none", "8bit", "4bit"]
 
 
@@ -49,6 +50,17 @@ def quantization_config(kind: Quantization, dtype: torch.dtype) -> BitsAndBytesC
         )
     )
     return found
+
+
+def keep_gradients(model: nn.Module) -> None:
+    """Leave out a kernel of bitsandbytes that gives answers and no gradients.
+
+    On some CPUs a 4-bit layer lays its weights out anew for it at the first pass without gradients;
+    from then on adapters below that layer would no longer learn, without a word.
+    """
+    for module in model.modules():
+        if hasattr(module, _NO_GRADIENTS):
+            setattr(module, _NO_GRADIENTS, False)
 
 
 def is_quantized(model: nn.Module) -> bool:

@@ -18,7 +18,7 @@ import torch
 from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.model_files import ModelFiles
 from sapo_analysis.models.out_of_memory import host_bytes, is_out_of_memory
-from sapo_analysis.models.quantized import quantization_config, require_bitsandbytes
+from sapo_analysis.models.quantized import keep_gradients, quantization_config, require_bitsandbytes
 from sapo_analysis.models.spread import max_memory
 from sapo_analysis.spec import MemorySettings
 
@@ -180,6 +180,7 @@ def _from_files(
             f" {_first_line(str(error))}. Fetch or save the model again."
         ) from error
     _refuse_incomplete(files, report)
+    keep_gradients(model)
     found: PreTrainedModel = model
     return found
 

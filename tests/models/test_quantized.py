@@ -8,7 +8,7 @@ import torch
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import check_packed
-from sapo_analysis.learning.scoring import example_losses
+from sapo_analysis.learning.scoring import example_losses, total_nll
 from sapo_analysis.learning.stacked_check import check_stacked
 from sapo_analysis.learning.stacked_training import train_stacked
 from sapo_analysis.learning.training import train
@@ -78,6 +78,43 @@ def test_adapters_stack_and_train_on_it(model, encoder):
         fits = train_stacked(model, adapters, [member, member], encoder.pad_id)
     for fit in fits:
         assert fit.losses == pytest.approx(alone.losses, rel=0.05)
+
+
+def dequantized(model):
+    """The model that the quantized weights stand for."""
+    from bitsandbytes.functional import dequantize_4bit
+
+    twin = load_model(find_model("pocket"), CPU, "float32")
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if type(weight).__name__ == "Params4bit":
+            whole = dequantize_4bit(weight.data, weight.quant_state)
+        elif type(weight).__name__ == "Int8Params":
+            whole = module.weight.CB.float() * module.weight.SCB[:, None] / 127
+        else:
+            continue
+        twin.get_submodule(name).weight.data = whole.float()
+    return twin
+
+
+@installed
+@pytest.mark.filterwarnings("ignore")
+def test_adapters_learn_as_on_the_weights_that_the_bits_stand_for(encoder, tmp_path):
+    # Evaluated first: a layer must not forget its gradients over that.
+    for kind, tolerance in (("4bit", 1e-5), ("8bit", 2e-2)):
+        memory = MemorySettings(quantization=kind)
+        quantized_model = load_model(find_model("pocket"), CPU, "float32", memory)
+        twin = dequantized(quantized_model)
+        rows = encoder.encode_split(get_task("product"), "train", 6, get_prompts("product")[1])
+        example_losses(quantized_model, rows, 3, encoder.pad_id)
+        gradients = []
+        for model in (quantized_model, twin):
+            with fresh_adapter(model, LORA, 1) as adapted:
+                total_nll(adapted, rows, encoder.pad_id).backward()
+                found = [p.grad.flatten() for p in adapted.parameters() if p.requires_grad]
+                gradients.append(torch.cat(found))
+        ours, expected = gradients
+        assert (ours - expected).norm() <= tolerance * expected.norm(), kind
 
 
 @installed
