@@ -24,6 +24,7 @@ from sapo_analysis.hub import asking
 from sapo_analysis.hub.refusals import explain
 from sapo_analysis.hub.subject import Subject
 from sapo_analysis.model_files import POCKET, find_model
+from sapo_analysis.studies import runner
 from tests import hub_server
 from tests.hub_server import Failure
 from tests.in_process import working
@@ -70,6 +71,7 @@ def test_a_model_is_fetched_with_what_it_needs_and_nothing_else(hub):
     assert fetched("org/tiny") == sorted([*NEEDED, "model.safetensors"])
     found = find_model("org/tiny")
     assert found.revision == OLD and found.n_parameters == find_model("pocket").n_parameters
+    assert runner._model(found)["revision"] == OLD  # as a run's provenance has it
     asked = len(hub.requests)
     again = sapo("fetch", "org/tiny", "--json")
     assert "to fetch: 0" in again.stderr and json.loads(again.stdout)["complete"]
