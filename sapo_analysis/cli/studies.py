@@ -174,9 +174,7 @@ def _with_progress(
 ) -> Path:
     _say_if_shared(study)
     with progress_of(study) as progress:
-        return jobs.run_study(
-            study, runs, progress, engine, reuse, trust_remote_code=trust_remote_code
-        )
+        return jobs.run_study(study, runs, progress, engine, reuse, None, trust_remote_code)
 
 
 def _say_if_shared(study: AnyStudy) -> None:
