@@ -37,6 +37,8 @@ COMMANDS = [
     "tasks",
     "add-task",
     "prompts",
+    "paraphrase",
+    "equivalence",
     "models",
     "fetch",
     "score",
