@@ -174,6 +174,12 @@ def _from_files(
             output_loading_info=True,
             **settings,
         )
+    except ImportError as error:
+        raise InputError(
+            f"The weights of model {files.label!r} are stored quantized, and reading them takes a"
+            f" package that is not here: {_first_line(str(error))}. Install it, or take the model"
+            " in whole weights and set memory.quantization."
+        ) from error
     except (SafetensorError, OSError) as error:
         raise InputError(
             f"The weight files of model {files.label!r} are damaged or incomplete:"

@@ -75,6 +75,12 @@ def test_a_configuration_that_is_no_causal_model_is_refused(folder, settings, wh
         load(folder)
 
 
+def test_stored_quantized_it_names_the_package_that_reads_it(folder):
+    change_config(folder, quantization_config={"quant_method": "gptq", "bits": 4})
+    with pytest.raises(InputError, match=r"stored quantized.*not here.*optimum.*whole weights"):
+        load(folder)
+
+
 def test_an_encoder_is_found_by_what_it_reads(tmp_path):
     from transformers import BertConfig, BertLMHeadModel
 
