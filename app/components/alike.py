@@ -104,7 +104,7 @@ def _said(found: Equivalence, model: str) -> None:
             icon=":material/help:",
         )
         return
-    no_more = [p for p in found.prompts if found.remark(p).startswith("no more")]
+    no_more = [p for p in found.prompts if found.remark(p).startswith("not above")]
     text = (
         f"Without any instruction {percent(found.without.share)} % of the answers are as under the"
         " original prompt: what is not clearly above that says nothing."
@@ -138,16 +138,16 @@ def percent(share: float) -> str:
 
 def _table(found: Equivalence) -> None:
     rows = [(found.original, "the original"), (found.without, "no instruction at all")]
-    rows += [(one, found.remark(one)) for one in found.prompts]
+    rows += [(one, found.remark(one)) for one in _least_alike_first(found)]
     shown = pd.DataFrame(
         {
+            "text": one.text or "(none)",
             "alike": in_words(one),
-            "alike_n": one.n,
+            "told": told,
             "by_chance": 100 * one.by_chance,
             "usable_answers": 100 * one.usable,
             "dev_score": one.score,
-            "told": told,
-            "text": one.text or "(none)",
+            "alike_n": one.n,
         }
         for one, told in rows
     )
@@ -166,16 +166,20 @@ def _table(found: Equivalence) -> None:
                 "usable_answers": "%.0f",
                 "dev_score": "%.1f",
             },
-            widths={"text": 260, "told": 200},
+            widths={"text": 270, "told": 235},
         ),
     )
+
+
+def _least_alike_first(found: Equivalence) -> list[Alike]:
+    return sorted(found.prompts, key=lambda one: -1.0 if math.isnan(one.share) else one.share)
 
 
 def _otherwise(task: Task, compared: Compared) -> None:
     """Examples that a prompt answers otherwise than the original."""
     found = compared.found
     assert found is not None
-    texts = [one.text for one in sorted(found.prompts, key=lambda p: p.share)]
+    texts = [one.text for one in _least_alike_first(found)]
     if not texts:
         return
     chosen = st.selectbox(

@@ -39,6 +39,7 @@ from sapo_analysis.store.drafts import (
     read_draft,
     save_draft,
 )
+from sapo_analysis.tasks import Task
 
 _FORM = "launch-form"
 _SHARED = ("model", "data_seed", "seeds", "device", "dtype", "lora.", "training.")
@@ -210,7 +211,7 @@ def fill(made: Form, origin: str) -> None:
             raise unknown("task", name, list(known))
         made.question, made.size = "paraphrase", "quick"
         made.start = of_size(made.question, made.size)
-        made.changes = _of_task(made.start, name)
+        made.changes = _of_task(made.start, known[name])
     else:
         run = _run(name)
         study = run.made_here("be launched again" if kind == "from" else "be raced")
@@ -247,16 +248,27 @@ def _run(run_id: str) -> Run:
     return found
 
 
-def _of_task(start: Start, task: str) -> Changes:
-    """The one task as current, the others as they are, with the user's own prompts."""
-    changes: Changes = {"current": [task]}
+def _of_task(start: Start, task: Task) -> Changes:
+    """The one task as current, the others as they are, with the user's own prompts.
+
+    A task with few rows or paraphrases gets as many as it has.
+    """
+    changes: Changes = {"current": [task.name]}
     for role in ("past", "unseen", "retained"):
-        others = [name for name in start.settings[role] if name != task]
+        others = [name for name in start.settings[role] if name != task.name]
         if others != start.settings[role]:
             changes[role] = others
-    texts = own_prompts.own_prompts(task).usable
+    offered = sum(not wording.test_only for wording in task.wordings[1:])
+    has: dict[str, int] = {
+        "training.examples": task.sizes["train"],
+        "scoring.examples": task.sizes["train"],
+        "evaluation.examples": task.sizes["test"],
+        "prompts": offered,
+    }
+    changes |= {name: n for name, n in has.items() if n < start.settings[name]}
+    texts = own_prompts.own_prompts(task.name).usable
     if texts:
-        changes["own_prompts"] = {task: texts}
+        changes["own_prompts"] = {task.name: texts}
     return changes
 
 

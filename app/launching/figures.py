@@ -116,7 +116,7 @@ def _trials(plan: Plan, taken_over: frozenset[str]) -> str:
     sizes = {len(prompts) for prompts in plan.prompts.values()}
     tasks, seeds = len(plan.prompts), counted(len(plan.study.seeds), "seed")
     if len(sizes) == 1:
-        main = f"{counted(tasks, 'task')} × {sizes.pop()} prompts × {seeds}"
+        main = f"{counted(tasks, 'task')} × {counted(sizes.pop(), 'prompt')} × {seeds}"
     else:
         total = sum(len(prompts) for prompts in plan.prompts.values())
         main = f"{total} prompts of {counted(tasks, 'task')} × {seeds}"

@@ -78,10 +78,10 @@ class Equivalence:
         if self.cannot_tell:
             return "cannot be told with this model"
         if not prompt.lower > prompt.by_chance:
-            return "no more alike than by chance"
+            return "not above chance"
         if not prompt.lower > self.without.share:
-            return "no more alike than without an instruction"
-        return "more alike than by chance and than without an instruction"
+            return "not above no instruction"
+        return "above chance and above no instruction"
 
 
 def equivalence(

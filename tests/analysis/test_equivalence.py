@@ -44,18 +44,16 @@ def test_an_answer_that_is_always_the_same_is_seen_through():
     (always,) = told(always=["positive"] * 20).prompts
     assert always.by_chance == always.share  # what it says does not hang on the example
     found = told(always=["positive"] * 20, other=[FLIP[t] for t in TARGETS])
-    assert [found.remark(p) for p in found.prompts] == ["no more alike than by chance"] * 2
+    assert [found.remark(p) for p in found.prompts] == ["not above chance"] * 2
 
 
 def test_a_model_that_answers_alike_without_an_instruction_is_seen_through():
     half = [*TARGETS[:10], *["it is neither of the two"] * 10]
     found = told(half=half, **{WITHOUT: half})
     assert found.cannot_tell == ""
-    assert found.remark(found.prompts[0]) == "no more alike than without an instruction"
+    assert found.remark(found.prompts[0]) == "not above no instruction"
     found = told(half=half)
-    assert found.remark(found.prompts[0]) == (
-        "more alike than by chance and than without an instruction"
-    )
+    assert found.remark(found.prompts[0]) == ("above chance and above no instruction")
 
 
 def test_a_model_that_does_not_know_the_task_cannot_tell():

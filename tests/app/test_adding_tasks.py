@@ -17,6 +17,7 @@ from tests.app.adding import EVIL, ROWS, add_reviews, jsonl
 from tests.app.opening import opened
 from tests.app.test_explore import frame_with, text_of
 from tests.app.test_hostile_text import check
+from tests.tiny import tiny_study
 from tests.waiting import wait_until
 
 PAGE = "views/tasks.py"
@@ -218,3 +219,26 @@ def test_a_read_only_server_shows_everything_and_changes_nothing(monkeypatch, tm
     assert not [b for b in app.button if b.key == "fetch-task"]
     with pytest.raises(InputError, match="read-only"):
         remove_added_task(tmp_path, "reviews")
+
+
+def test_a_study_over_an_added_task_runs_and_is_shown_with_random_weights(
+    monkeypatch, tmp_path, in_this_process
+):
+    add_reviews(tmp_path)
+    study = tiny_study().model_copy(
+        update={
+            **{"current": ("reviews",), "past": (), "retained": (), "unseen": ("sentiment",)},
+            **{"seeds": (0,), "noise_seeds": (), "model": "pocket-random"},
+            "tasks_from": (str(tmp_path / FOLDER / "reviews"),),
+        }
+    )
+    run = jobs.run_study(study, tmp_path)
+    # What the task is called and how it is asked is in the run: it is read without the task.
+    remove_added_task(tmp_path, "reviews")
+    app = opened(monkeypatch, tmp_path, run=run.name)
+    assert "random weights: no scientific meaning" in text_of(app).replace("\\", "")
+    assert "1 task · 3 prompts · 1 seed" in text_of(app)
+    assert "reviews-01" in set(frame_with(app, "prompt_id")["prompt_id"])
+    for page in ("views/statistics.py", "views/runs.py"):
+        app = opened(monkeypatch, tmp_path, page, study=run.name, chosen=run.name)
+        assert "random weights: no scientific meaning" in text_of(app).replace("\\", "")

@@ -163,7 +163,7 @@ def test_alike_stands_beside_each_prompt_and_is_asked_once(monkeypatch, tmp_path
     assert "Without any instruction 0 % of the answers" in text_of(app)
     numbers = frame_with(app, "told")
     assert list(numbers["told"][:2]) == ["the original", "no instruction at all"]
-    assert numbers.set_index("text").loc[GOOD, "told"] == "no more alike than by chance"
+    assert numbers.set_index("text").loc[GOOD, "told"] == "not above chance"
     assert len(frame_with(app, "under_this")) == 10
     check(app)
     # Another window, another day: what is known is shown, and only what is new is asked.

@@ -108,3 +108,29 @@ def test_explore_leads_to_the_statistics_of_what_is_shown_and_they_lead_to_a_poi
         asked = parse_qs(urlparse(page.url).query)
         assert asked["run"] == [runs["few"].name] and len(asked["point"]) == 1
         assert (asked["outcome"], asked["form"]) == (["Generalization"], ["Loss"])
+
+
+def test_an_uploaded_file_becomes_a_task_that_can_be_launched(tmp_path):
+    rows = "".join(f'"The place was {("dull", "fine")[i % 2]}, {i}.",{i % 2}\n' for i in range(60))
+    file = tmp_path / "hotel reviews.csv"
+    file.write_text(f"text,label\n{rows}", encoding="utf-8")
+    with served(tmp_path / "runs") as server, browser() as opened:
+        page = page_of(opened, 1366, 1000)
+        page.goto(f"{server.address}/tasks", wait_until="commit")
+        page.get_by_role("button", name="Add a task").click()
+        page.locator("input[type=file]").first.set_input_files(file)
+        prompt = page.get_by_role("textbox", name="Original prompt")
+        prompt.fill("Is the review 0 or 1?")
+        prompt.press("Control+Enter")
+        page.locator("code", has_text="Is the review 0 or 1?").wait_for()
+        page.get_by_role("button", name="Add the task").click()
+        page.get_by_text("Task hotel_reviews was added: 60 rows read").wait_for()
+        assert (tmp_path / "runs" / ".tasks" / "hotel_reviews" / "task.yaml").is_file()
+        page.get_by_role("tab", name="Paraphrases").click()
+        page.get_by_role("textbox", name="Paraphrases").fill("Say 0 or 1 for the review.")
+        page.get_by_role("button", name="Check", exact=True).click()
+        page.get_by_role("button", name="Add 1 prompt").click()
+        page.get_by_text("(1 prompt offered to studies)").wait_for()
+        page.get_by_role("link", name="Use these in a study").first.click()
+        page.wait_for_function("location.search.includes('task=hotel_reviews')")
+        page.get_by_text("1 task × 2 prompts × 1 seed").wait_for()

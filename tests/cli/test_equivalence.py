@@ -42,8 +42,8 @@ def test_a_prompt_of_another_meaning_is_seen_and_nothing_is_asked_twice(
     assert found["n_examples"] == N and found["cannot_tell"] == ""
     assert found["original"]["alike"] == 1.0 and found["original"]["score"] > 40
     assert prompts["opposite-01"]["lower"] > found["without_instruction"]["alike"]
-    assert prompts["opposite-01"]["remark"].startswith("more alike")
-    assert prompts["own-01"]["remark"] == "no more alike than without an instruction"
+    assert prompts["opposite-01"]["remark"].startswith("above")
+    assert prompts["own-01"]["remark"] == "not above no instruction"
     assert len(list((tmp_path / FOLDER).glob("opposite.*.json"))) == 1
     shown = equivalence(tmp_path, "opposite", "--n", "30").stdout
     assert "Without any instruction" in shown and SYNONYM in shown
