@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,13 @@ from sapo_analysis import jobs
 from sapo_analysis.analysis.equivalence import WITHOUT, Alike, Equivalence, equivalence
 from sapo_analysis.cli.options import DEFAULT_RUNS, JsonOption
 from sapo_analysis.cli.output import MISSING, number, say, show_json, show_table
+from sapo_analysis.cli.task_options import FromOption, sources_of
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.prompts import Prompt, get_prompts
 from sapo_analysis.store.base_answers import MOST_EXAMPLES, Answers, keep_answers, read_answers
 from sapo_analysis.store.own_prompts import read_own_prompts
 from sapo_analysis.tasks import Task, get_task
-from sapo_analysis.tasks.added import FOLDER
 
 
 def equivalence_(
@@ -26,12 +27,7 @@ def equivalence_(
     ],
     model: Annotated[str, typer.Option(help="The base model that is asked.")] = "pocket",
     n: Annotated[int, typer.Option("--n", help="First dev examples that it answers.")] = 100,
-    tasks_from: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--from", metavar="DIR", help="Where the task is, beside those that are known here."
-        ),
-    ] = None,
+    from_: FromOption = None,
     runs: Annotated[
         Path,
         typer.Option(
@@ -41,8 +37,7 @@ def equivalence_(
     as_json: JsonOption = False,
 ) -> None:
     """How often a base model answers alike under each prompt of a task and under its original."""
-    added = runs / FOLDER
-    sources = [*(tasks_from or []), *([str(added.absolute())] if added.is_dir() else [])]
+    sources = sources_of(from_, runs, task)
     known, files = get_task(task, sources=sources), find_model(model)
     if not 1 <= n <= min(MOST_EXAMPLES, known.sizes["dev"]):
         raise InputError(
@@ -76,7 +71,7 @@ def _own(runs: Path, task: str) -> list[Prompt]:
 
 
 def _answers(
-    runs: Path, task: Task, files: ModelFiles, texts: list[str], n: int, sources: list[str]
+    runs: Path, task: Task, files: ModelFiles, texts: list[str], n: int, sources: Sequence[str]
 ) -> Answers:
     """The answers under each text and without one: those that are kept, and else asked for."""
     wanted = [*texts, WITHOUT]
@@ -84,7 +79,7 @@ def _answers(
     missing = [text for text in wanted if len(known.get(text, ())) < n]
     if missing:
         say(f"Asking {files.name} {n:,} examples under {len(missing)} prompts …")
-        payload = {"model": files.name, "task": task.name, "tasks_from": sources}
+        payload = {"model": files.name, "task": task.name, "tasks_from": list(sources)}
         asked = jobs.probe(
             "equivalence", {**payload, "prompts": missing, "examples": n}, timeout=24 * 3600
         )
