@@ -78,6 +78,8 @@ def test_strategies_of_one_order_are_one_run_and_compared(run, report):
     assert run.run_id.startswith("ni-seq-c1-")
     assert report["strategies"] == ["original+lora-inc", "sapo+lora-inc", "sapo+o-lora"]
     assert (report["model"], report["orders"]) == ("qwen3-8b", [ORDER])
+    # Strategies have candidates of their own: the most that one of them chose among.
+    assert report["n_candidates"] == dict.fromkeys(TASKS, 3)
     (ap,) = [row for row in report["contrasts"] if row["metric"] == "ap"]
     assert (ap["strategy"], ap["reference"]) == ("sapo+lora-inc", "original+lora-inc")
     assert ap["value"] == pytest.approx(245 / 3 - 75) and ap["lower"] is ap["p"] is None
