@@ -28,7 +28,9 @@ def equivalence(
     """
     task, files = get_task(task_name, sources=sources), find_model(model)
     examples = task.examples("dev", n)
-    loaded = load_model(files, choose_device("auto"), "float32")
+    device = choose_device("auto")
+    # In float32 a model of some billions would not fit; all prompts are asked alike.
+    loaded = load_model(files, device, "bfloat16" if device.name == "cuda" else "float32")
     encoder = Encoder(load_tokenizer(files), context_length(loaded))
     found: list[list[str | None]] = []
     for text in texts:

@@ -15,10 +15,12 @@ from typing import Any
 from sapo_analysis import jobs
 from sapo_analysis.spec import PRESETS, load_study
 from sapo_analysis.store import open_run
+from tests.app.adding import add_reviews
 from tests.app.browsing import browser, page_of, served, settled
 
 FOLDER = Path("screenshots")
 WIDTHS = {"wide": 1280, "phone": 390}
+ADDED = "reviews"
 _WAIT_SECONDS = 300
 
 
@@ -27,6 +29,7 @@ def main(only: list[str]) -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "runs"
+        add_reviews(folder, ADDED)
         runs = {what: jobs.launch(load_study(PRESETS / f"{what}.yaml"), folder) for what in _MADE}
         with served(folder) as server, browser() as opened:
             # While it runs, then everything when it is done.
@@ -62,6 +65,10 @@ def _pages(runs: dict[str, Path]) -> dict[str, str]:
         "statistics-next": "statistics?part=Next+study",
         "sequences": "sequences",
         "tasks": "tasks",
+        "tasks-add": "tasks?add=1",
+        "tasks-added": f"tasks?task={ADDED}",
+        "tasks-public": "tasks?task=boolq",
+        "tasks-paraphrases": "tasks?task=opposite&tab=Paraphrases",
         "launch": "launch",
         "launch-sequence": "launch?question=sequence",
         "live-paraphrase": f"live?run={smoke}",
