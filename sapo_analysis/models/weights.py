@@ -130,30 +130,28 @@ def read_weights(
             del model
         else:
             folder = files.folder
-        settings, offload = _placement(dtype, device, memory)
-        found = _from_files(files, folder, dtype, settings)
-    if offload is not None:
-        weakref.finalize(found, shutil.rmtree, offload, ignore_errors=True)
+        settings = _placement(dtype, device, memory)
+        if memory.max_memory is None:
+            return _from_files(files, folder, dtype, settings)
+        offload = tempfile.mkdtemp(prefix="sapo-offload-")
+        try:
+            found = _from_files(files, folder, dtype, {**settings, "offload_folder": offload})
+        except BaseException:
+            shutil.rmtree(offload, ignore_errors=True)
+            raise
+    weakref.finalize(found, shutil.rmtree, offload, ignore_errors=True)
     return found
 
 
-def _placement(
-    dtype: torch.dtype, device: str, memory: MemorySettings
-) -> tuple[dict[str, Any], str | None]:
-    """Transformers' settings for `memory`, and the folder for weights that stay on the disk."""
+def _placement(dtype: torch.dtype, device: str, memory: MemorySettings) -> dict[str, Any]:
+    """Transformers' settings for `memory`."""
     settings: dict[str, Any] = {}
-    offload = None
     if memory.quantization != "none":
         settings["quantization_config"] = quantization_config(memory.quantization, dtype)
         settings["device_map"] = {"": device}
     if memory.max_memory is not None:
-        offload = tempfile.mkdtemp(prefix="sapo-offload-")
-        settings |= {
-            "device_map": "auto",
-            "max_memory": max_memory(memory.max_memory),
-            "offload_folder": offload,
-        }
-    return settings, offload
+        settings |= {"device_map": "auto", "max_memory": max_memory(memory.max_memory)}
+    return settings
 
 
 def _from_files(

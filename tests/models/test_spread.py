@@ -1,5 +1,9 @@
 """A model whose layers are on the disk until they compute, against the same model in memory."""
 
+import gc
+import tempfile
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -8,6 +12,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.training import Training
 from sapo_analysis.model_files import find_model
+from sapo_analysis.models import weights
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import checkpointed
 from sapo_analysis.models.loading import choose_device, load_model
@@ -92,6 +97,26 @@ def test_earlier_adapters_stand_beside_layers_that_are_away(spread, pocket_model
     )
 
 
+def offload_folders():
+    return sorted(Path(tempfile.gettempdir()).glob("sapo-offload-*"))
+
+
+def test_what_is_kept_on_the_disk_goes_with_the_model_or_when_it_does_not_load(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = offload_folders()
+    model = load_model(find_model("pocket"), CPU, "float32", SPREAD)
+    assert len(offload_folders()) == len(before) + 1
+    del model
+    gc.collect()
+    assert offload_folders() == before
+    monkeypatch.setattr(weights, "_refuse_incomplete", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        load_model(find_model("pocket"), CPU, "float32", SPREAD)
+    assert offload_folders() == before
+
+
 def study(**memory):
     """The shipped study of a large model, with fewer rows, steps and prompts."""
     smaller = {
@@ -134,10 +159,12 @@ def test_a_study_of_a_spread_model_measures_what_that_of_a_whole_one_does(tmp_pa
 def test_the_stacked_engine_and_devices_that_are_not_there_are_refused():
     with pytest.raises(InputError, match=r"memory.max_memory.*--engine plain"):
         plan_of(study(max_memory={"cpu": "3MiB"}), "stacked")
+    before = offload_folders()
     n = torch.cuda.device_count()
     absent = MemorySettings(max_memory={str(n): "1GiB"})
     with pytest.raises(InputError, match=rf"names GPU {n}, and torch sees {n} here"):
         load_model(find_model("pocket"), CPU, "float32", absent)
+    assert offload_folders() == before
 
 
 @pytest.mark.parametrize(
