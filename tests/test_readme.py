@@ -28,18 +28,18 @@ def test_the_two_first_commands_stand_at_the_top():
 
 
 def test_every_sapo_command_exists():
-    named = set(re.findall(r"[`/]sapo ([a-z]+)", README))
+    named = set(re.findall(r"[`/]sapo ([a-z][a-z-]*)", README))
     assert named >= {"demo", "app", "doctor"}
     assert named <= set(COMMANDS)
 
 
 def test_every_command_is_named():
-    assert set(COMMANDS) == set(re.findall(r"`sapo ([a-z]+)", README))
+    assert set(COMMANDS) == set(re.findall(r"`sapo ([a-z][a-z-]*)", README))
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_option_in_a_commands_line_exists(command):
-    start = re.compile(rf"\| `sapo {command}\b")
+    start = re.compile(rf"\| `sapo {command}[ `]")
     lines = [line for line in README.splitlines() if start.match(line)]
     for option in re.findall(r"--[a-z-]+", " ".join(lines)):
         assert option in options_of(command), f"sapo {command} has no {option}"
