@@ -96,8 +96,6 @@ def files_of(name: str, models: Collection[str]) -> ModelFiles | None:
     Known ones, their revisions in the local cache of the hub, and the untrained control of each.
     """
     trained = name.removeprefix(RANDOM_PREFIX)
-    if trained not in models and not is_hub_id(trained):
-        return None
     try:
         found = find_model(name)
     except InputError:

@@ -47,6 +47,15 @@ def test_an_answer_that_is_always_the_same_is_seen_through():
     assert [found.remark(p) for p in found.prompts] == ["not above chance"] * 2
 
 
+def test_a_share_that_is_above_chance_by_chance_alone_is_not_called_above_it():
+    # 12 of 20 alike where half would be by chance.
+    some = [*TARGETS[:8], *(FLIP[t] for t in TARGETS[8:16]), *(FLIP[t] for t in TARGETS[16:])]
+    found = told(some=some)
+    (one,) = found.prompts
+    assert one.n_alike == 12 and one.lower < one.by_chance < one.share
+    assert found.remark(one) == "not above chance"
+
+
 def test_a_model_that_answers_alike_without_an_instruction_is_seen_through():
     half = [*TARGETS[:10], *["it is neither of the two"] * 10]
     found = told(half=half, **{WITHOUT: half})

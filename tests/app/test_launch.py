@@ -13,6 +13,7 @@ from sapo_analysis.app import asking
 from sapo_analysis.app.launching import files_of, of_size
 from sapo_analysis.app.launching.start import nested
 from sapo_analysis.errors import WorkError
+from sapo_analysis.model_files import find_model
 from sapo_analysis.spec import ImportedResults, load_study, parse_study
 from sapo_analysis.spec.files import PRESETS
 from sapo_analysis.store import CACHED_RUNS, create_run, open_run
@@ -24,7 +25,7 @@ from sapo_analysis.store.status import Status
 from tests.app.adding import add_reviews
 from tests.app.conftest import MAIN
 from tests.synthetic import write_run
-from tests.test_model_files import cached
+from tests.test_model_files import cached, copy_of_pocket
 
 PAGE = "views/launch.py"
 DEVICES = {
@@ -641,10 +642,11 @@ def test_models_of_the_cache_their_revisions_and_untrained_controls(folder, monk
     assert "(not known here)" in widget(app, "selectbox", "model").options[0]
     assert "is on this machine at" in text_of(app) and "sapo fetch org/tiny@ccc" in text_of(app)
     # Never a folder, however it is called.
-    (tmp_path / "org").mkdir()
-    assert (
-        files_of(str(tmp_path), []) is None and files_of("random:org/tiny", ["pocket"]) is not None
-    )
+    copy_of_pocket(tmp_path / "own" / "copy")
+    monkeypatch.chdir(tmp_path)
+    for place in (str(tmp_path / "own" / "copy"), "own/copy", "random:own/copy"):
+        assert find_model(place) and files_of(place, ["pocket"]) is None
+    assert files_of("random:org/tiny", ["pocket"]) is not None
 
 
 def test_a_large_model_is_advised_to_be_halved_and_another_is_fetched_by_id(
