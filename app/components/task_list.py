@@ -18,6 +18,8 @@ TASK = "task"
 """Query parameter of the chosen task."""
 ADD = "add"
 """Query parameter that is there while a task is being added."""
+FEW = 8
+"""So many added tasks stand open beside others."""
 ADDED = "added"
 TO_FETCH = "public data sets"
 """What the groups beside the families of the pocket suite are called."""
@@ -70,7 +72,7 @@ def task_list(known: KnownTasks) -> Task | TaskCard:
         st.info("No task has these words.")
     for group, own in _groups(found, known).items():
         # Without a search, only the group of the chosen task: thirty names do not fit a screen.
-        is_open = bool(words) or chosen in own or group == ADDED
+        is_open = bool(words) or chosen in own or (group == ADDED and len(own) <= FEW)
         with (
             st.expander(f"{md(group)} :gray[({len(own)})]", expanded=is_open),
             st.container(gap="xxsmall"),

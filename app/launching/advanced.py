@@ -59,7 +59,7 @@ class Setting:
     @property
     def title(self) -> str:
         """The label with its unit, unless the label says it."""
-        said = self.unit == "1" or self.label.endswith(self.unit)
+        said = self.unit == "1" or self.label.endswith(self.unit.partition(" of ")[0])
         return self.label if said else f"{self.label} ({self.unit})"
 
     def to_text(self, value: Any) -> str:
