@@ -51,6 +51,7 @@ class Mapper:
         value = _value(row, name)
         if isinstance(value, list | tuple | Mapping):
             raise RowError(f"column {name!r} holds {_form(value)}; a target is one value")
+        _refuse_bytes(value, name)
         said = as_text(value)
         picked = self._columns.picked(said)
         if picked is None:
@@ -103,13 +104,21 @@ def _shown(value: Any, name: str) -> str:
     if isinstance(value, Mapping):
         inside = ", ".join(f"{name}.{key}" for key in list(value)[:12])
         raise RowError(f"column {name!r} holds columns; name one of {inside}")
+    _refuse_bytes(value, name)
     return as_text(value)
 
 
 def _shown_option(option: Any, name: str) -> str:
     if isinstance(option, list | tuple | Mapping):
         raise RowError(f"column {name!r} holds a list of lists or columns, not of options")
+    _refuse_bytes(option, name)
     return as_text(option)
+
+
+def _refuse_bytes(value: Any, name: str) -> None:
+    # As text they would be Python's notation: b'yes'.
+    if isinstance(value, bytes):
+        raise RowError(f"column {name!r} holds bytes, not text; write it as text (UTF-8)")
 
 
 def _form(value: Any) -> str:
