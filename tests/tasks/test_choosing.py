@@ -13,6 +13,7 @@ TEXT = "the quick brown fox jumps over it"
     [
         (["1", "-2.5", "1,200", "$3.50", "40 %"], "numeric_match"),
         (["1", "two"], "exact_match"),
+        (["1,2", "3"], "exact_match"),  # a list, of which the last number alone would count
         (["winch", "steam roller", TEXT], "exact_match"),
         (["", "", TEXT], "exact_match"),
         ([TEXT, TEXT, "short"], "rouge_l"),
