@@ -63,9 +63,9 @@ class Table:
             elif _first_letter(file) == "[":
                 yield from _json_rows(file, self._shown)
             elif _first_letter(file) == "{":
-                yield from _json_line_rows(_lines(file, self._shown), self._shown)
+                yield from _json_line_rows(_lines(file, self._shown, MAX_LINE_MB), self._shown)
             else:
-                yield from _csv_rows(_lines(file, self._shown), self._shown)
+                yield from _csv_rows(_lines(file, self._shown, MAX_LINE_MB), self._shown)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -149,14 +149,14 @@ def _first_letter(file: BinaryIO) -> str:
     return start.decode(encoding, "replace").lstrip()[:1]
 
 
-def _lines(file: BinaryIO, shown: str) -> Iterator[str]:
+def _lines(file: BinaryIO, shown: str, most_mb: int) -> Iterator[str]:
     """The lines of a text file, decoded one by one; ends of lines are kept as they are."""
     start = file.read(4)
     file.seek(0)
     if marked_encoding(start) == "utf-16":
-        yield from _utf_16_lines(file, shown)
+        yield from _utf_16_lines(file, shown, most_mb)
         return
-    number, most = 0, MAX_LINE_MB * _MB
+    number, most = 0, most_mb * _MB
     while raw := file.readline(most + 1):
         number += 1
         if len(raw) > most:
@@ -176,8 +176,8 @@ def _lines(file: BinaryIO, shown: str) -> Iterator[str]:
         yield line
 
 
-def _utf_16_lines(file: BinaryIO, shown: str) -> Iterator[str]:
-    number, most = 0, MAX_LINE_MB * _MB
+def _utf_16_lines(file: BinaryIO, shown: str, most_mb: int) -> Iterator[str]:
+    number, most = 0, most_mb * _MB
     with io.TextIOWrapper(file, encoding="utf-16", newline="") as text:
         try:
             while line := text.readline(most + 1):
@@ -226,7 +226,8 @@ def _json_rows(file: BinaryIO, shown: str) -> Iterator[Row]:
             f"{shown} is a JSON list of more than {MAX_JSON_MB} MB. Write one object per line"
             " (JSONL): that is read in parts."
         )
-    text = "".join(_lines(io.BytesIO(content), shown))
+    # A list is mostly one line, which may then be as long as the file.
+    text = "".join(_lines(io.BytesIO(content), shown, MAX_JSON_MB))
     try:
         entries = json.loads(text)
     except json.JSONDecodeError as error:

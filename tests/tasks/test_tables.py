@@ -104,6 +104,12 @@ def test_a_line_without_end_is_not_read_whole(monkeypatch):
     assert "more than 1 MB in line 2" in refusal(text)
 
 
+def test_a_json_list_may_be_one_long_line(monkeypatch):
+    monkeypatch.setattr(tables, "MAX_LINE_MB", 0)
+    for encoding in ("utf-8", "utf-16"):
+        assert read('[{"q": "1", "a": "2"}]'.encode(encoding)) == [{"q": "1", "a": "2"}]
+
+
 def test_a_large_json_list_is_to_be_lines(monkeypatch):
     monkeypatch.setattr(tables, "MAX_JSON_MB", 0)
     assert "Write one object per line" in refusal(b'[{"q": 1}]')
