@@ -44,7 +44,7 @@ class OwnPrompt(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     text: Annotated[str, Field(min_length=1)]
-    source: Annotated[str, Field(pattern=r"^[a-z][!-~ ]{0,299}$")] = "pasted"
+    source: Annotated[str, Field(pattern=r"^[a-z]\P{C}*$", max_length=300)] = "pasted"
     use: bool = True
     equivalent: bool = True
     note: Annotated[str, Field(max_length=2000)] = ""

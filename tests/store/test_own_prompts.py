@@ -48,6 +48,13 @@ def test_what_is_added_comes_back_as_it_was_written(runs):
     assert list_runs([runs]) == []  # no run is made of it
 
 
+def test_a_paraphraser_may_be_called_by_any_letters(runs):
+    add_own_prompts(runs, "sentiment", TWO, "model Größe-模型")
+    assert read_own_prompts(runs, "sentiment").prompts[0].source == "model Größe-模型"
+    with pytest.raises(InputError, match="cannot be kept"):
+        add_own_prompts(runs, "sentiment", ["Third one."], "model a\nb")
+
+
 def test_fields_change_one_by_one_and_marks_leave_the_offer(runs):
     add_own_prompts(runs, "sentiment", [*TWO, "Third one."], "pasted")
     change_own_prompt(runs, "sentiment", TWO[0], use=False, note="too <b>easy")
