@@ -1,5 +1,6 @@
 """The plan: seed by seed, shared states once, ids that hash what decides a result."""
 
+import hashlib
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.plan import BASE_STATE, as_engine, identity, make_plan, stack_size
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.spec import parse_study
+from sapo_analysis.tasks import SPLITS, Task, get_task
 
 SETTINGS = {
     "name": "plan",
@@ -176,6 +178,17 @@ def test_more_seeds_or_tasks_keep_the_finished_trials(plan):
 )
 def test_whatever_decides_a_result_changes_every_trial_id(plan, change):
     assert not ids(plan) & ids(plan_of(**change))
+
+
+def test_the_mark_of_data_is_over_all_rows_and_reads_them_once(monkeypatch):
+    task, prompt = get_task("sentiment", 7), get_prompts("sentiment")[0]
+    rows = [[s, row.input, row.target] for s in SPLITS for row in task.examples(s)]
+    rest = [task.suffix, task.metric, list(task.labels), task.max_new_tokens, prompt.text]
+    written = json.dumps([rows, rest], ensure_ascii=False).encode()
+    marks = {identity.data_fingerprint(task, prompt)}
+    monkeypatch.setattr(Task, "examples", None)
+    marks.add(identity.data_fingerprint(task, prompt))
+    assert marks == {hashlib.sha256(written).hexdigest()}
 
 
 def test_without_checkpoints_ids_are_what_they_were_before_there_were_any(monkeypatch):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, Study
-from sapo_analysis.tasks.base import SPLITS, Task
+from sapo_analysis.tasks.base import Task
 
 ALGORITHM_VERSION = 1
 """Raised whenever the same spec would give other numbers.
@@ -79,13 +79,10 @@ def named_apart(study: Study) -> dict[str, object]:
 
 def data_fingerprint(task: Task, original: Prompt) -> str:
     """sha256 over all that decides a task: examples in order, format line, metric, test prompt."""
-    rows = [
-        [split, example.input, example.target]
-        for split in SPLITS
-        for example in task.examples(split)
-    ]
     rest = [task.suffix, task.metric, list(task.labels), task.max_new_tokens, original.text]
-    return hashlib.sha256(json.dumps([rows, rest], ensure_ascii=False).encode()).hexdigest()
+    digest = task.rows_hash()
+    digest.update(f", {json.dumps(rest, ensure_ascii=False)}]".encode())
+    return digest.hexdigest()
 
 
 def stream_seed(seed: int, place: str, task: str) -> int:
