@@ -94,19 +94,20 @@ def add_task(
     columns = {key: value for key, value in {"input": input_, "target": target}.items() if value}
     limits = None if keep is None else keep_for(keep)
     place = Path(path)
+    beside = [] if card is None else ["card"]
     if _is_hub_card(path):
-        _refuse_options([*fields, *columns], "a card that names its data")
+        _refuse_options([*fields, *columns, *beside], "a card that names its data")
         _fetch(path, runs, keep)
         return
     with Console(stderr=True).status(f"Reading {place.name}"):
         if place.is_dir() or is_task_file(place):
-            _refuse_options(columns, "a folder of tasks or a task file")
+            _refuse_options([*columns, *beside], "a folder of tasks or a task file")
             if place.is_dir():
                 for left, reason in read_source(place).left_out.items():
                     say(f"Warning: {left} is left out: {reason}.")
             found = add_source(runs, place, fields, limits)
         elif place.suffix in (".yaml", ".yml"):
-            _refuse_options(columns, "a card that names its data")
+            _refuse_options([*columns, *beside], "a card that names its data")
             found = [add_card(runs, place, None, fields, limits or KEEP)]
         elif card is not None:
             _refuse_options(columns, "rows beside a card, which names the columns")

@@ -10,6 +10,7 @@ from sapo_analysis import model_files
 from sapo_analysis.cli.options import DEFAULT_RUNS, JsonOption
 from sapo_analysis.cli.output import say, show_json, show_table
 from sapo_analysis.cli.task_options import FromOption, TaskRunsOption, sources_of
+from sapo_analysis.errors import InputError
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.tasks import Task, get_task, left_out_of, list_tasks
 from sapo_analysis.tasks.shipped_cards import card_names
@@ -21,8 +22,16 @@ def tasks(
 ) -> None:
     """List the tasks: the pocket suite's and those added to the runs folder, or those of --from."""
     sources = sources_of(from_, runs)
+    try:
+        left_out = left_out_of(sources)
+    except InputError as error:
+        if from_:
+            raise
+        # The pocket suite is there all the same.
+        say(f"Warning: {error}")
+        sources, left_out = (), {}
     found = list(tasks_in(sources).values()) if from_ else list_tasks(sources=sources)
-    for name, reason in left_out_of(sources).items():
+    for name, reason in left_out.items():
         say(f"Warning: {name} is left out: {reason}.")
     rows = [_row(task) for task in found]
     if as_json:

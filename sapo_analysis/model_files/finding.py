@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,7 @@ def find_model(name: str) -> ModelFiles:
         found = ModelFiles(name, snapshot.folder, "trained", snapshot.id, snapshot.revision)
         return _checked(found)
     folder = Path(name)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # Path.is_dir would raise where it can be no path
         raise _not_here(name)
     return _checked(ModelFiles(name, folder, "trained", folder.absolute().name))
 
@@ -100,7 +101,7 @@ def pinned(name: str) -> str:
         return name
     if (snapshot := _snapshot(name)) is not None:
         return f"{snapshot.id}@{snapshot.revision}"
-    return str(Path(name).absolute()) if Path(name).is_dir() else name
+    return str(Path(name).absolute()) if os.path.isdir(name) else name
 
 
 def is_hub_id(name: str) -> bool:

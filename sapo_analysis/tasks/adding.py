@@ -119,6 +119,7 @@ def add_task(
         added.write_task(half, beside, dict(found.rows))
         half.rename(folder)
     except OSError as error:
+        refuse_taken(runs_dir, card.name)  # another window or terminal may have been faster
         raise InputError(
             f"Cannot write task {card.name!r} into {str(folder.parent)!r}: {error.strerror}."
             " Give a writable folder with --runs."

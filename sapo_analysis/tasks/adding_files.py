@@ -51,7 +51,7 @@ def add_table(
             **given,
             "name": name,
             "columns": columns,
-            "prompts": CardPrompts(original=prompt),
+            "prompts": {"original": prompt},
         },
         f"The card of task {name!r}",
     )

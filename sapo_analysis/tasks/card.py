@@ -144,6 +144,9 @@ class TaskCard(_Part):
             raise ValueError("label_accuracy needs labels")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"labels has a word twice: {list(self.labels)}")
+        notes = self.origin.get("notes", [])
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise ValueError(f"origin.notes is no list of texts: {notes!r}")
         if self.data is not None and self.columns is None:
             raise ValueError("data needs columns: say which hold input and target")
         return self

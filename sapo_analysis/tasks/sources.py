@@ -11,6 +11,7 @@ What was read is kept until a file changes, so that listing tasks again reads no
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
@@ -61,7 +62,7 @@ def read_source(path: Path) -> Source:
     Raises:
         InputError: nothing, or nothing that is a source; or no task in it can be used.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # it may be no possible path; Path.exists would raise
         raise InputError(
             f"No tasks at {str(path)!r}: there is no such file or folder, seen from"
             f" {str(Path.cwd())!r}. Give the path from there, or a full one."

@@ -118,6 +118,29 @@ def test_a_card_of_a_hub_dataset_is_fetched_by_the_engine(runs, monkeypatch):
     assert "--metric cannot be set" in refused("add-task", "sst2", "--metric", "chrf")
 
 
+def test_a_card_beside_what_has_one_is_refused(rows, runs, tmp_path):
+    (tmp_path / "x.yaml").write_text(
+        "{name: x, title: X, metric: exact_match, prompts: {original: Do it.}}"
+    )
+    for given in (tmp_path / "x.yaml", tmp_path, "gsm8k"):
+        said = refused("add-task", given, "--card", tmp_path / "x.yaml", "--runs", runs)
+        assert "--card cannot be set" in said
+
+
+def test_an_empty_prompt_is_a_message(rows, runs):
+    said = refused("add-task", rows, *MAPPED[:-1], "", "--runs", runs)
+    assert "prompts.original" in said
+
+
+def test_a_damaged_task_does_not_hide_the_pocket_suite(runs):
+    folder = runs / ".tasks" / "bad"
+    folder.mkdir(parents=True)
+    (folder / "task.yaml").write_text("name: bad\n")
+    listed = ok("tasks", "--runs", runs)
+    assert "sentiment" in listed.stdout and "Warning: No task of" in listed.stderr
+    assert "title: is missing" in refused("tasks", "--from", runs / ".tasks")
+
+
 def test_what_is_nothing(runs, tmp_path):
     assert "No such file" in refused("add-task", tmp_path / "x.csv", *MAPPED, "--runs", runs)
     assert "no such file or folder" in refused("tasks", "--from", tmp_path / "x")

@@ -86,11 +86,19 @@ def test_a_task_is_never_written_over(tmp_path):
 def test_one_added_in_the_meantime_is_not_written_over(tmp_path, monkeypatch):
     from sapo_analysis.tasks import adding
 
-    monkeypatch.setattr(adding, "refuse_taken", lambda *_: None)
-    add_rows(tmp_path, card(), {"train": rows(9)}, {})
-    with pytest.raises(InputError, match="Cannot write task 'mine' into"):
+    write, first = adding.added.write_task, []
+
+    def after_another(folder, *told):
+        write(folder, *told)
+        if not first:
+            first.append(folder)
+            add_rows(tmp_path, card(), {"train": rows(9)}, {})
+
+    monkeypatch.setattr(adding.added, "write_task", after_another)
+    with pytest.raises(InputError, match="'mine' was added before"):
         add_rows(tmp_path, card(), {"train": rows(20)}, {})
     assert [path.name for path in (tmp_path / FOLDER).iterdir()] == ["mine"]
+    assert read_card(tmp_path / FOLDER / "mine" / "task.yaml").origin["read"] == 9
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):

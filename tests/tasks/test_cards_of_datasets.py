@@ -60,6 +60,14 @@ def test_the_last_match_of_a_pattern_is_picked():
     assert Columns(input="a", target="b").picked(" as it is ") == " as it is "
 
 
+@pytest.mark.parametrize("notes", [None, 5, "abc", [1]])
+def test_notes_are_a_list_of_texts(tmp_path, notes):
+    content = yaml.safe_load((FOLDER / "gsm8k.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump({**content, "origin": {"notes": notes}}))
+    with pytest.raises(InputError, match=r"origin\.notes is no list of texts"):
+        read_card(tmp_path / "card.yaml")
+
+
 def test_a_card_with_a_wrong_revision_says_what_it_should_be(tmp_path):
     content = yaml.safe_load((FOLDER / "gsm8k.yaml").read_text(encoding="utf-8"))
     content["data"]["revision"] = "main"

@@ -90,6 +90,7 @@ def test_what_is_no_source(tmp_path):
     (tmp_path / "x.json").write_text(json.dumps({"q": 1}))
     for path, words in [
         (tmp_path / "none", "there is no such file or folder"),
+        (tmp_path / ("x" * 300), "there is no such file or folder"),
         (tmp_path / "rows.csv", "made a task by `sapo add-task`"),
         (tmp_path / "x.json", "has no 'Instances'"),
     ]:
