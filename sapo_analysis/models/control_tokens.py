@@ -15,6 +15,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from sapo_analysis.models.layout import template_of
+
 Span = tuple[int, int]
 """(start, end) in characters."""
 
@@ -30,7 +32,7 @@ def tokenise(
     `data` are the spans that the user wrote: a control token's name in them is split into ordinary
     tokens.
     """
-    control = _control_tokens(tokenizer, tokenizer.chat_template)
+    control = _control_tokens(tokenizer, template_of(tokenizer) or "")
     if control.stands_in(text, data):
         found = control.hiding_tokenizer.encode(control.hide(text, data), add_special_tokens=False)
         return list(found.ids), list(found.offsets)
@@ -39,8 +41,8 @@ def tokenise(
 
 
 @lru_cache(maxsize=8)
-def _control_tokens(tokenizer: PreTrainedTokenizerBase, template: object) -> _ControlTokens:
-    return _ControlTokens(tokenizer, str(template or ""))
+def _control_tokens(tokenizer: PreTrainedTokenizerBase, template: str) -> _ControlTokens:
+    return _ControlTokens(tokenizer, template)
 
 
 class _ControlTokens:

@@ -87,6 +87,23 @@ def lay_out(tokenizer: PreTrainedTokenizerBase, message: str, answer: str) -> La
     return LaidOut(text, found, before, *place)
 
 
+def template_of(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """The chat template, of several the default one; None where there is none.
+
+    Raises:
+        InputError: there are several, and none is the default.
+    """
+    if tokenizer.chat_template is None:
+        return None
+    try:
+        return str(tokenizer.get_chat_template())
+    except ValueError as error:
+        raise InputError(
+            f"The model has several chat templates ({', '.join(tokenizer.chat_template)}) and names"
+            " none of them the default. Call one so in a copy of its tokenizer's files."
+        ) from error
+
+
 def _place(text: str, before: int, answer: str) -> tuple[int, int] | None:
     """Where the answer stands in the text, after white space or not, trimmed or not."""
     if text.startswith(answer, before):
@@ -101,7 +118,8 @@ def _place(text: str, before: int, answer: str) -> tuple[int, int] | None:
 
 def _texts(tokenizer: PreTrainedTokenizerBase, message: str, answer: str) -> tuple[str, str]:
     """(text that asks for the answer, whole text)."""
-    if tokenizer.chat_template is None:
+    template = template_of(tokenizer)
+    if template is None:
         if tokenizer.eos_token is None:
             raise InputError(
                 "The model's tokenizer has neither a chat template nor an end-of-sequence token, so"
@@ -109,7 +127,6 @@ def _texts(tokenizer: PreTrainedTokenizerBase, message: str, answer: str) -> tup
             )
         before = (tokenizer.bos_token or "") + message + "\n\nAnswer:"
         return before, f"{before} {answer}{tokenizer.eos_token}"
-    template = str(tokenizer.get_chat_template())
     if "strftime_now" in template:
         template = _FIXED_DATE + template
     user = {"role": "user", "content": message}

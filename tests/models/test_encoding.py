@@ -64,6 +64,19 @@ def test_a_model_without_a_chat_template_gets_the_plain_layout(encoder):
     assert row.ids[-1] == tokenizer.eos_token_id
 
 
+def test_of_several_templates_the_default_is_used(encoder):
+    import copy
+
+    tokenizer = copy.deepcopy(encoder.tokenizer)
+    alone = encode(tokenizer, "Judge it.", "", EXAMPLE)
+    template = tokenizer.chat_template
+    tokenizer.chat_template = {"tool_use": "x", "default": template}
+    assert encode(tokenizer, "Judge it.", "", EXAMPLE) == alone
+    tokenizer.chat_template = {"tool_use": "x", "rag": template}
+    with pytest.raises(InputError, match=r"several chat templates \(tool_use, rag\)"):
+        encode(tokenizer, "Judge it.", "", EXAMPLE)
+
+
 def test_a_template_that_rewrites_the_answer_is_refused(encoder):
     import copy
 
