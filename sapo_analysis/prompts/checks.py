@@ -19,6 +19,7 @@ from sapo_analysis.prompts.language import other_language
 from sapo_analysis.prompts.leaks import Leaks
 from sapo_analysis.prompts.paste import Candidate
 from sapo_analysis.tasks import Task
+from sapo_analysis.tasks.choosing import UNSPACED
 
 Verdict = Literal["use", "flagged", "refused"]
 MAX_LENGTH = 10_000
@@ -49,6 +50,8 @@ _LABELLED = re.compile(
     r"^\s*(?:paraphrase|prompt|version|variation|option|rewording)\s*#?\d{1,3}\s*[:.)]",
     re.IGNORECASE,
 )
+_SPACED = rf"[^\W{UNSPACED}]"
+"""A letter or digit of a script with spaces between words."""
 _PLACEHOLDER = re.compile(
     r"\{\{?\s*(?:\d|text|input|sentence|example|x)?\s*\}?\}"
     r"|[\[<](?:insert |your |the )?(?:text|input|sentence)(?: here)?[\]>]",
@@ -172,8 +175,11 @@ def _unusable(text: str) -> list[str]:
 
 
 def _names(text: str, label: str) -> bool:
-    """Whether the label stands in the text as a word of its own, exactly."""
-    return re.search(rf"(?<!\w){re.escape(label)}(?!\w)", text) is not None
+    """Whether the label stands in the text as a word of its own, exactly.
+
+    Where words are not spaced any place is one: in "选A或B" both letters are.
+    """
+    return re.search(f"(?<!{_SPACED}){re.escape(label)}(?!{_SPACED})", text) is not None
 
 
 def _first(pattern: re.Pattern[str], text: str) -> list[re.Match[str]]:

@@ -24,10 +24,9 @@ READ_OFF = 0.95
 RELEASED_NEW_TOKENS = 128
 """What the SAPO authors' code decodes at most (tokens)."""
 _NUMBER = re.compile(r"[-+−]?[$€£]?((\d{1,3}(,\d{3})+|\d+)(\.\d+)?|\.\d+)\s?%?")
-# Han, kana, Thai, Lao, Khmer, Burmese.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
-)
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+"""Han, kana, Thai, Lao, Khmer, Burmese: no spaces between words. For a class of characters."""
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _LETTERS_PER_WORD = 2
 """Of a script without spaces; a Chinese word has about as many."""
 

@@ -141,6 +141,21 @@ def test_labels_count_only_where_the_original_names_them() -> None:
     assert free.check([Candidate("line 1", "Rate it.")])[0].verdict == "use"
 
 
+@pytest.mark.parametrize(
+    ("labels", "original", "text", "other"),
+    [
+        (("A", "B"), "判断立场, 选择 A 或 B.", "请在A与B中选择文本的立场", "请在A与AB中选择"),
+        (("支持", "反对"), "判断立场: “支持” 或 “反对”.", "文本是支持还是反对?", "文本是支持吗?"),
+    ],
+)
+def test_a_label_is_found_where_words_are_not_spaced(labels, original, text, other) -> None:
+    checker = Checker(replace(SENTIMENT, labels=labels), original, [])
+    assert checker.refusals(text) == []
+    assert checker.refusals(other) == [
+        f"does not name the label {labels[1]!r}, as the original does"
+    ]
+
+
 def test_what_the_original_says_too_is_no_leak() -> None:
     own = f"Keep the meaning: the same text must get the same answer. As in: {EXAMPLE.input}"
     own = f"Paraphrase the instruction. {own}"
