@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from sapo_analysis.errors import InputError
 from sapo_analysis.explain import explain
 from sapo_analysis.tasks import Example, Split, Task
-from sapo_analysis.tasks.added import SUITE
+from sapo_analysis.tasks.added import task_of
 from sapo_analysis.tasks.card import CardPrompts, Columns, TaskCard
 from sapo_analysis.tasks.checking import Checker, Row
 from sapo_analysis.tasks.data_card import MAX_ANSWERS
@@ -164,17 +164,4 @@ def card_of(
 def in_memory(card: TaskCard, examples: Sequence[Example]) -> Task:
     """A task of some examples that is not on the disk, to be looked at."""
     sizes: dict[Split, int] = {"train": len(examples), "dev": 0, "test": 0}
-    return Task(
-        name=card.name,
-        title=card.title,
-        family=card.family,
-        suite=SUITE,
-        labels=card.labels,
-        metric=card.metric,
-        suffix=card.suffix,
-        max_new_tokens=card.max_new_tokens,
-        role="",
-        sizes=sizes,
-        load=lambda split: list(examples) if split == "train" else [],
-        wordings=card.prompts.wordings,
-    )
+    return task_of(card, sizes, lambda split: list(examples) if split == "train" else [])

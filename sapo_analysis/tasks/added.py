@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +31,14 @@ def read_task(folder: Path) -> Task:
         raise InputError(
             f"The task in folder {str(folder)!r} calls itself {card.name!r}. Rename one of the two."
         )
+    sizes = {split: _n_rows(folder, split) for split in SPLITS}
+    return task_of(card, sizes, lambda split: _rows(folder, split))
+
+
+def task_of(
+    card: TaskCard, sizes: dict[Split, int], load: Callable[[Split], list[Example]]
+) -> Task:
+    """The task that a card is about, its rows wherever `load` finds them."""
     return Task(
         name=card.name,
         title=card.title,
@@ -40,8 +49,8 @@ def read_task(folder: Path) -> Task:
         suffix=card.suffix,
         max_new_tokens=card.max_new_tokens,
         role="",
-        sizes={split: _n_rows(folder, split) for split in SPLITS},
-        load=lambda split: _rows(folder, split),
+        sizes=sizes,
+        load=load,
         wordings=card.prompts.wordings,
         notes=tuple(card.origin.get("notes", ())),
     )
