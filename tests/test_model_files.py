@@ -191,11 +191,18 @@ def test_the_fingerprint_of_a_folder_is_read_once_and_follows_its_files(tmp_path
     with monkeypatch.context() as patch:
         patch.setattr(hashlib, "sha256", None)
         assert find_model(str(mine)).fingerprint == first
-    config = json.loads((mine / "config.json").read_text())
-    (mine / "config.json").write_text(json.dumps({**config, "auto_map": {"AutoConfig": "code.C"}}))
-    changed = find_model(str(mine)).fingerprint
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer_config.json"])
+def test_code_that_a_model_names_is_part_of_its_fingerprint(tmp_path, name):
+    mine = copy_of_pocket(tmp_path / "mine")
+    prints = {find_model(str(mine)).fingerprint}
+    config = json.loads((mine / name).read_text())
+    (mine / name).write_text(json.dumps({**config, "auto_map": {"AutoConfig": "code.C"}}))
+    prints.add(find_model(str(mine)).fingerprint)
     (mine / "code.py").write_text("# its own code decides as well")
-    assert len({first, changed, find_model(str(mine)).fingerprint}) == 3
+    prints.add(find_model(str(mine)).fingerprint)
+    assert len(prints) == 3
 
 
 def test_weights_in_several_files_are_one_model(tmp_path):

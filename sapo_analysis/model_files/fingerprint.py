@@ -24,7 +24,7 @@ def fingerprint(folder: Path, weights: str, from_hub: bool) -> str:
 
     Of a snapshot of the hub (`from_hub`) each weight file enters by its own sha256. The cache names
     large files by it, so that nothing of many gigabytes is read; of a plain folder the bytes enter.
-    Code of a model's own enters where its configuration names some.
+    Code of a model's own enters where its configuration, or its tokenizer's, names some.
     """
     decisive = [path for path in sorted(folder.iterdir()) if path.name in _names(folder)]
     if weights == "trained":
@@ -37,7 +37,8 @@ def _names(folder: Path) -> set[str]:
     names = set(_IDENTITY)
     if not (folder / "tokenizer.json").is_file():
         names |= _SLOW_TOKENIZER
-    if json_object(folder / "config.json").get("auto_map"):
+    configurations = (folder / "config.json", folder / "tokenizer_config.json")
+    if any(json_object(path).get("auto_map") for path in configurations):
         names |= {path.name for path in folder.glob("*.py")}
     return names
 
