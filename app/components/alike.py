@@ -155,7 +155,7 @@ def _table(found: Equivalence) -> None:
         shown,
         hide_index=True,
         key="alike-table",
-        height=320,
+        height=320 if len(shown) > 7 else "content",
         placeholder=MISSING,
         alt="Each prompt with the share of answers alike, chance, usable answers and score.",
         column_config=columns(

@@ -193,7 +193,7 @@ def _bank_table(
         shown,
         hide_index=True,
         key=key,
-        height=565,
+        height=565 if len(shown) > 8 else "content",
         row_height=WRAPPED,
         placeholder=MISSING,
         disabled=True if fixed else [name for name in shown.columns if name != "equivalent"],
