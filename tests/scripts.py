@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["sapo_analysis.studies.runner", "pytest"])
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["sapo_analysis.studies.runner", "pytest"])
 _PATIENCE = 120
 
 
 def run(script: str) -> tuple[int | None, str]:
     """Exit status of a script, minus the signal where one ended it, and its traceback or ""."""
-    here, there = _FORKS.Pipe(duplex=False)
-    process = _FORKS.Process(target=_execute, args=(textwrap.dedent(script), there))
+    here, there = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=_execute, args=(textwrap.dedent(script), there))
     process.start()
     there.close()
     process.join(_PATIENCE)
@@ -36,7 +36,7 @@ def run(script: str) -> tuple[int | None, str]:
 
 def start_worker(*arguments: str) -> BaseProcess:
     """A process that does what `python -m sapo_analysis.worker` does with these arguments."""
-    process = _FORKS.Process(target=_work, args=(arguments,))
+    process = FORKS.Process(target=_work, args=(arguments,))
     process.start()
     return process
 

@@ -13,9 +13,11 @@ import pytest
 
 from sapo_analysis import jobs
 from sapo_analysis.errors import InputError
-from sapo_analysis.jobs import queue
+from sapo_analysis.jobs import background, queue
+from sapo_analysis.jobs.dispatcher import LOOK_SECONDS
 from sapo_analysis.store import open_run
 from sapo_analysis.store.device_lock import hold_device, is_free
+from tests import forked_jobs
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -39,7 +41,7 @@ def long(tiny_study):
 
 
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs_of_commands(tmp_path, monkeypatch):
     """A runs folder with device locks of its own, which leaves no process behind."""
     monkeypatch.setenv("SAPO_LOCKS", str(tmp_path / "locks"))
     folder = tmp_path / "runs"
@@ -49,6 +51,13 @@ def runs(tmp_path, monkeypatch):
         with suppress(InputError):  # it ended just then
             jobs.cancel_run(job.path)
     wait_until(lambda: dispatcher_of(folder) is None)
+
+
+@pytest.fixture
+def runs(runs_of_commands, monkeypatch):
+    """The same, with processes that do not import their libraries anew."""
+    monkeypatch.setattr(background, "start_dispatcher", forked_jobs.start_dispatcher)
+    return runs_of_commands
 
 
 def state(path):
@@ -65,6 +74,8 @@ def kill(pid):
 
 def dispatcher_of(folder):
     """The process that works a folder's queue off; None where there is none."""
+    if (pid := forked_jobs.dispatcher_of(folder)) is not None:
+        return pid
     found = subprocess.run(
         ["pgrep", "-f", f"sapo_analysis.jobs.dispatcher {folder}"], capture_output=True, text=True
     )
@@ -120,7 +131,9 @@ def test_a_worker_outlives_whoever_watches_the_queue(long, small, runs):
 
 
 def test_killed_together_a_run_is_interrupted_and_goes_on_where_it_was(long, runs):
-    path = jobs.launch(long, runs)
+    # A group of it is waited for: of seconds.
+    training = long.training.model_copy(update={"steps": 300})
+    path = jobs.launch(long.model_copy(update={"training": training}), runs)
     worker = at_work_on(path)
     saved = groups(path)
     kill(wait_until(lambda: dispatcher_of(runs)))
@@ -143,21 +156,22 @@ def test_a_run_waits_for_a_device_that_somebody_else_holds(small, runs):
     with hold_device("cpu", runs / "other"):
         path = jobs.launch(small, runs)
         wait_until(lambda: dispatcher_of(runs))
-        time.sleep(3)
+        time.sleep(3 * LOOK_SECONDS)
         assert state(path) == "queued" and jobs.ahead_of(path) == 0
     wait_until(lambda: state(path) == "done")
 
 
-def test_a_queue_held_by_another_process_goes_on_when_it_is_free(small, runs):
+def test_a_queue_held_by_another_process_goes_on_when_it_is_free(small, runs, monkeypatch):
+    monkeypatch.setattr(queue, "_BUSY_SECONDS", 1.0)
     path = jobs.launch(small, runs)
     other = sqlite3.connect(runs / queue.FILE, isolation_level=None)
     other.execute("begin exclusive")
-    time.sleep(8)  # longer than the dispatcher waits for the file
-    assert state(path) in ("queued", "running", "done")
+    time.sleep(3)  # longer than the dispatcher waits for the file
+    assert state(path) != "failed" and dispatcher_of(runs)
     other.execute("rollback")
     wait_until(lambda: state(path) == "done")
     wait_until(lambda: queue.jobs_in(runs) == [])
-    assert dispatcher_of(runs) is None or wait_until(lambda: dispatcher_of(runs) is None)
+    wait_until(lambda: dispatcher_of(runs) is None)
 
 
 def test_on_a_full_disk_a_queued_run_fails_with_the_reason_and_is_not_lost(small, small_disk, runs):
@@ -185,19 +199,20 @@ def test_a_refusal_of_the_worker_is_the_runs_reason(small, runs):
     wait_until(lambda: queue.jobs_in(runs) == [])
 
 
-def test_a_worker_that_cannot_begin_leaves_its_last_words(small, runs, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(runs.parent / "broken"))
-    broken = runs.parent / "broken" / "transformers"
+def test_a_worker_that_cannot_begin_leaves_its_last_words(small, runs_of_commands, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(runs_of_commands.parent / "broken"))
+    broken = runs_of_commands.parent / "broken" / "transformers"
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise RuntimeError('this installation is broken')")
-    path = jobs.launch(small, runs)
+    path = jobs.launch(small, runs_of_commands)
     wait_until(lambda: state(path) == "failed")
     error = open_run(path).status.error
     assert error == "its worker ended before it began: RuntimeError: this installation is broken"
 
 
-def test_a_study_goes_on_when_the_terminal_that_launched_it_is_gone(small, runs):
+def test_a_study_goes_on_when_the_terminal_that_launched_it_is_gone(small, runs_of_commands):
     code = "from sapo_analysis.cli import main; main()"
+    runs = runs_of_commands
     spec = runs.parent / "small.json"
     spec.write_text(small.model_dump_json())
     command = [sys.executable, "-c", code, "run", spec, "--runs", runs, "--detach"]

@@ -1,5 +1,6 @@
 """The worker as a process: runs, refusals that leave nothing behind, failures that lose nothing."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ from sapo_analysis.plan import make_plan
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies import probes
 from sapo_analysis.studies.runner import run_to_end
-from tests import scripts
+from tests import forked_jobs, scripts
+from tests.forked_jobs import asked
 from tests.tiny import tiny_study as make_tiny_study
 from tests.waiting import wait_until
 
@@ -51,7 +53,7 @@ def test_a_study_runs_in_a_worker_and_reports_progress(small, worked_on):
 def test_the_worker_refuses_a_prompt_that_does_not_fit_and_nothing_is_left(small, tmp_path):
     long = small.model_copy(update={"own_prompts": {"sentiment": ("word " * 10_000,)}})
     with pytest.raises(InputError, match=r"own-01.*tokens.*at most"):
-        jobs.run_study(long, tmp_path / "runs")
+        asked(jobs.run_study, long, tmp_path / "runs")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,7 +92,7 @@ def test_a_worker_that_fails_names_its_log_and_the_next_step(tiny_study, tmp_pat
         update={"training": tiny_study.training.model_copy(update={"learning_rate": 1e30})}
     )
     with pytest.raises(WorkError, match=r"past task 'translate' diverged.*worker.log.*sapo resume"):
-        jobs.run_study(wild, tmp_path)
+        asked(jobs.run_study, wild, tmp_path)
     (path,) = tmp_path.iterdir()
     status = open_run(path).status
     assert status.state == "failed"
@@ -106,7 +108,7 @@ def test_a_worker_killed_from_outside_leaves_a_run_that_resumes(tiny_study, tmp_
     worker.kill()
     worker.join()
     assert open_run(path).status.state == "interrupted"
-    jobs.continue_run(path)
+    asked(jobs.continue_run, path)
     assert open_run(path).status.state == "done"
 
 
@@ -146,24 +148,28 @@ def followed(tiny_study, tmp_path):
     )
     spec = tmp_path / "slow.json"
     spec.write_text(slow.model_dump_json())
-    start = "from sapo_analysis.cli import main; main()"
-    command = [sys.executable, "-c", start, "run", spec, "--runs", tmp_path / "runs"]
-    caller = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    parts = "runs/*/tables/costs/part-*"
-    wait_until(lambda: list(tmp_path.glob(parts)) or caller.poll() is not None)
-    assert caller.poll() is None, "the study ended before it could be stopped"
-    (path,) = (tmp_path / "runs").iterdir()
-    yield caller, path
+    said = tmp_path / "said.txt"
+    runs = tmp_path / "runs"
+    caller = forked_jobs.start_command(said, "run", str(spec), "--runs", str(runs))
+    wait_until(lambda: list(runs.glob("*/tables/costs/part-*")) or not caller.is_alive())
+    assert caller.is_alive(), "the study ended before it could be stopped"
+    (path,) = runs.iterdir()
+
+    def end():
+        """The exit status and what was said by then."""
+        caller.join(60)
+        return caller.exitcode, said.read_text()
+
+    yield end, path
     caller.kill()
-    caller.communicate()
 
 
 def test_a_run_is_cancelled_from_elsewhere_and_taken_up_again(followed):
-    caller, path = followed
+    end, path = followed
     status = jobs.cancel_run(path)
     assert status.state == "cancelled" and f"sapo resume {path}" in status.next_step
-    _, said = caller.communicate(timeout=60)
-    assert caller.returncode == 130 and f"sapo resume {path}" in said
+    code, said = end()
+    assert code == 130 and f"sapo resume {path}" in said
     events = [
         json.loads(line)["event"] for line in (path / "events.jsonl").read_text().splitlines()
     ]
@@ -179,18 +185,17 @@ def test_a_run_is_cancelled_from_elsewhere_and_taken_up_again(followed):
 
 
 def test_a_worker_that_does_not_answer_is_killed(followed):
-    caller, path = followed
+    end, path = followed
     os.kill(open_run(path).status.pid, signal.SIGSTOP)
     assert jobs.cancel_run(path, patience=1).state == "cancelled"
-    caller.communicate(timeout=60)
-    assert caller.returncode == 130
+    assert end()[0] == 130
 
 
 def test_a_worker_that_is_killed_ends_as_failed_with_the_reason(followed):
-    caller, path = followed
+    end, path = followed
     os.kill(open_run(path).status.pid, signal.SIGKILL)
-    _, said = caller.communicate(timeout=60)
-    assert caller.returncode == 1
+    code, said = end()
+    assert code == 1
     status = open_run(path).status
     assert status.state == "failed" and "run out of memory" in status.error
     assert status.error in said and f"sapo resume {path}" in status.next_step
@@ -203,7 +208,7 @@ def test_a_full_disk_ends_as_failed_with_the_reason(small_disk, small, left):
     filler = small_disk / "filler"
     filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - left))
     with pytest.raises(WorkError, match=r"the disk is full, free some space \(.*sapo resume"):
-        jobs.continue_run(path)
+        asked(jobs.continue_run, path)
     run = open_run(path)
     assert run.status.state == "failed" and "disk is full" in run.status.error
     filler.unlink()
@@ -221,7 +226,7 @@ def test_what_nobody_works_on_is_not_cancelled(small, tmp_path):
 
 def test_calibration_counts_what_the_run_then_does(small, worked_on):
     payload = {"study": json.loads(small.model_dump_json()), "engine": "stacked"}
-    answer = jobs.probe("calibrate", payload)
+    answer = asked(jobs.probe, "calibrate", payload)
     run, _ = worked_on
     costs = run.table("costs").groupby("phase")[["examples", "tokens"]].sum()
     assert answer["n_trials_main"] == 3 and answer["n_trials_noise"] == 0
@@ -248,20 +253,27 @@ def test_scores_of_the_probe_equal_those_of_a_run(worked_on):
 
 def test_a_refused_question_is_an_input_error():
     with pytest.raises(InputError, match="Unknown task 'sentimnt'.*'sentiment'"):
-        jobs.probe("score", {"model": "pocket", "task": "sentimnt", "prompts": None, "examples": 9})
+        asked(
+            jobs.probe,
+            "score",
+            {"model": "pocket", "task": "sentimnt", "prompts": None, "examples": 9},
+        )
 
 
-def test_devices_names_the_device_and_the_reason():
-    answer = jobs.probe("devices", {})
-    assert answer["device"] in ("cpu", "cuda")
-    assert answer["why"]
-    assert answer["cuda_build"] or answer["gpus"] == []
+@pytest.fixture(scope="module")
+def devices(tmp_path_factory):
+    """Asked for where a folder of the package's name lies."""
+    here = tmp_path_factory.mktemp("here")
+    (here / "sapo_analysis").mkdir()
+    (here / "sapo_analysis" / "__init__.py").write_text("raise SystemExit('another copy')")
+    with contextlib.chdir(here):
+        return jobs.probe("devices", {})
 
 
-def test_a_folder_of_the_packages_name_where_a_command_is_given_is_not_taken_for_it(
-    tmp_path, monkeypatch
-):
-    (tmp_path / "sapo_analysis").mkdir()
-    (tmp_path / "sapo_analysis" / "__init__.py").write_text("raise SystemExit('another copy')")
-    monkeypatch.chdir(tmp_path)
-    assert jobs.probe("devices", {})["device"] in ("cpu", "cuda")
+def test_devices_names_the_device_and_the_reason(devices):
+    assert devices["why"]
+    assert devices["cuda_build"] or devices["gpus"] == []
+
+
+def test_a_folder_of_the_packages_name_where_a_command_is_given_is_not_taken_for_it(devices):
+    assert devices["device"] in ("cpu", "cuda")
