@@ -104,7 +104,7 @@ def _tables() -> dict[Split, Table] | None:
     given: dict[Split, Any] = {}
     given["train"] = _uploader("Rows", "train")
     with st.expander("Dev and test rows in files of their own"):
-        st.caption("Without them a tenth of the rows is held out for each.")
+        st.caption("Without them 1 row in 13 is held out for dev, 2 in 13 for test.")
         for split in ("dev", "test"):
             given[split] = _uploader(split.capitalize(), split)
     found: dict[Split, Table] = {}
@@ -165,7 +165,8 @@ def _columns(look: Look, mark: str) -> tuple[Columns, list[str]]:
             help="Each name in braces stands for the row's value; a list becomes lettered lines.",
         )
     answers, labels = _answers(look, str(target), mark)
-    return Columns(input=str(source) or " ", target=str(target), answers=answers), labels
+    # A column without a name is named to the user when the rows are checked.
+    return Columns(input=str(source) or " ", target=str(target) or " ", answers=answers), labels
 
 
 def _answers(look: Look, target: str, mark: str) -> tuple[dict[str, str], list[str]]:

@@ -65,7 +65,8 @@ def no_answer(subject: Subject) -> WorkError:
     """A server that takes the question and keeps silent, or a name that nobody looks up."""
     return WorkError(
         f"The hub at {endpoint()} did not answer in time; {subject} needs it."
-        f" Check the network (a proxy is set by HTTPS_PROXY), then: {subject.again}"
+        f" Check the network (a proxy is set by HTTPS_PROXY), or wait longer for a hub that is far"
+        f" away (SAPO_HUB_SECONDS=20), then: {subject.again}"
     )
 
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from sapo_analysis import worker
 from sapo_analysis.cli import app
-from sapo_analysis.errors import WorkError
+from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.hub import asking
 from sapo_analysis.hub.refusals import explain
 from sapo_analysis.hub.subject import Subject
@@ -229,6 +229,17 @@ def test_what_has_no_time_limit_of_its_own_is_left_behind(monkeypatch):
     with pytest.raises(WorkError, match="did not answer in time; dataset org/rows needs it"):
         asking.ask(lambda seconds: over.wait(5), Subject("dataset", "org/rows", None, "again"))
     over.set()
+
+
+def test_a_hub_that_is_far_away_is_waited_for_on_request(monkeypatch):
+    subject = Subject("model", "org/tiny", None, "again")
+    monkeypatch.setattr(asking, "SECONDS", 0.01)
+    monkeypatch.setenv(asking.PATIENCE, "5")
+    assert asking.ask(lambda seconds: time.sleep(0.1) or seconds, subject) == 5
+    for wrong in ("0", "-1", "nan", "inf", "soon", ""):
+        monkeypatch.setenv(asking.PATIENCE, wrong)
+        with pytest.raises(InputError, match=f"SAPO_HUB_SECONDS is {wrong!r}. Give seconds"):
+            asking.ask(lambda seconds: seconds, subject)
 
 
 def test_a_time_limit_within_a_download_is_no_broken_disk():
