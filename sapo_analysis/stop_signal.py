@@ -1,7 +1,7 @@
 """A termination signal that ends a process by unwinding it, and is heard whenever it comes.
 
 Python drops an exception that a signal raises while a destructor or a callback runs ("Exception
-ignored in …"): once in some hundred stops a worker would then train on as if nothing had been said.
+ignored in …"): a worker would then train on as if nothing had been said.
 """
 
 from __future__ import annotations
