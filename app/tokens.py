@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ from sapo_analysis.model_files import find_model
 _MOST = 50_000
 _PATIENCE_SECONDS = 120.0
 _FILES = ("tokenizer.json", "tokenizer_config.json", "config.json")
+_one_at_a_time = Lock()
 
 
 def counts(model: str, texts: Sequence[str]) -> list[int | None]:
@@ -26,16 +28,18 @@ def counts(model: str, texts: Sequence[str]) -> list[int | None]:
 def count(model: str, texts: Sequence[str]) -> str:
     """Count the tokens of texts, seconds; returns why that failed, "" if it did not."""
     known, mark = _known(), _mark(model)
-    wanted = [text for text in texts if (mark, text) not in known]
-    if not wanted:
-        return ""
-    try:
-        answer = jobs.probe("tokens", {"model": model, "texts": wanted}, _PATIENCE_SECONDS)
-    except SapoError as error:
-        return str(error)
-    if len(known) > _MOST:
-        known.clear()
-    known.update(((mark, text), n) for text, n in zip(wanted, answer["n_tokens"], strict=True))
+    # A page that is drawn again asks for what its last drawing still waits for.
+    with _one_at_a_time:
+        wanted = [text for text in texts if (mark, text) not in known]
+        if not wanted:
+            return ""
+        try:
+            answer = jobs.probe("tokens", {"model": model, "texts": wanted}, _PATIENCE_SECONDS)
+        except SapoError as error:
+            return str(error)
+        if len(known) > _MOST:
+            known.clear()
+        known.update(((mark, text), n) for text, n in zip(wanted, answer["n_tokens"], strict=True))
     return ""
 
 
