@@ -114,10 +114,11 @@ def test_a_worker_killed_from_outside_leaves_a_run_that_resumes(tiny_study, tmp_
 
 def test_ctrl_c_stops_the_worker_and_keeps_what_is_finished(tiny_study, tmp_path):
     script = f"""
-        import pathlib, sys
+        import json, pathlib, signal, sys
         from sapo_analysis import jobs
         from sapo_analysis.spec import parse_study
-        import json
+        # Where tests run behind a shell's `&` it is ignored, which processes inherit.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             study = parse_study(json.load(sys.stdin), "spec")
             jobs.run_study(study, pathlib.Path({str(tmp_path)!r}))
