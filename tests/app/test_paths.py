@@ -4,20 +4,29 @@ import pytest
 
 from sapo_analysis import jobs
 from sapo_analysis.errors import InputError
-from sapo_analysis.spec import PRESETS, load_study
 from sapo_analysis.store import list_runs, open_run
 from tests.app.browsing import NEEDS_BROWSER, browser, page_of, served
+from tests.tiny_sequence import tiny_sequence
 from tests.waiting import wait_until
 
 pytestmark = NEEDS_BROWSER
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Over a runs folder with device locks of its own."""
+    here = tmp_path_factory.mktemp("paths")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAPO_LOCKS", str(here / "locks"))
+        with served(here / "runs") as running:
+            yield running
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A runs folder with device locks of its own; nothing goes on in it afterwards."""
-    monkeypatch.setenv("SAPO_LOCKS", str(tmp_path / "locks"))
-    yield tmp_path / "runs"
-    for run in list_runs([tmp_path / "runs"]):
+def folder(server):
+    """The server's runs folder; nothing goes on in it afterwards."""
+    yield server.folder
+    for run in list_runs([server.folder]):
         try:
             jobs.cancel_run(run.path)
         except InputError:
@@ -28,8 +37,8 @@ def the_run(folder):
     return next(iter(list_runs([folder])), None)
 
 
-def test_a_study_is_launched_survives_the_server_and_is_cancelled_and_resumed(folder):
-    with served(folder) as server, browser() as opened:
+def test_a_study_is_launched_survives_the_server_and_is_cancelled_and_resumed(server, folder):
+    with browser() as opened:
         first = page_of(opened)
         first.goto(f"{server.address}/launch", wait_until="commit")
         launch = first.get_by_role("button", name="Launch").filter(has_text="trials")
@@ -62,10 +71,9 @@ def test_a_study_is_launched_survives_the_server_and_is_cancelled_and_resumed(fo
         again.get_by_role("button", name="Cancel now…").wait_for()
 
 
-def test_a_race_is_watched_to_its_end(folder):
-    study = load_study(PRESETS / "sequence-smoke.yaml")
-    with served(folder) as server, browser() as opened:
-        path = jobs.launch(study, folder)
+def test_a_race_is_watched_to_its_end(server, folder):
+    with browser() as opened:
+        path = jobs.launch(tiny_sequence(), folder)
         page = page_of(opened)
         page.goto(f"{server.address}/live?run={path.name}", wait_until="commit")
         page.get_by_text(path.name).first.wait_for()
