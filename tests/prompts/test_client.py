@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from socket import gaierror
 
 import pytest
 
@@ -163,8 +164,18 @@ def test_where_nobody_listens_no_call_after_the_first_is_made(server):
         url = gone.url
     settings = {"base_url": url, "parallel": 1}
     found = asked(server, n=3, settings=settings)
-    assert "cannot be reached" in reasons(found)[0]
+    assert "cannot be reached: connection refused; tried 3 times" in reasons(found)[0]
     assert reasons(found)[1:] == ["not asked for: it would have failed alike"] * 2
+
+
+def test_a_connection_that_cannot_be_made_is_given_up_soon(server, monkeypatch):
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(gaierror()))
+    began = time.monotonic()
+    settings = {"base_url": "https://no.such.place/v1"}
+    found = asked(server, settings=settings, patience=Patience(4, 0.1, for_connection=0.2))
+    assert "cannot be reached: no machine of that name is found; tried" in reasons(found)[0]
+    assert "tried 4 times" not in reasons(found)[0] and time.monotonic() - began < 1
+    assert Patience().for_connection <= 3
 
 
 def test_a_huge_reply_is_not_read_to_its_end(server, monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import json
 import queue
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from sapo_analysis.prompts.endpoints.endpoint import Endpoint
 
 MAX_REPLY_BYTES = 4_000_000
 _CHUNK_BYTES = 4096
-_CONNECT_SECONDS = 10.0
+_CONNECT_SECONDS = 4.0
 _SHOWN = 200
 """Characters of a server's own message that are repeated."""
 _Result = TypeVar("_Result")
@@ -66,17 +67,23 @@ class CallError(Exception):
     """A call that brought nothing.
 
     `again`: the same call may work later, not before `wait` seconds where that is said. `for_all`:
-    every other call of the same endpoint would fail alike.
+    every other call of the same endpoint would fail alike. `unmet`: no connection was made.
     """
 
     def __init__(
-        self, reason: str, again: bool = False, for_all: bool = False, wait: float | None = None
+        self,
+        reason: str,
+        again: bool = False,
+        for_all: bool = False,
+        wait: float | None = None,
+        unmet: bool = False,
     ):
         super().__init__(reason)
         self.reason = reason
         self.again = again
         self.for_all = for_all
         self.wait = wait
+        self.unmet = unmet
 
 
 def attempt(endpoint: Endpoint, key: SecretStr | None, call: Call) -> Reply:
@@ -89,6 +96,9 @@ def attempt(endpoint: Endpoint, key: SecretStr | None, call: Call) -> Reply:
     try:
         # A server that sends a byte now and then keeps every read alive: the whole is timed too.
         return _within(endpoint.timeout, lambda: _exchange(endpoint, key, call))
+    except requests.ConnectTimeout:
+        reason = f"{endpoint.where} cannot be reached: it takes no connection"
+        raise CallError(reason, again=True, for_all=True, unmet=True) from None
     except (TimeoutError, requests.Timeout):
         raise late from None
     except requests.exceptions.SSLError:
@@ -96,13 +106,29 @@ def attempt(endpoint: Endpoint, key: SecretStr | None, call: Call) -> Reply:
         raise CallError(reason, for_all=True) from None
     except requests.exceptions.ChunkedEncodingError:
         raise CallError("the connection broke before the reply was whole", again=True) from None
-    except requests.ConnectionError:
-        reason = f"{endpoint.where} cannot be reached, or hangs up without an answer"
+    except requests.ConnectionError as error:
+        if why := _unmet(error):
+            reason = f"{endpoint.where} cannot be reached: {why}"
+            raise CallError(reason, again=True, for_all=True, unmet=True) from None
+        reason = f"{endpoint.where} hangs up without an answer"
         raise CallError(reason, again=True, for_all=True) from None
     except requests.RequestException as error:
         # By its kind alone: what it says may quote the call.
         reason = f"no valid answer from {endpoint.where} ({type(error).__name__})"
         raise CallError(reason) from None
+
+
+def _unmet(error: requests.ConnectionError) -> str:
+    """Why no connection was made at all; "" where there was one that broke."""
+    # Of what breaks later, the error that requests wraps gives no reason.
+    refused = getattr(error.args[0], "reason", None) if error.args else None
+    if refused is None:
+        return ""
+    cause = refused.__cause__
+    if isinstance(cause, socket.gaierror):
+        return "no machine of that name is found"
+    said = cause.strerror if isinstance(cause, OSError) else None
+    return (said or "no connection can be made").lower()
 
 
 class _Session(requests.Session):
