@@ -53,9 +53,11 @@ _LABELLED = re.compile(
 _SPACED = rf"[^\W{UNSPACED}]"
 """A letter or digit of a script with spaces between words."""
 _PLACEHOLDER = re.compile(
-    r"\{\{?\s*(?:\d|text|input|sentence|example|x)?\s*\}?\}"
-    r"|[\[<](?:insert |your |the )?(?:text|input|sentence)(?: here)?[\]>]",
-    re.IGNORECASE,
+    # `[word](link)`, and `<b>` with its `</b>`, are markup.
+    r"\{\{?\s*(?:\d{1,2}|[^\W\d][\w -]{0,29})?\s*\}?\}"
+    r"|\[[^\W\d][\w -]{0,29}\](?!\()"
+    r"|<(?P<name>[^\W\d][\w -]{0,29})>(?!.*</(?P=name)>)",
+    re.DOTALL,
 )
 
 
@@ -102,11 +104,13 @@ class Checker:
             *other_language(text, self._original),
             *self._leaks.flags(text),
             *_invisible(text),
-            *(
-                f"{x.group()!r} looks like a place to fill in, and stays as it is"
-                for x in _first(_PLACEHOLDER, text)
-            ),
+            *self._to_fill_in(text),
         ]
+
+    def _to_fill_in(self, text: str) -> list[str]:
+        found = (x.group() for x in _PLACEHOLDER.finditer(text))
+        new = [x for x in found if x not in self._original]
+        return [f"{x!r} looks like a place to fill in, and stays as it is" for x in new[:1]]
 
     def _checked(self, candidate: Candidate) -> Checked:
         place, text = candidate.place, candidate.text

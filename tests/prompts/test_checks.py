@@ -82,6 +82,11 @@ def test_what_cannot_be_a_prompt_is_refused_with_the_reason(text: str, why: str)
         ("Is its \u202emood negative or positive for you?", "U+202E, right-to-left override"),
         ("Is the mood of {text} negative or positive?", "'{text}' looks like a place to fill in"),
         ("Is the mood of {} negative, or is it positive?", "'{}' looks like"),
+        ("Is the {answer} about the mood negative or positive?", "'{answer}' looks like"),
+        ("Is the mood of [review] negative or positive?", "'[review]' looks like"),
+        ("Is the <answer> on the mood negative or positive?", "'<answer>' looks like"),
+        ("Is the mood of [INSERT] negative or positive?", "'[INSERT]' looks like"),
+        ("Is the mood of {{my text}} negative or positive?", "'{{my text}}' looks like"),
         ("Is the mood of [insert text here] negative or positive?", "stays as it is"),
         ("Is the sentiment of this sentence positive or negative?", "nearly repeats the original"),
         (
@@ -106,7 +111,7 @@ def test_what_weakens_a_study_is_flagged_not_refused(text: str, why: str) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        "Is {it} %s negative or positive, {{you}} think?",
+        "Is {it, %s} negative or positive, {{you?}} think?",
         "<b>Is</b> it *positive* or `negative` in tone, [say](x)?",
         '=HYPERLINK("x") Is it positive or negative in tone?',
         "O tom do enunciado: positive ou negative?",
@@ -196,3 +201,11 @@ def test_whatever_is_let_through_can_train_a_study(texts: list[str]) -> None:
     check_prompts([BANK[0].text, *kept])
     assert len({folded(text) for text in kept}) == len(kept)
     assert all(bool(c.reasons) == (c.verdict != "use") for c in found)
+
+
+def test_a_place_to_fill_in_that_the_original_has_is_no_reason_to_look() -> None:
+    original = "Say whether the text in <review> is negative or positive in its mood."
+    checker = Checker(SENTIMENT, original, [])
+    assert checker.flags("Is the mood of the text in <review> negative or positive?") == []
+    (flag,) = checker.flags("Is the mood of the text in <review> or [title] positive or negative?")
+    assert flag.startswith("'[title]'")
