@@ -254,6 +254,25 @@ def test_more_examples_than_there_are_is_refused():
         plan_of(training={"examples": 9999})
 
 
+def test_every_setting_that_asks_for_too_many_is_named_at_once():
+    settings = {
+        "training": {"examples": 9999},
+        "scoring": {"examples": 700},
+        "evaluation": {"examples": 800},
+    }
+    with pytest.raises(InputError) as refused:
+        plan_of(**settings)
+    first, *lines = str(refused.value).splitlines()
+    assert first == "A task has fewer examples than the study asks for."
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "training.examples",
+        "scoring.examples",
+        "evaluation.examples",
+    ]
+    assert "has 600 train examples, 700 were asked for. Ask for at most 600." in lines[1]
+    assert "has 500 test examples, 800 were asked for. Ask for at most 500." in lines[2]
+
+
 def test_gradients_over_more_rows_than_a_task_has_are_refused():
     size = len(plan_of().tasks["topic"].examples("dev"))
     plan_of(scoring={"diagnostics": size})

@@ -30,7 +30,6 @@ _BY_WORDS = (
     (r"^task .* is (both|twice)|at least one task beside|^order ", "current"),
     (r"strateg(y|ies)", "strategies"),
     (r"(?i)prompt|paraphrase|candidate", "prompts"),
-    (r"test examples", "evaluation.examples"),
 )
 
 
@@ -139,11 +138,6 @@ def _field_in(text: str, data: Mapping[str, Any]) -> str:
     first = text.split(" ", 1)[0].strip("`")
     if first in known and first != "task":
         return first
-    asked = re.search(r"(\d+) were asked for", text)
-    if asked and "train examples" in text:
-        n = int(asked.group(1))
-        sections = ("training", "scoring", "ewc")
-        return next((f"{s}.examples" for s in sections if _inside(data, s, n)), "training.examples")
     # A name with an underscore is no word of a sentence.
     inside = [
         name for name in known if "_" in name and re.search(rf"(?<!`)\b{re.escape(name)}\b", text)
@@ -153,11 +147,6 @@ def _field_in(text: str, data: Mapping[str, Any]) -> str:
     rules = ((rule, field) for rule, field in _BY_WORDS if re.search(rule, text))
     field = next((field for _, field in rules), "")
     return "orders" if field == "current" and "orders" in data else field
-
-
-def _inside(data: Mapping[str, Any], section: str, examples: int) -> bool:
-    settings = data.get(section)
-    return isinstance(settings, dict) and settings.get("examples") == examples
 
 
 def same_study(one: AnyStudy, other: object) -> bool:

@@ -20,13 +20,18 @@ from sapo_analysis.store.base_answers import MOST_EXAMPLES, Answers, keep_answer
 from sapo_analysis.store.own_prompts import read_own_prompts
 from sapo_analysis.tasks import Task, get_task
 
+_EXAMPLES = 100
+
 
 def equivalence_(
     task: Annotated[
         str, typer.Argument(metavar="TASK", help="A task's name; `sapo tasks` lists them.")
     ],
     model: Annotated[str, typer.Option(help="The base model that is asked.")] = "pocket",
-    n: Annotated[int, typer.Option("--n", help="First dev examples that it answers.")] = 100,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", help="First dev examples that it answers. [default: 100, or all]"),
+    ] = None,
     from_: FromOption = None,
     runs: Annotated[
         Path,
@@ -39,6 +44,8 @@ def equivalence_(
     """How often a base model answers alike under each prompt of a task and under its original."""
     sources = sources_of(from_, runs, task)
     known, files = get_task(task, sources=sources), find_model(model)
+    if n is None:
+        n = min(_EXAMPLES, known.sizes["dev"])
     if not 1 <= n <= min(MOST_EXAMPLES, known.sizes["dev"]):
         raise InputError(
             f"--n {n} is not possible: task {task!r} has {known.sizes['dev']:,} dev examples, and"

@@ -11,6 +11,8 @@ import yaml
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.spec import PRESETS, AnyStudy, parse_study, preset_names, read_spec_data
 from sapo_analysis.store import CACHED_RUNS
+from sapo_analysis.store.own_prompts import read_own_prompts
+from sapo_analysis.tasks.card import is_task_name
 
 RunsOption = Annotated[
     Path, typer.Option("--runs", metavar="DIR", help="Folder that new runs are written into.")
@@ -40,6 +42,8 @@ RemoteCodeOption = Annotated[
     ),
 ]
 DEFAULT_RUNS = Path("runs")
+KEPT = "kept"
+"""In a spec's `own_prompts`: those that the runs folder keeps."""
 
 
 def folders(given: list[Path] | None) -> list[Path]:
@@ -47,11 +51,17 @@ def folders(given: list[Path] | None) -> list[Path]:
     return [*(given or [DEFAULT_RUNS]), CACHED_RUNS]
 
 
-def read_study(spec: str, settings: list[str], device: str | None = None) -> AnyStudy:
+def read_study(
+    spec: str, settings: list[str], device: str | None = None, runs: Path = DEFAULT_RUNS
+) -> AnyStudy:
     """The study of a spec file or preset, with `--set` and `--device` applied.
 
+    `own_prompts: kept`, or of one task `own_prompts: {TASK: kept}`, stands for the usable prompts
+    that were kept in the runs folder.
+
     Raises:
-        InputError: neither a file nor a preset, or a setting is unknown, misspelt or out of range.
+        InputError: neither a file nor a preset, or a setting is unknown, misspelt or out of range;
+            or no prompts are kept of a task of which they are asked for.
     """
     if spec in preset_names():
         path, source = PRESETS / f"{spec}.yaml", f"Preset {spec}"
@@ -67,7 +77,49 @@ def read_study(spec: str, settings: list[str], device: str | None = None) -> Any
         source = f"{spec} with --set"
     if device is not None:
         data["device"] = device
+    if "own_prompts" in data:
+        data["own_prompts"] = _with_kept(data, runs)
     return parse_study(data, source)
+
+
+def _with_kept(data: dict[str, Any], runs: Path) -> Any:
+    """`own_prompts` with texts in place of the word `kept`; anything else as it was."""
+    given = data["own_prompts"]
+    if given == KEPT:
+        given = dict.fromkeys(_learned(data), KEPT)
+        found = {task: _kept(runs, task) for task in given}
+        if not any(found.values()):
+            raise InputError(
+                f"own_prompts is {KEPT!r}, but {str(runs)!r} has none for {', '.join(found)}."
+                " `sapo paraphrase TASK` keeps some; another folder is given by --runs."
+            )
+        return {task: texts for task, texts in found.items() if texts}
+    if not isinstance(given, dict):
+        return given
+    found = {}
+    for task, texts in given.items():
+        found[task] = _kept(runs, str(task)) if texts == KEPT else texts
+        if not found[task] and texts == KEPT:
+            raise InputError(
+                f"own_prompts.{task} is {KEPT!r}, but {str(runs)!r} has none. `sapo paraphrase"
+                f" {task}` keeps some; another folder is given by --runs."
+            )
+    return found
+
+
+def _kept(runs: Path, task: str) -> list[str]:
+    return read_own_prompts(runs, task).usable if is_task_name(task) else []
+
+
+def _learned(data: dict[str, Any]) -> list[str]:
+    """The tasks that a spec trains with candidates, as far as its form is right."""
+    if "orders" in data:
+        orders = data["orders"]
+        tasks = orders[0] if orders and isinstance(orders[0], list | tuple) else orders
+    else:
+        roles = ("past", "current", "unseen") if data.get("rotate") else ("current",)
+        tasks = [task for role in roles for task in data.get(role) or ()]
+    return [task for task in tasks if isinstance(task, str)] if tasks else []
 
 
 def _apply(data: dict[str, Any], setting: str) -> None:

@@ -259,6 +259,7 @@ def _tell(
             ["check", "place", "reasons", "text"],
             rows,
             f"{len(kept)} kept among your prompts of {task}."
+            + (" A study is made with them by the line `own_prompts: kept`." if kept else "")
             + (f" {left} to look at: --flagged keeps them too." if left else ""),
         )
 

@@ -85,7 +85,7 @@ def run(
     if device is not None and device not in _DEVICES:
         raise InputError(f"--device {device!r} is not one of {', '.join(_DEVICES)}.")
     choice = as_engine(engine)
-    study = read_study(spec, settings or [], device)
+    study = read_study(spec, settings or [], device, runs)
     if parity:
         study = _under_parity(study, settings or [])
     found = _reuse(study, choice, reuse or [], runs, allow_mixed)

@@ -11,7 +11,8 @@ from sapo_analysis.cli.options import DEFAULT_RUNS, JsonOption
 from sapo_analysis.cli.output import say, show_json, show_table
 from sapo_analysis.cli.task_options import FromOption, TaskRunsOption, sources_of
 from sapo_analysis.errors import InputError
-from sapo_analysis.prompts import get_prompts
+from sapo_analysis.prompts import Prompt, get_prompts
+from sapo_analysis.store.own_prompts import read_own_prompts
 from sapo_analysis.tasks import Task, get_task, left_out_of, list_tasks
 from sapo_analysis.tasks.shipped_cards import card_names
 from sapo_analysis.tasks.sources import tasks_in
@@ -77,9 +78,11 @@ def prompts(
     runs: TaskRunsOption = DEFAULT_RUNS,
     as_json: JsonOption = False,
 ) -> None:
-    """List a task's prompts: the original first, then its paraphrases and test-only prompts."""
+    """List a task's prompts: the original first, then its paraphrases, then those you kept."""
     found_task = get_task(task, sources=sources_of(from_, runs, task))
     found = get_prompts(found_task, model_files.find_model(model).pretrained_folder)
+    kept = [p for p in read_own_prompts(runs, task).prompts if p.use and p.equivalent]
+    found += [Prompt(task, f"own-{i:02d}", p.text, p.source) for i, p in enumerate(kept, start=1)]
     if as_json:
         show_json([vars(prompt) for prompt in found])
         return

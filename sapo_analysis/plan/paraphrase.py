@@ -15,6 +15,7 @@ from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.model_files import find_model
 from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
 from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
+from sapo_analysis.plan.enough_rows import Wanted, check_enough_rows
 from sapo_analysis.plan.identity import Identity
 from sapo_analysis.plan.work import (
     BASE_STATE,
@@ -45,15 +46,10 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     legs = legs_of(study)
     names = [*study.past, *study.current, *study.unseen, *study.retained]
     tasks = {name: get_task(name, study.data_seed, study.tasks_from) for name in names}
-    for task in tasks.values():
-        task.examples("test", study.evaluation.examples)
     banks = {name: prompt_bank(task, model) for name, task in tasks.items()}
     prompts = chosen_prompts(study, {task: banks[task] for _, task in legs})
     _check_comparable(prompts)
-    for name in prompts:
-        tasks[name].examples("train", max(study.training.examples, study.scoring.examples))
-    for name in study.past:
-        tasks[name].examples("train", study.training.examples)
+    check_enough_rows(_wanted_rows(study, tasks, prompts))
     _check_noise_prompts(study, prompts)
     _check_diagnostics(study, tasks, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
@@ -61,6 +57,21 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     chunk = stack_size(model.n_parameters) if engine == "stacked" else 1
     groups = _groups(study, legs, originals, prompts, identity, chunk)
     return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)
+
+
+def _wanted_rows(
+    study: ParaphraseStudy, tasks: Mapping[str, Task], trained: Iterable[str]
+) -> Iterator[Wanted]:
+    learned = dict.fromkeys([*study.past, *trained])
+    yield from (
+        (tasks[name], "train", "training.examples", study.training.examples) for name in learned
+    )
+    yield from (
+        (tasks[name], "train", "scoring.examples", study.scoring.examples) for name in trained
+    )
+    yield from (
+        (task, "test", "evaluation.examples", study.evaluation.examples) for task in tasks.values()
+    )
 
 
 def legs_of(study: ParaphraseStudy) -> list[tuple[tuple[str, ...], str]]:

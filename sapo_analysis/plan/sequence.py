@@ -6,7 +6,7 @@ fine-tunes; those get their ids from what was chosen (`SequenceIdentity`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -15,6 +15,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
 from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
+from sapo_analysis.plan.enough_rows import Wanted, check_enough_rows
 from sapo_analysis.plan.identity import (
     ALGORITHM_VERSION,
     data_fingerprint,
@@ -171,9 +172,7 @@ def make_sequence_plan(study: SequenceStudy, engine: EngineName = "stacked") -> 
     """
     model = find_model(study.model)
     tasks = {name: get_task(name, study.data_seed, study.tasks_from) for name in study.tasks}
-    for task in tasks.values():
-        task.examples("test", study.evaluation.at_the_end)
-        task.examples("train", _training_rows(study))
+    check_enough_rows(_wanted_rows(study, tasks))
     banks = {name: prompt_bank(task, model) for name, task in tasks.items()}
     prompts = chosen_prompts(study, banks)
     _check_candidates(study, prompts)
@@ -185,9 +184,26 @@ def make_sequence_plan(study: SequenceStudy, engine: EngineName = "stacked") -> 
 
 
 def _training_rows(study: SequenceStudy) -> int:
+    return max(_first_rows(study).values())
+
+
+def _first_rows(study: SequenceStudy) -> dict[str, int]:
+    """How many first training rows each setting reads."""
     methods = {strategy.method for strategy in study.chosen_strategies}
-    remembered = study.ewc.examples if "ewc" in methods else 0
-    return max(study.training.examples, study.scoring.examples, remembered)
+    found = {
+        "training.examples": study.training.examples,
+        "scoring.examples": study.scoring.examples,
+    }
+    return found | ({"ewc.examples": study.ewc.examples} if "ewc" in methods else {})
+
+
+def _wanted_rows(study: SequenceStudy, tasks: Mapping[str, Task]) -> Iterator[Wanted]:
+    final = study.evaluation.final_examples is not None
+    tested = "evaluation.final_examples" if final else "evaluation.examples"
+    for task in tasks.values():
+        for setting, n in _first_rows(study).items():
+            yield task, "train", setting, n
+        yield task, "test", tested, study.evaluation.at_the_end
 
 
 def _check_candidates(study: SequenceStudy, prompts: dict[str, list[Prompt]]) -> None:

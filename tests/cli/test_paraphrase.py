@@ -65,7 +65,8 @@ def test_from_asking_to_prompts_of_ones_own_with_the_key_in_no_file(server, tmp_
         "introduces the reply",
         "does not name the label 'positive'",
         "length is a confound",
-        "2 kept among your prompts of sentiment. 1 to look at: --flagged keeps them too.",
+        "2 kept among your prompts of sentiment.",
+            "`own_prompts: kept`. 1 to look at: --flagged keeps them too.",
     ):
         assert said in shown
     again = sapo("--endpoint", "here", "--runs", "runs", "--n", 4, "--seed", 3, "--flagged")

@@ -107,7 +107,10 @@ def test_parity_and_a_setting_that_it_decides_contradict_each_other(tmp_path):
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_parity_says_what_it_sets_and_what_differs(tmp_path):
+def test_parity_says_what_it_sets_and_what_differs(tmp_path, monkeypatch):
+    # What is measured beside it has tests of its own.
+    monkeypatch.setattr("sapo_analysis.studies.sequence.calibrate.MEASURED_STEPS", 1)
+    monkeypatch.setattr("sapo_analysis.plan.parity._EXAMPLES", 100)
     result = sapo("run", "sequence-smoke", "--paper-parity", "--dry-run", "--runs", tmp_path)
     assert result.exit_code == 0, result.output
     (line,) = [row for row in result.stderr.splitlines() if row.startswith("Released settings")]
@@ -157,7 +160,9 @@ def test_a_dry_run_counts_what_is_then_done_at_most(tmp_path):
 
 @pytest.mark.slow
 def test_the_smoke_preset_runs_to_its_end_and_is_reported(tmp_path):
-    result = sapo("run", "sequence-smoke", "--runs", tmp_path)
+    amounts = ("training.steps=3", "evaluation.examples=5", "scoring.examples=20")
+    sets = [word for amount in amounts for word in ("--set", amount)]
+    result = sapo("run", "sequence-smoke", *sets, "--runs", tmp_path)
     assert result.exit_code == 0, result.output
     path = result.stdout.strip().splitlines()[-1]
     run = open_run(path)
