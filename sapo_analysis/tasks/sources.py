@@ -21,6 +21,9 @@ from sapo_analysis.tasks import added, authors, super_ni
 from sapo_analysis.tasks.base import Task
 from sapo_analysis.tasks.source import Source, Stamp
 
+_NAMED = 8
+"""Folders that a message names."""
+
 
 def tasks_in(sources: tuple[str, ...], taken: Collection[str] = ()) -> dict[str, Task]:
     """Every task of some sources by name, in the order of the sources.
@@ -82,7 +85,32 @@ def read_source(path: Path) -> Source:
     if not found.tasks and found.left_out:
         reasons = "".join(f"\n- {name}: {why}" for name, why in found.left_out.items())
         raise InputError(f"No task of {str(path)!r} can be used:{reasons}")
+    # The folder of a runs folder's added tasks is one also after the last was removed.
+    if not found.tasks and path.is_dir() and path.name != added.FOLDER:
+        raise InputError(
+            f"{str(path)!r} holds no task: neither {authors.INSTRUCTIONS} nor folders with"
+            f" {added.CARD}.{_sources_within(path)}"
+        )
     return found
+
+
+def _sources_within(path: Path) -> str:
+    """What to give in place of a folder without tasks, as far as that is seen within it."""
+    entries = sorted(path.iterdir())
+    folders = [
+        entry
+        for entry in entries
+        if entry.is_dir()
+        and ((entry / authors.INSTRUCTIONS).is_file() or next(entry.glob(f"*/{added.CARD}"), None))
+    ]
+    if folders:
+        more = f" and {len(folders) - _NAMED:,} more" if len(folders) > _NAMED else ""
+        named = ", ".join(repr(str(folder)) for folder in folders[:_NAMED])
+        return f" Folders of tasks lie in it: give {named}{more}."
+    files = [entry for entry in entries if entry.suffix == ".json"]
+    if files and super_ni.is_task_file(files[0]):
+        return f" Give its task files one by one, such as {str(files[0])!r}."
+    return " Give a folder that has one of these, or a task file of Super-NaturalInstructions."
 
 
 def _added_in(path: Path) -> Source:

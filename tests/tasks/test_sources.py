@@ -8,7 +8,7 @@ import pytest
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.tasks import Example, get_task, left_out_of, list_tasks, pocket_names, task_names
-from sapo_analysis.tasks.added import read_task, write_task
+from sapo_analysis.tasks.added import FOLDER, read_task, write_task
 from sapo_analysis.tasks.card import TaskCard
 from sapo_analysis.tasks.sources import read_source
 
@@ -32,9 +32,21 @@ def test_one_added_task_or_a_folder_of_them(tmp_path):
 
 
 def test_what_is_half_written_is_not_listed(tmp_path):
-    add(tmp_path, "a").rename(tmp_path / ".a-1234")
+    folder = tmp_path / FOLDER
+    add(folder, "a").rename(folder / ".a-1234")
+    (folder / "notes").mkdir()
+    assert read_source(folder).tasks == {}
+
+
+def test_a_folder_without_tasks_is_refused_and_the_folders_of_tasks_in_it_are_named(tmp_path):
     (tmp_path / "notes").mkdir()
-    assert read_source(tmp_path).tasks == {}
+    with pytest.raises(InputError, match=r"holds no task.*Give a folder that has one of these"):
+        read_source(tmp_path)
+    add(tmp_path / "mine", "a")
+    (tmp_path / "released").mkdir()
+    (tmp_path / "released" / "instructions.json").write_text("{}")
+    with pytest.raises(InputError, match=r"lie in it: give '[^,]*/mine', '[^,]*/released'\."):
+        read_source(tmp_path)
 
 
 def test_a_damaged_task_is_left_out_with_its_reason(tmp_path):
