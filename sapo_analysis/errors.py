@@ -4,6 +4,9 @@
 plain message without a traceback; everything else is a bug and keeps its traceback in the log.
 """
 
+_MOST_MEANT = 3
+"""Names that are offered for what is the beginning of each."""
+
 
 class SapoError(Exception):
     """Base of every error this package raises on purpose."""
@@ -25,11 +28,21 @@ def unknown(
     kind: str, value: object, known: "list[str] | tuple[str, ...]", next_step: str = ""
 ) -> InputError:
     """The one wording for an unknown name: the value, the nearest known, all known, what next."""
-    import difflib
-
-    near = difflib.get_close_matches(str(value), [str(k) for k in known], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    near = _nearest(str(value), [str(k) for k in known])
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     listed = ", ".join(sorted(str(k) for k in known))
     return InputError(
         f"Unknown {kind} {value!r}.{hint} Known: {listed}.{' ' + next_step if next_step else ''}"
     )
+
+
+def _nearest(value: str, known: list[str]) -> list[str]:
+    """What may have been meant: names that begin with the value, else the one most like it."""
+    import difflib
+
+    folded = value.casefold()
+    begin = sorted(name for name in known if name.casefold().startswith(folded))
+    if len(folded) > 1 and 0 < len(begin) <= _MOST_MEANT:
+        return begin
+    by_folded = {name.casefold(): name for name in known}
+    return [by_folded[name] for name in difflib.get_close_matches(folded, by_folded, n=1)]
