@@ -159,6 +159,7 @@ def test_a_dry_run_counts_what_is_then_done_at_most(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
 def test_the_smoke_preset_runs_to_its_end_and_is_reported(tmp_path):
     amounts = ("training.steps=3", "evaluation.examples=5", "scoring.examples=20")
     sets = [word for amount in amounts for word in ("--set", amount)]
