@@ -27,10 +27,11 @@ from tests.scripts import FORKS
 _dispatchers: dict[Path, list[BaseProcess]] = defaultdict(list)
 
 
-def asked(function: Callable[..., Any], *arguments: Any) -> Any:
+def asked(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """What a function of the jobs answers, or raises, in a process of its own."""
     here, there = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(target=_answer, args=(there, dict(os.environ), function, arguments))
+    question = partial(function, *arguments, **options)
+    process = FORKS.Process(target=_answer, args=(there, dict(os.environ), question))
     process.start()
     there.close()
     answer, error = here.recv()
@@ -90,16 +91,11 @@ def _be_worker(arguments: Sequence[str], environment: Mapping[str, str] | None) 
         os._exit(status)
 
 
-def _answer(
-    there: Connection,
-    environment: Mapping[str, str],
-    function: Callable[..., Any],
-    arguments: Sequence[Any],
-) -> None:
+def _answer(there: Connection, environment: Mapping[str, str], question: Callable[[], Any]) -> None:
     _set_environment(environment)
     subprocess.Popen = _ForkingPopen
     try:
-        there.send((function(*arguments), None))
+        there.send((question(), None))
     except Exception as error:
         there.send((None, error))
 

@@ -33,6 +33,7 @@ def working() -> Iterator[None]:
 
 
 def _continue_run(path: Path, progress: Any = None, engine: Any = None) -> Path:
+    worker._quiet()
     run_to_end(path, engine or "stacked")
     if progress is not None:
         progress(path, open_run(path).status)

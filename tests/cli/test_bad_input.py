@@ -241,6 +241,7 @@ class TestDamagedRuns:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
 def test_ten_thousand_words_are_refused_whole(refused):
     message = refused(own_prompts={"sentiment": ["word " * 10_000]})
     assert "own-01" in message and "tokens" in message

@@ -16,6 +16,7 @@ from sapo_analysis.reuse import find_reusable
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
 from tests import scripts
+from tests.forked_jobs import asked
 from tests.reuse.making import MEASURED, changed, paraphrases, rows_of, small, tampered, trial_ids
 
 NAMES = [table.name for table in tables_of("paraphrase")]
@@ -142,7 +143,7 @@ def test_a_parent_state_that_came_out_otherwise_stops_the_run(source, study, tmp
     scores.to_parquet(path / "tables" / "scores" / "all.parquet", index=False)
     found = find_reusable(make_plan(study), [open_run(path)])
     with pytest.raises(WorkError, match=r"Parent state s-\w+ came out otherwise.*--allow-mixed"):
-        jobs.run_study(study, tmp_path / "new", reuse=found)
+        asked(jobs.run_study, study, tmp_path / "new", reuse=found)
     (new,) = (tmp_path / "new").iterdir()
     assert open_run(new).status.state == "failed"
     with pytest.raises(WorkError, match="came out otherwise"):

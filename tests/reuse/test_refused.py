@@ -10,6 +10,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.plan import make_plan
 from sapo_analysis.reuse import find_reusable
 from sapo_analysis.store import open_run
+from tests.forked_jobs import asked
 from tests.reuse.making import changed, lending_half, tampered
 
 pytestmark = pytest.mark.slow
@@ -87,7 +88,7 @@ def test_another_device_is_refused_and_nothing_is_left(source, study, tmp_path):
     auto = changed(study, device="auto")  # where to train is known in the worker alone
     found = find_reusable(make_plan(auto), [run])
     with pytest.raises(InputError, match=r"device: 'cuda', here 'cpu'.*--allow-mixed"):
-        jobs.run_study(auto, tmp_path / "new", reuse=found)
+        asked(jobs.run_study, auto, tmp_path / "new", reuse=found)
     assert not (tmp_path / "new").exists()
 
 
