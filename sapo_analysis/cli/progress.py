@@ -15,15 +15,15 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 
-from sapo_analysis.cli.output import clean, duration, say
+from sapo_analysis.analysis.wording import about
+from sapo_analysis.cli.output import clean, say
 from sapo_analysis.store.status import Status
 
 _LINE_EVERY_SECONDS = 30.0
-# A trial takes seconds to minutes; rich's default of 30 s sees too few of them.
-_SPEED_OVER_SECONDS = 600.0
+_FEW_SECONDS = 10.0
+"""What is left is told no finer than this."""
 
 
 class StudyProgress:
@@ -40,17 +40,13 @@ class StudyProgress:
             MofNCompleteColumn(),
             TextColumn(f"{self.counted} · "),
             TimeElapsedColumn(),
-            TextColumn("· left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
             console=self._console,
-            speed_estimate_period=_SPEED_OVER_SECONDS,
         )
         self._screen: Progress | Live = self._bar
-        self._task = self._bar.add_task("starting", total=None)
+        self._task = self._bar.add_task("starting", total=None, left="")
         self._live = self._console.is_terminal
-        self._began = time.monotonic()
         self._said_at = 0.0
-        self._first: int | None = None
 
     def __enter__(self) -> Self:
         if self._live:
@@ -68,23 +64,24 @@ class StudyProgress:
 
     def __call__(self, path: Path, status: Status) -> None:
         """Show where the run stands."""
-        if self._first is None and status.state == "running":
-            self._first = status.done
-            # Trials finished before a resume say nothing about speed.
-            self._bar.reset(self._task, completed=status.done)
         if self._live:
             phase = clean(status.phase or status.state)
             self._bar.update(
-                self._task, description=phase, completed=status.done, total=status.total or None
+                self._task,
+                description=phase,
+                completed=status.done,
+                total=status.total or None,
+                left=left_in_words(status),
             )
         elif status.state == "running" and time.monotonic() - self._said_at > _LINE_EVERY_SECONDS:
             self._said_at = time.monotonic()
             phase = status.phase or status.state
-            say(f"{status.done} of {status.total} {self.counted} · {phase}{self._left(status)}")
+            say(f"{status.done} of {status.total} {self.counted} · {phase}{left_in_words(status)}")
 
-    def _left(self, status: Status) -> str:
-        finished = status.done - (self._first or 0)
-        if not finished or status.done >= status.total:
-            return ""
-        seconds = (time.monotonic() - self._began) / finished * (status.total - status.done)
-        return f" · about {duration(seconds)} left"
+
+def left_in_words(status: Status) -> str:
+    """` · about 3 min left`; "" where it is not known (`Status.seconds_left`)."""
+    left = status.seconds_left
+    if left is None:
+        return ""
+    return f" · {'a few seconds' if left < _FEW_SECONDS else f'about {about(left)}'} left"
