@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from sapo_analysis import jobs
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.cli.options import DEFAULT_RUNS, RunsOption
 from sapo_analysis.cli.output import say, show
-from sapo_analysis.errors import InputError
+from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.store.access import refuse_if_read_only
 from sapo_analysis.tasks import SPLITS
 from sapo_analysis.tasks.added import FOLDER
@@ -94,6 +95,14 @@ def add_task(
     columns = {key: value for key, value in {"input": input_, "target": target}.items() if value}
     limits = None if keep is None else keep_for(keep)
     place = Path(path)
+    if not os.path.exists(place) and place.name == path and not place.suffix:
+        if path not in card_names():
+            raise unknown(
+                "file, folder or shipped task card",
+                path,
+                card_names(),
+                "Of a file or folder give the path, seen from here.",
+            )
     beside = [] if card is None else ["card"]
     if _is_hub_card(path):
         _refuse_options([*fields, *columns, *beside], "a card that names its data")

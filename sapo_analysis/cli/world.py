@@ -38,7 +38,8 @@ def tasks(
     if as_json:
         show_json(rows)
         return
-    columns = ["name", "family", "suite", "metric", "role", "n_train", "n_dev", "n_test", "title"]
+    columns = ["name", "family", "suite", "metric", "role", "n_train", "n_dev", "n_test"]
+    columns += ["n_prompts", "title"]
     new = [name for name in card_names() if name not in {task.name for task in found}]
     note = f"Cards whose rows `sapo add-task NAME` fetches: {', '.join(new)}" if new else ""
     show_table(
@@ -47,9 +48,12 @@ def tasks(
         [[row[column] for column in columns] for row in rows],
         "" if from_ else note,
     )
+    noted: dict[str, list[str]] = {}
     for task in found:
         for remark in task.notes:
-            say(f"Note on {task.name}: {remark}.")
+            noted.setdefault(remark, []).append(task.name)
+    for remark, names in noted.items():
+        say(f"Note on {', '.join(names)}: {remark}.")
 
 
 def _row(task: Task) -> dict[str, object]:

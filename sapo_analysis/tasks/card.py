@@ -123,7 +123,7 @@ class CardPrompts(_Part):
 class TaskCard(_Part):
     """The content of one card."""
 
-    name: str = Field(pattern=f"^{TASK_NAME}$")
+    name: str
     title: str = Field(min_length=1)
     family: str = "own"
     about: str = ""
@@ -135,6 +135,16 @@ class TaskCard(_Part):
     columns: Columns | None = None
     prompts: CardPrompts
     origin: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_a_folder(cls, name: str) -> str:
+        if not is_task_name(name):
+            raise ValueError(
+                f"{name[:120]!r} cannot be a task's name. It may have letters (a to z, A to Z),"
+                " digits, _, - and ., a letter or a digit first, and 100 characters at most"
+            )
+        return name
 
     @model_validator(mode="after")
     def _is_whole(self) -> TaskCard:

@@ -9,7 +9,7 @@ from typing import Any
 from sapo_analysis.errors import InputError
 from sapo_analysis.tasks.base import Example
 from sapo_analysis.tasks.card import Columns
-from sapo_analysis.tasks.mapping import Mapper, RowError, short
+from sapo_analysis.tasks.mapping import Mapper, NoColumn, RowError, short
 
 MAX_INPUT = 50_000
 """Length of an input at most (characters): some ten thousand tokens, more than studies train on."""
@@ -37,15 +37,21 @@ class Checker:
         self._mapper = Mapper(columns)
         self._labels = tuple(labels)
         self._told: list[str] = []
+        self._read = 0
+        self._no_column: dict[str, int] = {}
         self.wrong = 0
 
     def examples(self, rows: Iterable[Mapping[str, Any]], split: str) -> Iterator[Example]:
         """The examples of the rows that give one."""
         for number, row in enumerate(rows, start=1):
+            self._read += 1
             try:
                 yield self._example(row)
             except RowError as error:
                 self.wrong += 1
+                if isinstance(error, NoColumn) and len(self._no_column) < MAX_PLACES:
+                    said = str(error)
+                    self._no_column[said] = self._no_column.get(said, 0) + 1
                 if len(self._told) < MAX_PLACES:
                     place = row.place if isinstance(row, Row) else f"row {number} of {split}"
                     self._told.append(f"- {place}: {error}")
@@ -58,6 +64,11 @@ class Checker:
         """
         if not self.wrong:
             return
+        for said, n in self._no_column.items():
+            if n == self._read > 1:
+                raise InputError(
+                    f"Each of the {n:,} rows {said}. No task was made. Name a column that is there."
+                )
         more = self.wrong - len(self._told)
         lines = [*self._told, *([f"- and {more:,} more"] if more else [])]
         raise InputError(

@@ -18,6 +18,10 @@ class RowError(ValueError):
     """A row gives no example; who knows where the row stands adds the place."""
 
 
+class NoColumn(RowError):
+    """A column that is needed is not in the row."""
+
+
 class Mapper:
     """Makes the example of a row as a card's columns say it."""
 
@@ -91,7 +95,7 @@ def _value(row: Mapping[str, Any], name: str) -> Any:
         else:
             there = [repr(str(known)[:40]) for known in list(row)[:12]]
             listed = ", ".join(there) + ", …" * (len(row) > len(there))
-            raise RowError(f"has no column {name!r}; there are {listed or 'none'}")
+            raise NoColumn(f"has no column {name!r}; there are {listed or 'none'}")
     return value
 
 

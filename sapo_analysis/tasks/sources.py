@@ -88,7 +88,7 @@ def read_source(path: Path) -> Source:
     # The folder of a runs folder's added tasks is one also after the last was removed.
     if not found.tasks and path.is_dir() and path.name != added.FOLDER:
         raise InputError(
-            f"{str(path)!r} holds no task: neither {authors.INSTRUCTIONS} nor folders with"
+            f"{str(path)!r} holds no task: it has no {authors.INSTRUCTIONS}, and no folder with"
             f" {added.CARD}.{_sources_within(path)}"
         )
     return found

@@ -84,7 +84,7 @@ def test_what_is_missing_is_named_with_the_columns_there_are(rows, runs):
     said = refused("add-task", rows, "--input", "q", "--runs", runs)
     assert "--target, --prompt missing" in said and "Columns of 'My rows.csv': 'q', 'a'." in said
     said = refused("add-task", rows, *MAPPED[:2], "--target", "b", "--prompt", "x", "--runs", runs)
-    assert "line 2 of 'My rows.csv': has no column 'b'; there are 'q', 'a'" in said
+    assert "Each of the 40 rows has no column 'b'; there are 'q', 'a'." in said
     assert not runs.exists()
 
 
@@ -177,3 +177,23 @@ def test_the_released_tasks_alone():
 def test_a_whole_released_folder(runs):
     result = ok("add-task", DATA / "TRACE", "--runs", runs)
     assert [Path(line).name for line in result.stdout.split()] == ["FOMC", "NumGLUE-cm"]
+
+
+def test_a_name_that_is_nothing_is_answered_with_the_shipped_cards(runs):
+    said = refused("add-task", "boolk", "--runs", runs)
+    assert "'boolk'. Did you mean 'boolq'? Known: " in said and "sst2" in said
+
+
+def test_a_name_that_no_task_can_have_is_answered_with_the_characters_it_may_have(rows, runs):
+    said = refused("add-task", rows, *MAPPED, "--name", "My Reviews!", "--runs", runs)
+    assert "'My Reviews!' cannot be a task's name. It may have letters" in said
+    assert "pattern" not in said
+
+
+def test_the_table_counts_prompts_and_a_note_of_several_tasks_is_said_once(rows, runs):
+    for name in ("one", "two"):
+        ok("add-task", rows, *MAPPED, "--name", name, "--runs", runs)
+    result = ok("tasks", "--runs", runs)
+    assert "n_prompts" in result.stdout
+    notes = [line for line in result.stderr.splitlines() if line.startswith("Note on ")]
+    assert notes and all(line.startswith("Note on one, two: ") for line in notes)

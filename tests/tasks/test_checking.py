@@ -54,3 +54,13 @@ def test_a_row_that_knows_its_place_says_it():
     assert "- line 7 of 'a.csv': the target" in refusal(
         [Row({"q": "x", "a": ""}, "line 7 of 'a.csv'")]
     )
+
+
+def test_a_column_that_no_row_has_is_said_once():
+    said = refusal([{"q": "x", "answer": "y"}] * 300)
+    assert said == (
+        "Each of the 300 rows has no column 'a'; there are 'q', 'answer'. No task was made. Name a"
+        " column that is there."
+    )
+    some = refusal([{"q": "x"}, {"q": "x", "a": "y"}, {"q": "x"}])
+    assert "2 rows are no example" in some and "- row 3 of train: has no column 'a'" in some
