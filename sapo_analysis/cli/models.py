@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +11,9 @@ from rich.console import Console
 from sapo_analysis import jobs, model_files
 from sapo_analysis.cli.options import JsonOption, RemoteCodeOption
 from sapo_analysis.cli.output import say, show, show_json, show_table, size
+from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import LocalModel
+from sapo_analysis.model_files.places import shipped_names
 
 _LOCAL = ["model", "weights", "parameters", "size", "revision", "layout", "from", "state"]
 
@@ -61,6 +64,11 @@ def fetch(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch a model of the Hugging Face hub into its local cache. Nothing else fetches one."""
+    if model in (*shipped_names(), model_files.RANDOM):
+        raise InputError(
+            f"Model {model!r} comes with this package: there is nothing to fetch. Give an id of the"
+            " hub, such as HuggingFaceTB/SmolLM2-135M."
+        )
     payload = {"model": model, "trust_remote_code": trust_remote_code}
     answer = jobs.probe("fetch_model", payload, None, True)
     name = f"{answer['name']}@{answer['revision']}"
@@ -81,7 +89,7 @@ def _parted(names: list[str] | None) -> tuple[list[LocalModel], list[str]]:
     for name in names:
         if name in everything:
             local.append(everything[name])
-        elif (found := model_files.look_at(name)).files is not None:
+        elif (found := model_files.look_at(name)).files is not None or os.path.isdir(name):
             local.append(found)
         elif model_files.is_hub_id(name):
             ids.append(name)

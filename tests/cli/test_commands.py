@@ -163,6 +163,18 @@ def test_models():
     assert "pocket-random" in ok("models")
 
 
+def test_a_folder_that_is_no_model_is_a_row_beside_the_others(tmp_path):
+    (tmp_path / "bad").mkdir()
+    bad, good = json.loads(ok("models", tmp_path / "bad", "pocket", "--json"))
+    assert good["complete"] and not bad["complete"] and "config.json" in bad["problem"]
+    assert "not usable" in ok("models", tmp_path / "bad", "pocket")
+
+
+def test_a_shipped_model_is_not_fetched():
+    result = CliRunner().invoke(app, ["fetch", "pocket"])
+    assert result.exit_code == 2 and "comes with this package: there is nothing" in result.stderr
+
+
 def test_runs(runs, run):
     listed = json.loads(ok("runs", "--runs", runs, "--json"))
     (row,) = [row for row in listed if not row["shipped"]]
