@@ -90,8 +90,8 @@ def paraphrase(
     chosen = [name for name, value in given.items() if value is not None]
     if len(chosen) != 1:
         raise InputError(
-            f"{' and '.join(chosen) or 'Nothing'} was given to take paraphrases from. Give one of"
-            f" {', '.join(given)}."
+            f"{' and '.join(chosen) or 'Nothing'} {'were' if chosen else 'was'} given to take"
+            f" paraphrases from. Give one of {', '.join(given)}."
         )
     settings: dict[str, Any] = {"--model": model, "--per-call": per_call}
     if file is not None:

@@ -288,7 +288,10 @@ def _from_list(lines: _Numbered) -> Iterator[Candidate]:
         elif marker := _MARKERS[kind].match(line.strip()):
             yield _line(number, _unquoted(line.strip()[marker.end() :]))
         else:
-            reason = "stands beside the list; if it continues an entry, put both on one line"
+            reason = (
+                "stands beside the list: mark every line, or none; if it continues an entry, put"
+                " both on one line"
+            )
             yield _line(number, line, reason)
 
 

@@ -66,7 +66,7 @@ def test_from_asking_to_prompts_of_ones_own_with_the_key_in_no_file(server, tmp_
         "does not name the label 'positive'",
         "length is a confound",
         "2 kept among your prompts of sentiment.",
-            "`own_prompts: kept`. 1 to look at: --flagged keeps them too.",
+        "`own_prompts: kept`. 1 to look at: --flagged keeps them too.",
     ):
         assert said in shown
     again = sapo("--endpoint", "here", "--runs", "runs", "--n", 4, "--seed", 3, "--flagged")
@@ -130,7 +130,7 @@ def test_nothing_that_came_is_a_failure_with_the_reasons(server, tmp_path):
     ("options", "why"),
     [
         ([], "Nothing was given to take paraphrases from"),
-        (["--endpoint", "here", "--file", "x.txt"], "--endpoint and --file was given"),
+        (["--endpoint", "here", "--file", "x.txt"], "--endpoint and --file were given to take"),
         (["--endpoint", "her"], "Unknown endpoint 'her'. Did you mean 'here'? Known: here."),
         (["--endpoint", "here", "--model", "m"], "Unknown model of endpoint 'here': 'm'"),
         (["--endpoint", "here", "--n", "0"], "0 paraphrases cannot be asked for"),

@@ -136,7 +136,8 @@ def test_prompts_that_look_a_little_like_chatter_are_kept(text: str) -> None:
 
 def test_lines_beside_a_list_or_a_code_block_are_refused() -> None:
     assert refused("1. Judge it.\nin one word\n2. Name it.") == {
-        "in one word": "stands beside the list; if it continues an entry, put both on one line"
+        "in one word": "stands beside the list: mark every line, or none; if it continues an"
+        " entry, put both on one line"
     }
     assert refused("As you wished\n```\nJudge it.\n```\nBye") == dict.fromkeys(
         ["As you wished", "Bye"], "stands outside the reply's code block"

@@ -215,9 +215,7 @@ class _Said:
             CallError: there is none.
         """
         if self._is_html():
-            raise CallError(
-                "an HTML page came in place of a reply: is base_url right?", False, True
-            )
+            raise CallError("an HTML page came in place of a reply: check base_url", False, True)
         if not isinstance(self._data, dict):
             start = self.without_key(" ".join(self._text.split()))[:40]
             raise CallError(f"the reply is not the JSON of a completion; it begins {start!r}")
