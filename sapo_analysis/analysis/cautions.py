@@ -10,6 +10,7 @@ import pandas as pd
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.impacts import n_diverged
 from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS, constant
+from sapo_analysis.analysis.long_inputs import long_inputs
 from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.selection import asked_for, of_role
 from sapo_analysis.plan import BASE_STATE
@@ -28,7 +29,7 @@ NOT_CHECKED = (
 
 
 def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate]) -> list[str]:
-    """What to know of roles, shape, learning, joining, divergence and controls, a sentence each."""
+    """What to know of roles, shape, learning, joining, divergence, controls, inputs: sentences."""
     found = _role_warnings(runs) + _shape_warnings(estimates)
     found += [unequal.text for role in LOST if (unequal := unequal_learning(main, role))]
     if len(runs) > 1:
@@ -45,6 +46,8 @@ def run_warnings(runs: list[Run], main: pd.DataFrame, estimates: list[Estimate])
             found.append(f"{run.run_id} holds imported results: {NOT_CHECKED}.")
         if run.has_random_weights:
             found.append(f"{run.run_id} has random weights: it is a control.")
+        if said := long_inputs(run):
+            found.append(said)
     return found
 
 

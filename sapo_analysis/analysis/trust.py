@@ -24,6 +24,7 @@ from sapo_analysis.analysis.levels.correlation import (
     task_correlations,
     within_task_correlation,
 )
+from sapo_analysis.analysis.long_inputs import long_inputs
 from sapo_analysis.analysis.noise.band import noise_band
 from sapo_analysis.analysis.noise.numerical_noise import numerical_noise, repeat_differences
 from sapo_analysis.analysis.noise.reliability import reliability
@@ -281,6 +282,8 @@ def _runs(runs: list[Run]) -> Check:
             found.append(f"{which}The base model has random weights: this run is a control.")
         if run.is_imported:
             found.append(f"{which}Imported results: {NOT_CHECKED}.")
+        if said := long_inputs(run):
+            found.append(said)
         if n := n_diverged(run):
             found.append(f"{which}{n} trial{'s' if n != 1 else ''} diverged and are in no table.")
     return Check("Run", not found, " ".join(found) or "Complete, trained weights, none diverged.")

@@ -12,7 +12,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.control_tokens import Span, tokenise
 from sapo_analysis.models.layout import LaidOut, lay_out
-from sapo_analysis.models.too_long import Size, too_long
+from sapo_analysis.models.too_long import Misfit, Reading, Size, too_long
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.render import user_message
 from sapo_analysis.tasks.base import Example, Split, Task
@@ -61,27 +61,38 @@ class Encoder:
             InputError: examples are longer than the model's context; all of them are counted.
                 Nothing is ever cut here.
         """
-        key = (task.name, split, n, prompt.text)
-        if key not in self._known:
+        self.encode_all([Reading(task, split, n, prompt)])
+        return self._known[task.name, split, n, prompt.text]
+
+    def encode_all(self, readings: Iterable[Reading]) -> None:
+        """Encode all that will be read.
+
+        Raises:
+            InputError: as `encode_split`, of all readings together.
+        """
+        if misfits := self.misfits(readings):
+            raise InputError(too_long(misfits))
+
+    def misfits(self, readings: Iterable[Reading]) -> list[Misfit]:
+        """The readings with examples that are longer than the model's context; all are encoded."""
+        found: dict[tuple[str, Split, int, str], Misfit] = {}
+        for reading in readings:
+            task, split, n, prompt = reading
+            key = (task.name, split, n, prompt.text)
+            if key in self._known or key in found:
+                continue
             examples = task.examples(split, n)
             rows = [encode(self.tokenizer, prompt.text, task.suffix, row) for row in examples]
             room = task.max_new_tokens if split == "test" else 0
             if any(len(row.ids) + room > self.max_length for row in rows):
-                sizes = self._sizes(examples, rows, room)
-                raise InputError(too_long(task, split, prompt, sizes, self.max_length))
-            self._known[key] = rows
-        return self._known[key]
+                found[key] = Misfit(reading, self._sizes(examples, rows, room), self.max_length)
+            else:
+                self._known[key] = rows
+        return list(found.values())
 
     def _sizes(self, examples: Sequence[Example], rows: Sequence[Encoded], room: int) -> list[Size]:
         inputs = count_tokens(self.tokenizer, [example.input for example in examples])
         return [Size(own, len(row.ids) - own + room) for own, row in zip(inputs, rows, strict=True)]
-
-    def longest_first(self, prompts: Iterable[Prompt]) -> list[Prompt]:
-        """Prompts by length, so that what fits under none is met under the longest one."""
-        named = list(prompts)
-        lengths = count_tokens(self.tokenizer, [prompt.text for prompt in named])
-        order = sorted(range(len(named)), key=lambda i: -lengths[i])
-        return [named[i] for i in order]
 
     def known(self) -> Iterator[Encoded]:
         """Every example encoded so far."""

@@ -14,6 +14,15 @@ _SPARE = 4
 """Tokens by which an input by itself and in its place can differ, with some to spare."""
 
 
+class Reading(NamedTuple):
+    """The first `n` examples of a split of a task, under a prompt."""
+
+    task: Task
+    split: Split
+    n: int
+    prompt: Prompt
+
+
 class Size(NamedTuple):
     """An example's length in tokens: its input text by itself, and all else that is read.
 
@@ -29,24 +38,54 @@ class Size(NamedTuple):
         return self.input + self.rest
 
 
-def too_long(
-    task: Task, split: Split, prompt: Prompt, sizes: Sequence[Size], max_length: int
-) -> str:
-    """The message for the examples of a split, `sizes` in order, some longer than `max_length`."""
-    concerned = [i for i, size in enumerate(sizes) if size.whole > max_length]
-    longest = max(sizes[i].whole for i in concerned)
-    fits = max_length - max(sizes[i].rest for i in concerned) - _SPARE
+class Misfit(NamedTuple):
+    """A reading of which some examples are too long; `sizes` of all its examples, in order."""
+
+    reading: Reading
+    sizes: Sequence[Size]
+    max_length: int
+
+    @property
+    def rows(self) -> list[int]:
+        """The numbers of the examples that are too long."""
+        return [i for i, size in enumerate(self.sizes) if size.whole > self.max_length]
+
+    @property
+    def longest(self) -> int:
+        """Length of the longest example (tokens)."""
+        return max(size.whole for size in self.sizes)
+
+    @property
+    def room(self) -> int:
+        """The longest input by which each of the examples that are too long would fit (tokens)."""
+        return self.max_length - max(self.sizes[i].rest for i in self.rows) - _SPARE
+
+    def in_words(self) -> str:
+        """Which they are."""
+        task, split, n, prompt = self.reading
+        return (
+            f"Prompt {prompt.prompt_id!r} of task {task.name!r} makes {len(self.rows)} of {n}"
+            f" {split} examples up to {self.longest} tokens long (rows {listed(self.rows)})"
+        )
+
+
+def too_long(misfits: Sequence[Misfit]) -> str:
+    """The message for all that is too long: of each task and split its longest prompt is named."""
+    named: dict[tuple[str, Split], Misfit] = {}
+    for misfit in sorted(misfits, key=lambda own: (-len(own.rows), -own.longest)):
+        named.setdefault((misfit.reading.task.name, misfit.reading.split), misfit)
+    listing = ";\n".join(named[key].in_words() for key in sorted(named))
+    tightest = min(misfits, key=lambda own: own.room)
     next_step = (
-        f"Set inputs.max_tokens to {fits} and inputs.too_long to cut or drop, or leave the longest"
-        " prompts out."
-        if fits > 0
-        else "They would be without any input: shorten the prompt, or use a model with a longer"
-        " context."
+        f"Set inputs.max_tokens to {tightest.room} and inputs.too_long to cut: then all of this"
+        " fits. Or to drop, where enough rows are shorter, or leave the longest prompts out."
+        if tightest.room > 0
+        else f"Under prompt {tightest.reading.prompt.prompt_id!r} they would be without any input:"
+        " shorten it or leave it out, or use a model with a longer context."
     )
     return (
-        f"Prompt {prompt.prompt_id!r} of task {task.name!r} makes {len(concerned)} of {len(sizes)}"
-        f" {split} examples up to {longest} tokens long; the model reads at most {max_length}"
-        f" (rows {listed(concerned)}). Nothing is cut silently. {next_step}"
+        f"{listing}; the model reads at most {misfits[0].max_length}. Nothing is cut silently."
+        f" {next_step}"
     )
 
 

@@ -16,12 +16,13 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.control_tokens import tokenise
-from sapo_analysis.models.encoding import count_tokens
-from sapo_analysis.models.loading import load_tokenizer
+from sapo_analysis.models.encoding import Encoder, count_tokens
+from sapo_analysis.models.loading import context_length_of, load_tokenizer
 from sapo_analysis.models.too_long import LISTED, listed
 from sapo_analysis.plan import Plan, SequencePlan
 from sapo_analysis.spec import InputSettings
 from sapo_analysis.studies import rows
+from sapo_analysis.studies.readings import readings
 from sapo_analysis.studies.sequence import rows as sequence_rows
 from sapo_analysis.tasks.base import Example, Split, Task
 
@@ -68,7 +69,7 @@ def fitted(plan: AnyPlan) -> tuple[AnyPlan, dict[str, Any] | None]:
         for name, counts in _wanted(plan).items()
     }
     if plan.study.inputs.too_long == "refuse":
-        _refuse(limit, found)
+        _refuse(plan, tokenizer, limit, found)
     tasks = {name: _with(plan.tasks[name], own) for name, own in found.items()}
     concerned = {
         name: {split: fit.told() for split, fit in own.items() if fit.too_long}
@@ -169,7 +170,12 @@ def _with(task: Task, own: Mapping[Split, Fitted]) -> Task:
     return replace(task, load=lambda split: splits.get(split, []))
 
 
-def _refuse(limit: int, found: Mapping[str, Mapping[Split, Fitted]]) -> None:
+def _refuse(
+    plan: AnyPlan,
+    tokenizer: PreTrainedTokenizerBase,
+    limit: int,
+    found: Mapping[str, Mapping[Split, Fitted]],
+) -> None:
     concerned = [
         (
             found[name][split].longest,
@@ -184,6 +190,23 @@ def _refuse(limit: int, found: Mapping[str, Mapping[Split, Fitted]]) -> None:
         raise InputError(
             f"Inputs are longer than inputs.max_tokens = {limit}:\n"
             + "\n".join(f"  {line}" for _, line in concerned)
-            + f"\nRaise inputs.max_tokens to {max(n for n, _ in concerned)}, or set"
-            " inputs.too_long to cut or drop."
+            + f"\n{_next_step(plan, tokenizer, limit, max(n for n, _ in concerned))}"
         )
+
+
+def _next_step(plan: AnyPlan, tokenizer: PreTrainedTokenizerBase, limit: int, longest: int) -> str:
+    """What to do about inputs above the limit: no limit is named that the model could not read."""
+    encoder = Encoder(tokenizer, context_length_of(plan.model))
+    misfits = encoder.misfits(readings(plan))
+    if not misfits:
+        return f"Raise inputs.max_tokens to {longest}, or set inputs.too_long to cut or drop."
+    room = min(misfit.room for misfit in misfits)
+    said = (
+        f"The model reads at most {encoder.max_length} tokens, and with prompt, target and room for"
+        " the answer the longest do not fit"
+    )
+    if room <= 0:
+        return f"{said} without any input either: leave the longest prompts out."
+    if room > limit:
+        return f"{said}: set inputs.too_long to cut or drop; inputs.max_tokens can be up to {room}."
+    return f"{said}: set inputs.max_tokens to {room} and inputs.too_long to cut or drop."

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.members import Member
 from sapo_analysis.models.adapter_start import AdapterStart
@@ -23,6 +22,7 @@ from sapo_analysis.studies.fine_tunes import Adapters, FineTunes
 from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
+from sapo_analysis.studies.readings import readings
 from sapo_analysis.studies.states import States
 from sapo_analysis.studies.watch import Watch
 from sapo_analysis.tasks.base import Example
@@ -59,17 +59,7 @@ class ParaphraseWork:
         Raises:
             InputError: a text does not fit, or this engine cannot work with the model or adapters.
         """
-        for name, candidates in self.plan.prompts.items():
-            for prompt in self.encoder.longest_first(candidates):
-                self.training_rows(name, prompt)
-                self.scoring_rows(name, prompt)
-                self.test_rows(name, prompt)
-                if self.plan.study.evaluation.checkpoints:
-                    self.dev_rows(name, prompt)
-        for name in self.plan.tasks:
-            self.test_rows(name, self.original(name))
-        for stage in self.plan.stages.values():
-            self.training_rows(stage.task, self.original(stage.task))
+        self.encoder.encode_all(readings(self.plan))
         if self.diagnostics is not None:
             self.diagnostics.check()
         longest = max(self.encoder.known(), key=lambda row: len(row.ids))
@@ -108,17 +98,8 @@ class ParaphraseWork:
         )
 
     def dev_rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
-        """The dev examples on which a fine-tune is watched, encoded under its prompt.
-
-        Raises:
-            InputError: the task has none.
-        """
+        """The dev examples on which a fine-tune is watched, encoded under its prompt."""
         n = len(rows.dev_examples(self.plan, task))
-        if n == 0:
-            raise InputError(
-                f"Task {task!r} has no dev examples, and at checkpoints its dev loss is measured."
-                " Add some, or leave evaluation.checkpoints empty."
-            )
         return self.encoder.encode_split(self.plan.tasks[task], "dev", n, prompt)
 
     def _base(self, meter: Meter) -> Rows:

@@ -7,19 +7,24 @@ from dataclasses import replace
 
 import pytest
 
+from sapo_analysis.analysis.report import report
+from sapo_analysis.analysis.sequences.report import sequence_report
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import find_model
 from sapo_analysis.models.encoding import Encoder, count_tokens
-from sapo_analysis.models.loading import load_tokenizer
+from sapo_analysis.models.loading import choose_device, load_tokenizer
+from sapo_analysis.models.too_long import Reading
 from sapo_analysis.plan import make_plan, make_sequence_plan
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import InputSettings, ParaphraseStudy
 from sapo_analysis.store import create_run, open_run
-from sapo_analysis.studies import rows
+from sapo_analysis.studies import fitting, rows
 from sapo_analysis.studies.calibrate import calibrate
 from sapo_analysis.studies.fitting import cut, fit_rows, fitted
+from sapo_analysis.studies.paraphrase import ParaphraseWork
+from sapo_analysis.studies.readings import readings
 from sapo_analysis.studies.runner import run_to_end
-from sapo_analysis.studies.sequence.texts import Texts
+from sapo_analysis.studies.sequence import SequenceWork
 from sapo_analysis.studies.tokenised import exact_prompt
 from sapo_analysis.tasks import Example, get_task
 from tests.models.tokenizers_of_families import FAMILIES, tokenizer_of
@@ -173,18 +178,16 @@ def test_a_cut_is_between_tokens_and_never_inside_a_character(family):
 def test_all_rows_that_do_not_fit_a_prompt_are_counted_with_a_limit_that_fits(tokenizer):
     prompts = [Prompt("sentiment", f"own-{k}", "Judge it. " * k, "own") for k in (1, 9, 3)]
     encoder = Encoder(tokenizer, 512)
-    assert [p.prompt_id for p in encoder.longest_first(prompts)] == ["own-9", "own-3", "own-1"]
     sizes = [len(row.ids) for row in encoder.encode_split(SENTIMENT, "train", 30, prompts[1])]
     limit = sorted(sizes)[10]
     long = [i for i, size in enumerate(sizes) if size > limit]
     tight = Encoder(tokenizer, limit)
     with pytest.raises(InputError) as caught:
-        for prompt in tight.longest_first(prompts):
-            tight.encode_split(SENTIMENT, "train", 30, prompt)
+        tight.encode_all(Reading(SENTIMENT, "train", 30, prompt) for prompt in prompts)
     message = str(caught.value)
     assert f"'own-9' of task 'sentiment' makes {len(long)} of 30 train examples" in message
-    assert f"up to {max(sizes)} tokens long; the model reads at most {limit}" in message
-    assert f"(rows {', '.join(map(str, long[:20]))}" in message
+    assert f"up to {max(sizes)} tokens long (rows {', '.join(map(str, long[:20]))}" in message
+    assert f"the model reads at most {limit}" in message and "own-3" not in message
     fits = int(re.search(r"inputs\.max_tokens to (\d+)", message)[1])
     assert fits > 1
     settings = InputSettings(max_tokens=fits, too_long="cut")
@@ -195,18 +198,84 @@ def test_all_rows_that_do_not_fit_a_prompt_are_counted_with_a_limit_that_fits(to
 
 def test_where_no_input_would_fit_the_prompt_is_to_be_shortened(tokenizer):
     prompt = Prompt("sentiment", "own-1", "Judge it. " * 40, "own")
-    with pytest.raises(InputError, match="of 3 train examples .* without any input: shorten the"):
+    with pytest.raises(InputError, match="of 3 train examples .*'own-1' they would be without any"):
         Encoder(tokenizer, 60).encode_split(SENTIMENT, "train", 3, prompt)
 
 
-def test_a_sequence_says_so_of_its_longest_prompt_first(tokenizer):
-    plan = make_sequence_plan(tiny_sequence())
-    longest = {
-        name: Encoder(tokenizer, 512).longest_first(prompts)[0].prompt_id
-        for name, prompts in plan.prompts.items()
-    }
-    with pytest.raises(InputError, match=f"Prompt {longest['sentiment']!r}"):
-        Texts(plan, Encoder(tokenizer, 30)).encode_all()
+def read_with(tokenizer, plan, context):
+    """What a study says before it measures, of a model that reads so many tokens."""
+    Encoder(tokenizer, context).encode_all(readings(plan))
+
+
+def with_long_rows(plan):
+    """Every second input of every task is many times as long as it was."""
+
+    def longer(task):
+        def load(split):
+            rows = task.examples(split)
+            return [replace(row, input=row.input * (1 + i % 2 * 9)) for i, row in enumerate(rows)]
+
+        return replace(task, load=load)
+
+    return replace(plan, tasks={name: longer(task) for name, task in plan.tasks.items()})
+
+
+PLANS = [
+    pytest.param(make_plan, tiny_study(), id="paraphrase"),
+    pytest.param(make_sequence_plan, tiny_sequence(), id="sequence"),
+]
+
+
+@pytest.mark.parametrize(("plan_of", "study"), PLANS)
+def test_the_limit_that_a_study_is_told_first_fits_all_it_reads(tokenizer, plan_of, study):
+    plan = with_long_rows(plan_of(study))
+    own = list(readings(plan))
+    (*_, most) = sorted(size.rest for m in Encoder(tokenizer, 1).misfits(own) for size in m.sizes)
+    context = most + 12
+    with pytest.raises(InputError) as caught:
+        read_with(tokenizer, plan, context)
+    message = str(caught.value)
+    misfits = Encoder(tokenizer, context).misfits(own)
+    concerned = {(m.reading.task.name, m.reading.split) for m in misfits}
+    assert {name for name, _ in concerned} == set(plan.tasks) and len(concerned) >= 4
+    for name, split in concerned:
+        n = max(
+            len(m.rows) for m in misfits if (m.reading.task.name, m.reading.split) == (name, split)
+        )
+        assert len(re.findall(rf"of task '{name}' makes {n} of \d+ {split} examples", message)) == 1
+    assert message.count(" makes ") == len(concerned)
+    fits = int(re.search(r"inputs\.max_tokens to (\d+) and inputs\.too_long to cut", message)[1])
+    assert fits == 12 - 4
+    shorter, _ = fitted(with_long_rows(plan_of(limited(study, "cut", fits))))
+    read_with(tokenizer, shorter, context)
+
+
+@pytest.mark.parametrize(("plan_of", "study"), PLANS)
+def test_a_study_is_encoded_whole_before_it_measures(tokenizer, plan_of, study, tmp_path):
+    plan = plan_of(study)
+    work_of = ParaphraseWork if plan_of is make_plan else SequenceWork
+    work = work_of(plan, choose_device("cpu"), tmp_path)
+    encoder = work.encoder if plan_of is make_plan else work.engine.encoder
+    encoder.max_length = 30
+    with pytest.raises(InputError) as caught:
+        work.check()
+    with pytest.raises(InputError) as expected:
+        read_with(tokenizer, plan, 30)
+    assert str(caught.value) == str(expected.value)
+
+
+@pytest.mark.parametrize(("limit", "says"), [(4, "can be up to {}"), (60, "max_tokens to {} and")])
+def test_a_refusal_names_no_limit_that_the_model_cannot_read(monkeypatch, tokenizer, limit, says):
+    monkeypatch.setattr(fitting, "context_length_of", lambda files: 80)
+    task = task_of(["a b", "long " * 200, *["c"] * 30])
+    plan = make_plan(limited(small(), "refuse", limit))
+    plan = replace(plan, tasks={**plan.tasks, "sentiment": task})
+    with pytest.raises(InputError) as caught:
+        fitted(plan)
+    message = str(caught.value)
+    assert "Raise" not in message and "reads at most 80 tokens" in message
+    room = min(m.room for m in Encoder(tokenizer, 80).misfits(readings(plan)))
+    assert 4 < room < 60 and says.format(room) in message
 
 
 def test_a_limit_is_part_of_what_a_trial_is():
@@ -269,6 +338,10 @@ def test_a_run_reads_what_was_cut_and_says_so(tmp_path, study, engine, tokenizer
     own = lengths(tokenizer, SENTIMENT.examples("train", len(read)))
     long = [i for i, n in enumerate(own) if n > LIMIT]
     assert told["tasks"]["sentiment"]["train"] == {"n": len(long), "rows": long[:20]}
+    found = report(run, n_permutations=0) if engine == "stacked" else sequence_report(run)
+    (said,) = [text for text in found["warnings"] if text.startswith("Inputs of ")]
+    assert f"longer than {LIMIT} tokens were cut: " in said
+    assert f"sentiment {len(long)} train" in said
 
 
 def test_a_calibration_refuses_what_a_run_would_refuse():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from sapo_analysis.analysis.long_inputs import long_inputs
 from sapo_analysis.plan import order_name
 from sapo_analysis.spec import ImportedSequence
 from sapo_analysis.store import Run
@@ -24,7 +25,12 @@ def cautions(runs: Sequence[Run], metrics: pd.DataFrame) -> list[str]:
         for seed in run.learned_in_turn.seeds
     ]
     there = set(metrics[["order", "strategy", "seed"]].itertuples(index=False, name=None))
-    found = (_unequal(planned), _unpaired(planned), _incomplete(planned, there))
+    found = (
+        _unequal(planned),
+        _unpaired(planned),
+        _incomplete(planned, there),
+        *map(long_inputs, runs),
+    )
     return [sentence for sentence in found if sentence] + [
         remark
         for run in runs

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sapo_analysis.models.encoding import Encoded, Encoder, count_tokens
 from sapo_analysis.plan import SequencePlan
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.studies.readings import readings
 
 
 class Texts:
@@ -24,16 +25,9 @@ class Texts:
         """Encode all that can come to be read.
 
         Raises:
-            InputError: a text is longer than the model's context.
+            InputError: texts are longer than the model's context; all are counted.
         """
-        for task, candidates in self.plan.prompts.items():
-            for prompt in self._encoder.longest_first(candidates):
-                self.training(task, prompt)
-                self.scoring(task, prompt)
-                if any(s.method == "ewc" for s in self.plan.study.chosen_strategies):
-                    self.information(task, prompt)
-            for prompt in self._encoder.longest_first(p for _, p in self.tests_of(task)):
-                self.test(task, prompt)
+        self._encoder.encode_all(readings(self.plan))
 
     def training(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
         """The examples a task is trained on."""

@@ -1,0 +1,66 @@
+"""Which examples a study reads under which prompts: all that has to fit the model's context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.models.too_long import Reading
+from sapo_analysis.plan import AnyPlan, Plan, SequencePlan
+from sapo_analysis.studies import rows
+
+
+def readings(plan: AnyPlan) -> Iterator[Reading]:
+    """All that can come to be read; the same examples can come more than once.
+
+    Raises:
+        InputError: dev loss is to be measured on a task without dev examples.
+    """
+    return _of_sequence(plan) if isinstance(plan, SequencePlan) else _of_paraphrase(plan)
+
+
+def _of_paraphrase(plan: Plan) -> Iterator[Reading]:
+    study, tasks = plan.study, plan.tasks
+    n_trained, n_diagnosed = study.training.examples, study.scoring.diagnostics
+    for name, candidates in plan.prompts.items():
+        n_dev = _n_dev(plan, name)
+        for prompt in candidates:
+            yield Reading(tasks[name], "train", n_trained, prompt)
+            yield Reading(tasks[name], "train", study.scoring.examples, prompt)
+            yield Reading(tasks[name], "test", study.evaluation.examples, prompt)
+            if n_dev:
+                yield Reading(tasks[name], "dev", n_dev, prompt)
+            if n_diagnosed > study.scoring.examples:
+                yield Reading(tasks[name], "train", n_diagnosed, prompt)
+    for name, original in plan.originals.items():
+        yield Reading(tasks[name], "test", study.evaluation.examples, original)
+        if n_diagnosed:
+            yield Reading(tasks[name], "dev", n_diagnosed, original)
+    for stage in plan.stages.values():
+        yield Reading(tasks[stage.task], "train", n_trained, plan.originals[stage.task])
+
+
+def _n_dev(plan: Plan, task: str) -> int:
+    """How many dev examples a fine-tune of a task is watched on."""
+    if not plan.study.evaluation.checkpoints:
+        return 0
+    n = len(rows.dev_examples(plan, task))
+    if n == 0:
+        raise InputError(
+            f"Task {task!r} has no dev examples, and at checkpoints its dev loss is measured."
+            " Add some, or leave evaluation.checkpoints empty."
+        )
+    return n
+
+
+def _of_sequence(plan: SequencePlan) -> Iterator[Reading]:
+    study = plan.study
+    counts = {study.training.examples, study.scoring.examples}
+    if any(strategy.method == "ewc" for strategy in study.chosen_strategies):
+        counts.add(study.ewc.examples)
+    for name, task in plan.tasks.items():
+        for prompt in plan.prompts[name]:
+            for n in sorted(counts):
+                yield Reading(task, "train", n, prompt)
+        for prompt in (*plan.prompts[name], *plan.test_only[name]):
+            yield Reading(task, "test", study.evaluation.at_the_end, prompt)
