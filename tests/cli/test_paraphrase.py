@@ -158,7 +158,7 @@ def test_without_an_endpoint_or_its_key_the_next_step_is_named(server, tmp_path,
     assert str(tmp_path / "endpoints.yaml") in said and "base_url: http://127.0.0.1" in said
 
 
-def test_ctrl_c_ends_it_and_what_came_is_kept(server, tmp_path):
+def test_ctrl_c_ends_it_and_what_came_is_kept(server, tmp_path, request):
     def interrupt(handler, own):
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         does.hang(handler, own)
@@ -167,6 +167,9 @@ def test_ctrl_c_ends_it_and_what_came_is_kept(server, tmp_path):
     endpoints = tmp_path / "endpoints.yaml"
     endpoints.write_text(endpoints.read_text() + "    parallel: 1\n")
     asked = ("--endpoint", "here", "--n", 2, "--per-call", 1)
+    # Where tests run behind a shell's `&` it is ignored, which processes inherit.
+    ignored_or_not = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, ignored_or_not))
     assert "the same command asks for the rest alone" in sapo(*asked, status=130).stderr
     server.calls.clear()
     server.acts = [does.say(TWO)]

@@ -118,7 +118,13 @@ def test_rank_shows_each_rule_under_its_own_name(answers):
     text = ok("rank")
     assert answers[0] == (
         "rank_labels",
-        {"model": "pocket", "task": "sentiment", "prompts": None, "examples": 100},
+        {
+            "model": "pocket",
+            "task": "sentiment",
+            "prompts": None,
+            "examples": 100,
+            "tasks_from": (),
+        },
     )
     for said in ("label_rank_sum", "label_rank_mean", "label_rank_trie", "62.000", "positive"):
         assert said in text
