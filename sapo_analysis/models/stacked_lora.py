@@ -16,11 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from peft import LoraConfig
-from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -30,19 +27,11 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import Again
-from sapo_analysis.models.lora import fresh_adapter
+from sapo_analysis.models.fresh_start import FreshStart, fresh_start
 from sapo_analysis.models.saved_adapter import WEIGHTS, read_adapter
 from sapo_analysis.spec import LoraSettings
 
 _PEFT_NAME = "base_model.model.{}.lora_{}.weight"
-
-
-@dataclass(frozen=True)
-class _Start:
-    """A fresh adapter as peft makes it: its weights (A, B) by module, and its configuration."""
-
-    weights: dict[str, tuple[Tensor, Tensor]]
-    config: LoraConfig
 
 
 class StackedAdapters:
@@ -55,7 +44,9 @@ class StackedAdapters:
         dropout: probability of the adapters' dropout, and its masks while training.
     """
 
-    def __init__(self, model: PreTrainedModel, starts: Sequence[_Start], settings: LoraSettings):
+    def __init__(
+        self, model: PreTrainedModel, starts: Sequence[FreshStart], settings: LoraSettings
+    ):
         first = starts[0]
         shapes = {name: (a.shape, b.shape) for name, (a, b) in first.weights.items()}
         self.layout = AdapterLayout(shapes)
@@ -303,7 +294,7 @@ def stacked_adapters(
         InputError: a target is no linear layer, or is the head; or a saved adapter does not fit.
     """
     places = [AdapterStart(start) if isinstance(start, int) else start for start in starts]
-    fresh = {s: _start(model, settings, s) for s in dict.fromkeys(p.seed for p in places)}
+    fresh = {s: fresh_start(model, settings, s) for s in dict.fromkeys(p.seed for p in places)}
     adapters = StackedAdapters(model, [fresh[place.seed] for place in places], settings)
     for k, place in enumerate(places):
         if place.carried is not None:
@@ -317,24 +308,3 @@ def stacked_adapters(
         adapters.dropout.close()
         for name, module in adapters.modules.items():
             model.set_submodule(name, module.base)
-
-
-def _start(model: PreTrainedModel, settings: LoraSettings, seed: int) -> _Start:
-    untyped: Any = model
-    head = untyped.get_output_embeddings()
-    with fresh_adapter(model, settings, seed) as adapted:
-        wrapped: Any = adapted
-        weights = {}
-        for name, module in wrapped.base_model.model.named_modules():
-            if not isinstance(module, LoraLayer):
-                continue
-            layer: Any = module
-            if not layer.lora_A or layer.get_base_layer() is head:
-                raise InputError(
-                    f"target_modules reaches {name!r}, which is no linear layer inside the model;"
-                    " stacked training knows those alone. Leave it out, or use --engine plain."
-                )
-            pair = (layer.lora_A["default"].weight, layer.lora_B["default"].weight)
-            weights[name] = (pair[0].detach().clone(), pair[1].detach().clone())
-        config = copy.deepcopy(wrapped.peft_config["default"])
-    return _Start(weights, config)
