@@ -46,7 +46,8 @@ from sapo_analysis.tasks.pocket.suite import PocketTask
 
 DATA = Path(__file__).parents[2] / "sapo_analysis" / "data"
 SHIPPED = {0: DATA / "pocket", 1: DATA / "pocket-1", 2: DATA / "pocket-2"}
-SMOKE = PRESETS["smoke"].model_copy(update={"steps": 6, "card_examples": 1})
+# One thread: several wait for each other where other tests run beside them.
+SMOKE = PRESETS["smoke"].model_copy(update={"steps": 6, "card_examples": 1, "threads": 1})
 BYTES = ("model.safetensors", "tokenizer.json", "prompt_frequencies.json", "mixture.json")
 
 
@@ -100,21 +101,29 @@ def test_same_settings_give_the_same_bytes_also_after_a_stop(small: Path, tmp_pa
     assert find_model(str(tmp_path / "again")).n_parameters > 0
 
 
-def make_half(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A pretraining that was stopped at step 6, after the checkpoint of step 4."""
 
     def stop(done: int, total: int, text: str) -> None:
         if done == 6:
             raise KeyboardInterrupt
 
+    out = tmp_path_factory.mktemp("stopped") / "half"
     with pytest.raises(KeyboardInterrupt):
-        pretrain(SMOKE, folder, stop)
+        pretrain(SMOKE, out, stop)
+    return out
 
 
-def test_a_half_done_folder_of_other_settings_is_refused(small: Path, tmp_path: Path) -> None:
-    make_half(tmp_path / "half")
+@pytest.fixture
+def half(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(stopped, tmp_path / "half"))
+
+
+def test_a_half_done_folder_of_other_settings_is_refused(half: Path) -> None:
     with pytest.raises(InputError, match="learning_rate"):
-        pretrain(SMOKE.model_copy(update={"learning_rate": 1e-4}), tmp_path / "half")
+        pretrain(SMOKE.model_copy(update={"learning_rate": 1e-4}), half)
 
 
 def test_a_stop_before_the_first_checkpoint_begins_anew(small: Path, tmp_path: Path) -> None:
@@ -132,30 +141,30 @@ def test_a_stop_before_the_first_checkpoint_begins_anew(small: Path, tmp_path: P
 
 
 def test_a_half_done_folder_of_another_suite_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_half(tmp_path / "half")
     monkeypatch.setattr(loop, "suite_fingerprints", lambda tasks: {"suite": "s", "prompts": "p"})
     with pytest.raises(InputError, match=r"\['suite', 'prompts'\] differ"):
-        pretrain(SMOKE, tmp_path / "half")
+        pretrain(SMOKE, half)
 
 
 @pytest.mark.parametrize("change", [{"share": 3.0}, {"known": 0.7}])
 def test_a_half_done_folder_of_another_mixture_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, float]
+    half: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, float]
 ) -> None:
-    make_half(tmp_path / "half")
-
     def changed(name: str) -> PocketTask:
         file = pocket_task(name).file
         return PocketTask(name, file.model_copy(update=change if name == "sentiment" else {}))
 
     monkeypatch.setattr(mix, "pocket_task", changed)
     with pytest.raises(InputError, match=r"\['mixture'\] differ"):
-        pretrain(SMOKE, tmp_path / "half")
+        pretrain(SMOKE, half)
 
 
-def test_another_seed_gives_another_model(small: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_another_model(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "list_tasks", lambda: [get_task("sentiment")])  # one step: it rambles
     record = pretrain(SMOKE.model_copy(update={"seed": 1, "steps": 1}), tmp_path / "other")
     first = json.loads((small / "pretraining.json").read_text("utf-8"))
     assert record["fingerprints"]["weights"] != first["fingerprints"]["weights"]
@@ -396,17 +405,10 @@ def test_five_turns_fit_into_the_context(shipped: tuple[Any, Any]) -> None:
         assert 5 * (longest + inputs + task.max_new_tokens + 8) <= 512, task.name
 
 
-def test_a_checkpoint_cut_short_is_not_used(tmp_path: Path) -> None:
-    def stop(done: int, total: int, text: str) -> None:
-        if done == 6:
-            raise KeyboardInterrupt
-
-    out = tmp_path / "cut"
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(SMOKE, out, stop)
+def test_a_checkpoint_cut_short_is_not_used(half: Path) -> None:
     # As a kill leaves it: the new checkpoint half written, the old one whole.
-    shutil.copytree(out / "checkpoint", out / "checkpoint.new")
-    (out / "checkpoint.new" / "progress.json").unlink()
-    (out / "checkpoint.new" / "state.safetensors").write_bytes(b"half")
-    pretrain(SMOKE, out)
-    assert not (out / "checkpoint.new").exists()
+    shutil.copytree(half / "checkpoint", half / "checkpoint.new")
+    (half / "checkpoint.new" / "progress.json").unlink()
+    (half / "checkpoint.new" / "state.safetensors").write_bytes(b"half")
+    pretrain(SMOKE, half)
+    assert not (half / "checkpoint.new").exists()
