@@ -287,8 +287,8 @@ def stacked_adapters(
 ) -> Iterator[StackedAdapters]:
     """K adapters as they start, gone after the block; the model's weights never change.
 
-    Adapter k starts as `started_adapter` with `starts[k]` does, for peft itself draws the weights
-    of fresh ones; a number alone is the seed of a fresh one.
+    Adapter k starts as `started_adapter` with `starts[k]` does, fresh ones with the weights that
+    peft draws; a number alone is the seed of a fresh one.
 
     Raises:
         InputError: a target is no linear layer, or is the head; or a saved adapter does not fit.
