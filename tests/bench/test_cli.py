@@ -58,7 +58,8 @@ def sapo(*arguments):
 def test_an_unknown_preset_is_refused_with_the_known_ones():
     result = sapo("--preset", "smal")
     assert result.exit_code == 2 and result.stdout == ""
-    assert result.stderr.startswith("Error: Unknown preset 'smal'. Did you mean 'small' or 'small-32k'?")
+    wanted = "Error: Unknown preset 'smal'. Did you mean 'small' or 'small-32k'?"
+    assert result.stderr.startswith(wanted)
     assert all(name in result.stderr for name in PRESETS)
 
 
