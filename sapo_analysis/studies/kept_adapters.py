@@ -1,7 +1,9 @@
 """Adapters that a run keeps for its user, in peft's format: `adapters/TRIAL_ID/` in its folder.
 
-Each stands on the parent state of its trial: load the base model, merge the adapters of the tasks
-learned before (folders of their own trials), then this one.
+Each is what its fine-tune trained. In a paraphrase study, and with the methods `lora-inc` and
+`o-lora`, it stands on the tasks learned before: load the base model, merge their adapters (folders
+of their own trials), then this one. The methods `lora`, `replay` and `ewc` carry one adapter from
+task to task: it stands on the base model alone and has the earlier tasks in it.
 """
 
 from __future__ import annotations

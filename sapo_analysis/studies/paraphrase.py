@@ -171,20 +171,23 @@ class ParaphraseWork:
         watch = Watch(self, trials, meter)
         with self._train(state_id, members, meter, watch) as tuned:
             fits = tuned.fits
-            for k, (trial, fit) in enumerate(zip(trials, fits, strict=True)):
-                if not fit.diverged:
-                    self.kept.keep(tuned, k, trial.trial_id)
             self.say(f"{which}: evaluating")
             measured = self.measure_trials(trials, tuned, meter)
+            # The last update can overflow too; then the scores say nothing and are not kept.
+            failed = [
+                fit.diverged or not all(math.isfinite(r.loss) for *_, r in results)
+                for fit, results in zip(fits, measured, strict=True)
+            ]
+            for k, trial in enumerate(trials):
+                if not failed[k]:
+                    self.kept.keep(tuned, k, trial.trial_id)
         found: Rows = {name: [] for name in ("trials", "curves", "scores", "predictions")}
         for k, (trial, fit, results) in enumerate(zip(trials, fits, measured, strict=True)):
-            # The last update can overflow too; then the scores say nothing and are not kept.
-            diverged = fit.diverged or not all(math.isfinite(r.loss) for *_, r in results)
-            status = "diverged" if diverged else "done"
+            status = "diverged" if failed[k] else "done"
             found["trials"].append(rows.trial(trial, status, self._made_by(len(trials))))
             found["curves"] += rows.curves(trial.trial_id, fit) + watch.curves[k]
             found["scores"] += watch.scores[k]
-            for name, prompt, result in [] if diverged else results:
+            for name, prompt, result in [] if failed[k] else results:
                 self._keep(state_id, trial, name, prompt, result, found)
         return found
 

@@ -1,6 +1,8 @@
 """Adapters that a run keeps: in peft's format, one per fine-tune, under the model's public name."""
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -69,3 +71,34 @@ def test_keeping_them_changes_no_id(tiny_study):
         plan_of(tiny_study.model_copy(update={"keep_adapters": wanted})) for wanted in (False, True)
     )
     assert [t.trial_id for t in plain.trials] == [t.trial_id for t in keeping.trials]
+
+
+def overflowed(measured):
+    """What was measured, the first fine-tune's last update gone too far."""
+    ((*which, result), *rest), *others = measured
+    return [[(*which, replace(result, loss=math.inf)), *rest], *others]
+
+
+def test_of_a_trial_whose_last_update_overflowed_none_is_kept(tiny_study, tmp_path, monkeypatch):
+    study = tiny_study.model_copy(
+        update={"past": (), "current": ("sentiment",), "seeds": (0,), "prompts": 1}
+    )
+    study = study.model_copy(update={"noise_seeds": (), "keep_adapters": True})
+    work = ParaphraseWork(plan_of(study), CPU, tmp_path / "states")
+    measure = work.measure_trials
+    monkeypatch.setattr(work, "measure_trials", lambda *given: overflowed(measure(*given)))
+    (group,) = (group for group in work.plan.groups if group.kind == "trials")
+    trials = work.run(group)["trials"]
+    assert [trial["status"] for trial in trials] == ["diverged", "done"]
+    assert set(kept(tmp_path)) == {trials[1]["trial_id"]}
+
+
+def test_nor_of_one_of_a_sequence(tmp_path, monkeypatch):
+    plan = plan_of(tiny_sequence(strategies=["original"], keep_adapters=True))
+    work = SequenceWork(plan, CPU, tmp_path / "states")
+    measure = work._exam.of_stage
+    monkeypatch.setattr(work._exam, "of_stage", lambda *given: overflowed(measure(*given)))
+    for group in plan.groups:
+        work.run(group)
+    assert [trained.result for trained in work.book.trained.values()] == [None]
+    assert not (tmp_path / layout.ADAPTERS).exists()

@@ -179,33 +179,37 @@ class SequenceWork:
                 read = len(fit.losses) * member.rows_per_step
                 meter.add("train", read, fit.tokens, fit.logits, *own)
                 tuned.save(k, self._states / tunes[k].result_id)
-                if not fit.diverged:
-                    self._kept.keep(tuned, k, tunes[k].trial_id)
                 self.teller.trained(tunes[k], fit)
             self.say(f"{which}: evaluating")
             measured = self._exam.of_stage(tunes, tuned, meter)
+            # The last update can overflow too; then the scores say nothing and are not kept.
+            is_done = [
+                not fit.diverged and all(math.isfinite(r.loss) for *_, r in results)
+                for fit, results in zip(fits, measured, strict=True)
+            ]
+            for k, tune in enumerate(tunes):
+                if is_done[k]:
+                    self._kept.keep(tuned, k, tune.trial_id)
         seconds = [meter.seconds("train") / len(tunes)] * len(tunes)
         with meter.time("train"):
             for k, more in self._keep_information(tunes):
                 seconds[k] += more
         found: Rows = {name: [] for name in _OF_FINE_TUNES}
         for k, (tune, member, fit) in enumerate(zip(tunes, members, fits, strict=True)):
-            # The last update can overflow too; then the scores say nothing and are not kept.
-            done = not fit.diverged and all(math.isfinite(r.loss) for *_, r in measured[k])
-            result = tune.result_id if done else None
+            result = tune.result_id if is_done[k] else None
             read = len(fit.losses) * member.rows_per_step
             self.book.trained[tune.trial_id] = Trained(result, seconds[k], read)
             found["trials"].append(
                 rows.trial(
                     tune,
-                    "done" if done else "diverged",
+                    "done" if is_done[k] else "diverged",
                     self.engine.name,
                     len(tunes),
                     self.engine.device.name,
                 )
             )
             found["curves"] += shared_rows.curves(tune.trial_id, fit)
-            if done:
+            if is_done[k]:
                 learned = (*tune.place.learned, tune.task)
                 found["states"].append(
                     shared_rows.state(tune.result_id, tune.state_id, tune.chain.seed, learned)
