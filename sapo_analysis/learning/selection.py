@@ -23,6 +23,7 @@ from sapo_analysis.learning.candidate_losses import full_losses, reading, reads_
 from sapo_analysis.learning.race import Race, check_not_empty, race
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.quantized import computes_coarsely, is_quantized
 from sapo_analysis.pre_update_loss import batch_mean
 
 Heard = Callable[[int, float, int], None]
@@ -32,7 +33,6 @@ N_REPEATED = 64
 """The leader's examples that are read a second time, to measure rounding."""
 NOISE_FACTOR = 3
 """Candidates closer than this many times the rounding noise are not told apart by it."""
-_PRECISE = (torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def select_prompt(
     """The prompt with the lowest pre-update loss: the argmin of full scoring.
 
     In less than float32, nothing that rounding might have misplaced is dropped, and what it cannot
-    tell apart from the best is read once more with float32 weights, which then decide.
+    tell apart from the best is read once more with float32 weights, which then decide. A quantized
+    model has no such weights: its rounding is measured by another arrangement of the same texts.
 
     Args:
         model: the model as it is before the update.
@@ -102,7 +103,8 @@ def select_prompt(
         pad_id: token that fills rows up.
         batch_size: rows per batch of the released averaging.
         seed: which examples every candidate starts with.
-        precise: for a model in less than float32, the same weights in float32; default: a copy.
+        precise: for a model in less than float32, the same weights in float32; default: a copy,
+            and none of a quantized model.
         heard: told of each candidate whenever more of its examples are read.
 
     Raises:
@@ -115,9 +117,10 @@ def select_prompt(
     noise = 0.0
     repeated = Random(seed).sample(range(n_examples), min(N_REPEATED, n_examples))
     is_packed = reads_packed(model, rows, pad_id)
-    if model.dtype in _PRECISE:
+    is_coarse = computes_coarsely(model)
+    if not is_coarse:
         precise = None
-    elif precise is None:
+    elif precise is None and not is_quantized(model):
         twin: Any = copy.deepcopy(model)  # transformers leaves its `float` untyped
         precise = twin.float()
     with reading(model, rows, pad_id, is_packed) as reader:
@@ -141,7 +144,7 @@ def select_prompt(
                 for i, other in zip(repeated, again, strict=True)
             ]
             noise = _noise(differences, n_examples)
-            return 0.0 if precise is None else NOISE_FACTOR * noise
+            return NOISE_FACTOR * noise if is_coarse else 0.0
 
         run = race(losses, len(rows), n_examples, seed, slack)
     by_precise = {}

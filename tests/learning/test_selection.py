@@ -167,6 +167,17 @@ def test_in_bfloat16_a_clear_winner_needs_no_second_look(model16, encoder):
     assert found.n_rechecked == 0 and found.noise > 1e-5
 
 
+def test_a_quantized_model_has_no_float32_weights_and_its_rounding_is_seen(
+    model16, encoder, monkeypatch
+):
+    monkeypatch.setattr(model16, "is_quantized", True, raising=False)
+    rows = rows_of(encoder, "topic", 60)
+    values = full_values(model16, rows, encoder.pad_id)
+    ends = [values.index(max(values)), values.index(min(values))]
+    found = select_prompt(model16, [rows[k] for k in ends], encoder.pad_id, BATCH)
+    assert found.winner == 1 and found.n_rechecked == 0 and found.n_repeated > 0
+
+
 def test_the_model_is_as_it_was(pocket_model, encoder):
     from sapo_analysis.learning.scoring import example_losses
 
