@@ -10,6 +10,7 @@ import yaml
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.spec import PRESETS, AnyStudy, parse_study, preset_names, read_spec_data
+from sapo_analysis.spec.orders import with_folders_read
 from sapo_analysis.store import CACHED_RUNS
 from sapo_analysis.store.own_prompts import read_own_prompts
 from sapo_analysis.tasks.card import is_task_name
@@ -114,7 +115,7 @@ def _kept(runs: Path, task: str) -> list[str]:
 def _learned(data: dict[str, Any]) -> list[str]:
     """The tasks that a spec trains with candidates, as far as its form is right."""
     if "orders" in data:
-        orders = data["orders"]
+        orders = with_folders_read(data["orders"])
         tasks = orders[0] if orders and isinstance(orders[0], list | tuple) else orders
     else:
         roles = ("past", "current", "unseen") if data.get("rotate") else ("current",)

@@ -42,6 +42,17 @@ def test_tasks_that_are_learned_alone_get_them(runs):
     assert set(read_study(str(path), [], runs=runs).own_prompts) == {"job", "colour"}
 
 
+def test_an_order_may_be_a_folder(runs):
+    for number, task in enumerate(["job", "colour"], 1):
+        stage = runs / "order" / f"{number}-{task}"
+        stage.mkdir(parents=True)
+        (stage / "train_tasks.json").write_text(json.dumps([{"dataset_name": task}]))
+    path = runs / "sequence.yaml"
+    for orders in (str(runs / "order"), [str(runs / "order"), ["colour", "job"]]):
+        path.write_text(json.dumps({"kind": "sequence", "orders": orders, "own_prompts": "kept"}))
+        assert read_study(str(path), [], runs=runs).own_prompts == {"job": tuple(TEXTS)}
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
