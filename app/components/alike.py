@@ -46,7 +46,11 @@ def alike_panel(task: Task, model: str, texts: Sequence[str], known: KnownTasks)
             help="How many of the first dev examples the model answers under each prompt.",
             width=150,
         )
-        found = equivalence.compared(task, model, texts, int(n))
+        try:
+            found = equivalence.compared(task, model, texts, int(n))
+        except InputError as error:  # a package that the task's metric needs may not be here
+            st.warning(md(str(error)), icon=":material/warning:")
+            return None
         _ask(task, model, found, int(n), known)
     if found.found is None:
         st.caption(

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from sapo_analysis import jobs
-from sapo_analysis.app import asking
-from sapo_analysis.errors import WorkError
+from sapo_analysis.app import asking, equivalence
+from sapo_analysis.errors import InputError, WorkError
 from sapo_analysis.prompts import get_prompts
 from sapo_analysis.store.base_answers import FOLDER
 from sapo_analysis.store.own_prompts import add_own_prompts, read_own_prompts
@@ -204,3 +204,12 @@ def test_a_model_that_cannot_tell_and_an_engine_that_fails_are_said(monkeypatch,
     app = paraphrases(monkeypatch, tmp_path)
     assert "cannot be told" in app.warning[0].value
     assert not [b for b in app.button if b.key == "ask-alike"]
+
+
+def test_a_metric_that_cannot_be_taken_here_is_said(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise InputError("Metric *m* needs a package.")
+
+    monkeypatch.setattr(equivalence, "compared", refuse)
+    app = paraphrases(monkeypatch, tmp_path)
+    assert "Metric \\*m\\* needs" in app.warning[0].value

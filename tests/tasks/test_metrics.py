@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 
 import pytest
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.tasks import Example, Task, correct, get_task, score
-from sapo_analysis.tasks.metrics import FULLY_RIGHT, METRICS
+from sapo_analysis.tasks.metrics import FULLY_RIGHT, METRICS, rouge
 from sapo_analysis.tasks.metrics.numeric import numbers
 
 LABELLED = get_task("sentiment")
@@ -260,3 +261,16 @@ def test_an_evaluation_over_some_examples_is_scored_as_a_corpus() -> None:
     assert found.correct == [True, False, False]
     value, loss = of_first(found, task, examples, rows, 2)
     assert value == score(task, SAID[:2], DOG[:2]) and loss == 0.5
+
+
+@pytest.mark.parametrize(
+    ("metric", "package"),
+    [("rouge_l", "rouge_score.rouge_scorer"), ("bleu", "sacrebleu"), ("chrf", "sacrebleu")],
+)
+def test_a_package_that_is_not_here_is_named(
+    monkeypatch: pytest.MonkeyPatch, metric: str, package: str
+) -> None:
+    rouge._scorer.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"'{metric}' needs {package}.*sapo-analysis\[train\]"):
+        score(judged_by(metric), ["a b"], ["a b"])

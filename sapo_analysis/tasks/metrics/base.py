@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.tasks.base import Task
 
 Mark = Callable[[str, Task, str], float]
@@ -29,6 +31,22 @@ class Metric:
     fully_right: str
     mark: Mark
     corpus: Callable[[Sequence[str], Sequence[str]], float] | None = None
+
+
+@contextmanager
+def of_the_training_half(metric: str) -> Iterator[None]:
+    """For importing what a metric needs where it is first used: that is slow, and may fail.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(
+            f"Metric {metric!r} needs {error.name}, which is not installed here. It comes with the"
+            " training half: pip install 'sapo-analysis[train]'."
+        ) from error
 
 
 EMPTY = " An empty output is wrong, save where the target is empty."

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from sapo_analysis.tasks.base import Task
-from sapo_analysis.tasks.metrics.base import EMPTY, Metric
+from sapo_analysis.tasks.metrics.base import EMPTY, Metric, of_the_training_half
 
 
 def rouge_l(output: str, task: Task, target: str) -> float:
@@ -22,9 +22,8 @@ def seen_words(text: str) -> list[str]:
 
 @cache
 def _scorer() -> Any:
-    # Here, for it is part of the engine's installation and takes seconds to import.
-    from rouge_score.rouge_scorer import RougeScorer
-
+    with of_the_training_half("rouge_l"):
+        from rouge_score.rouge_scorer import RougeScorer
     return RougeScorer(["rougeL"], use_stemmer=True)
 
 

@@ -26,7 +26,7 @@ are the keys of `original_performance/MODEL.json`, of which the code says only t
 `rougeL` and the task's name; they are taken to be those of `all_results.json`.
 
 Scores are ROUGE-L, as the released evaluation takes them. They are not computed again (that needs
-rouge-score, which only workers import); exact match is, and where it differs from the file's that
+rouge-score, of the training half); exact match is, and where it differs from the file's that
 is said.
 """
 
