@@ -17,22 +17,23 @@ def about_added(task: Task, known: KnownTasks) -> None:
     """Its notes, and a way to remove it."""
     for note in task.notes:
         st.caption(f":material/info: {md(note.rstrip('.'))}.")
+    if is_read_only():
+        return  # where things lie on a server is no visitor's business
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Lies in {md(known.source[task.name])}.", width="stretch")
-        if not is_read_only():
-            with st.popover("Remove", icon=":material/delete:", help="Asks first."):
-                st.markdown(
-                    f"Removes the rows and the card of **{md(task.name)}** for good. Runs that"
-                    " learned it keep their results; they can be resumed or extended no more."
-                    " Paraphrases of your own stay."
-                )
-                st.button(
-                    f"Remove {md(task.name)}",
-                    key="remove-task",
-                    type="primary",
-                    help="There is no way back.",
-                    on_click=act(
-                        *(remove_added_task, own_folder(), task.name),
-                        said=f"Task {task.name} was removed.",
-                    ),
-                )
+        with st.popover("Remove", icon=":material/delete:", help="Asks first."):
+            st.markdown(
+                f"Removes the rows and the card of **{md(task.name)}** for good. Runs that"
+                " learned it keep their results; they can be resumed or extended no more."
+                " Paraphrases of your own stay."
+            )
+            st.button(
+                f"Remove {md(task.name)}",
+                key="remove-task",
+                type="primary",
+                help="There is no way back.",
+                on_click=act(
+                    *(remove_added_task, own_folder(), task.name),
+                    said=f"Task {task.name} was removed.",
+                ),
+            )

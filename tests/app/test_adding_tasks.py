@@ -211,6 +211,7 @@ def test_a_read_only_server_shows_everything_and_changes_nothing(monkeypatch, tm
     monkeypatch.setenv("SAPO_READ_ONLY", "1")
     app = opened(monkeypatch, tmp_path, PAGE, task="reviews")
     assert not [b for b in app.button if b.key == "remove-task"]
+    assert str(tmp_path) not in text_of(app).replace("\\", "")
     assert frame_with(app, "split")["rows"].sum() == 60
     app = opened(monkeypatch, tmp_path, PAGE, add="1")
     assert "read-only" in app.info[0].value and not app.get("file_uploader")
