@@ -55,9 +55,8 @@ def reading_device(model: nn.Module) -> torch.device:
 def place_of(module: nn.Module) -> torch.device:
     """Where a layer computes."""
     hook = getattr(module, "_hf_hook", None)
-    weight: Any = module.weight
-    at: torch.device = weight.device if hook is None else _computes_on(hook)
-    return at
+    # What is away has a hook, whatever its weights are called.
+    return next(module.parameters()).device if hook is None else _computes_on(hook)
 
 
 @contextmanager

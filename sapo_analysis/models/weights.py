@@ -119,27 +119,25 @@ def read_weights(
     if memory.quantization != "none":
         require_bitsandbytes(memory.quantization)
     _refuse_too_large(files, dtype, device, memory)
-    with ExitStack() as stack:
-        stack.enter_context(memory_named(files, dtype, device, memory))
-        if files.weights == "random":
-            model = random_weights(config, dtype, files.remote_code)
-            if memory.quantization == "none" and memory.max_memory is None:
-                return model
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sapo-random-")))
-            model.save_pretrained(folder)
-            del model
-        else:
-            folder = files.folder
+    is_random = files.weights == "random"
+    with memory_named(files, dtype, device, memory), ExitStack() as stack:
+        if is_random and memory.keeps_weights_whole:
+            return random_weights(config, dtype, files.remote_code)
         settings = _placement(dtype, device, memory)
+        if not is_random and memory.max_memory is None:
+            return _from_files(files, files.folder, dtype, settings)
+        own = Path(tempfile.mkdtemp(prefix="sapo-offload-"))
+        stack.callback(shutil.rmtree, own, ignore_errors=True)
+        folder = files.folder
+        if is_random:
+            folder = own / "random"
+            random_weights(config, dtype, files.remote_code).save_pretrained(folder)
         if memory.max_memory is None:
             return _from_files(files, folder, dtype, settings)
-        offload = tempfile.mkdtemp(prefix="sapo-offload-")
-        try:
-            found = _from_files(files, folder, dtype, {**settings, "offload_folder": offload})
-        except BaseException:
-            shutil.rmtree(offload, ignore_errors=True)
-            raise
-    weakref.finalize(found, shutil.rmtree, offload, ignore_errors=True)
+        found = _from_files(files, folder, dtype, {**settings, "offload_folder": str(own)})
+        # Layers on the disk are read for as long as the model is there, random ones from `own` too.
+        weakref.finalize(found, shutil.rmtree, own, ignore_errors=True)
+        stack.pop_all()
     return found
 
 

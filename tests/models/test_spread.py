@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, MixtralConfig
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.training import Training
-from sapo_analysis.model_files import find_model
+from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.models import weights
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import checkpointed
@@ -115,6 +116,37 @@ def test_what_is_kept_on_the_disk_goes_with_the_model_or_when_it_does_not_load(
     with pytest.raises(ZeroDivisionError):
         load_model(find_model("pocket"), CPU, "float32", SPREAD)
     assert offload_folders() == before
+
+
+def test_random_weights_stay_on_the_disk_as_long_as_their_model(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files = find_model("random:pocket")
+    model = load_model(files, CPU, "float32", SPREAD)
+    assert is_spread(model)
+    assert torch.equal(logits(model), logits(load_model(files, CPU, "float32")))
+    del model
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_are_away_may_have_any_name(tmp_path):
+    config = MixtralConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        num_local_experts=4,
+    )
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(tmp_path)
+    memory = MemorySettings(max_memory={"cpu": "300KiB"})
+    files = ModelFiles("mixtral", tmp_path, "trained", "mixtral")
+    spread, whole = (load_model(files, CPU, "float32", m) for m in (memory, None))
+    assert spread.model.layers[-1].mlp.experts.down_proj.device.type == "meta"
+    settings = LoraSettings(r=2, target_modules=("q_proj", "v_proj"))
+    with fresh_adapter(spread, settings, 0) as adapted:
+        torch.testing.assert_close(logits(adapted.eval()), logits(whole))
 
 
 def study(**memory):
