@@ -18,10 +18,19 @@ _LOGITS_BYTES = 1 << 30
 def most_kept_tokens(model: PreTrainedModel) -> int:
     """Tokens of one pass whose keys and values are kept."""
     config: Any = model.config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    per_token: int = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
+    per_token: int = 2 * config.num_hidden_layers * _of_a_layer(config) * model.dtype.itemsize
     return max(1, _KEPT_BYTES // per_token)
+
+
+def _of_a_layer(config: Any) -> int:
+    """Numbers that a token's keys have in one layer; its values have as many."""
+    try:
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    except (AttributeError, RuntimeError):  # the latter where layers differ in it
+        # Gemma 4 has layers unlike each other, Mamba states of a fixed size: as many as are read.
+        return int(config.hidden_size)
+    return int(heads * size)
 
 
 def most_logits(model: PreTrainedModel) -> int:

@@ -1,8 +1,10 @@
 """Passes that stay within bounds, and are halved where the memory is full all the same."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, Qwen3Config
+from transformers import AutoModelForCausalLM, Gemma4TextConfig, MambaConfig, Qwen3Config
 
 from sapo_analysis.errors import WorkError
 from sapo_analysis.learning import batching, draft_evaluation, evaluation, packed_scoring, scoring
@@ -53,6 +55,13 @@ def test_bounds_follow_from_the_model_and_pocket_studies_never_reach_them(pocket
     context = pocket_model.config.max_position_embeddings
     assert most_logits(pocket_model) >= 64 * context
     assert most_kept_tokens(pocket_model) >= 16 * 64 * context
+
+
+@pytest.mark.parametrize("make", [MambaConfig, Gemma4TextConfig])
+def test_layers_that_keep_no_keys_or_unlike_ones_are_bounded_by_what_they_read(make):
+    config = make(num_hidden_layers=2, hidden_size=64, vocab_size=128)
+    model = SimpleNamespace(config=config, dtype=torch.bfloat16)
+    assert most_kept_tokens(model) == 2**31 // (2 * 2 * 64 * 2)
 
 
 @pytest.fixture
