@@ -66,7 +66,9 @@ def _by_peft(model: PreTrainedModel, settings: LoraSettings, seed: int) -> Fresh
             if not isinstance(module, LoraLayer):
                 continue
             layer: Any = module
-            if not layer.lora_A or layer.get_base_layer() is head:
+            base = layer.get_base_layer()
+            # Experts of some models are weights of one module, which peft wraps as a whole.
+            if not layer.lora_A or base is head or not hasattr(base, "weight"):
                 raise InputError(
                     f"target_modules reaches {name!r}, which is no linear layer inside the model;"
                     " stacked training knows those alone. Leave it out, or use --engine plain."

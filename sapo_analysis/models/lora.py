@@ -34,11 +34,20 @@ def fresh_adapter(
 
     The initialisation is a function of `seed` and the model's shapes alone, so all prompts of a
     study start equal. What it yields is a `PeftModel`, which passes for the model it wraps.
+
+    Raises:
+        InputError: peft cannot adapt such a model, or not with these settings.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), placed(model):
         torch.manual_seed(seed)
-        with placed(model):
+        try:
             adapted: Any = get_peft_model(model, _config(model, settings))
+        except ValueError as error:
+            said = " ".join(str(error).split())[:300].rstrip(". ")
+            raise InputError(
+                f"No adapter can be put on {type(model).__name__} as the study says: {said}."
+                " Change lora.target_modules or lora.lora_dropout."
+            ) from error
     try:
         yield adapted
     finally:
