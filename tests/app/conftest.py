@@ -1,7 +1,19 @@
+from functools import cache
+
 import pytest
+from streamlit.components.v2 import manifest_scanner
 
 from tests.app.browsing import MAIN as MAIN
 from tests.synthetic import Truth, write_run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_looked_for_once():
+    """Each `AppTest` would read what all installed packages say of themselves: half of its time."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = manifest_scanner.scan_component_manifests
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(scan))
+        yield
 
 
 @pytest.fixture(scope="session")
