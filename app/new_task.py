@@ -11,13 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from pydantic import ValidationError
-
-from sapo_analysis.errors import InputError
-from sapo_analysis.explain import explain
 from sapo_analysis.tasks import Example, Split, Task
 from sapo_analysis.tasks.added import task_of
-from sapo_analysis.tasks.card import CardPrompts, Columns, TaskCard
+from sapo_analysis.tasks.card import Columns, TaskCard
 from sapo_analysis.tasks.checking import Checker, Row
 from sapo_analysis.tasks.data_card import MAX_ANSWERS
 from sapo_analysis.tasks.mapping import as_text
@@ -146,19 +142,19 @@ def card_of(
     Raises:
         InputError: it breaks a rule; every field that does is named.
     """
-    try:
-        return TaskCard(
-            name=name.strip(),
-            title=title.strip() or name.strip(),
-            suffix=suffix.strip(),
-            labels=tuple(labels),
-            metric=metric,
-            max_new_tokens=max_new_tokens,
-            columns=columns,
-            prompts=CardPrompts(original=original.strip()),
-        )
-    except ValidationError as error:
-        raise InputError(f"The task cannot be added.\n{explain(error, TaskCard)}") from error
+    return TaskCard.checked(
+        {
+            "name": name.strip(),
+            "title": title.strip() or name.strip(),
+            "suffix": suffix.strip(),
+            "labels": labels,
+            "metric": metric,
+            "max_new_tokens": max_new_tokens,
+            "columns": columns,
+            "prompts": {"original": original.strip()},
+        },
+        "The task",
+    )
 
 
 def in_memory(card: TaskCard, examples: Sequence[Example]) -> Task:

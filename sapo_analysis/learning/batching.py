@@ -40,7 +40,7 @@ def bounded_batches(
         yield items[start:]
 
 
-def halved_when_full(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> None:
+def in_halves_when_full(work: Callable[[Sequence[Item]], None], batch: Sequence[Item]) -> None:
     """Work on a batch at once, or on halves one after the other where the memory is full.
 
     What `work` leaves behind when it fails has to be nothing, or what it would leave in the end.
@@ -53,8 +53,8 @@ def halved_when_full(work: Callable[[Sequence[Item]], None], batch: Sequence[Ite
     # Here the failed attempt is over and nothing refers to its tensors any more.
     free_memory()
     half = len(batch) // 2
-    halved_when_full(work, batch[:half])
-    halved_when_full(work, batch[half:])
+    in_halves_when_full(work, batch[:half])
+    in_halves_when_full(work, batch[half:])
 
 
 def collate(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> tuple[Batch, Tensor]:

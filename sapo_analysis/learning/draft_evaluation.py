@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import bounded_batches, halved_when_full
+from sapo_analysis.learning.batching import bounded_batches, in_halves_when_full
 from sapo_analysis.learning.decoding import Start, continue_greedy
 from sapo_analysis.learning.evaluation import Evaluation, summarise
 from sapo_analysis.learning.packed_scoring import pack_losses
@@ -73,7 +73,7 @@ def evaluate_stacked(
 
         most = most_kept_tokens(model) // len(rows)
         for places in bounded_batches(order, size, length, most):
-            halved_when_full(measure, places)
+            in_halves_when_full(measure, places)
     return [
         summarise(
             task,

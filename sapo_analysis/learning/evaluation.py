@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import bounded_batches, collate_contexts, halved_when_full
+from sapo_analysis.learning.batching import bounded_batches, collate_contexts, in_halves_when_full
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.room import most_kept_tokens
@@ -124,5 +124,5 @@ def greedy_answers(
         return rows[i].target_start + max_new_tokens
 
     for batch in bounded_batches(by_length, size, length, most_kept_tokens(model)):
-        halved_when_full(decode, batch)
+        in_halves_when_full(decode, batch)
     return answers, sum(written)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import bounded_batches, halved_when_full
+from sapo_analysis.learning.batching import bounded_batches, in_halves_when_full
 from sapo_analysis.learning.packed_scoring import pack_losses
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded
@@ -66,7 +66,7 @@ def stacked_mean_losses(
             return max(len(own[i].ids) for own in rows)
 
         for places in bounded_batches(order, size, length, most_kept_tokens(model) // len(rows)):
-            halved_when_full(read, places)
+            in_halves_when_full(read, places)
     return [MeanLoss(_mean(own), n, m) for own, n, m in zip(losses, tokens, logits, strict=True)]
 
 

@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.learning.batching import halved_when_full, label_losses
+from sapo_analysis.learning.batching import in_halves_when_full, label_losses
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packed import packed
@@ -48,7 +48,7 @@ def packed_losses(
             found.update(zip(places, losses, strict=True))
 
         for places in _passes(rows):
-            halved_when_full(read, places)
+            in_halves_when_full(read, places)
     return [found[i] for i in range(len(rows))]
 
 

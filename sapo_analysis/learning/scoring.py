@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from sapo_analysis.learning.batching import (
     bounded_batches,
     collate,
-    halved_when_full,
+    in_halves_when_full,
     token_losses,
 )
 from sapo_analysis.models.encoding import Encoded
@@ -68,6 +68,6 @@ def example_losses(
             )
 
     for batch in bounded_batches(rows, batch_size, lambda row: len(row.ids), most_logits(model)):
-        halved_when_full(read, batch)
+        in_halves_when_full(read, batch)
     model.train(was_training)
     return found

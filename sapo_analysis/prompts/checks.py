@@ -19,7 +19,7 @@ from sapo_analysis.prompts.language import other_language
 from sapo_analysis.prompts.leaks import Leaks
 from sapo_analysis.prompts.paste import Candidate
 from sapo_analysis.tasks import Task
-from sapo_analysis.tasks.choosing import UNSPACED
+from sapo_analysis.tasks.scripts import UNSPACED
 
 Verdict = Literal["use", "flagged", "refused"]
 MAX_LENGTH = 10_000

@@ -13,13 +13,9 @@ from sapo_analysis.spec.settings import NAME_PATTERN, SCHEMA_VERSION, SchemaVers
 NOT_RECORDED = "not recorded"
 
 
-class ImportedResults(Settings):
-    """Numbers of fine-tunes as a table gave them.
+class Imported(Settings):
+    """What all imported results have."""
 
-    How they were made is not known: no settings, no data, no fingerprints. It cannot be run.
-    """
-
-    kind: Literal["imported"] = "imported"
     schema_version: SchemaVersion = SCHEMA_VERSION
     name: str = Field(
         "imported",
@@ -27,12 +23,24 @@ class ImportedResults(Settings):
         description="start of the run's id (a-z, 0-9, hyphen; at most 40)",
     )
     model: str = Field(
-        NOT_RECORDED, min_length=1, max_length=200, description="the model, as the user names it"
+        NOT_RECORDED,
+        min_length=1,
+        max_length=200,
+        description="the model, as the user or its folder names it",
     )
+    note: str = Field("", max_length=1000, description="what the user wants said of it")
+
+
+class ImportedResults(Imported):
+    """Numbers of fine-tunes as a table gave them.
+
+    How they were made is not known: no settings, no data, no fingerprints. It cannot be run.
+    """
+
+    kind: Literal["imported"] = "imported"
     file: str = Field("", max_length=200, description="name of the file; empty: a table in memory")
     sha256: str = Field("", description="of the file's content; empty: a table in memory")
     tasks: tuple[str, ...] = Field(min_length=1, description="current tasks")
-    note: str = Field("", max_length=1000, description="what the user wants said of it")
 
     @property
     def source(self) -> str:
@@ -40,7 +48,7 @@ class ImportedResults(Settings):
         return self.file or "a table in memory"
 
 
-class ImportedSequence(Settings):
+class ImportedSequence(Imported):
     """Scores of task sequences as the released code of SAPO left them in its output folders.
 
     Of a study it has what those files say: the orders, the strategies, the scores. Settings, seeds
@@ -48,15 +56,6 @@ class ImportedSequence(Settings):
     """
 
     kind: Literal["imported-sequence"] = "imported-sequence"
-    schema_version: SchemaVersion = SCHEMA_VERSION
-    name: str = Field(
-        "imported",
-        pattern=NAME_PATTERN,
-        description="start of the run's id (a-z, 0-9, hyphen; at most 40)",
-    )
-    model: str = Field(
-        NOT_RECORDED, min_length=1, max_length=200, description="the model, as its folder names it"
-    )
     folders: tuple[str, ...] = Field(min_length=1, description="the folders, without what is above")
     sha256: str = Field(description="of the names and contents of all files read")
     orders: tuple[tuple[str, ...], ...] = Field(
@@ -67,7 +66,6 @@ class ImportedSequence(Settings):
         (0,), description="seeds are not recorded: one stands for the one chain of each strategy"
     )
     remarks: tuple[str, ...] = Field((), description="what was noticed on reading, a sentence each")
-    note: str = Field("", max_length=1000, description="what the user wants said of it")
 
     @property
     def source(self) -> str:

@@ -18,15 +18,13 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from sapo_analysis.tasks.base import Example
+from sapo_analysis.tasks.scripts import UNSPACED_CHARACTER
 
 SHORT_WORDS = 3
 READ_OFF = 0.95
 RELEASED_NEW_TOKENS = 128
 """What the SAPO authors' code decodes at most (tokens)."""
 _NUMBER = re.compile(r"[-+−]?[$€£]?((\d{1,3}(,\d{3})+|\d+)(\.\d+)?|\.\d+)\s?%?")
-UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-"""Han, kana, Thai, Lao, Khmer, Burmese: no spaces between words. For a class of characters."""
-_UNSPACED = re.compile(f"[{UNSPACED}]")
 _LETTERS_PER_WORD = 2
 """Of a script without spaces; a Chinese word has about as many."""
 
@@ -64,5 +62,5 @@ def are_read_off(examples: Sequence[Example]) -> bool:
 
 
 def _words(text: str) -> float:
-    unspaced = len(_UNSPACED.findall(text))
-    return len(_UNSPACED.sub(" ", text).split()) + unspaced / _LETTERS_PER_WORD
+    unspaced = len(UNSPACED_CHARACTER.findall(text))
+    return len(UNSPACED_CHARACTER.sub(" ", text).split()) + unspaced / _LETTERS_PER_WORD

@@ -8,11 +8,11 @@ from transformers import AutoModelForCausalLM, Gemma4TextConfig, MambaConfig, Qw
 
 from sapo_analysis.errors import WorkError
 from sapo_analysis.learning import batching, draft_evaluation, evaluation, packed_scoring, scoring
-from sapo_analysis.learning.batching import bounded_batches, halved_when_full
+from sapo_analysis.learning.batching import bounded_batches, in_halves_when_full
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.models.room import most_kept_tokens, most_logits
 from sapo_analysis.prompts import get_prompts
-from sapo_analysis.studies.memory import halved_when_full as adapters_halved
+from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter, model_sizes
 from sapo_analysis.tasks import get_task
 
@@ -35,12 +35,12 @@ def test_a_batch_is_halved_until_it_fits_and_one_item_that_does_not_is_an_error(
             raise FULL
         done.append(list(batch))
 
-    halved_when_full(work, [1, 2, 3, 4, 5])
+    in_halves_when_full(work, [1, 2, 3, 4, 5])
     assert done == [[1, 2], [3], [4, 5]]
     with pytest.raises(torch.OutOfMemoryError):
-        halved_when_full(lambda _: (_ for _ in ()).throw(FULL), [1, 2])
+        in_halves_when_full(lambda _: (_ for _ in ()).throw(FULL), [1, 2])
     with pytest.raises(RuntimeError, match="else"):
-        halved_when_full(lambda _: (_ for _ in ()).throw(RuntimeError("else")), [1, 2])
+        in_halves_when_full(lambda _: (_ for _ in ()).throw(RuntimeError("else")), [1, 2])
 
 
 def test_bounds_follow_from_the_model_and_pocket_studies_never_reach_them(pocket_model):
@@ -129,4 +129,4 @@ def test_a_single_adapter_that_does_not_fit_says_what_helps(pocket_model):
         raise FULL
 
     with pytest.raises(WorkError, match=r"single adapter.*gradient_checkpointing"):
-        adapters_halved(work, [1], Meter(Engine.sizes), Engine(), lambda _: None)
+        halved_when_full(work, [1], Meter(Engine.sizes), Engine(), lambda _: None)

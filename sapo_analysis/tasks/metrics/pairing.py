@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from unicodedata import name
 
 from sapo_analysis.tasks.base import SPLITS, Example, Task
 from sapo_analysis.tasks.choosing import are_read_off
 from sapo_analysis.tasks.metrics.label import folding
 from sapo_analysis.tasks.metrics.numeric import numbers
 from sapo_analysis.tasks.metrics.rouge import seen_words
+from sapo_analysis.tasks.scripts import UNSPACED_CHARACTER
 
 _WORTH_SAYING = 0.1
 """Share of targets from which on a metric that only fits badly is warned about (0 to 1)."""
@@ -164,11 +164,9 @@ def _drops_letters(text: str) -> bool:
 def _is_unspaced(text: str) -> bool:
     """Whether at least half of the letters are of a script that puts no spaces between words."""
     letters = [letter for letter in text if letter.isalpha()]
-    unspaced = sum(name(letter, "").startswith(_UNSPACED) for letter in letters)
+    unspaced = sum(bool(UNSPACED_CHARACTER.match(letter)) for letter in letters)
     return bool(letters) and 2 * unspaced >= len(letters)
 
-
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 
 _CHECKS = {
     "exact_match": _exact,
