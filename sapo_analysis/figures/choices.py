@@ -7,6 +7,7 @@ import pandas as pd
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, Points, Ticks, require_columns
+from sapo_analysis.figures.task_names import beside_axis
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import as_strategy
 
@@ -50,6 +51,7 @@ def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
     where = " at the base model" if policy.scores_at == "theta-0" else ""
     stages = table.drop_duplicates("stage").sort_values("stage")
     n = float(stages["stage"].max())
+    tasks = beside_axis(stages["task"])
     panel = Panel(
         layers=tuple(layer for layer in layers if isinstance(layer, Points) and layer.x),
         x_label="stage",
@@ -57,7 +59,7 @@ def choices_along(table: pd.DataFrame, *, strategy: str) -> FigureSpec:
         x_range=(0.5, n + 0.5),
         x_ticks=Ticks(
             tuple(map(float, stages["stage"])),
-            tuple(f"{s}: {t}" for s, t in zip(stages["stage"], stages["task"], strict=True)),
+            tuple(f"{s}: {t}" for s, t in zip(stages["stage"], tasks, strict=True)),
         ),
     )
     return FigureSpec(

@@ -18,6 +18,7 @@ from sapo_analysis.figures.spec import (
     Ticks,
     require_columns,
 )
+from sapo_analysis.figures.task_names import beside_axis
 
 COLUMNS = ("task_i", "task_j", "r", "lower", "upper", "n_prompts", "n_current_tasks", "below_noise")
 MOST_NUMBERED = 12
@@ -59,7 +60,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         )
 
     grid = [[cell(i, j) for j in tasks] for i in tasks]
-    ticks = Ticks(tuple(float(i) for i in range(len(tasks))), tuple(tasks))
+    ticks = Ticks(tuple(float(i) for i in range(len(tasks))), beside_axis(tasks))
     layer = Cells(
         values=tuple(tuple(c[0] for c in row) for row in grid),
         limit=1.0,

@@ -21,6 +21,7 @@ from sapo_analysis.figures.spec import (
     Ticks,
     require_columns,
 )
+from sapo_analysis.figures.task_names import beside_axis
 from sapo_analysis.plan import tasks_in
 
 _TARGET, _FRAME = 24.0, 30.0  # points
@@ -146,7 +147,7 @@ def _panel(
         title=strategy,
         x_range=(-0.5, len(names) - 0.5),
         y_range=(len(stages) - 0.5, -0.5),
-        x_ticks=Ticks(places, tuple(names)),
+        x_ticks=Ticks(places, beside_axis(names)),
         y_ticks=Ticks(tuple(float(i) for i in range(len(stages))), tuple(labels)),
     )
 

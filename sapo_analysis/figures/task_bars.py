@@ -16,6 +16,7 @@ from sapo_analysis.figures.spec import (
     Ticks,
     require_columns,
 )
+from sapo_analysis.figures.task_names import beside_axis
 
 ROLE_COLORS = {
     "current": theme.GREY,
@@ -68,7 +69,7 @@ def task_bars(
         x_range=limits,
         y_range=(-0.6, len(table) - 0.4),
         x_zero=True,
-        y_ticks=Ticks(tuple(heights.values()), tuple(heights)),
+        y_ticks=Ticks(tuple(heights.values()), beside_axis(heights)),
     )
     values = ", ".join(
         f"{task} {value:+.2f}"

@@ -12,6 +12,7 @@ from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Panel, Points, Span, Ticks
+from sapo_analysis.figures.task_names import beside_axis
 
 
 def task_forest(
@@ -46,8 +47,8 @@ def task_forest(
         color = theme.BLUE if highlight in (None, e.task) else theme.GREY
         layers += _row(e, heights[str(e.task)], color, hollow)
     layers += _mean_rows(means, hollow)
-    labels = [f"{e.task}" for e in rows]
-    places = [heights[label] for label in labels]
+    labels = list(beside_axis(f"{e.task}" for e in rows))
+    places = [heights[str(e.task)] for e in rows]
     if means:
         labels, places = ["mean", *labels], [0.0, *places]
     statistic = "Pearson" if rows[0].statistic == "pearson" else "Spearman"
