@@ -100,6 +100,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         caption={"n_tasks": len(tasks), "n_prompts": int(table["n_prompts"].min())},
         alt=f"Heat map of the correlation of impacts between {len(tasks)} tasks.",
         height=120 + (44 if roomy else 28) * len(tasks),
+        wide=len(tasks) > 8,
         aspect=0.85,
         legend=False,
     )

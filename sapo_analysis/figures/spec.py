@@ -8,22 +8,46 @@ so the two cannot show different data. Nothing here computes a statistic: number
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from sapo_analysis.errors import InputError
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.figures.caption import Caption
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.figure import Figure
 
+    from sapo_analysis.figures.stamp import Stamp
+    from sapo_analysis.figures.venues import Page
+
 Floats = tuple[float, ...]
+
+PARTS = {
+    "statistics": "the line of statistics above each panel",
+    "slope": "slope with its 95 % band",
+    "noise": "noise band of the seed",
+    "marks": "SAPO's pick, the original, the best in hindsight",
+    "names": "names beside points",
+    "predicted": "the side that the claims predict",
+    "intervals": "intervals and bands of uncertainty",
+    "numbers": "numbers in the cells",
+    "legend": "the legend",
+}
+"""What a reader may leave out of a figure: a layer's `part`, a panel's subtitle, the legend."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What every layer has: the optional part that it belongs to (of `PARTS`); "": always drawn."""
+
+    part: str = ""
 
 
 @dataclass(frozen=True)
-class Points:
+class Points(Mark):
     """Markers. `keys` names each point for the page; `hover` is plain text, escaped when drawn."""
 
     x: Floats
@@ -39,7 +63,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Line:
+class Line(Mark):
     """Straight pieces through the points, in the order given."""
 
     x: Floats
@@ -51,7 +75,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Band:
+class Band(Mark):
     """The area between two curves over x, such as the 95 % band of a slope."""
 
     x: Floats
@@ -63,7 +87,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Span:
+class Span(Mark):
     """The area between two values of one axis, across the whole panel."""
 
     axis: str  # x or y
@@ -78,7 +102,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Intervals:
+class Intervals(Mark):
     """Horizontal bars from lower to upper at the heights y, such as confidence intervals."""
 
     y: Floats
@@ -91,7 +115,7 @@ class Intervals:
 
 
 @dataclass(frozen=True)
-class Bars:
+class Bars(Mark):
     """Horizontal bars from 0 to the value at the heights y."""
 
     y: Floats
@@ -102,7 +126,7 @@ class Bars:
 
 
 @dataclass(frozen=True)
-class Cells:
+class Cells(Mark):
     """A heat map, centred at 0; `faint` cells are hatched: noise may have made them. NaN: empty."""
 
     values: tuple[Floats, ...]  # rows from top to bottom
@@ -113,9 +137,14 @@ class Cells:
     keys: tuple[tuple[tuple[str, ...], ...], ...] = ()
     hover: tuple[tuple[str, ...], ...] = ()
 
+    @property
+    def numbered(self) -> bool:
+        """Whether any cell has a text in it."""
+        return any(text for row in self.texts for text in row)
+
 
 @dataclass(frozen=True)
-class Note:
+class Note(Mark):
     """A short text at a place in the panel."""
 
     x: float
@@ -149,6 +178,7 @@ class Panel:
     x_label: str
     y_label: str
     title: str = ""
+    subtitle: str = ""  # statistics of the panel, above it, where they cover no point
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     x_log: bool = False
@@ -156,6 +186,17 @@ class Panel:
     y_ticks: Ticks | None = None
     x_zero: bool = False  # a thin line at 0
     y_zero: bool = False
+
+    def without(self, parts: tuple[str, ...]) -> Panel:
+        """The panel without some optional parts."""
+        kept = (layer for layer in self.layers if layer.part not in parts or not layer.part)
+        layers = tuple(
+            replace(layer, texts=_blank(layer.texts))
+            if isinstance(layer, Cells) and "numbers" in parts
+            else layer
+            for layer in kept
+        )
+        return replace(self, layers=layers, subtitle="" if "statistics" in parts else self.subtitle)
 
 
 @dataclass(frozen=True)
@@ -165,11 +206,12 @@ class FigureSpec:
     name: str
     panels: tuple[Panel, ...]
     table: pd.DataFrame  # the numbers behind the figure, one row per drawn mark
-    caption: Mapping[str, Any]  # facts a caption needs: n, tests, definitions
+    caption: Caption | Mapping[str, Any]  # facts a caption needs: n, tests, definitions
     alt: str  # one sentence for readers who cannot see the figure
-    columns: int = 1  # panels per row
+    columns: int = 1  # panels per row; on narrow paper fewer
     height: int = 430  # pixels on the screen
-    aspect: float = 0.62  # height by width on paper
+    aspect: float = 0.62  # height by width of a panel on paper, where no rows give it a height
+    wide: bool = False  # meant for the full width of a page, not for one of its columns
     legend: bool = True
     x_title: str = ""  # of all panels together, which then have no labels of their own
     y_title: str = ""
@@ -185,23 +227,84 @@ class FigureSpec:
             and all((panel.y_ticks, panel.y_range) == rows for panel in self.panels)
         )
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The optional parts that this figure has, in the order of `PARTS`."""
+        has = {layer.part for panel in self.panels for layer in panel.layers}
+        if any(panel.subtitle for panel in self.panels):
+            has.add("statistics")
+        if any(isinstance(layer, Cells) and layer.numbered for layer in self._layers):
+            has.add("numbers")
+        if self.legend and any(getattr(layer, "label", None) for layer in self._layers):
+            has.add("legend")
+        return tuple(name for name in PARTS if name in has)
+
+    @property
+    def _layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for panel in self.panels for layer in panel.layers)
+
+    def without(self, *parts: str) -> FigureSpec:
+        """The figure without some of its optional parts; one that it does not have is no loss.
+
+        Raises:
+            InputError: no part has such a name.
+        """
+        for name in parts:
+            if name not in PARTS:
+                raise unknown("part of a figure", name, list(PARTS))
+        panels = tuple(panel.without(parts) for panel in self.panels)
+        return replace(self, panels=panels, legend=self.legend and "legend" not in parts)
+
     def to_plotly(self) -> go.Figure:
         """The figure for the screen; transparent, so it follows the page's theme."""
         from sapo_analysis.figures.render_plotly import render
 
         return render(self)
 
-    def to_matplotlib(self, width: float = 6.75) -> Figure:
-        """The figure for paper, `width` inches wide."""
+    def page(self, venue: str = "icml", width: str | float | None = None, font: str = "") -> Page:
+        """The paper it is drawn on: a venue's column, or its full width where the figure is wide.
+
+        Args:
+            venue: a name of `VENUES`.
+            width: `column`, `full`, or a width in inches.
+            font: `serif` or `sans`; "": what the venue's text is set in.
+        """
+        from sapo_analysis.figures.venues import page
+
+        return page(venue, width or ("full" if self.wide else "column"), font)
+
+    def to_matplotlib(
+        self, venue: str | Page = "icml", width: str | float | None = None, font: str = ""
+    ) -> Figure:
+        """The figure for paper; `venue`, `width` and `font` as in `page`, or a page itself."""
         from sapo_analysis.figures.render_matplotlib import render
 
-        return render(self, width)
+        return render(self, self.page(venue, width, font) if isinstance(venue, str) else venue)
 
-    def to_bytes(self, kind: str, width: float = 6.75) -> bytes:
-        """The paper figure as a file: `pdf`, `svg` or `png`. The same data gives the same bytes."""
+    def to_bytes(
+        self,
+        kind: str,
+        venue: str | Page = "icml",
+        width: str | float | None = None,
+        font: str = "",
+        stamp: Stamp | None = None,
+    ) -> bytes:
+        """The paper figure as a file: `pdf`, `svg` or `png`. The same data gives the same bytes.
+
+        Args:
+            kind: the format.
+            venue: as in `to_matplotlib`.
+            width: as in `page`.
+            font: as in `page`.
+            stamp: where its numbers come from, written into the file; without it nothing is.
+
+        Raises:
+            InputError: another kind is asked for, or the font lacks a character.
+        """
         from sapo_analysis.figures.render_matplotlib import to_bytes
 
-        return to_bytes(self, kind, width)
+        on = self.page(venue, width, font) if isinstance(venue, str) else venue
+        return to_bytes(self, kind, on, stamp)
 
     def to_csv(self) -> str:
         """The table as CSV; a cell that a spreadsheet would run as a formula gets a quote."""
@@ -210,6 +313,10 @@ class FigureSpec:
             if not pd.api.types.is_numeric_dtype(table[column]):
                 table[column] = table[column].map(_inert)
         return table.to_csv(index=False)
+
+
+def _blank(texts: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple("" for _ in row) for row in texts)
 
 
 def _inert(value: object) -> object:

@@ -117,7 +117,7 @@ def test_the_same_data_gives_the_same_file(df, kind):
 
 def test_paper_has_the_width_asked_for_and_no_type_3_fonts(df):
     spec = impact_scatter(df)
-    assert spec.to_matplotlib(width=3.25).get_figwidth() == 3.25
+    assert spec.to_matplotlib(width=3.5).get_figwidth() == 3.5
     assert b"/Type3" not in spec.to_bytes("pdf")
     with pytest.raises(InputError, match="pdf, png, svg"):
         spec.to_bytes("gif")

@@ -80,7 +80,7 @@ def test_rows_that_panels_share_are_named_once(scores):
     layout = shared.to_plotly().layout
     assert layout.yaxis.showticklabels is None and "sapo+lora" in layout.yaxis.ticktext
     assert layout.yaxis2.showticklabels is False and layout.yaxis3.showticklabels is False
-    figure = shared.to_matplotlib()
+    figure = shared.to_matplotlib(width="full")
     figure.draw_without_rendering()
     named = [any(t.get_visible() for t in axes.get_yticklabels()) for axes in figure.axes]
     assert named == [True, False, False]

@@ -1,0 +1,155 @@
+"""Can it be read? Texts that are cut off or cover each other, and groups that grey print mixes up.
+
+What a figure holds comes from data: a name may be longer than any that was tried. So the check is
+not for tests alone: an export says what it finds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Tick
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from sapo_analysis.figures.spec import Bars, FigureSpec, Intervals, Layer, Line, Points
+
+Corners = NDArray[np.float64]
+
+CUT = 0.5
+"""Points that a text may reach over the edge of the page: the width of a rule, no letter."""
+TOUCH = 0.8
+"""Points by which boxes of two texts may overlap: boxes are a little larger than letters."""
+LEAST_STEP = 0.12
+"""Least difference of two greys (0 black, 1 white) that print keeps apart."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    text: str
+    corners: Corners  # (4, 2), points, in order around the text
+
+
+def text_problems(figure: Figure) -> list[str]:
+    """What is wrong with the texts of a figure, one sentence each; none where all can be read."""
+    figure.draw_without_rendering()
+    to_points = 72.0 / figure.dpi
+    undrawn = _undrawn(figure)
+    boxes = [
+        _Box(text.get_text(), _corners(text) * to_points)
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in undrawn
+    ]
+    size = np.array(figure.get_size_inches()) * 72.0
+    found = [
+        f"{box.text!r} is cut off at the edge of the page"
+        for box in boxes
+        if (box.corners < -CUT).any() or (box.corners > size + CUT).any()
+    ]
+    return found + [
+        f"{a.text!r} and {b.text!r} cover each other"
+        for a, b in combinations(boxes, 2)
+        if _depth(a.corners, b.corners) > TOUCH
+    ]
+
+
+def _undrawn(figure: Figure) -> set[int]:
+    """Ids of texts of ticks that lie beyond their axis, or of axes that are not shown."""
+    hidden: set[int] = set()
+    for axes in figure.findobj(Axes):
+        for axis, ends in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+            low, high = sorted(ends)
+            slack = 1e-9 * (high - low)
+            ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+            places = [*axis.get_majorticklocs(), *axis.get_minorticklocs()]
+            drawn = {
+                id(tick)
+                for tick, place in zip(ticks, places, strict=True)
+                if low - slack <= place <= high + slack
+            }
+            for tick in axis.findobj(Tick):
+                if not axes.get_visible() or id(tick) not in drawn:
+                    hidden |= {id(tick.label1), id(tick.label2)}
+        if not axes.get_visible():
+            hidden |= {id(text) for text in axes.findobj(Text)}
+    return hidden
+
+
+def _corners(text: Text) -> Corners:
+    """The rectangle around a text, turned as the text is (pixels)."""
+    angle = text.get_rotation()
+    if not angle:
+        around: Corners = np.array(text.get_window_extent().corners())[[0, 1, 3, 2]]
+        return around
+    turned = np.array(text.get_window_extent().corners())
+    middle = turned.mean(axis=0)
+    text.set_rotation(0)
+    try:
+        flat = text.get_window_extent()
+        half = np.array([flat.width, flat.height]) / 2
+    finally:
+        text.set_rotation(angle)
+    radians = np.deg2rad(angle)
+    turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
+    corners: Corners = np.array([turn @ (half * s) for s in ((-1, -1), (-1, 1), (1, 1), (1, -1))])
+    return np.add(corners, middle)
+
+
+def _depth(a: Corners, b: Corners) -> float:
+    """How far two rectangles overlap: the least shift that parts them; 0 or less: they do not."""
+    depth = np.inf
+    for one in (a, b):
+        for i in range(2):
+            edge = one[i + 1] - one[i]
+            length = float(np.hypot(*edge))
+            if length == 0:
+                continue
+            axis = np.array([-edge[1], edge[0]]) / length
+            p, q = a @ axis, b @ axis
+            depth = min(depth, p.max() - q.min(), q.max() - p.min())
+    return float(depth)
+
+
+def grey(color: str) -> float:
+    """How light a `#RRGGBB` colour is in grey print: relative luminance's root, 0 to 1."""
+    linear = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in linear]
+    return float((0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]) ** (1 / 2.2))
+
+
+def grey_twins(spec: FigureSpec) -> list[str]:
+    """Pairs of groups that only their hue tells apart, one sentence each.
+
+    Two colours of one kind of layer are told apart by shape, filling, dash or width, or by grey.
+    """
+    found = []
+    for panel in spec.panels:
+        looks = {look for layer in panel.layers if (look := _look(layer)) is not None}
+        for (kind, shape, one), (other_kind, other_shape, other) in combinations(sorted(looks), 2):
+            same = kind == other_kind and shape == other_shape
+            if same and one != other and abs(grey(one) - grey(other)) < LEAST_STEP:
+                found.append(f"{kind} {shape} in {one} and {other} look alike in grey")
+    return list(dict.fromkeys(found))
+
+
+def _look(layer: Layer) -> tuple[str, str, str] | None:
+    """Kind, what is seen of it without colour, and colour; None where colour says nothing.
+
+    Lines and bars without a label belong to the points that they lead to or go through.
+    """
+    if isinstance(layer, Points):
+        seen = layer.opacity > 0 and not all(math.isnan(x) for x in layer.x)
+        shape = f"{layer.marker}{' hollow' if layer.hollow else ''}"
+        return ("points", shape, layer.color) if seen else None
+    if isinstance(layer, Bars):
+        return "bars", "", layer.color
+    if isinstance(layer, Line) and layer.label is not None:
+        return "lines", f"{layer.dash}", layer.color
+    if isinstance(layer, Intervals) and layer.label is not None:
+        return "intervals", f"{layer.width:g} wide", layer.color
+    return None

@@ -1,0 +1,158 @@
+"""Numbers of paraphrase studies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from sapo_analysis import analysis
+from sapo_analysis.analysis.estimate import SCOPES, Estimate, Form, Verdict
+from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.progress import curves_table
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import OUTCOMES, Outcome
+from sapo_analysis.paper.numbers.once import asked_once
+from sapo_analysis.paper.options import Options
+from sapo_analysis.store import Run
+
+
+@dataclass(frozen=True, eq=False)
+class ParaphraseNumbers:
+    """The answers to what figures and tables ask of one paraphrase study or several joined.
+
+    Attributes:
+        runs: the runs, which can be joined.
+    """
+
+    runs: tuple[Run, ...]
+
+    def __post_init__(self) -> None:
+        as_runs(self.runs)  # refuses what cannot be joined
+
+    @cached_property
+    def df(self) -> pd.DataFrame:
+        """The impacts table.
+
+        Raises:
+            InputError: no main trial has ended yet.
+        """
+        table = analysis.impacts(self.runs)
+        if not (table["purpose"] == "main").any():
+            raise InputError("No trial of these runs has ended yet: there is nothing to show.")
+        return table
+
+    @cached_property
+    def prompts(self) -> pd.DataFrame:
+        """Every prompt of the runs, each once."""
+        table = pd.concat([run.table("prompts") for run in self.runs], ignore_index=True)
+        return table.drop_duplicates(["task", "prompt_id"], ignore_index=True)
+
+    @cached_property
+    def silent(self) -> str:
+        """Why there is no verdict; "" where there may be one."""
+        return analysis.no_verdict(list(self.runs)) or ""
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The outcomes that the runs measured; of the published claims first."""
+        roles = set(self.df["role"])
+        return tuple(outcome for outcome in OUTCOMES.values() if outcome.role in roles)
+
+    def outcome(self, options: Options) -> Outcome:
+        """The outcome that is asked for, or the first that the runs measured.
+
+        Raises:
+            InputError: the runs did not measure it, or measured none.
+        """
+        if not options.outcome:
+            if not self.outcomes:
+                raise InputError("These runs evaluated no task: there is no outcome to show.")
+            return self.outcomes[0]
+        for outcome in self.outcomes:
+            if outcome.name == options.outcome:
+                return outcome
+        names = ", ".join(outcome.name for outcome in self.outcomes)
+        raise InputError(
+            f"These runs did not measure the outcome {options.outcome!r}. They have: {names}."
+        )
+
+    def _of(self, options: Options) -> dict[str, Any]:
+        outcome = self.outcome(options)
+        return {
+            "y": outcome.column(options.form),
+            "role": outcome.role,
+            "eval_task": options.eval_task or None,
+        }
+
+    @asked_once
+    def noise(self, options: Options) -> analysis.NoiseBand:
+        """The noise band of an outcome."""
+        return analysis.noise_band(self.df, **self._of(options))
+
+    @asked_once
+    def tasks(self, options: Options) -> list[Estimate]:
+        """The correlation of each current task."""
+        return analysis.task_correlations(
+            self.df,
+            x=options.x,
+            statistic=options.statistic,
+            **self._of(options),
+        )
+
+    @asked_once
+    def means(self, options: Options) -> tuple[Estimate, Estimate]:
+        """The mean over tasks: for new tasks, and for these tasks."""
+        new, these = (
+            analysis.within_task_correlation(
+                self.df,
+                x=options.x,
+                statistic=options.statistic,
+                scope=scope,
+                **self._of(options),
+            )
+            for scope in SCOPES
+        )
+        return new, these
+
+    @asked_once
+    def pooled(self, options: Options) -> Estimate:
+        """The correlation over all points, whatever their task."""
+        return analysis.pooled_correlation(
+            self.df,
+            x=options.x,
+            statistic=options.statistic,
+            **self._of(options),
+        )
+
+    @asked_once
+    def board(self, options: Options) -> analysis.Board:
+        """Every indicator with an outcome."""
+        of = self._of(options)
+        return analysis.indicator_board(self.df, of["y"], of["role"])
+
+    @asked_once
+    def worth(self, options: Options) -> analysis.SelectionValue:
+        """What picking by lowest pre-update loss comes to."""
+        originals = analysis.original_prompts(list(self.runs))
+        return analysis.selection_value(
+            self.df, x=options.x, original=originals, **self._of(options)
+        )
+
+    @asked_once
+    def between_tasks(self, form: Form) -> pd.DataFrame:
+        """The correlation of impacts for every pair of other tasks."""
+        return analysis.impact_correlation(self.df, form=form)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        """Every claim, in both forms and scopes; none while the runs have no verdict."""
+        return [] if self.silent else analysis.claims(self.df)
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """Training losses by step of the trials that ended last."""
+        tables = [curves_table(run) for run in self.runs]
+        return pd.concat(tables, ignore_index=True)
