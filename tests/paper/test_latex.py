@@ -1,0 +1,66 @@
+"""Text in LaTeX: whatever it holds, it prints and does nothing."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sapo_analysis.paper.latex import SYMBOLS, escaped
+
+# Written out here once more, by what each prints: what a piece of the output may look like.
+COMMANDS = [
+    *(r"\\(?:textbackslash|textasciicircum|textasciitilde|textless|textgreater|textbar)\{\}",),
+    *(r"\\textasciigrave\{\}", r"\{\\char34\}", r"\\[{}$&#%_]", r"[-,']\{\}(?=[-,'])"),
+    *(re.escape(command) for command in SYMBOLS.values()),
+]
+PIECES = re.compile(rf"(?:\{{\}}(?=[\[*]))?(?:{'|'.join(COMMANDS)}|[^\\{{}}$&#%_^~\"`|<>\n\r\t])*")
+
+
+@given(st.text() | st.text(alphabet="\\{}$&#^_~%<>|\"`'-,[]*!? \n\r\tab−σ\u2028\x00\x7f"))
+def test_no_text_breaks_out(text):
+    out = escaped(text)
+    assert PIECES.fullmatch(out), out
+    assert not re.search(r"--|,,|''", out), "a ligature would be another text"
+    assert not out.startswith(("[", "*"))
+    assert out.count("{") - out.count(r"\{") == out.count("}") - out.count(r"\}")
+    out.encode()  # no lone half of a character, which no file can hold
+
+
+@given(st.text(alphabet=st.characters(codec="ascii", min_codepoint=32, max_codepoint=126)))
+def test_nothing_of_a_text_is_lost(text):
+    back = escaped(text)
+    for printed, command in (
+        *(("$", r"\$"), ("&", r"\&"), ("#", r"\#"), ("%", r"\%"), ("_", r"\_")),
+        *(('"', r"{\char34}"), ("^", r"\textasciicircum{}"), ("~", r"\textasciitilde{}")),
+        *(("<", r"\textless{}"), (">", r"\textgreater{}"), ("|", r"\textbar{}")),
+        ("`", r"\textasciigrave{}"),
+    ):
+        back = back.replace(command, printed)
+    back = re.sub(r"^\{\}(?=[\[*])", "", back)
+    back = re.sub(r"(?<=[-,'])\{\}(?=[-,'])", "", back)
+    back = re.sub(r"\\textbackslash\{\}|\\([{}])", lambda m: m[1] or "\\", back)
+    assert back == re.sub(" +", " ", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [
+        ("", ""),
+        ("50 % of a_b & c#1 {x} ~ ^", r"50 \% of a\_b \& c\#1 \{x\} \textasciitilde{}"
+         r" \textasciicircum{}"),
+        (r"\input{/etc/passwd}", r"\textbackslash{}input\{/etc/passwd\}"),
+        ("σ ≈ −0.3 ± 2 × θ → ÷ ≤ 1", r"$\sigma$ $\approx$ $-$0.3 $\pm$ 2 $\times$ $\theta$"
+         r" $\rightarrow$ $\div$ $\leq$ 1"),
+        ("95\u00a0% – no", r"95~\% \textendash{} no"),
+        ("two\n\nlines\tand a tab", "two lines and a tab"),
+        ("a---b ''c'' ,,d", "a-{}-{}-b '{}'c'{}' ,{},d"),
+        ("[1] row", "{}[1] row"),
+        ("* row", "{}* row"),
+        ('"yes" | <b>', r"{\char34}yes{\char34} \textbar{} \textless{}b\textgreater{}"),
+        ("Größe, 日本語", "Größe, 日本語"),
+        ("half \ud800 of one", "half ? of one"),
+    ],
+)  # fmt: skip
+def test_what_stands_for_what(text, out):
+    assert escaped(text) == out
