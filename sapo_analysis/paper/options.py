@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from sapo_analysis.analysis.estimate import Form
 from sapo_analysis.analysis.levels.correlation import Statistic
+from sapo_analysis.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -38,3 +43,49 @@ class Options:
     method: str = ""
     strategy: str = ""
     order: str = ""
+
+
+OPTIONS = tuple(field.name for field in fields(Options))
+"""What can be asked for by name."""
+_LONGEST_STEM = 120
+"""Characters of a file's name without its ending: file systems take 255 bytes."""
+
+
+def check_asked(asked: Mapping[str, Any]) -> None:
+    """Refuse a name that is no option's.
+
+    Raises:
+        InputError: the name is unknown; all are listed.
+    """
+    for name in asked:
+        if name not in OPTIONS:
+            raise unknown("option of figures and tables", name, OPTIONS)
+
+
+def with_asked(
+    variants: Sequence[Options], uses: Sequence[str], asked: Mapping[str, Any]
+) -> list[Options]:
+    """The variants with what was asked for by name in each; two that become alike are one.
+
+    Args:
+        variants: what "all" stands for.
+        uses: the options that are obeyed; others stay as they are.
+        asked: by name of the option.
+    """
+    fixed = {name: value for name, value in asked.items() if name in uses}
+    return list(dict.fromkeys(replace(one, **fixed) for one in variants))
+
+
+def stem(name: str, uses: Sequence[str], options: Options) -> str:
+    """The name of a file without its ending: what it shows, and what was asked beyond the usual.
+
+    A task of imported results is called anything, so other characters than Latin letters, digits
+    and `_+-.` give way, and what keeps such names apart is a mark of the text itself.
+    """
+    usual = Options()
+    asked = [str(getattr(options, use)) for use in uses if vars(options)[use] != vars(usual)[use]]
+    text = "-".join([name, *asked]).replace(" > ", "-").replace(" ", "_")
+    plain = re.sub(r"[^A-Za-z0-9_+.-]+", "_", text)
+    if plain == text and len(plain) <= _LONGEST_STEM:
+        return plain
+    return f"{plain[:_LONGEST_STEM]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

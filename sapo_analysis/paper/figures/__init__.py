@@ -7,20 +7,22 @@ figure("impact_scatter", numbers, Options(view="panels")).to_bytes("pdf", "icml"
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.paper.figures.kind import FigureKind
 from sapo_analysis.paper.figures.paraphrase import PARAPHRASE_FIGURES
 from sapo_analysis.paper.figures.sequence import SEQUENCE_FIGURES
-from sapo_analysis.paper.numbers import Numbers, ParaphraseNumbers
-from sapo_analysis.paper.options import Options
+from sapo_analysis.paper.figures.several import SEVERAL_FIGURES
+from sapo_analysis.paper.numbers import Numbers
+from sapo_analysis.paper.options import Options, check_asked, stem, with_asked
 
 __all__ = ["FIGURES", "FigureKind", "Made", "every_figure", "figure", "kinds_of"]
 
-FIGURES = {kind.name: kind for kind in (*PARAPHRASE_FIGURES, *SEQUENCE_FIGURES)}
+FIGURES = {kind.name: kind for kind in (*PARAPHRASE_FIGURES, *SEVERAL_FIGURES, *SEQUENCE_FIGURES)}
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,12 @@ class Made:
     @property
     def name(self) -> str:
         """What its files are called: its kind and what was asked for beyond the usual."""
-        usual = Options()
-        asked = [str(getattr(self.options, name)) for name in self.kind.uses]
-        plain = [str(getattr(usual, name)) for name in self.kind.uses]
-        said = [a for a, b in zip(asked, plain, strict=True) if a != b]
-        return "-".join([self.kind.name, *said]).replace(" ", "_")
+        return stem(self.kind.name, self.kind.uses, self.options)
 
 
 def kinds_of(numbers: Numbers) -> list[FigureKind]:
     """The kinds of figures that such runs can have."""
-    study = "paraphrase" if isinstance(numbers, ParaphraseNumbers) else "sequence"
-    return [kind for kind in FIGURES.values() if kind.study == study]
+    return [kind for kind in FIGURES.values() if kind.study == numbers.study]
 
 
 def figure(name: str, numbers: Numbers, options: Options | None = None) -> FigureSpec:
@@ -67,12 +64,21 @@ def figure(name: str, numbers: Numbers, options: Options | None = None) -> Figur
     return own[name].make(numbers, options or Options())
 
 
-def every_figure(numbers: Numbers, names: Iterable[str] = ()) -> Iterator[Made]:
+def every_figure(
+    numbers: Numbers, names: Iterable[str] = (), asked: Mapping[str, Any] | None = None
+) -> Iterator[Made]:
     """All figures that runs have, or all of some kinds; where there is none, why.
 
+    Args:
+        numbers: of the runs.
+        names: kinds of figures; none: all that such runs can have.
+        asked: fields of `Options` by name. Each figure that obeys one is made with it alone;
+            what is not asked for varies as usual.
+
     Raises:
-        InputError: no figure has such a name for such runs.
+        InputError: no figure has such a name for such runs, or no option.
     """
+    check_asked(asked or {})
     own = {kind.name: kind for kind in kinds_of(numbers)}
     wanted = list(names) or list(own)
     for name in wanted:
@@ -81,7 +87,7 @@ def every_figure(numbers: Numbers, names: Iterable[str] = ()) -> Iterator[Made]:
     for name in wanted:
         kind = own[name]
         try:
-            variants = kind.variants(numbers)
+            variants = with_asked(kind.variants(numbers), kind.uses, asked or {})
         except InputError as error:
             yield Made(kind, Options(), None, str(error))
             continue

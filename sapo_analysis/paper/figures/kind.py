@@ -18,7 +18,7 @@ class FigureKind:
         name: what it is asked for by.
         title: what a reader calls it.
         about: one sentence: what it shows.
-        study: `paraphrase` or `sequence`.
+        study: `paraphrase`, `sequence`, or `several`: paraphrase studies that cannot be joined.
         uses: the fields of `Options` that it obeys.
         make: numbers of such runs and options to the figure; an `InputError` says why there is
             none.

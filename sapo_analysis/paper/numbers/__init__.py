@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sapo_analysis.errors import InputError
+from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.paper.numbers.paraphrase import ParaphraseNumbers
 from sapo_analysis.paper.numbers.sequence import SequenceNumbers
+from sapo_analysis.paper.numbers.several import SeveralNumbers
 from sapo_analysis.store import Run
 
-Numbers = ParaphraseNumbers | SequenceNumbers
+Numbers = ParaphraseNumbers | SequenceNumbers | SeveralNumbers
 
-__all__ = ["Numbers", "ParaphraseNumbers", "SequenceNumbers", "numbers_of"]
+__all__ = ["Numbers", "ParaphraseNumbers", "SequenceNumbers", "SeveralNumbers", "numbers_of"]
 
 
 def numbers_of(runs: Sequence[Run]) -> Numbers:
-    """The numbers of one run, or of several that are read as one.
+    """The numbers of one run, of several that are read as one, or of several beside each other.
+
+    Paraphrase studies that cannot be joined stand beside each other, `SeveralNumbers`.
 
     Raises:
-        InputError: no run, runs of two kinds, or runs that cannot be joined.
+        InputError: no run, runs of two kinds, or sequence runs that cannot be joined.
         RunError: a table is damaged.
     """
     if not runs:
@@ -29,4 +33,12 @@ def numbers_of(runs: Sequence[Run]) -> Numbers:
         raise InputError(
             f"These runs are of two kinds of study: {named}. Export each kind by itself."
         )
-    return SequenceNumbers(tuple(runs)) if kinds.pop() else ParaphraseNumbers(tuple(runs))
+    if kinds.pop():
+        return SequenceNumbers(tuple(runs))
+    try:
+        check_joinable(runs)
+    except RunError:
+        raise
+    except InputError as error:
+        return SeveralNumbers(tuple(runs), str(error))
+    return ParaphraseNumbers(tuple(runs))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from sapo_analysis import analysis
 from sapo_analysis.analysis.estimate import SCOPES, Estimate, Form, Verdict
-from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.progress import curves_table
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import OUTCOMES, Outcome
@@ -28,9 +28,10 @@ class ParaphraseNumbers:
     """
 
     runs: tuple[Run, ...]
+    study: ClassVar = "paraphrase"
 
     def __post_init__(self) -> None:
-        as_runs(self.runs)  # refuses what cannot be joined
+        check_joinable(self.runs)
 
     @cached_property
     def df(self) -> pd.DataFrame:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from sapo_analysis.analysis import sequences
-from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.paper.options import Options
 from sapo_analysis.store import Run
@@ -24,9 +24,10 @@ class SequenceNumbers:
     """
 
     runs: tuple[Run, ...]
+    study: ClassVar = "sequence"
 
     def __post_init__(self) -> None:
-        as_runs(self.runs)  # refuses what cannot be joined
+        check_joinable(self.runs)
 
     @cached_property
     def report(self) -> dict[str, Any]:
