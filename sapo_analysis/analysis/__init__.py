@@ -33,6 +33,7 @@ from sapo_analysis.analysis.next_study.planning import StudyPlan, plan_study
 from sapo_analysis.analysis.next_study.power import smallest_detectable, tasks_needed
 from sapo_analysis.analysis.noise.band import NoiseBand, NoiseFacet, noise_band
 from sapo_analysis.analysis.noise.claim_1_shares import claim_1_shares
+from sapo_analysis.analysis.noise.claim_1_spreads import Spreads, claim_1_spreads
 from sapo_analysis.analysis.noise.components import variance_components
 from sapo_analysis.analysis.noise.corrected import Corrected, corrected_correlation
 from sapo_analysis.analysis.noise.numerical_noise import (
@@ -68,11 +69,13 @@ __all__ = [
     "Ranges",
     "Reproduction",
     "SelectionValue",
+    "Spreads",
     "Structure",
     "StudyPlan",
     "Verdict",
     "claim_1_from_the_seed_alone",
     "claim_1_shares",
+    "claim_1_spreads",
     "claim_sentences",
     "claims",
     "claims_table",

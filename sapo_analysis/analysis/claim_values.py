@@ -22,8 +22,14 @@ from sapo_analysis.analysis.confounding.without_each import (
 from sapo_analysis.analysis.estimate import Form
 from sapo_analysis.analysis.intervals import NAN, Floats, differs, fisher_z, perfect_limit
 from sapo_analysis.analysis.levels.correlation import MIN_PROMPTS
-from sapo_analysis.analysis.prompt_means import cells_of, prompt_means
+from sapo_analysis.analysis.prompt_means import (
+    PromptMeans,
+    TaskMeans,
+    cells_of,
+    prompt_means,
+)
 from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.selection import Names
 
 CLAIM_OUTCOMES = {
     "claim_3_forgetting_past": ("forgetting", "past"),
@@ -96,14 +102,10 @@ def claim_ranges(claim: str, tasks: list[TaskLeftOut]) -> Ranges:
 
 def spread_ratios(df: pd.DataFrame, form: Form) -> ClaimValues:
     """Claim 1's statistic: log(sd over prompts of mean impact ÷ sd of the in-task result)."""
-    result = "score_after" if form == "score" else "loss_after"
-    impact = prompt_means(df, in_form("impact", form), x=None, any_role=True, rescale=False)
-    in_task = prompt_means(df, result, x=None, role="current", rescale=False)
+    impact, in_task = claim_1_means(df, form)
 
     def statistic(name: str) -> TaskLeftOut | str:
-        own, other = in_task.tasks[name], impact.tasks[name]
-        prompts, i, j = np.intersect1d(other.prompts, own.prompts, True, return_indices=True)
-        both = np.column_stack([other.y[i], own.y[j]])
+        prompts, both = of_shared_prompts(impact.tasks[name], in_task.tasks[name])
         n = len(both)
         if n < MIN_PROMPTS:
             return _few(n)
@@ -123,6 +125,21 @@ def spread_ratios(df: pd.DataFrame, form: Form) -> ClaimValues:
     all_means = (*impact.tasks.values(), *in_task.tasks.values())
     n_seeds = min(means.n_seeds for means in all_means) if names else 0
     return _collect(names, statistic, n_seeds, {**impact.excluded, **in_task.excluded})
+
+
+def claim_1_means(df: pd.DataFrame, form: Form) -> tuple[PromptMeans, PromptMeans]:
+    """What claim 1 compares, a mean per prompt: the impact on other tasks, the in-task result."""
+    result = "score_after" if form == "score" else "loss_after"
+    return (
+        prompt_means(df, in_form("impact", form), x=None, any_role=True, rescale=False),
+        prompt_means(df, result, x=None, role="current", rescale=False),
+    )
+
+
+def of_shared_prompts(impact: TaskMeans, in_task: TaskMeans) -> tuple[Names, Floats]:
+    """The prompts of one task that have both, and prompts x (impact, in-task result)."""
+    prompts, i, j = np.intersect1d(impact.prompts, in_task.prompts, True, return_indices=True)
+    return prompts, np.column_stack([impact.y[i], in_task.y[j]])
 
 
 def mean_pair_correlations(df: pd.DataFrame, form: Form) -> ClaimValues:

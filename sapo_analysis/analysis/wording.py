@@ -29,6 +29,13 @@ def signed(value: float, digits: int = 2) -> str:
     return ("+" if value > 0 else "\N{MINUS SIGN}") + text
 
 
+def p_value(p: float) -> str:
+    """`p = 0.012`; one that no shuffles could give is `p < 0.0001`, one that was not made `no p`."""
+    if math.isnan(p):
+        return "no p"
+    return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+
+
 def counted(n: int, one: str, several: str = "") -> str:
     """`1 order`, `2 orders`."""
     return f"{n:,} {one if n == 1 else several or one + 's'}"
@@ -77,6 +84,23 @@ def noise_floor(sigma: float, sigma_upper: float, unit: str, label: str) -> str:
     return f"{sigma:.2g}, at most {sigma_upper:.2g} {unit}{bound}"
 
 
+def symbol(estimate: Estimate) -> str:
+    """What an estimate's number is called: `r`, `Spearman's ρ` …"""
+    return _SYMBOLS.get(estimate.statistic, "r")
+
+
+def in_short(estimate: Estimate) -> str:
+    """`r = +0.57 (95 % new tasks +0.20 to +0.80)`, where there is little room."""
+    name = symbol(estimate)
+    if math.isnan(estimate.value):
+        return f"{name} undefined"
+    if math.isnan(estimate.lower):
+        return f"{name} = {signed(estimate.value)} (no interval)"
+    scope = f"{SCOPE_WORDS[estimate.scope]} " if estimate.level == "within_task" else ""
+    ends = f"{signed(estimate.lower)} to {signed(estimate.upper)}"
+    return f"{name} = {signed(estimate.value)} (95 % {scope}{ends})"
+
+
 def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
     """The headline of an estimate.
 
@@ -94,7 +118,7 @@ def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
         "task": f"In {estimate.task}",
         "pooled": "Over all points",
     }[estimate.level]
-    symbol = _SYMBOLS.get(estimate.statistic, "r")
+    name = symbol(estimate)
     words = SCOPE_WORDS[estimate.scope]
     scope = f" for {words}" if estimate.level == "within_task" else ""
     if math.isnan(estimate.lower):
@@ -103,4 +127,4 @@ def sentence(estimate: Estimate, verdict: Verdict | str | None = None) -> str:
         interval = f"95 %{scope}: {signed(estimate.lower)} to {signed(estimate.upper)}"
     word = verdict.verdict if isinstance(verdict, Verdict) else verdict
     ending = f" {word.capitalize()}." if word else ""
-    return f"{where}, {symbol} = {signed(estimate.value)} ({interval}).{ending}"
+    return f"{where}, {name} = {signed(estimate.value)} ({interval}).{ending}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sapo_analysis.analysis.glossary import TERMS
+
 
 @dataclass(frozen=True)
 class Caption:
@@ -25,3 +27,8 @@ class Caption:
     interval: str = ""
     marks: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+
+
+def known_terms(*names: str) -> tuple[str, ...]:
+    """Those of the names that the glossary explains, each once: a table may have columns of its own."""
+    return tuple(name for name in dict.fromkeys(names) if name in TERMS)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from sapo_analysis.analysis import sentence, task_correlations, within_task_correlation
-from sapo_analysis.analysis.wording import noise_floor, signed
+from sapo_analysis.analysis.wording import in_short, noise_floor, p_value, signed
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,26 @@ def test_headline_without_interval_or_value(table_of):
     assert sentence(none).startswith("No correlation can be given")
     task = task_correlations(table_of([0.5]), "x", "y", n_permutations=0)[0]
     assert sentence(task) == "In task-00, r = +0.50 (95 %: −0.10 to +0.83)."
+
+
+def test_an_estimate_in_short_says_what_it_lacks(table_of):
+    found = within_task_correlation(table_of([0.3, 0.5]), "x", "y", n_permutations=0)
+    found = replace(found, value=0.31, lower=-0.02, upper=0.55)
+    assert in_short(found) == "r = +0.31 (95 % new tasks −0.02 to +0.55)"
+    nan = float("nan")
+    alone = replace(found, level="task", statistic="spearman")
+    assert in_short(alone) == "Spearman's ρ = +0.31 (95 % −0.02 to +0.55)"
+    assert in_short(replace(found, lower=nan, upper=nan)) == "r = +0.31 (no interval)"
+    assert in_short(replace(found, value=nan)) == "r undefined"
+
+
+@pytest.mark.parametrize(
+    ("p", "said"),
+    [(0.0123, "p = 0.012"), (1e-4, "p = 0.0001"), (3e-9, "p < 0.0001"), (1.0, "p = 1")],
+)
+def test_a_p_value(p, said):
+    assert p_value(p) == said
+    assert p_value(float("nan")) == "no p"
 
 
 def test_no_noise_seen_is_not_said_to_be_none():

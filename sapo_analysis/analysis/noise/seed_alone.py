@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.estimate import FORMS
+from sapo_analysis.analysis.claim_values import claim_1_means
+from sapo_analysis.analysis.estimate import FORMS, Form
 from sapo_analysis.analysis.noise.variance import rounding_of, seed_cells, two_way
-from sapo_analysis.analysis.prompt_means import prompt_means
 from sapo_analysis.analysis.quantities import in_form
 
 
@@ -29,18 +29,23 @@ def claim_1_from_the_seed_alone(df: pd.DataFrame) -> dict[str, float]:
     return {form: _mean_log_ratio(df, form) for form in FORMS}
 
 
-def _mean_log_ratio(df: pd.DataFrame, form: str) -> float:
+def claim_1_seed_sigmas(df: pd.DataFrame, form: Form) -> dict[str, tuple[float, float]]:
+    """By current task σ_seed of one trial's mean impact and of its in-task result, both above 0."""
+    impact_means, in_task_means = claim_1_means(df, form)
     impact = in_form("impact", form)
     result = "score_after" if form == "score" else "loss_after"
-    impact_means = prompt_means(df, impact, x=None, any_role=True, rescale=False)
-    in_task_means = prompt_means(df, result, x=None, role="current", rescale=False)
     of_impact = seed_cells(df, impact, impact_means, role=None, any_role=True)
     in_task = seed_cells(df, result, in_task_means, role="current")
-    ratios = []
+    found = {}
     for task in sorted(of_impact.keys() & in_task.keys()):
         left, right = _sigma(of_impact[task]), _sigma(in_task[task])
         if left > 0 and right > 0:
-            ratios.append(math.log(left / right))
+            found[task] = left, right
+    return found
+
+
+def _mean_log_ratio(df: pd.DataFrame, form: Form) -> float:
+    ratios = [math.log(left / right) for left, right in claim_1_seed_sigmas(df, form).values()]
     return float(np.mean(ratios)) if ratios else math.nan
 
 

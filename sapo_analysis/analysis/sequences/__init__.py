@@ -13,7 +13,12 @@ from sapo_analysis.analysis.sequences.choices import (
     chosen_prompts,
     same_choices,
 )
-from sapo_analysis.analysis.sequences.contrasts import TESTED, contrasts
+from sapo_analysis.analysis.sequences.contrasts import (
+    SIGNIFICANT,
+    TESTED,
+    contrasts,
+    significant,
+)
 from sapo_analysis.analysis.sequences.families import families
 from sapo_analysis.analysis.sequences.matrices import (
     TEST_PROMPTS,
@@ -33,11 +38,13 @@ from sapo_analysis.analysis.sequences.metrics import (
 )
 from sapo_analysis.analysis.sequences.report import sequence_report, sizes_in_words
 from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
+from sapo_analysis.analysis.sequences.training import losses_by_stage
 
 __all__ = [
     "LEAST",
     "METRICS",
     "SHORT",
+    "SIGNIFICANT",
     "SUMMARY_COLUMNS",
     "TASK_METRICS",
     "TESTED",
@@ -55,10 +62,12 @@ __all__ = [
     "families",
     "furthest",
     "headline_prompts",
+    "losses_by_stage",
     "metric_term",
     "same_choices",
     "sequence_report",
     "sequence_scores",
+    "significant",
     "sizes_in_words",
     "stage_means",
     "summary",

@@ -25,6 +25,15 @@ PRIMARY = ("sapo", "random", "ap", "original")
 TESTED = ("ap", "bwt", "fwt")
 """Metrics that are tested, with original test prompts; all others are described."""
 
+ALPHA = 0.05
+
+SIGNIFICANT = (
+    f"significant at the {100 * ALPHA:g} % level, two-sided: the primary contrast by its own p, the"
+    f" others in {', '.join(name.upper() for name in TESTED)} after Holm's correction over all of"
+    f" them; only with original test prompts and from {LEAST} orders on"
+)
+"""The rule of `significant`, for captions and notes."""
+
 
 def primary_method(strategies: Sequence[Strategy]) -> MethodName:
     """The method of the primary contrast: `lora`, else the first in which both its policies run."""
@@ -67,6 +76,17 @@ def contrasts(metrics: pd.DataFrame, method: MethodName = "lora") -> pd.DataFram
 
         frame.loc[family, "p_holm"] = multipletests(frame.loc[family, "p"], method="holm")[1]
     return frame
+
+
+def significant(found: pd.DataFrame) -> pd.Series[bool]:
+    """Which contrasts are `SIGNIFICANT`; what is described alone never is.
+
+    Args:
+        found: as `contrasts` gives them.
+    """
+    by_itself = found["is_primary"].astype(bool) & (found["n_orders"] >= LEAST)
+    p = found["p"].where(by_itself, found["p_holm"]).astype(float)
+    return p < ALPHA
 
 
 def _rows(metrics: pd.DataFrame, method: MethodName) -> Iterator[dict[str, Any]]:

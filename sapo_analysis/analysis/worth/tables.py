@@ -181,11 +181,14 @@ class Tables:
         for rule, own in curves.items():
             value, lower, upper = _over_tasks(own)
             gain, gain_lower, gain_upper = _over_tasks(self.gains(own, curves["random"]))
+            lost = self.gains(curves["hindsight_best"], own)
+            regret, regret_lower, regret_upper = _over_tasks(lost)
             columns: dict[str, Any] = {
                 "rule": rule,
                 "pool_size": np.arange(1, largest + 1),
                 **{"value": value, "lower": lower, "upper": upper},
                 **{"gain": gain, "gain_lower": gain_lower, "gain_upper": gain_upper},
+                **{"regret": regret, "regret_lower": regret_lower, "regret_upper": regret_upper},
                 "n_tasks": int((~np.isnan(own).any(axis=1)).sum()),
                 "unit": self.unit,
             }

@@ -171,6 +171,21 @@ def test_pools_are_those_of_all_subsets(layout):
     assert 0 <= found.rank.value <= 1
 
 
+def test_regret_in_pools_of_two_worked_by_hand():
+    found = selection_value(table(HAND), original=ORIGINAL)
+    # a: (3 + 14/3) / 2 - (3 + 4/3) / 2; b: (4 + 10/3) / 2 - (2 + 7/3) / 2.
+    lost = [5 / 3, 3 / 2]
+    row = curve(found, "lowest_loss").iloc[1]
+    assert row["regret"] == pytest.approx(19 / 12)
+    wanted = stats.t.interval(0.95, 1, np.mean(lost), stats.sem(lost))
+    assert row[["regret_lower", "regret_upper"]].tolist() == pytest.approx(wanted)
+    last = {rule: curve(found, rule).iloc[-1]["regret"] for rule in ("lowest_loss", "random")}
+    assert last == {"lowest_loss": found.regret.value, "random": found.regret.at_random}
+    assert curve(found, "hindsight_best")["regret"].tolist() == [0, 0, 0]
+    one_seed = selection_value(table({"a": ([[1], [2]], [[3], [4]])}))
+    assert one_seed.curve["regret"].isna().all()
+
+
 @pytest.mark.parametrize("n", [2, 30, 600])
 def test_chances_in_pools_are_exact_for_hundreds_of_prompts(n):
     weights = pool_weights(n, n)
