@@ -6,6 +6,7 @@ else (`Run`).
 
 from sapo_analysis.store.access import is_read_only, refuse_if_read_only
 from sapo_analysis.store.conditions import Conditions, ReusedRun
+from sapo_analysis.store.content import table_hashes
 from sapo_analysis.store.folder import (
     CACHED_RUNS,
     create_run,
@@ -42,6 +43,7 @@ __all__ = [
     "mark_queued",
     "open_run",
     "settle",
+    "table_hashes",
     "refuse_if_read_only",
     "tidy",
 ]

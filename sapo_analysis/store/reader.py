@@ -218,6 +218,10 @@ class Run:
         """
         return self._read(TABLES[name])
 
+    def files(self, name: str) -> list[Path]:
+        """The files that a table is read from, in the order in which they are; none: no rows."""
+        return self._files(self.path / layout.TABLES / TABLES[name].name)
+
     @cached_property
     def _tables(self) -> dict[str, pd.DataFrame]:
         return {}

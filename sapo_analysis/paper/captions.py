@@ -1,0 +1,132 @@
+"""A caption in sentences: what is shown, its marks, its numbers, n, intervals and definitions.
+
+A draft: the author shortens it. It holds no number that its figure or table was not given.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from sapo_analysis.analysis.glossary import DIRECTIONS, Term, entry
+from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
+from sapo_analysis.figures.caption import Caption
+from sapo_analysis.paper.citations import with_citations
+from sapo_analysis.paper.latex import escaped
+from sapo_analysis.paper.numbers import Numbers
+from sapo_analysis.paper.stamps import model_name
+from sapo_analysis.spec import NOT_RECORDED, ParaphraseStudy
+from sapo_analysis.store import Run
+
+METHOD_WORDS = {
+    "lora": "LoRA",
+    "lora-inc": "LoRAInc",
+    "o-lora": "O-LoRA",
+    "ewc": "EWC",
+    "replay": "LoRA with replay",
+    "full": "full fine-tuning",
+}
+_CROSSED = ("tasks", "prompts", "seeds", "orders", "strategies", "stages", "candidates")
+"""Factors of a design: their counts multiply."""
+_ENDS = (".", "!", "?")
+
+
+def draft(caption: Caption, numbers: Numbers | None = None) -> str:
+    """A caption in plain text: whole sentences, each once.
+
+    Args:
+        caption: the facts.
+        numbers: what was measured; with it the caption begins with what forbids to read anything
+            into it, and ends with model and method.
+
+    Raises:
+        InputError: a term is none of the glossary.
+    """
+    return " ".join(_sentences(caption, numbers))
+
+
+def draft_latex(caption: Caption, cites: Iterable[str] = (), numbers: Numbers | None = None) -> str:
+    """The same as LaTeX, with what it rests on cited where it is first named.
+
+    Args:
+        caption: the facts.
+        cites: keys of `paper.citations`.
+        numbers: as in `draft`.
+
+    Raises:
+        InputError: a term is none of the glossary, or a key none of a source.
+    """
+    return with_citations(escaped(draft(caption, numbers)), cites)
+
+
+def standing(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What has to be said before any number of such runs: sentences, mostly none."""
+    found = []
+    if any(run.has_random_weights for run in runs):
+        found.append(RANDOM_WEIGHTS)
+    open_ones = [run for run in runs if not run.is_complete]
+    if open_ones:
+        done = sum(run.status.done for run in runs)
+        total = sum(run.status.total for run in runs)
+        unit = "stages" if runs[0].is_sequence else "trials"
+        found.append(f"unfinished: {done:,} of {total:,} {unit}")
+    return tuple(_sentence(text) for text in found)
+
+
+def _sentences(caption: Caption, numbers: Numbers | None) -> list[str]:
+    found = [*(standing(numbers.runs) if numbers is not None else ()), caption.shows]
+    found += [*caption.marks, *caption.statistics]
+    if caption.interval:
+        found.append(f"Intervals: {caption.interval}")
+    if caption.n:
+        found.append(counts(caption.n))
+    found += [_definition(entry(name)) for name in caption.terms]
+    if numbers is not None:
+        found.append(_made_with(numbers.runs))
+    return list(dict.fromkeys(_sentence(text) for text in found if text.strip()))
+
+
+def counts(n: Mapping[str, int]) -> str:
+    """`n = 11 tasks × 13 prompts × 3 seeds`; what does not multiply is told behind commas."""
+    said = [f"{count:,} {_singular(name) if count == 1 else name}" for name, count in n.items()]
+    joint = " × " if all(name in _CROSSED for name in n) else ", "
+    return f"n = {joint.join(said)}"
+
+
+def _singular(name: str) -> str:
+    return name.removesuffix("ies") + "y" if name.endswith("ies") else name.removesuffix("s")
+
+
+def _definition(term: Term) -> str:
+    said = [part for part in (term.unit, DIRECTIONS[term.better]) if part]
+    told = f" ({', '.join(said)})" if said else ""
+    return f"{term.label}{told}: {term.definition}"
+
+
+def _made_with(runs: Sequence[Run]) -> str:
+    models = [name for name in map(model_name, runs) if name != NOT_RECORDED]
+    methods = [METHOD_WORDS[name] for run in runs for name in _methods(run)]
+    told = (_listed("model", models), _listed("method", methods))
+    return "; ".join(part for part in told if part)
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    each = list(dict.fromkeys(names))
+    return f"{what}{'s' if len(each) > 1 else ''} {', '.join(each)}" if each else ""
+
+
+def _methods(run: Run) -> tuple[str, ...]:
+    if isinstance(run.study, ParaphraseStudy):
+        return (run.study.method,)
+    if not run.is_sequence:
+        return ()
+    return tuple(strategy.method for strategy in run.learned_in_turn.chosen_strategies)
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop; a name that begins with a small letter by intent stays."""
+    text = text.strip()
+    first = text.split(" ", 1)[0]
+    keeps = len(first) == 1 or re.fullmatch("[a-z-]+", first) is None
+    begun = text if keeps else text[0].upper() + text[1:]
+    return begun if begun.endswith(_ENDS) else f"{begun}."
