@@ -15,6 +15,7 @@ import pandas as pd
 
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.csv_text import csv_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -308,19 +309,11 @@ class FigureSpec:
 
     def to_csv(self) -> str:
         """The table as CSV; a cell that a spreadsheet would run as a formula gets a quote."""
-        table = self.table.copy()
-        for column in table.columns:
-            if not pd.api.types.is_numeric_dtype(table[column]):
-                table[column] = table[column].map(_inert)
-        return table.to_csv(index=False)
+        return csv_text(self.table)
 
 
 def _blank(texts: tuple[tuple[str, ...], ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple("" for _ in row) for row in texts)
-
-
-def _inert(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
 
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...], maker: str) -> None:
