@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sapo_analysis.analysis.estimate import Form
+from sapo_analysis.analysis.estimate import FORMS, Form
 from sapo_analysis.analysis.levels.correlation import Statistic
+from sapo_analysis.analysis.sequences import TEST_PROMPTS
 from sapo_analysis.errors import unknown
+from sapo_analysis.figures import OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -47,19 +49,31 @@ class Options:
 
 OPTIONS = tuple(field.name for field in fields(Options))
 """What can be asked for by name."""
+VIEWS = ("centred", "panels", "raw")
+STATISTICS = ("pearson", "spearman")
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "outcome": tuple(OUTCOMES),
+    "form": FORMS,
+    "view": VIEWS,
+    "statistic": STATISTICS,
+    "test_prompts": tuple(TEST_PROMPTS),
+}
+"""Options whose values hang on no run."""
 _LONGEST_STEM = 120
 """Characters of a file's name without its ending: file systems take 255 bytes."""
 
 
 def check_asked(asked: Mapping[str, Any]) -> None:
-    """Refuse a name that is no option's.
+    """Refuse a name that is no option's, and a value that no runs can have.
 
     Raises:
-        InputError: the name is unknown; all are listed.
+        InputError: name or value is unknown; all known are listed.
     """
-    for name in asked:
+    for name, value in asked.items():
         if name not in OPTIONS:
             raise unknown("option of figures and tables", name, OPTIONS)
+        if name in CHOICES and value not in CHOICES[name]:
+            raise unknown(name.replace("_", " "), value, CHOICES[name])
 
 
 def with_asked(
