@@ -1,0 +1,119 @@
+"""What figures and tables have in common: kinds by name, their variants, and what came of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.paper.numbers import Numbers
+from sapo_analysis.paper.options import Options, check_asked, stem, with_asked
+
+Spec = TypeVar("Spec")
+
+
+@dataclass(frozen=True)
+class Kind(Generic[Spec]):
+    """A figure or table that runs of one kind of study can have.
+
+    Attributes:
+        name: what it is asked for by.
+        title: what a reader calls it.
+        about: one sentence: what it shows.
+        study: `paraphrase`, `sequence`, or `several`: paraphrase studies that cannot be joined.
+        uses: the fields of `Options` that it obeys.
+        make: numbers of such runs and options to the figure or table; an `InputError` says why
+            there is none.
+        variants: which of this kind "all" stands for.
+        cites: keys of `paper.citations` that its caption rests on.
+    """
+
+    name: str
+    title: str
+    about: str
+    study: str
+    uses: tuple[str, ...]
+    make: Callable[[Any, Options], Spec]
+    variants: Callable[[Any], list[Options]]
+    cites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class MadeOf(Generic[Spec]):
+    """A figure or table of some runs, or why there is none.
+
+    Attributes:
+        kind: which one.
+        options: what was asked of it.
+        spec: the figure or table; None where there is none.
+        why_not: one sentence; "" where there is one.
+    """
+
+    kind: Kind[Spec]
+    options: Options
+    spec: Spec | None
+    why_not: str = ""
+
+    @property
+    def name(self) -> str:
+        """What its files are called: its kind and what was asked for beyond the usual."""
+        return stem(self.kind.name, self.kind.uses, self.options)
+
+
+@dataclass(frozen=True)
+class Kinds(Generic[Spec]):
+    """All kinds of figures, or of tables.
+
+    Attributes:
+        what: `figure` or `table`.
+        named: the kinds by name.
+    """
+
+    what: str
+    named: Mapping[str, Kind[Spec]]
+
+    def of(self, numbers: Numbers) -> list[Kind[Spec]]:
+        """The kinds that such runs can have."""
+        return [kind for kind in self.named.values() if kind.study == numbers.study]
+
+    def one(self, name: str, numbers: Numbers, options: Options | None) -> Spec:
+        """One of them.
+
+        Raises:
+            InputError: none of that name for such runs, or they have no data for it.
+        """
+        return self._named(name, numbers).make(numbers, options or Options())
+
+    def every(
+        self, numbers: Numbers, names: Iterable[str], asked: Mapping[str, Any] | None
+    ) -> Iterator[MadeOf[Spec]]:
+        """All that runs have, or all of some kinds; where there is none, why.
+
+        Raises:
+            InputError: none has such a name for such runs, or no option.
+        """
+        check_asked(asked or {})
+        wanted = [self._named(name, numbers) for name in names] or self.of(numbers)
+        for kind in wanted:
+            try:
+                variants = with_asked(kind.variants(numbers), kind.uses, asked or {})
+            except InputError as error:
+                yield MadeOf(kind, Options(), None, str(error))
+                continue
+            for options in variants:
+                try:
+                    yield MadeOf(kind, options, kind.make(numbers, options))
+                except InputError as error:
+                    yield MadeOf(kind, options, None, str(error))
+
+    def _named(self, name: str, numbers: Numbers) -> Kind[Spec]:
+        own = {kind.name: kind for kind in self.of(numbers)}
+        if name not in own:
+            raise unknown(f"{self.what} of these runs", name, list(own))
+        return own[name]
+
+
+def once(numbers: Any) -> list[Options]:
+    """One figure or table, with what the runs suggest."""
+    return [Options()]
