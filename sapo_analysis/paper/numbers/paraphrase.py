@@ -9,9 +9,13 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.estimate import SCOPES, Estimate, Form, Verdict
+from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
+from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
+from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, Form, Verdict
 from sapo_analysis.analysis.joining import check_joinable
+from sapo_analysis.analysis.levels.correlation import STATISTICS
 from sapo_analysis.analysis.progress import curves_table
+from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import OUTCOMES, Outcome
 from sapo_analysis.paper.numbers.once import asked_once
@@ -151,6 +155,37 @@ class ParaphraseNumbers:
     def verdicts(self) -> list[Verdict]:
         """Every claim, in both forms and scopes; none while the runs have no verdict."""
         return [] if self.silent else analysis.claims(self.df)
+
+    @cached_property
+    def unjudged(self) -> list[Verdict]:
+        """The numbers of every claim, also where nothing may be concluded from them; without p."""
+        return self.verdicts or analysis.claims(self.df, n_permutations=0)
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """What to know of the runs before believing their numbers, as the report has it."""
+        main = self.df[self.df["purpose"] == "main"]
+        measured = set(main["role"])
+        estimates = [
+            analysis.within_task_correlation(
+                self.df, y=in_form(name, form), role=role, statistic=statistic, n_permutations=0
+            )
+            for name, role in CLAIM_OUTCOMES.values()
+            if role in measured
+            for form in FORMS
+            for statistic in STATISTICS
+        ]
+        by_chance = analysis.claim_1_from_the_seed_alone(self.df) if "current" in measured else {}
+        return [
+            *run_warnings(list(self.runs), main, estimates),
+            *claim_1_warnings(self.verdicts, by_chance),
+        ]
+
+    @asked_once
+    def points(self, options: Options) -> pd.DataFrame:
+        """A row per prompt: an indicator and an outcome, means over the seeds that all share."""
+        of = self._of(options)
+        return analysis.prompts_table(self.df, of["y"], of["role"], options.x, of["eval_task"])
 
     @cached_property
     def curves(self) -> pd.DataFrame:
