@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.figure import Figure
 
+    from sapo_analysis.figures.render_matplotlib import Drawn
     from sapo_analysis.figures.stamp import Stamp
     from sapo_analysis.figures.venues import Page
 
@@ -34,6 +35,7 @@ PARTS = {
     "names": "names beside points",
     "predicted": "the side that the claims predict",
     "intervals": "intervals and bands of uncertainty",
+    "significance": "asterisks at differences that are significant",
     "numbers": "numbers in the cells",
     "legend": "the legend",
 }
@@ -277,10 +279,25 @@ class FigureSpec:
     def to_matplotlib(
         self, venue: str | Page = "icml", width: str | float | None = None, font: str = ""
     ) -> Figure:
-        """The figure for paper; `venue`, `width` and `font` as in `page`, or a page itself."""
+        """The figure for paper; `venue`, `width` and `font` as in `page`, or a page itself.
+
+        Its `savefig` keeps the page's settings: TrueType fonts, text as text in SVG.
+        """
         from sapo_analysis.figures.render_matplotlib import render
 
         return render(self, self.page(venue, width, font) if isinstance(venue, str) else venue)
+
+    def drawn(
+        self, venue: str | Page = "icml", width: str | float | None = None, font: str = ""
+    ) -> Drawn:
+        """The figure drawn once for paper: files of several kinds, and what could not be read.
+
+        Raises:
+            InputError: the font lacks a character.
+        """
+        from sapo_analysis.figures.render_matplotlib import draw
+
+        return draw(self, self.page(venue, width, font) if isinstance(venue, str) else venue)
 
     def to_bytes(
         self,
