@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from sapo_analysis.analysis import variance_components as variance_components
     from sapo_analysis.analysis import within_task_correlation as within_task_correlation
     from sapo_analysis.api import Run as Run
+    from sapo_analysis.api import export as export
+    from sapo_analysis.api import figure as figure
     from sapo_analysis.api import import_released as import_released
     from sapo_analysis.api import import_results as import_results
     from sapo_analysis.api import open_run as open_run
     from sapo_analysis.api import run as run
+    from sapo_analysis.api import table as table
     from sapo_analysis.errors import InputError as InputError
     from sapo_analysis.errors import RunError as RunError
     from sapo_analysis.errors import WorkError as WorkError
@@ -43,6 +46,8 @@ __all__ = [
     "SequenceStudy",
     "WorkError",
     "continual_metrics",
+    "export",
+    "figure",
     "figures",
     "import_released",
     "import_results",
@@ -56,6 +61,7 @@ __all__ = [
     "selection_value",
     "sequence_report",
     "sequence_scores",
+    "table",
     "variance_components",
     "within_task_correlation",
 ]
@@ -69,6 +75,8 @@ _HOMES = {
     "SequenceStudy": "sapo_analysis.spec",
     "WorkError": "sapo_analysis.errors",
     "continual_metrics": "sapo_analysis.analysis",
+    "export": "sapo_analysis.api",
+    "figure": "sapo_analysis.api",
     "import_released": "sapo_analysis.api",
     "import_results": "sapo_analysis.api",
     "indicator_board": "sapo_analysis.analysis",
@@ -81,6 +89,7 @@ _HOMES = {
     "selection_value": "sapo_analysis.analysis",
     "sequence_report": "sapo_analysis.analysis",
     "sequence_scores": "sapo_analysis.analysis",
+    "table": "sapo_analysis.api",
     "variance_components": "sapo_analysis.analysis",
     "within_task_correlation": "sapo_analysis.analysis",
 }

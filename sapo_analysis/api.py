@@ -1,10 +1,11 @@
-"""Running and opening runs from Python: what stands behind `sapo.run` and `sapo.open_run`."""
+"""Running, opening and exporting runs from Python: what stands behind `sapo.run` and its like."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,6 +14,15 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.plan import EngineName, as_engine
 from sapo_analysis.reuse import find_reusable, plan_to_fill
 from sapo_analysis.spec import AnyStudy
+
+if TYPE_CHECKING:
+    from sapo_analysis.figures import FigureSpec
+    from sapo_analysis.paper.export import Exported
+    from sapo_analysis.paper.numbers import Numbers
+    from sapo_analysis.paper.tables import TableSpec
+
+Some = store.Run | Path | str | Sequence[store.Run | Path | str]
+"""An opened run, its folder or its id; or several."""
 
 
 class Run(store.Run):
@@ -59,11 +69,7 @@ def run(
     """
     if isinstance(reuse, str | Path):
         raise InputError(f"reuse is {str(reuse)!r}, not a list of runs. Write reuse=[...].")
-    folders = [Path(runs_dir), store.CACHED_RUNS]
-    lenders = [
-        one if isinstance(one, store.Run) else open_run(store.find_run(str(one), folders))
-        for one in reuse
-    ]
+    lenders = _opened(reuse, runs_dir)
     found = None
     if lenders:
         found = find_reusable(plan_to_fill(study, as_engine(engine)), lenders, allow_mixed)
@@ -134,3 +140,105 @@ def open_run(path: Path | str) -> Run:
     """
     opened = store.open_run(path)
     return Run(opened.path, opened.study, opened.status)
+
+
+def figure(name: str, runs: Some, *, runs_dir: Path | str = "runs", **options: Any) -> FigureSpec:
+    """One figure of runs, by the name that `sapo export --list` gives.
+
+    Args:
+        name: What it shows.
+        runs: An opened run, its folder or its id; several are joined, and drawn beside each other
+            where they cannot be.
+        runs_dir: Folder in which ids are looked for, beside the shipped runs.
+        **options: Fields of `sapo_analysis.paper.options.Options`, as `outcome="generalization"`.
+
+    Raises:
+        InputError: no figure of that name for such runs, no such option, or no data for it.
+    """
+    from sapo_analysis.paper.figures import figure
+
+    return figure(name, _numbers(runs, runs_dir), _options(options))
+
+
+def table(name: str, runs: Some, *, runs_dir: Path | str = "runs", **options: Any) -> TableSpec:
+    """One table of runs; arguments and errors as of `figure`."""
+    from sapo_analysis.paper.tables import table
+
+    return table(name, _numbers(runs, runs_dir), _options(options))
+
+
+def export(
+    runs: Some,
+    out: Path | str,
+    *,
+    figures: str | Sequence[str] = (),
+    tables: str | Sequence[str] = (),
+    formats: str | Sequence[str] = (),
+    venue: str = "",
+    width: str | float | None = None,
+    font: str = "",
+    without: str | Sequence[str] = (),
+    runs_dir: Path | str = "runs",
+    **options: Any,
+) -> Exported:
+    """Write figures, tables, captions and references of runs into a folder, as `sapo export` does.
+
+    Args:
+        runs: As of `figure`.
+        out: The folder; it is made.
+        figures: Names, or `all`; with neither figures nor tables: all of both.
+        tables: Names, or `all`.
+        formats: `pdf`, `svg`, `png`, `tex`, `md`, `csv`, `html`, `bundle`; none: PDF of the
+            figures, LaTeX of the tables.
+        venue: `icml`, `neurips`, `iclr` or `acl`; "": ICML.
+        width: `column`, `full` or inches; None: what suits each figure.
+        font: `serif` or `sans`; "": the venue's.
+        without: Parts of figures to leave out, of `sapo_analysis.figures.spec.PARTS`.
+        runs_dir: Folder in which ids are looked for, beside the shipped runs.
+        **options: As of `figure`.
+
+    Raises:
+        InputError: something that was asked for is unknown or cannot be had; nothing was written.
+        WorkError: the disk filled up on the way; the files that are there are whole.
+    """
+    from sapo_analysis.paper.export import export
+    from sapo_analysis.paper.wish import Wish
+
+    wish = Wish(
+        figures=_names(figures),
+        tables=_names(tables),
+        formats=_names(formats),
+        venue=venue,
+        width=width,
+        font=font,
+        without=_names(without),
+        asked=options,
+    )
+    return export(_numbers(runs, runs_dir), Path(out), wish)
+
+
+def _names(given: str | Sequence[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _numbers(runs: Some, runs_dir: Path | str) -> Numbers:
+    from sapo_analysis.paper.numbers import numbers_of
+
+    several = [runs] if isinstance(runs, store.Run | Path | str) else runs
+    return numbers_of(_opened(several, runs_dir))
+
+
+def _options(asked: dict[str, Any]) -> Any:
+    from sapo_analysis.paper.options import Options, check_asked
+
+    check_asked(asked)
+    return Options(**asked)
+
+
+def _opened(runs: Sequence[store.Run | Path | str], runs_dir: Path | str) -> list[store.Run]:
+    """Runs opened, given so or by folder or id."""
+    folders = [Path(runs_dir), store.CACHED_RUNS]
+    return [
+        one if isinstance(one, store.Run) else open_run(store.find_run(str(one), folders))
+        for one in runs
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.errors import InputError, RunError, unknown
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options, check_asked, stem, with_asked
 
@@ -92,18 +92,23 @@ class Kinds(Generic[Spec]):
 
         Raises:
             InputError: none has such a name for such runs, or no option.
+            RunError: a run is damaged: no figure of it can be relied on.
         """
         check_asked(asked or {})
         wanted = [self._named(name, numbers) for name in names] or self.of(numbers)
         for kind in wanted:
             try:
                 variants = with_asked(kind.variants(numbers), kind.uses, asked or {})
+            except RunError:
+                raise
             except InputError as error:
                 yield MadeOf(kind, Options(), None, str(error))
                 continue
             for options in variants:
                 try:
                     yield MadeOf(kind, options, kind.make(numbers, options))
+                except RunError:
+                    raise
                 except InputError as error:
                     yield MadeOf(kind, options, None, str(error))
 

@@ -1,0 +1,68 @@
+"""Captions and references beside exported figures and tables, ready to be pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sapo_analysis.paper.captions import draft, draft_latex
+from sapo_analysis.paper.citations import bibtex, cited
+from sapo_analysis.paper.figures import Made
+from sapo_analysis.paper.numbers import Numbers
+from sapo_analysis.paper.tables import MadeTable
+
+_HEAD = r"""% Drafts: n, tests and definitions are there to be shortened.
+% Needs \usepackage{graphicx} and \usepackage{booktabs}; \cite finds its keys in references.bib.
+% If these files lie in another folder than your paper: \graphicspath{{FOLDER/}}, \input{FOLDER/…}.
+"""
+
+
+def caption_files(
+    numbers: Numbers,
+    figures: Sequence[Made],
+    tables: Sequence[MadeTable],
+    venue: str = "icml",
+    width: str | float | None = None,
+) -> dict[str, str]:
+    """The texts of `captions.md`, `captions.tex` and `references.bib`, by these names.
+
+    Args:
+        numbers: of the runs.
+        figures: those that were made.
+        tables: those that were made.
+        venue: a name of `figures.venues.VENUES`: of two columns a wide figure takes both.
+        width: as figures were drawn.
+    """
+    plain, latex, keys = ["# Caption drafts"], [_HEAD], set()
+    for made in figures:
+        if made.spec is not None:
+            plain.append(f"## {made.name}\n\n{draft(made.spec.caption, numbers)}")
+            latex.append(_environment(made, numbers, venue, width))
+            keys.update(cited(made.kind, numbers.runs))
+    for table in tables:
+        if table.spec is not None:
+            plain.append(f"## {table.name}\n\n{draft(table.spec.caption, numbers)}")
+            latex.append(f"\\input{{{table.name}}}\n")
+            keys.update(cited(table.kind, numbers.runs))
+    return {
+        "captions.md": "\n\n".join(plain) + "\n",
+        "captions.tex": "\n".join(latex),
+        "references.bib": bibtex(keys),
+    }
+
+
+def _environment(made: Made, numbers: Numbers, venue: str, width: str | float | None) -> str:
+    assert made.spec is not None
+    caption = draft_latex(made.spec.caption, cited(made.kind, numbers.runs), numbers)
+    from sapo_analysis.figures.venues import VENUES
+
+    at = VENUES[venue]
+    inches = made.spec.page(venue, width).width
+    star = "*" if at.column < inches <= at.full else ""
+    return (
+        f"\\begin{{figure{star}}}[t]\n"
+        "  \\centering\n"
+        f"  \\includegraphics{{{made.name}}}\n"
+        f"  \\caption{{{caption}}}\n"
+        f"  \\label{{fig:{made.name}}}\n"
+        f"\\end{{figure{star}}}\n"
+    )

@@ -1,0 +1,252 @@
+"""Figures, tables, captions, report and bundle of runs as files in a folder.
+
+All is computed and drawn before the first file is written: wrong input leaves nothing behind, and
+the same runs under the same wish give the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.paper.figures import Made, every_figure, kinds_of
+from sapo_analysis.paper.folder import Written, check_folder, check_names, write_files
+from sapo_analysis.paper.kinds import MadeOf
+from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
+from sapo_analysis.paper.offered import offered
+from sapo_analysis.paper.options import Options
+from sapo_analysis.paper.tables import MadeTable, every_table, table_kinds_of
+from sapo_analysis.paper.wish import ALL, USUAL_VENUE, Wish
+
+REPORT, BUNDLE = "report.html", "bundle.zip"
+Say = Callable[[str], None]
+Spec = TypeVar("Spec")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export did.
+
+    Attributes:
+        files: in the order written.
+        skipped: names of figures and tables that these runs do not have, each with the reason.
+        problems: names of figures whose texts cannot all be read, each with a sentence.
+        seconds: that it took, by what for: numbers, drawing, texts, writing.
+    """
+
+    files: tuple[Written, ...]
+    skipped: tuple[tuple[str, str], ...]
+    problems: tuple[tuple[str, str], ...]
+    seconds: dict[str, float]
+
+
+@dataclass
+class _Work:
+    contents: dict[str, bytes] = field(default_factory=dict)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
+
+
+def export(
+    numbers: Numbers, out: Path, wish: Wish | None = None, say: Say = lambda line: None
+) -> Exported:
+    """Write what is wished for into a folder, which is made.
+
+    Files of the same names are replaced, others stay. Beside figures and tables lie `captions.md`,
+    `captions.tex` and `references.bib`.
+
+    Args:
+        numbers: of the runs.
+        out: the folder.
+        wish: what to export; None: all figures as PDF and all tables as LaTeX.
+        say: told a line per figure as they are drawn.
+
+    Raises:
+        InputError: a name, an option or the folder cannot be used, these runs do not have what was
+            asked for by name, or have nothing yet. Nothing was written.
+        WorkError: the disk filled up on the way; the files that are there are whole.
+    """
+    wish = wish or Wish()
+    check_folder(out)
+    _check_names(numbers, wish)
+    work = _Work()
+    with work.timed("numbers"):
+        figures: list[Made] = []
+        tables: list[MadeTable] = []
+        if wish.takes_figures:
+            figures = _make(every_figure, numbers, wish.figures, wish.asked)
+        if wish.takes_tables:
+            tables = _make(every_table, numbers, wish.tables, wish.asked)
+    _check_obeyed(wish, figures, tables)
+    _check_parts(wish, figures)
+    work.skipped += [(made.name, made.why_not) for made in (*figures, *tables) if made.why_not]
+    drawn = _draw(numbers, wish, [made for made in figures if made.spec is not None], work, say)
+    written = [table for table in tables if table.spec is not None]
+    with work.timed("texts"):
+        _texts(numbers, wish, drawn, written, work)
+    if wish.bundle and (drawn or written):
+        say("bundle")
+        with work.timed("drawing"):
+            work.contents[BUNDLE] = _bundle(numbers, wish, drawn, written)
+    if wish.html:
+        from sapo_analysis.paper.html import static_report
+
+        say("report")
+        with work.timed("texts"):
+            work.contents[REPORT] = static_report(numbers).encode()
+    if not work.contents:
+        why = work.skipped[0][1] if work.skipped else "These runs have nothing of the kind."
+        raise InputError(f"There is nothing to export. {why}")
+    check_names(out, work.contents)
+    with work.timed("writing"):
+        files = write_files(out, work.contents)
+    return Exported(tuple(files), tuple(work.skipped), tuple(work.problems), work.seconds)
+
+
+def _check_names(numbers: Numbers, wish: Wish) -> None:
+    """Refuse names that such runs cannot have, before anything is computed."""
+    why = f" {numbers.apart}" if isinstance(numbers, SeveralNumbers) else ""
+    for what, names, kinds in (
+        ("figure", wish.figures, kinds_of(numbers)),
+        ("table", wish.tables, table_kinds_of(numbers)),
+    ):
+        known = [kind.name for kind in kinds]
+        for name in names:
+            if name not in (*known, ALL):
+                raise unknown(f"{what} of these runs", name, [*known, ALL], why.strip())
+    if "x" in wish.asked and numbers.study == "paraphrase":
+        known = offered(numbers, "x", Options())
+        if wish.asked["x"] not in known:
+            raise unknown("indicator of these runs", wish.asked["x"], known)
+
+
+def _make(
+    every: Callable[..., Iterator[MadeOf[Spec]]],
+    numbers: Numbers,
+    names: Sequence[str],
+    asked: Mapping[str, Any],
+) -> list[MadeOf[Spec]]:
+    """All of some kinds; a kind that was named and of which there is nothing at all is refused."""
+    named = () if ALL in names else tuple(dict.fromkeys(names))
+    found = list(every(numbers, named, asked))
+    for name in named:
+        own = [made for made in found if made.kind.name == name]
+        if own and all(made.spec is None for made in own):
+            raise InputError(f"{name}: {own[0].why_not}")
+    return found
+
+
+def _check_obeyed(wish: Wish, figures: Sequence[Made], tables: Sequence[MadeTable]) -> None:
+    """Refuse an option that changes nothing, or that nothing can be made with."""
+    chosen = [*figures, *tables]
+    for name, value in wish.asked.items():
+        obeying = [made for made in chosen if name in made.kind.uses]
+        if not obeying:
+            raise InputError(
+                f"{name.replace('_', ' ')} {value!r}: nothing that was chosen has such a choice."
+                " Leave it out, or choose a figure or table that has."
+            )
+        if all(made.spec is None for made in obeying):
+            raise InputError(obeying[0].why_not)
+
+
+def _check_parts(wish: Wish, figures: Sequence[Made]) -> None:
+    """Refuse to leave out what none of the figures has."""
+    has = {part for made in figures if made.spec is not None for part in made.spec.parts}
+    for part in wish.without:
+        if part not in has:
+            known = ", ".join(sorted(has)) or "none"
+            raise InputError(
+                f"without {part}: none of the chosen figures has this part. They have: {known}."
+            )
+
+
+def _draw(
+    numbers: Numbers, wish: Wish, figures: Sequence[Made], work: _Work, say: Say
+) -> list[Made]:
+    """Draw figures in the formats wished for; those that could be drawn."""
+    if not wish.figure_formats:
+        return list(figures)
+    from sapo_analysis.figures.render_matplotlib import files
+    from sapo_analysis.paper.stamps import stamp
+
+    drawn = []
+    named = bool(wish.figures) and ALL not in wish.figures
+    for made in figures:
+        assert made.spec is not None
+        spec = made.spec.without(*wish.without)
+        page = spec.page(wish.venue or USUAL_VENUE, wish.width, wish.font)
+        start = time.perf_counter()
+        try:
+            found = files(spec, page, wish.figure_formats, stamp(numbers, made.kind.title))
+        except InputError as error:  # the font lacks a character of a task's name, say
+            if named:
+                raise InputError(f"{made.name}: {error}") from error
+            work.skipped.append((made.name, str(error)))
+            continue
+        took = time.perf_counter() - start
+        work.seconds["drawing"] = work.seconds.get("drawing", 0.0) + took
+        say(f"{made.name} ({took:.1f} s)")
+        work.contents |= {f"{made.name}.{kind}": data for kind, data in found.contents.items()}
+        work.problems += [(made.name, problem) for problem in found.problems]
+        drawn.append(made)
+    return drawn
+
+
+def _texts(
+    numbers: Numbers,
+    wish: Wish,
+    figures: Sequence[Made],
+    tables: Sequence[MadeTable],
+    work: _Work,
+) -> None:
+    """Tables, the data behind all, captions and references."""
+    found: dict[str, str] = {}
+    for made in figures:
+        if wish.csv and made.spec is not None:
+            found[f"{made.name}.csv"] = made.spec.to_csv()
+    for table in tables:
+        if table.spec is None:
+            continue
+        if "tex" in wish.table_formats:
+            found[f"{table.name}.tex"] = table.spec.to_latex(cites=table.kind.cites)
+        if "md" in wish.table_formats:
+            found[f"{table.name}.md"] = table.spec.to_markdown()
+        if wish.csv:
+            found[f"{table.name}.csv"] = table.spec.to_csv()
+    shown = figures if wish.figure_formats else []
+    set_in_text = tables if wish.table_formats else []
+    if shown or set_in_text:
+        from sapo_analysis.paper.caption_files import caption_files
+
+        venue = wish.venue or USUAL_VENUE
+        found |= caption_files(numbers, shown, set_in_text, venue, wish.width)
+    work.contents |= {name: text.encode() for name, text in found.items()}
+
+
+def _bundle(
+    numbers: Numbers, wish: Wish, figures: Sequence[Made], tables: Sequence[MadeTable]
+) -> bytes:
+    from sapo_analysis.paper.bundle import bundle
+
+    return bundle(
+        numbers,
+        figures,
+        tables,
+        venue=wish.venue or USUAL_VENUE,
+        width=wish.width,
+        font=wish.font,
+        without=tuple(wish.without),
+    )
