@@ -3,19 +3,24 @@
 from sapo_analysis.figures.board import indicator_forest
 from sapo_analysis.figures.candidate_strip import candidate_strip
 from sapo_analysis.figures.choices import choices_along
+from sapo_analysis.figures.claim_1_spread import claim_1_spread
 from sapo_analysis.figures.impact_heatmap import impact_heatmap
 from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
 from sapo_analysis.figures.live_choice import live_choice
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
-from sapo_analysis.figures.payoff import pool_curve, selection_bars
+from sapo_analysis.figures.payoff import selection_bars
+from sapo_analysis.figures.pools import pool_curve, regret_curve
 from sapo_analysis.figures.race_overlay import Race, race_reach, with_race
 from sapo_analysis.figures.runs_forest import runs_forest
 from sapo_analysis.figures.spec import FigureSpec
+from sapo_analysis.figures.stage_curves import stage_curves
 from sapo_analysis.figures.stage_matrix import stage_matrix
 from sapo_analysis.figures.strategies import strategy_intervals, strategy_race
+from sapo_analysis.figures.strategy_contrasts import strategy_contrasts
 from sapo_analysis.figures.task_bars import task_bars
 from sapo_analysis.figures.task_forest import task_forest
+from sapo_analysis.figures.training_by_task import training_by_task
 from sapo_analysis.figures.training_curves import training_curves
 from sapo_analysis.figures.trials_grid import trials_grid
 
@@ -26,6 +31,7 @@ __all__ = [
     "Race",
     "candidate_strip",
     "choices_along",
+    "claim_1_spread",
     "impact_heatmap",
     "impact_pair",
     "impact_scatter",
@@ -33,13 +39,17 @@ __all__ = [
     "live_choice",
     "pool_curve",
     "race_reach",
+    "regret_curve",
     "runs_forest",
     "selection_bars",
+    "stage_curves",
     "stage_matrix",
+    "strategy_contrasts",
     "strategy_intervals",
     "strategy_race",
     "task_bars",
     "task_forest",
+    "training_by_task",
     "training_curves",
     "trials_grid",
     "with_race",

@@ -6,6 +6,7 @@ import pandas as pd
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, Points, Ticks, require_columns
 
 COLUMNS = ("task", "state_id", "state", "prompt_id", "loss", "is_original", "is_lowest", "text")
@@ -41,7 +42,7 @@ def candidate_strip(table: pd.DataFrame) -> FigureSpec:
     ]
     panel = Panel(
         layers=tuple(layer for layer in layers if isinstance(layer, Points) and layer.x),
-        x_label="loss − the original's (nats per token)",
+        x_label="loss − the original's\n(nats per token)",
         y_label="",
         y_range=(-0.7, len(rows) - 0.3),
         x_zero=True,
@@ -51,7 +52,13 @@ def candidate_strip(table: pd.DataFrame) -> FigureSpec:
         name="candidate_strip",
         panels=(panel,),
         table=own.drop(columns=["row"]),
-        caption={"n_tasks": int(own["task"].nunique()), "n_candidates": len(own)},
+        caption=Caption(
+            shows="Pre-update loss of every candidate minus that of its task's original prompt at"
+            " the same state (nats per token), a row per task and state.",
+            n={"tasks": int(own["task"].nunique()), "candidates": len(own)},
+            marks=("Star: the lowest, which SAPO picks; diamond: the original.",),
+            terms=("pre_update_loss",),
+        ),
         alt=f"Pre-update loss of {len(own)} candidates of {own['task'].nunique()} tasks, each minus"
         " its task's original prompt.",
         height=140 + 26 * len(rows),

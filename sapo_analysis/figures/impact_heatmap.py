@@ -9,6 +9,7 @@ import pandas as pd
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import (
     Cells,
     FigureSpec,
@@ -61,6 +62,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
 
     grid = [[cell(i, j) for j in tasks] for i in tasks]
     ticks = Ticks(tuple(float(i) for i in range(len(tasks))), beside_axis(tasks))
+    hatched = any(c[2] for row in grid for c in row)
     layer = Cells(
         values=tuple(tuple(c[0] for c in row) for row in grid),
         limit=1.0,
@@ -97,7 +99,27 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         name="impact_heatmap",
         panels=(panel,),
         table=table,
-        caption={"n_tasks": len(tasks), "n_prompts": int(table["n_prompts"].min())},
+        caption=Caption(
+            shows="Correlation r over prompts of the impacts on two other tasks, for every pair of"
+            " tasks: the mean over the current tasks.",
+            n={
+                "tasks": len(tasks),
+                "current tasks (most of a pair)": int(table["n_current_tasks"].max()),
+                "prompts (fewest of a pair)": int(table["n_prompts"].min()),
+            },
+            marks=(
+                *(("In the cells: r.",) if roomy else ("Minus: r is negative.",)),
+                *(
+                    (
+                        "Hatched, below seed noise: in most current tasks the spread over prompts"
+                        " of one of the two impacts is no more than the seed alone makes.",
+                    )
+                    if hatched
+                    else ()
+                ),
+            ),
+            terms=("pair_r",),
+        ),
         alt=f"Heat map of the correlation of impacts between {len(tasks)} tasks.",
         height=120 + (44 if roomy else 28) * len(tasks),
         wide=len(tasks) > 8,

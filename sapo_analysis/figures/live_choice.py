@@ -9,6 +9,7 @@ import pandas as pd
 from sapo_analysis.analysis.sequences.live import Choice
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, Points, Ticks
 
 STAR = (theme.BLUE, theme.MARK_SAPO, 15.0)
@@ -83,7 +84,15 @@ def live_choice(
         name="live_choice",
         panels=(panel,),
         table=table,
-        caption={"task": task, "n_texts": n_texts, "n_stopped": stopped},
+        caption=Caption(
+            shows=f"Pre-update loss of the candidates for {task} at the state scored last.",
+            n={"candidates": len(rows), "stopped early": stopped, "texts": n_texts},
+            marks=(
+                "Arrow: stopped early, when its loss could not be the lowest any more; drawn is"
+                " the least that it is.",
+            ),
+            terms=("pre_update_loss",),
+        ),
         alt=f"Pre-update loss of {len(rows)} candidates for {task}: {said},"
         f" {stopped} stopped early.",
         height=330,

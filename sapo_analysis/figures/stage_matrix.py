@@ -12,10 +12,12 @@ from sapo_analysis.analysis.sequences import Cell, furthest
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import (
     Cells,
     FigureSpec,
     Layer,
+    Line,
     Panel,
     Points,
     Ticks,
@@ -38,13 +40,14 @@ def stage_matrix(
     test_prompts: str = "original",
     order: str | None = None,
     chosen: Cell | None = None,
+    columns: int = 2,
 ) -> FigureSpec:
     """Scores by stage (down, the base model first) and task (across), a panel per strategy.
 
     The number is the score; the colour its gain over the first row, which is the base model where
-    that was measured, so forgetting is what fades down a column. Means over seeds, then over
-    orders, by position, unless one is chosen. Where chains are under way or diverged, over those
-    that went furthest.
+    that was measured, so forgetting is what fades down a column. Tasks left of the stepped line
+    are learned by then. Means over seeds, then over orders, by position, unless one is chosen.
+    Where chains are under way or diverged, over those that went furthest.
 
     Args:
         scores: `sequence_scores(runs)`.
@@ -52,6 +55,7 @@ def stage_matrix(
         test_prompts: which of the three kinds.
         order: one order, whose tasks are then named.
         chosen: the cell that gets a frame, where its strategy is drawn.
+        columns: panels per row, at most.
 
     Raises:
         InputError: another table, or a strategy or order that is not in it.
@@ -71,26 +75,53 @@ def stage_matrix(
     far = furthest(own[own["strategy"].isin(list(strategies))])
     by_order = far.groupby(["strategy", "stage", "position", "order"], sort=False)["value"]
     means = by_order.mean().groupby(["strategy", "stage", "position"], sort=False).mean()
-    names = _names(own, order)
+    n = int(own["position"].max())
+    names = list(tasks_in(order)) if order is not None else [f"task {i}" for i in range(1, n + 1)]
     limit = _limit(means)
+    across = min(columns, len(strategies))
+    methods = dict.fromkeys(strategy.split("+")[1] for strategy in strategies)
     return FigureSpec(
-        name=f"stage_matrix_{test_prompts}",
-        panels=tuple(_panel(s, means.loc[s], names, limit, chosen) for s in strategies),
+        name=f"stage_matrix_{'_'.join(methods)}_{test_prompts}",
+        panels=tuple(
+            _panel(s, means.loc[s], names, order is not None, limit, chosen) for s in strategies
+        ),
         table=means.reset_index(),
-        caption={"test_prompts": test_prompts, "order": order or "mean over orders, by position"},
+        caption=_caption(far, means, test_prompts, order),
         alt=f"Score by stage and task of {', '.join(strategies)}, {test_prompts} test prompts.",
-        columns=min(2, len(strategies)),
-        height=(110 + 38 * (len(names) + 1)) * math.ceil(len(strategies) / 2),
-        aspect=0.5 * math.ceil(len(strategies) / 2),
+        columns=across,
+        height=(110 + 38 * (len(names) + 1)) * math.ceil(len(strategies) / across),
         legend=False,
+        x_title="task, as they were learned" if order is not None else "place of the task",
+        y_title="after stage",
     )
 
 
-def _names(own: pd.DataFrame, order: str | None) -> list[str]:
-    n = int(own["position"].max())
-    if order is not None:
-        return list(tasks_in(order))
-    return [f"task {i}" for i in range(1, n + 1)]
+def _caption(
+    far: pd.DataFrame, means: pd.Series[float], test_prompts: str, order: str | None
+) -> Caption:
+    first = _first_row(int(means.index.get_level_values("stage").min()))
+    over = "seeds" if order is not None else "seeds, then over orders, by place in the order"
+    which = f" in the order {order}" if order is not None else ""
+    return Caption(
+        shows=f"Score (0 to 100) on each task (across) after each stage (down){which}, with"
+        f" {test_prompts} test prompts, a panel per strategy: means over {over}.",
+        n={
+            "tasks": far["eval_task"].nunique(),
+            "orders": far["order"].nunique(),
+            "seeds": far["seed"].nunique(),
+        },
+        marks=(
+            f"Colour: gain over {first} in points, on one scale for all panels. A rule under a"
+            " number: less than there.",
+            "Tasks left of the stepped line are learned by then; what fades below it down a column"
+            " is forgotten.",
+        ),
+        terms=("strategy", "stage"),
+    )
+
+
+def _first_row(stage: int) -> str:
+    return "the base model" if stage == 0 else "the first row"
 
 
 def _limit(means: pd.Series[float]) -> float:
@@ -103,6 +134,7 @@ def _panel(
     strategy: str,
     means: pd.Series[float],
     names: list[str],
+    named: bool,
     limit: float,
     chosen: Cell | None,
 ) -> Panel:
@@ -115,11 +147,12 @@ def _panel(
         for i, (gain, _, words) in enumerate(row, start=1):
             if not math.isnan(gain):
                 hover[stage, i] = words
-    labels = ["base" if stage == 0 else f"after {stage}" for stage in stages]
+    labels = ["base" if stage == 0 else str(stage) for stage in stages]
+    shown = beside_axis(names) if named else tuple(str(i) for i in range(1, len(names) + 1))
     cells = Cells(
         tuple(values),
         limit,
-        f"gain over\n{'the base model' if stages[0] == 0 else 'the first row'} (points)",
+        f"gain over {_first_row(stages[0])} (points)",
         tuple(tuple(False for _ in row) for row in values),
         tuple(texts),
     )
@@ -134,7 +167,7 @@ def _panel(
         keys=tuple((strategy, str(stage), str(i)) for stage, i in hover),
         hover=tuple(hover.values()),
     )
-    layers: list[Layer] = [cells, targets]
+    layers: list[Layer] = [cells, _learned(stages, len(names)), targets]
     if chosen is not None and chosen.strategy == strategy:
         if (chosen.stage, chosen.position) in hover:
             place = (float(chosen.position - 1),), (float(stages.index(chosen.stage)),)
@@ -147,9 +180,21 @@ def _panel(
         title=strategy,
         x_range=(-0.5, len(names) - 0.5),
         y_range=(len(stages) - 0.5, -0.5),
-        x_ticks=Ticks(places, beside_axis(names)),
+        x_ticks=Ticks(places, shown),
         y_ticks=Ticks(tuple(float(i) for i in range(len(stages))), tuple(labels)),
     )
+
+
+def _learned(stages: list[int], n: int) -> Line:
+    """The steps that part learned tasks, on the left, from those to come."""
+    x: list[float] = []
+    y: list[float] = []
+    for row, stage in enumerate(stages):
+        ends = (row - 0.5, row + 0.5)
+        for end in ends[:1] if stage >= n else ends[1:] if stage == 0 else ends:
+            x.append(stage - 0.5)
+            y.append(end)
+    return Line(tuple(x), tuple(y), theme.INK, 1.2, part="marks")
 
 
 def _cell(

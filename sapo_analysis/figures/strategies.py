@@ -12,6 +12,7 @@ from sapo_analysis.analysis.glossary import DIRECTIONS
 from sapo_analysis.analysis.sequences import metric_term
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Intervals,
@@ -33,10 +34,13 @@ TITLES = {
 }
 """A panel's title; the axis takes unit and good direction from the glossary."""
 
-SUMMARY = ("strategy", "policy", "test_prompts", "metric", "value", "lower", "upper", "unit")
+SUMMARY = (
+    *("strategy", "policy", "test_prompts", "metric", "value", "lower", "upper"),
+    *("unit", "n_orders", "n_seeds"),
+)
 LEAST_POINTS = 5.0
 """The least that the axis of a race shows, from end to end."""
-RACE = ("strategy", "test_prompts", "stage", "learned")
+RACE = ("strategy", "test_prompts", "stage", "learned", "n_chains")
 
 
 def strategy_intervals(
@@ -75,14 +79,55 @@ def strategy_intervals(
             for metric in metrics
         ),
         table=own,
-        caption={"test_prompts": test_prompts, "unit": str(own["unit"].iloc[0])},
+        caption=_caption(own, metrics, test_prompts, hollow),
         alt=f"{len(strategies)} strategies: {', '.join(TITLES[m] for m in metrics)} with 95 %"
         f" intervals, {test_prompts} test prompts.",
         columns=len(metrics),
         height=150 + 30 * len(strategies),
         aspect=0.5,
+        wide=True,
         legend=False,
     )
+
+
+def _caption(
+    rows: pd.DataFrame, metrics: Sequence[str], test_prompts: str, hollow: bool
+) -> Caption:
+    known = rows.dropna(subset=["lower"])
+    return Caption(
+        shows=f"{in_series([TITLES[name].lower() for name in metrics]).capitalize()} of each"
+        f" strategy (policy+method), with {test_prompts} test prompts.",
+        n=counts_of(rows),
+        interval="" if known.empty else interval_over(known),
+        marks=(
+            *(() if known.empty else (ABOUT_ORDERS,)),
+            *(("Hollow: the run is not complete, numbers will move.",) if hollow else ()),
+        ),
+        terms=tuple(metric_term(name).name for name in metrics),
+    )
+
+
+ABOUT_ORDERS = (
+    "Intervals show how much orders differ, which all strategies share; differences between"
+    " strategies are paired and may be sharper."
+)
+
+
+def in_series(words: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def counts_of(rows: pd.DataFrame) -> dict[str, int]:
+    """How many orders and seeds rows of a summary or of contrasts stand on, at least."""
+    return {"orders": int(rows["n_orders"].min()), "seeds": int(rows["n_seeds"].min())}
+
+
+def interval_over(rows: pd.DataFrame) -> str:
+    """What the intervals of such rows are: over orders, or over the seeds of one order."""
+    unit = str(rows["unit"].iloc[0])
+    n = int(rows["n_orders" if unit == "orders" else "n_seeds"].min())
+    return f"95 % Student t over {n} {unit}"
 
 
 def _metric_panel(
@@ -95,7 +140,8 @@ def _metric_panel(
         y = (heights[row["strategy"]],)
         bounds = ""
         if not math.isnan(row["lower"]):
-            layers.append(Intervals(y, (row["lower"],), (row["upper"],), color, 1.8))
+            ends = (row["lower"],), (row["upper"],)
+            layers.append(Intervals(y, *ends, color, 1.8, part="intervals"))
             bounds = f" (95 % over {row['unit']}: {row['lower']:.2f} to {row['upper']:.2f})"
         words = f"{row['strategy']}\n{TITLES[metric]} {row['value']:.2f}{bounds}"
         layers.append(Points((row["value"],), y, color, marker, 10.0, hollow, hover=(words,)))
@@ -105,14 +151,14 @@ def _metric_panel(
         x_label=f"{term.unit}, {DIRECTIONS[term.better]}",
         y_label="",
         title=TITLES[metric],
-        x_range=_padded(rows),
+        x_range=padded(rows),
         y_range=(-0.7, max(places) + 0.7),
         x_zero=metric != "ap",
         y_ticks=Ticks(places, tuple(heights)),
     )
 
 
-def _padded(rows: pd.DataFrame) -> tuple[float, float]:
+def padded(rows: pd.DataFrame) -> tuple[float, float]:
     """Room for every bar and a little more, so that none seems to go on beyond the edge."""
     ends = rows[["value", "lower", "upper"]].to_numpy(dtype=float)
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
@@ -127,6 +173,12 @@ def _no_closer(scores: pd.Series[float]) -> tuple[float, float] | None:
         return None
     middle = (low + high) / 2
     return middle - LEAST_POINTS / 2, middle + LEAST_POINTS / 2
+
+
+def _least_shown(scores: pd.Series[float]) -> tuple[str, ...]:
+    if _no_closer(scores) is None:
+        return ()
+    return (f"The axis shows {LEAST_POINTS:g} points: the lines are closer than that.",)
 
 
 def strategy_race(
@@ -169,7 +221,7 @@ def strategy_race(
     panel = Panel(
         layers=tuple(layers),
         x_label="stage (tasks learned)",
-        y_label="mean score on learned tasks (0 to 100)",
+        y_label="mean score on\nlearned tasks (0 to 100)",
         x_range=(0.7, n + (0.3 + 0.16 * n if named else 0.3)),
         y_range=_no_closer(own["learned"]),
         x_ticks=Ticks(tuple(map(float, range(1, n + 1))), tuple(map(str, range(1, n + 1)))),
@@ -178,7 +230,16 @@ def strategy_race(
         name=f"strategy_race_{method}_{test_prompts}",
         panels=(panel,),
         table=own,
-        caption={"method": method, "test_prompts": test_prompts},
+        caption=Caption(
+            shows=f"Mean score on the tasks learned so far by stage, a line per policy with"
+            f" {method}, with {test_prompts} test prompts: means over seeds, then over orders.",
+            n={"stages": int(own["stage"].max()), "chains of a policy": int(own["n_chains"].min())},
+            marks=(
+                "Each stage is read on the examples that all stages share.",
+                *_least_shown(own["learned"]),
+            ),
+            terms=("strategy", "stage"),
+        ),
         alt=f"Mean score on learned tasks by stage for {own['strategy'].nunique()} strategies.",
         height=380,
         legend=not named,
@@ -195,5 +256,5 @@ def _names_at_ends(rows: pd.DataFrame) -> list[Note]:
         last["strategy"], last["stage"], last["learned"], strict=True
     ):
         y = max(float(value), names[-1].y + apart) if names else float(value)
-        names.append(Note(float(stage) + 0.07, y, str(strategy).split("+")[0]))
+        names.append(Note(float(stage) + 0.07, y, str(strategy).split("+")[0], part="names"))
     return names

@@ -66,8 +66,18 @@ DASHES: dict[str, tuple[float, ...]] = {
 }
 """Pieces and gaps of each policy's line (points): lines stand apart without colour too."""
 
-DIVERGING = ((0.0, BLUE), (0.5, "#FFFFFF"), (1.0, ORANGE))
+WHITE = "#FFFFFF"
+DIVERGING = ((0.0, BLUE), (0.5, WHITE), (1.0, ORANGE))
 """Heat maps: blue, white, orange, centred at 0."""
+
+INK = "#1F2328"
+"""Texts and lines on the cells of a heat map, which are light in both themes of the screen."""
+
+HATCH, HATCH_OPACITY = "#505050", 0.45
+"""Strokes through faint cells, under their numbers."""
+
+FADED = "#B8BCC4"
+"""Groups that stand back behind a highlighted one."""
 
 NEUTRAL = "#8A8F98"
 """Bands, zero lines and gridlines: readable on white and on near-black alike."""
@@ -81,7 +91,7 @@ def colors(groups: list[str], highlight: str | None = None) -> dict[str, str]:
         return {group: BLUE if group == highlight else GREY for group in groups}
     if highlight in groups:
         palette = dict(zip(groups, CATEGORICAL, strict=False))
-        return {group: palette[group] if group == highlight else "#B8BCC4" for group in groups}
+        return {group: palette[group] if group == highlight else FADED for group in groups}
     return dict(zip(groups, CATEGORICAL, strict=False))
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, Points, require_columns
 
 COLUMNS = ("trial_id", "task", "prompt_id", "step", "loss")
@@ -43,7 +44,12 @@ def training_curves(table: pd.DataFrame) -> FigureSpec:
             ),
         ),
         table=table,
-        caption={"n_trials": n},
+        caption=Caption(
+            shows="Training loss of the next batch by optimizer step, a line per trial: those that"
+            " ended last.",
+            n={"trials": n, "tasks": len(tasks)},
+            marks=("Marker at a line's end: its task.",),
+        ),
         alt=f"Training loss by step of {n} trials of {len(tasks)} tasks.",
         height=340,
     )

@@ -6,6 +6,7 @@ import pandas as pd
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Layer,
@@ -86,7 +87,11 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
         name="trials_grid",
         panels=(panel,),
         table=own.drop(columns=["row", "column", "order"]),
-        caption={"n_trials": len(own)},
+        caption=Caption(
+            shows="Every trial of the study: a row per task and seed, a column per prompt; noise"
+            " trials and repeats stand in rows of their own.",
+            n={"trials": len(own), **{mark: int(n) for mark, n in counts.items()}},
+        ),
         alt=f"{len(own)} trials: {said}.",
         height=130 + 25 * len(heights),
         aspect=0.6,

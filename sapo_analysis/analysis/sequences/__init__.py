@@ -14,6 +14,7 @@ from sapo_analysis.analysis.sequences.choices import (
     same_choices,
 )
 from sapo_analysis.analysis.sequences.contrasts import (
+    CONTRAST_COLUMNS,
     SIGNIFICANT,
     TESTED,
     contrasts,
@@ -41,6 +42,7 @@ from sapo_analysis.analysis.sequences.tasks import TASK_METRICS, task_metrics
 from sapo_analysis.analysis.sequences.training import losses_by_stage
 
 __all__ = [
+    "CONTRAST_COLUMNS",
     "LEAST",
     "METRICS",
     "SHORT",

@@ -46,7 +46,7 @@ def primary_method(strategies: Sequence[Strategy]) -> MethodName:
     return both[0] if both and "lora" not in both else "lora"
 
 
-_COLUMNS = [
+CONTRAST_COLUMNS = [
     *("strategy", "reference", "metric", "test_prompts", "statistic", "value", "lower", "upper"),
     *("p", "p_holm", "is_primary", "unit", "n_orders", "n_seeds"),
 ]
@@ -67,7 +67,7 @@ def contrasts(metrics: pd.DataFrame, method: MethodName = "lora") -> pd.DataFram
         metrics: as `chain_metrics` gives them.
         method: of the primary contrast.
     """
-    frame = pd.DataFrame(_rows(metrics, method), columns=_COLUMNS)
+    frame = pd.DataFrame(_rows(metrics, method), columns=CONTRAST_COLUMNS)
     tested = frame["metric"].isin(TESTED) & (frame["test_prompts"] == "original")
     tested &= frame["p"].notna() & (frame["n_orders"] >= LEAST)
     family = tested & ~frame["is_primary"].astype(bool)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from sapo_analysis.analysis.estimate import FORMS
+from sapo_analysis.analysis.impacts import HEADLINE_INDICATOR
+from sapo_analysis.analysis.indicators.board import AVERAGINGS
 from sapo_analysis.figures import (
     FigureSpec,
+    claim_1_spread,
     impact_heatmap,
     impact_scatter,
     indicator_forest,
     pool_curve,
+    regret_curve,
     selection_bars,
     task_forest,
-    training_curves,
+    training_by_task,
 )
 from sapo_analysis.paper.figures.kind import FigureKind, once
 from sapo_analysis.paper.numbers import ParaphraseNumbers
@@ -29,6 +34,7 @@ def _scatter(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
         prompts=numbers.prompts,
         noise=numbers.noise(options),
         estimates=numbers.tasks(options),
+        means=numbers.means(options),
         hollow=bool(numbers.silent),
     )
 
@@ -42,13 +48,25 @@ def _views(numbers: ParaphraseNumbers) -> list[Options]:
 
 
 def _task_forest(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
+    # Of one sign in both forms: forgetting grows where generalization shrinks. Of other averagings
+    # of pre-update loss the claims say the same, of other indicators nothing.
     predicted = numbers.outcome(options).predicted
     return task_forest(
         numbers.tasks(options),
         numbers.means(options),
-        predicted=predicted if options.x == "pre_update_loss" else 0,
+        pooled=numbers.pooled(options),
+        predicted=predicted if options.x in (HEADLINE_INDICATOR, *AVERAGINGS) else 0,
         hollow=bool(numbers.silent),
     )
+
+
+def _spread(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
+    spreads, means, seed_alone = numbers.claim_1(options.form)
+    return claim_1_spread(spreads, means, seed_alone=seed_alone, hollow=bool(numbers.silent))
+
+
+def _both_forms(numbers: ParaphraseNumbers) -> list[Options]:
+    return [Options(form=form) for form in FORMS]
 
 
 def _heatmap(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
@@ -67,8 +85,12 @@ def _pool_curve(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
     return pool_curve(numbers.worth(options))
 
 
+def _regret(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
+    return regret_curve(numbers.worth(options))
+
+
 def _training(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
-    return training_curves(numbers.curves)
+    return training_by_task(numbers.training)
 
 
 def _claimed(numbers: ParaphraseNumbers) -> list[Options]:
@@ -136,7 +158,7 @@ PARAPHRASE_FIGURES = (
     FigureKind(
         "training_curves",
         "Training curves",
-        "Training loss by step of the trials that ended last.",
+        "Training loss by step in each task: SAPO's pick, the original, all prompts.",
         "paraphrase",
         (),
         _training,

@@ -6,7 +6,9 @@ from sapo_analysis.analysis.sequences import candidates_along
 from sapo_analysis.figures import (
     FigureSpec,
     choices_along,
+    stage_curves,
     stage_matrix,
+    strategy_contrasts,
     strategy_intervals,
     strategy_race,
 )
@@ -14,10 +16,22 @@ from sapo_analysis.paper.figures.kind import FigureKind, once
 from sapo_analysis.paper.numbers import SequenceNumbers
 from sapo_analysis.paper.options import Options
 
+_MATRICES_ACROSS = 4
+"""Panels side by side where the page is wide enough."""
+
 
 def _intervals(numbers: SequenceNumbers, options: Options) -> FigureSpec:
     return strategy_intervals(
         numbers.summary,
+        test_prompts=numbers.test_prompts(options),
+        hollow=bool(numbers.silent),
+    )
+
+
+def _contrasts(numbers: SequenceNumbers, options: Options) -> FigureSpec:
+    return strategy_contrasts(
+        numbers.contrasts,
+        method=numbers.method(options),
         test_prompts=numbers.test_prompts(options),
         hollow=bool(numbers.silent),
     )
@@ -29,6 +43,7 @@ def _matrices(numbers: SequenceNumbers, options: Options) -> FigureSpec:
         numbers.strategies(numbers.method(options)),
         test_prompts=numbers.test_prompts(options),
         order=options.order or None,
+        columns=_MATRICES_ACROSS,
     )
 
 
@@ -40,7 +55,14 @@ def _race(numbers: SequenceNumbers, options: Options) -> FigureSpec:
 
 def _choices(numbers: SequenceNumbers, options: Options) -> FigureSpec:
     run, order, strategy, seed = numbers.chain(options)
-    return choices_along(candidates_along(run, order, strategy, seed), strategy=strategy)
+    table = candidates_along(run, order, strategy, seed)
+    return choices_along(table, strategy=strategy, order=order, seed=seed)
+
+
+def _training(numbers: SequenceNumbers, options: Options) -> FigureSpec:
+    order = numbers.order(options)
+    table = numbers.training(order)
+    return stage_curves(table, method=numbers.method(options), order=order)
 
 
 def _methods(numbers: SequenceNumbers) -> list[Options]:
@@ -56,6 +78,15 @@ SEQUENCE_FIGURES = (
         ("test_prompts",),
         _intervals,
         once,
+    ),
+    FigureKind(
+        "strategy_contrasts",
+        "AP, BWT and FWT, paired",
+        "Paired differences between strategies in the metrics, with intervals and tests.",
+        "sequence",
+        ("test_prompts", "method"),
+        _contrasts,
+        _methods,
     ),
     FigureKind(
         "stage_matrix",
@@ -83,5 +114,14 @@ SEQUENCE_FIGURES = (
         ("method", "strategy", "order"),
         _choices,
         once,
+    ),
+    FigureKind(
+        "stage_curves",
+        "Training curves by stage",
+        "Training loss by step in each stage, a line per policy.",
+        "sequence",
+        ("method", "order"),
+        _training,
+        _methods,
     ),
 )

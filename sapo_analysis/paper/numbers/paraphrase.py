@@ -14,7 +14,7 @@ from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, Form, Verdict
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.levels.correlation import STATISTICS
-from sapo_analysis.analysis.progress import curves_table
+from sapo_analysis.analysis.training_losses import losses_by_prompt
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import OUTCOMES, Outcome
@@ -188,7 +188,10 @@ class ParaphraseNumbers:
         return analysis.prompts_table(self.df, of["y"], of["role"], options.x, of["eval_task"])
 
     @cached_property
-    def curves(self) -> pd.DataFrame:
-        """Training losses by step of the trials that ended last."""
-        tables = [curves_table(run) for run in self.runs]
-        return pd.concat(tables, ignore_index=True)
+    def training(self) -> pd.DataFrame:
+        """Training losses by step of each task: SAPO's pick, the original, all prompts.
+
+        Raises:
+            InputError: no trial with training losses has ended.
+        """
+        return losses_by_prompt(self.runs)

@@ -11,6 +11,7 @@ import pandas as pd
 from sapo_analysis.analysis import sequences
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.paper.numbers.once import asked_once
 from sapo_analysis.paper.options import Options
 from sapo_analysis.store import Run
 
@@ -60,12 +61,22 @@ class SequenceNumbers:
     @cached_property
     def contrasts(self) -> pd.DataFrame:
         """Paired differences of strategies, as the report has them."""
-        return pd.DataFrame(self.report["contrasts"])
+        table = pd.DataFrame(self.report["contrasts"], columns=sequences.CONTRAST_COLUMNS)
+        return table.astype(dict.fromkeys(("value", "lower", "upper", "p", "p_holm"), float))
 
     @cached_property
     def race(self) -> pd.DataFrame:
         """Mean score on learned tasks by stage."""
         return sequences.stage_means(self.scores)
+
+    @asked_once
+    def training(self, order: str) -> pd.DataFrame:
+        """Training losses by stage and step, of one order or (with "") of all.
+
+        Raises:
+            InputError: no chain of it is complete and has training losses.
+        """
+        return sequences.losses_by_stage(list(self.runs), order)
 
     @cached_property
     def choices(self) -> pd.DataFrame:
@@ -102,6 +113,17 @@ class SequenceNumbers:
         if options.test_prompts and options.test_prompts not in known:
             raise unknown("kind of test prompts", options.test_prompts, known)
         return options.test_prompts or str(self.report["test_prompts"])
+
+    def order(self, options: Options) -> str:
+        """The order that is asked for; "": all of them.
+
+        Raises:
+            InputError: the runs have no such order.
+        """
+        orders = list(dict.fromkeys(self.scores["order"]))
+        if options.order and options.order not in orders:
+            raise unknown("order", options.order, orders)
+        return options.order
 
     def chain(self, options: Options) -> tuple[Run, str, str, int]:
         """Run, order, strategy and seed of the chain whose choices are shown: the first there is.
