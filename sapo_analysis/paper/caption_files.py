@@ -22,6 +22,8 @@ def caption_files(
     tables: Sequence[MadeTable],
     venue: str = "icml",
     width: str | float | None = None,
+    figures_in: str = "",
+    tables_in: str = "",
 ) -> dict[str, str]:
     """The texts of `captions.md`, `captions.tex` and `references.bib`, by these names.
 
@@ -31,17 +33,19 @@ def caption_files(
         tables: those that were made.
         venue: a name of `figures.venues.VENUES`: of two columns a wide figure takes both.
         width: as figures were drawn.
+        figures_in: the folder of the figures, seen from these files, with its slash.
+        tables_in: the folder of the tables, likewise.
     """
     plain, latex, keys = ["# Caption drafts"], [_HEAD], set()
     for made in figures:
         if made.spec is not None:
             plain.append(f"## {made.name}\n\n{draft(made.spec.caption, numbers)}")
-            latex.append(_environment(made, numbers, venue, width))
+            latex.append(_environment(made, numbers, venue, width, figures_in))
             keys.update(cited(made.kind, numbers.runs))
     for table in tables:
         if table.spec is not None:
             plain.append(f"## {table.name}\n\n{draft(table.spec.caption, numbers)}")
-            latex.append(f"\\input{{{table.name}}}\n")
+            latex.append(f"\\input{{{tables_in}{table.name}}}\n")
             keys.update(cited(table.kind, numbers.runs))
     return {
         "captions.md": "\n\n".join(plain) + "\n",
@@ -50,7 +54,9 @@ def caption_files(
     }
 
 
-def _environment(made: Made, numbers: Numbers, venue: str, width: str | float | None) -> str:
+def _environment(
+    made: Made, numbers: Numbers, venue: str, width: str | float | None, folder: str
+) -> str:
     assert made.spec is not None
     caption = draft_latex(made.spec.caption, cited(made.kind, numbers.runs), numbers)
     from sapo_analysis.figures.venues import VENUES
@@ -61,7 +67,7 @@ def _environment(made: Made, numbers: Numbers, venue: str, width: str | float | 
     return (
         f"\\begin{{figure{star}}}[t]\n"
         "  \\centering\n"
-        f"  \\includegraphics{{{made.name}}}\n"
+        f"  \\includegraphics{{{folder}{made.name}}}\n"
         f"  \\caption{{{caption}}}\n"
         f"  \\label{{fig:{made.name}}}\n"
         f"\\end{{figure{star}}}\n"
