@@ -1,0 +1,126 @@
+"""Figures as JSON inside a page, as exact as there is room for.
+
+First every number is written in full. Where all figures together are larger than what the page has
+left for them, the largest gives way first, step by step (`STEPS`), and says so on the page.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sapo_analysis.figures import FigureSpec
+from sapo_analysis.figures.render_plotly import drawn
+
+_LONG = 100
+"""Numbers in a row from which packing them is worth it."""
+_FULLY, _WITHOUT_TEXTS, _NEARLY, _NOT_AT_ALL = STEPS = (
+    "",
+    "This page has no room for the texts shown on hovering over the points of this figure.",
+    "This page has no room for all digits of this figure: its points stand where they are to seven"
+    " digits, without texts on hovering.",
+    "This page has no room for this figure. `sapo export` gives it as a file.",
+)
+
+
+@dataclass(frozen=True)
+class Payload:
+    """One figure for the browser.
+
+    Attributes:
+        json: plotly's data and layout, safe inside a `<script>` element; "" where left out.
+        note: what had to give way; "" where nothing had.
+    """
+
+    json: str
+    note: str = ""
+
+
+_LETTER = 6.6
+"""Pixels of a letter of an axis title, about."""
+
+
+def payloads(specs: Mapping[str, FigureSpec], room: int) -> dict[str, Payload]:
+    """Every figure, all together in at most `room` bytes."""
+    pictures = {name: _broken(drawn(spec), spec) for name, spec in specs.items()}
+    steps = dict.fromkeys(pictures, 0)
+    found = {name: _written(picture, 0) for name, picture in pictures.items()}
+    while sum(len(one.json.encode()) for one in found.values()) > room:
+        largest = max(found, key=lambda name: len(found[name].json))
+        steps[largest] += 1
+        found[largest] = _written(pictures[largest], steps[largest])
+    return found
+
+
+def _broken(picture: dict[str, Any], spec: FigureSpec) -> dict[str, Any]:
+    """With the titles of y axes on as many lines as the height of a panel asks for."""
+    rows = math.ceil(len(spec.panels) / spec.columns)
+    letters = max(16, int((spec.height - 90) / rows / _LETTER))
+    for name, axis in picture["layout"].items():
+        if name.startswith("yaxis") and axis["title"]["text"]:
+            lines = axis["title"]["text"].split("<br>")
+            broken = [part for line in lines for part in _wrapped(line, letters)]
+            axis["title"]["text"] = "<br>".join(broken)
+    return picture
+
+
+def _wrapped(line: str, letters: int) -> list[str]:
+    return textwrap.wrap(line, letters, break_long_words=False, break_on_hyphens=False)
+
+
+def _written(picture: dict[str, Any], step: int) -> Payload:
+    note = STEPS[step]
+    if note == _NOT_AT_ALL:
+        return Payload("", note)
+    if note != _FULLY:
+        number = "f8" if note == _WITHOUT_TEXTS else "f4"
+        picture = {**picture, "data": [_shorter(trace, number) for trace in picture["data"]]}
+    return Payload(as_json(picture), note)
+
+
+def _shorter(trace: dict[str, Any], number: str) -> dict[str, Any]:
+    """A trace without hover texts and keys; its long rows of numbers as plotly's typed arrays."""
+    left = {k: v for k, v in trace.items() if k not in ("hovertext", "customdata")}
+    if "hovertext" in trace:
+        left["hoverinfo"] = "skip"
+    for axis in ("x", "y"):
+        if _is_long(left.get(axis)):
+            packed = np.asarray(left[axis], dtype=f"<{number}").tobytes()
+            left[axis] = {"dtype": number, "bdata": base64.b64encode(packed).decode()}
+    return left
+
+
+def _is_long(values: Any) -> bool:
+    return (
+        isinstance(values, Sequence)
+        and len(values) >= _LONG
+        and all(isinstance(v, float | int) and math.isfinite(v) for v in values)
+    )
+
+
+def as_json(value: Any) -> str:
+    """JSON that cannot end the `<script>` element it stands in; what is no number is null."""
+    text = json.dumps(
+        _finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain
+    )
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: Any) -> Any:
+    """A number of numpy's as one of Python's."""
+    return value.item()
