@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import lru_cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,6 @@ FORMAT = 1
 LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in get_args(Layer)}
 _LEFT_OUT = "table"
 _AGAIN = "Take it from the bundle again, or export the figure again."
-T = TypeVar("T")
 
 
 def to_json(spec: FigureSpec) -> str:
@@ -58,7 +57,7 @@ def from_json(text: str) -> FigureSpec:
     panels = tuple(
         _panel(panel, f"panels[{i}]") for i, panel in enumerate(_list(data["panels"], "panels"))
     )
-    caption = _made(Caption, data["caption"], "caption")
+    caption: Caption = _made(Caption, data["caption"], "caption")
     rest = {
         name: _value(FigureSpec, name, value)
         for name, value in data.items()
@@ -98,10 +97,11 @@ def _layer(data: Any, where: str) -> Layer:
     kind = data.get("kind") if isinstance(data, dict) else None
     if kind not in LAYERS:
         raise _damaged(where, f"kind is {kind!r}; known: {', '.join(LAYERS)}")
-    return _made(LAYERS[kind], {k: v for k, v in data.items() if k != "kind"}, where)
+    layer: Layer = _made(LAYERS[kind], {k: v for k, v in data.items() if k != "kind"}, where)
+    return layer
 
 
-def _made(cls: type[T], data: Any, where: str) -> T:
+def _made(cls: Any, data: Any, where: str) -> Any:
     _check_keys(cls, data, where)
     try:
         return _reader(cls).validate_python(data)

@@ -126,7 +126,7 @@ def _methods(run: Run) -> tuple[str, ...]:
 def _sentence(text: str) -> str:
     """With a capital and a full stop; a name that begins with a small letter by intent stays."""
     text = text.strip()
-    first = text.split(" ", 1)[0]
+    first = text.split(" ", 1)[0].rstrip(",;:")
     keeps = len(first) == 1 or re.fullmatch("[a-z-]+", first) is None
     begun = text if keeps else text[0].upper() + text[1:]
     return begun if begun.endswith(_ENDS) else f"{begun}."

@@ -1,0 +1,103 @@
+"""The figures of a bundle: drawn on one venue's paper, with what redraws them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.figures import FigureSpec
+from sapo_analysis.figures.saving import to_json
+from sapo_analysis.paper.figures import Made
+from sapo_analysis.paper.numbers import Numbers
+from sapo_analysis.paper.stamps import stamp
+
+KINDS = ("pdf", "svg", "png")
+
+
+@dataclass(frozen=True)
+class On:
+    """What figures are drawn on, as it was asked for; `FigureSpec.to_bytes` has the meanings."""
+
+    venue: str
+    width: str | float | None
+    font: str
+    kinds: tuple[str, ...]
+    without: tuple[str, ...]
+
+    def check(self, spec: FigureSpec) -> None:
+        """Refuse what no figure could be drawn on.
+
+        Raises:
+            InputError: an unknown venue, width, font, format or part.
+        """
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise unknown("figure format", kind, list(KINDS))
+        spec.page(self.venue, self.width, self.font)
+        spec.without(*self.without)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure that was drawn, and its files by format."""
+
+    made: Made
+    spec: FigureSpec
+    files: Mapping[str, bytes]
+
+
+def draw(figures: Sequence[Made], numbers: Numbers, on: On) -> tuple[list[Drawn], dict[str, str]]:
+    """The figures that could be drawn; of the others, by name, why not.
+
+    Raises:
+        InputError: as `On.check`.
+    """
+    drawn, left_out = [], {}
+    for made in figures:
+        if made.spec is None:
+            left_out[made.name] = made.why_not
+            continue
+        on.check(made.spec)
+        said = stamp(numbers, made.kind.title)
+        spec = made.spec.without(*on.without)
+        try:
+            on_paper = spec.drawn(on.venue, on.width, on.font)
+            files = {kind: on_paper.bytes(kind, said) for kind in on.kinds}
+        except InputError as error:  # the font lacks a character
+            left_out[made.name] = str(error)
+        else:
+            drawn.append(Drawn(made, made.spec, files))
+    return drawn, left_out
+
+
+def figure_files(drawn: Sequence[Drawn], numbers: Numbers, on: On) -> dict[str, str | bytes]:
+    """The figures, their data and their specs, and `drawn.json`, by which they are drawn again."""
+    files: dict[str, str | bytes] = {}
+    for figure in drawn:
+        name = figure.made.name
+        files[f"data/{name}.csv"] = figure.spec.to_csv()
+        files[f"specs/{name}.json"] = to_json(figure.spec)
+        files |= {f"figures/{name}.{kind}": data for kind, data in figure.files.items()}
+    said = stamp(numbers, "")
+    told = {
+        "venue": on.venue,
+        "width": on.width,
+        "font": on.font,
+        "without": list(on.without),
+        "date": None if said.date is None else said.date.isoformat(),
+        "source": said.source,
+        "facts": said.facts,
+        "figures": {
+            figure.made.name: {
+                "title": figure.made.kind.title,
+                "sha256": {
+                    kind: hashlib.sha256(data).hexdigest() for kind, data in figure.files.items()
+                },
+            }
+            for figure in drawn
+        },
+    }
+    return {**files, "drawn.json": json.dumps(told, indent=1, ensure_ascii=False) + "\n"}
