@@ -33,6 +33,7 @@ class Options:
         method: of a sequence: whose strategies are compared.
         strategy: of a sequence: whose choices are shown.
         order: of a sequence: one order of tasks.
+        task: of a table of prompts: one current task instead of all.
     """
 
     outcome: str = ""
@@ -45,6 +46,7 @@ class Options:
     method: str = ""
     strategy: str = ""
     order: str = ""
+    task: str = ""
 
 
 OPTIONS = tuple(field.name for field in fields(Options))

@@ -1,0 +1,305 @@
+"""AP, BWT and FWT of every strategy, and strategies against each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from sapo_analysis.analysis.sequences import SHORT, TEST_PROMPTS, TESTED, metric_term
+from sapo_analysis.analysis.wording import counted
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures.caption import Caption
+from sapo_analysis.paper.captions import METHOD_WORDS
+from sapo_analysis.paper.numbers import SequenceNumbers
+from sapo_analysis.paper.options import Options
+from sapo_analysis.paper.tables.notes import standing
+from sapo_analysis.paper.tables.spec import Column, TableSpec
+
+LEVEL = 0.05
+KIND = "original"
+"""The test prompts that contrasts are tested with."""
+BOLD = "Bold: the best of its column with the same method."
+
+
+def strategies_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
+    """A block per method, a row per policy: AP, BWT, FWT.
+
+    Raises:
+        InputError: no chain has learned all its tasks with these test prompts.
+    """
+    kind = numbers.test_prompts(options)
+    own = complete(numbers, kind)
+    tested = _against_original(numbers, kind)
+    rows = []
+    for strategy, metrics in own.groupby("strategy", sort=False):
+        policy, _, method = str(strategy).partition("+")
+        row: dict[str, Any] = {
+            "block": METHOD_WORDS[method],
+            "strategy": strategy,
+            "policy": policy,
+            "method": method,
+            "test_prompts": kind,
+        }
+        for one in metrics.to_dict("records"):
+            name = str(one["metric"])
+            row |= {
+                name: one["value"],
+                f"{name}_lower": one["lower"],
+                f"{name}_upper": one["upper"],
+            }
+        for name in TESTED:
+            p = tested.get((str(strategy), name), float("nan"))
+            row[f"{name}_p_holm"] = p
+            row[f"{name}_differs"] = bool(not numbers.silent and p < LEVEL)
+        first = metrics.iloc[0]
+        rows.append({**row, **{name: first[name] for name in ("unit", "n_orders", "n_seeds")}})
+    over = f"{counted(int(own['n_orders'].max()), 'order')}"
+    unit = str(own["unit"].iloc[0])
+    return TableSpec(
+        name=f"strategies_{kind}",
+        columns=(
+            Column("policy", "Policy"),
+            *(
+                Column(
+                    *(name, SHORT[name]),
+                    kind="estimate",
+                    decimals=1,
+                    better=metric_term(name).better,
+                    unit=metric_term(name).unit,
+                    interval="plus-minus",
+                    mark="*",
+                    marked=f"{name}_differs",
+                )
+                for name in TESTED
+                if own.loc[own["metric"] == name, "value"].notna().any()
+            ),
+        ),
+        rows=pd.DataFrame(rows),
+        caption=Caption(
+            shows=f"Average performance, backward and forward transfer of every strategy, with"
+            f" {kind} test prompts",
+            n=_n(numbers, own),
+            interval=f"95 %, Student t over {unit}",
+            terms=TESTED,
+        ),
+        notes=(
+            f"±: half of the 95 % interval, Student t over {unit}.",
+            BOLD,
+            *_star(numbers, kind, over),
+            *standing(numbers),
+        ),
+        blocks="block",
+    )
+
+
+def complete(numbers: SequenceNumbers, kind: str) -> pd.DataFrame:
+    """The summary with one kind of test prompts.
+
+    Raises:
+        InputError: no chain has learned all its tasks.
+    """
+    own = numbers.summary[numbers.summary["test_prompts"] == kind]
+    if own.empty:
+        raise InputError(f"No chain has learned all its tasks with {kind} test prompts yet.")
+    return own
+
+
+def test_prompts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
+    """AP of every strategy under each kind of test prompts.
+
+    Raises:
+        InputError: no chain has learned all its tasks.
+    """
+    own = numbers.summary[numbers.summary["metric"] == "ap"]
+    kinds = [kind for kind in TEST_PROMPTS if (own["test_prompts"] == kind).any()]
+    if not kinds:
+        raise InputError("No chain has learned all its tasks yet.")
+    rows = []
+    for strategy, metrics in own.groupby("strategy", sort=False):
+        policy, _, method = str(strategy).partition("+")
+        row = {"block": METHOD_WORDS[method], "strategy": strategy, "policy": policy}
+        for one in metrics.to_dict("records"):
+            name = str(one["test_prompts"])
+            row |= {
+                name: one["value"],
+                f"{name}_lower": one["lower"],
+                f"{name}_upper": one["upper"],
+            }
+        rows.append(row)
+    unit = str(own["unit"].iloc[0])
+    return TableSpec(
+        name="test_prompts",
+        columns=(
+            Column("policy", "Policy"),
+            *(
+                Column(
+                    *(kind, kind, "AP with test prompts"),
+                    kind="estimate",
+                    decimals=1,
+                    better="high",
+                    unit=metric_term("ap").unit,
+                    interval="plus-minus",
+                )
+                for kind in kinds
+            ),
+        ),
+        rows=pd.DataFrame(rows),
+        caption=Caption(
+            shows="Average performance of every strategy under each kind of test prompts, so that"
+            " better training does not hide in a better test prompt",
+            n=_n(numbers, own),
+            interval=f"95 %, Student t over {unit}",
+            terms=("ap",),
+        ),
+        notes=(
+            f"±: half of the 95 % interval, Student t over {unit}.",
+            BOLD,
+            "Training: the prompt that each task was learned with, of paft the original. Test-only:"
+            " never trained with.",
+            *standing(numbers),
+        ),
+        blocks="block",
+    )
+
+
+def contrasts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
+    """A row per pair of strategies: paired differences in AP, BWT and FWT.
+
+    Raises:
+        InputError: no two strategies are complete in one order and seed.
+    """
+    kind = numbers.test_prompts(options)
+    table = numbers.contrasts
+    own = table[table["test_prompts"] == kind] if len(table) else table
+    if own.empty:
+        raise InputError("No two strategies are complete in any one order and seed yet.")
+    own = own[own["metric"].isin(TESTED)]
+    metrics = [m for m in TESTED if own.loc[own["metric"] == m, "value"].notna().any()]
+    is_tested = bool(own["p_holm"].notna().any())
+    rows = []
+    for (strategy, reference), found in own.groupby(["strategy", "reference"], sort=False):
+        row: dict[str, Any] = {
+            "block": METHOD_WORDS[str(strategy).partition("+")[2]],
+            "name": " − ".join(str(s).partition("+")[0] for s in (strategy, reference)),
+            "strategy": strategy,
+            "reference": reference,
+            "test_prompts": kind,
+        }
+        for one in found.to_dict("records"):
+            name, primary = str(one["metric"]), bool(one["is_primary"])
+            corrected = float("nan") if one["p_holm"] is None else float(one["p_holm"])
+            raw = float("nan") if one["p"] is None else float(one["p"])
+            row |= {
+                name: _number(one["value"]),
+                f"{name}_lower": _number(one["lower"]),
+                f"{name}_upper": _number(one["upper"]),
+                f"{name}_p": raw,
+                f"{name}_p_holm": corrected,
+                f"{name}_p_shown": raw if primary or not is_tested else corrected,
+                f"{name}_is_primary": primary,
+                f"{name}_differs": bool(
+                    not numbers.silent and is_tested and (raw if primary else corrected) < LEVEL
+                ),
+            }
+        first = found.iloc[0]
+        rows.append({**row, **{name: first[name] for name in ("unit", "n_orders", "n_seeds")}})
+    unit = str(own["unit"].iloc[0])
+    return TableSpec(
+        name=f"contrasts_{kind}",
+        columns=(Column("name", "Strategies"), *_contrast_columns(metrics)),
+        rows=pd.DataFrame(rows),
+        caption=Caption(
+            shows=f"Strategies against each other with the same method, with {kind} test prompts:"
+            " differences paired by order and seed",
+            n=_n(numbers, own),
+            interval=f"95 %, paired Student t over {unit}",
+            terms=(*TESTED, "difference"),
+        ),
+        notes=(
+            f"±: half of the 95 % interval, paired Student t over {unit}.",
+            *_contrast_rules(own, kind, is_tested),
+            *standing(numbers),
+        ),
+        blocks="block",
+        wide=True,
+        size="footnotesize",
+    )
+
+
+def _contrast_columns(metrics: list[str]) -> list[Column]:
+    columns = []
+    for name in metrics:
+        columns += [
+            Column(
+                *(name, "difference", SHORT[name]),
+                kind="estimate",
+                decimals=1,
+                signed=True,
+                unit=metric_term(name).unit,
+                interval="plus-minus",
+                mark="*",
+                marked=f"{name}_differs",
+            ),
+            Column(
+                *(f"{name}_p_shown", "p", SHORT[name]),
+                kind="p",
+                mark="†",
+                marked=f"{name}_is_primary",
+            ),
+        ]
+    return columns
+
+
+def _contrast_rules(own: pd.DataFrame, kind: str, is_tested: bool) -> list[str]:
+    if not is_tested:
+        why = "with fewer than 3 orders" if kind == KIND else f"without {KIND} test prompts"
+        return [f"p: paired Student t, two-sided, uncorrected; nothing is tested {why}."]
+    n = int(own["p_holm"].notna().sum())
+    return [
+        f"p: paired Student t over orders, two-sided, Holm corrected over these {n} contrasts;"
+        f" star: p < {LEVEL:g}.",
+        *(
+            ["†: the primary contrast, named beforehand and tested by itself, uncorrected."]
+            if own["is_primary"].astype(bool).any()
+            else []
+        ),
+    ]
+
+
+def _against_original(numbers: SequenceNumbers, kind: str) -> dict[tuple[str, str], float]:
+    """Holm corrected p of each strategy and metric against `original` with the same method."""
+    table = numbers.contrasts
+    if table.empty:
+        return {}
+    own = table[
+        (table["test_prompts"] == kind) & table["reference"].str.startswith("original+")
+    ].dropna(subset="p_holm")
+    keys = zip(own["strategy"], own["metric"], strict=True)
+    return dict(zip(keys, own["p_holm"].astype(float), strict=True))
+
+
+def _star(numbers: SequenceNumbers, kind: str, over: str) -> list[str]:
+    if numbers.silent:
+        return []
+    if not _against_original(numbers, kind):
+        return [f"Nothing is tested with {kind} test prompts and {over}."]
+    own = numbers.contrasts
+    n = int((own["p_holm"].notna() & (own["test_prompts"] == kind)).sum())
+    return [
+        f"Star: differs from original with the same method, p < {LEVEL:g}: paired Student t over"
+        f" orders, two-sided, Holm corrected over the {n} contrasts of strategies that are tested"
+        " beside the primary one."
+    ]
+
+
+def _n(numbers: SequenceNumbers, own: pd.DataFrame) -> dict[str, int]:
+    return {
+        "tasks": len(numbers.report["tasks"]),
+        "orders": int(own["n_orders"].max()),
+        "seeds": int(own["n_seeds"].min()),
+    }
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
