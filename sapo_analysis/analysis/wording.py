@@ -30,7 +30,7 @@ def signed(value: float, digits: int = 2) -> str:
 
 
 def p_value(p: float) -> str:
-    """`p = 0.012`; one that no shuffles could give is `p < 0.0001`, one that was not made `no p`."""
+    """`p = 0.012`; `p < 0.0001` below that, and `no p` where none was made."""
     if math.isnan(p):
         return "no p"
     return f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
@@ -85,7 +85,7 @@ def noise_floor(sigma: float, sigma_upper: float, unit: str, label: str) -> str:
 
 
 def symbol(estimate: Estimate) -> str:
-    """What an estimate's number is called: `r`, `Spearman's ρ` …"""
+    """What the number of an estimate is called, such as `r`."""
     return _SYMBOLS.get(estimate.statistic, "r")
 
 

@@ -6,11 +6,14 @@ import math
 
 import pandas as pd
 
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.indicators.board import Board, IndicatorRow
 from sapo_analysis.analysis.indicators.held_out import Winner
-from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.analysis.wording import counted, p_value, signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.estimates_told import BARS, HOW, role_told, shaded
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.spec import (
     FigureSpec,
@@ -49,7 +52,7 @@ def indicator_forest(board: Board) -> FigureSpec:
     if board.predicted:
         low, high = (0.0, 1.0) if board.predicted > 0 else (-1.0, 0.0)
         of_x = f"side predicted for {indicator_name(board.x)}"
-        layers.append(Span("x", low, high, theme.SKY, 0.13, label=of_x))
+        layers.append(Span("x", low, high, theme.SKY, 0.13, label=of_x, part="predicted"))
     for row, y in zip(board.rows, places, strict=True):
         layers += _row(row, y, named=row.indicator == board.x)
     table = board.table
@@ -72,15 +75,46 @@ def indicator_forest(board: Board) -> FigureSpec:
         name=f"indicator_forest_{board.y}_{board.role or 'all'}",
         panels=(panel,),
         table=table,
-        caption={
-            "n_indicators": len(board.rows),
-            "n_tasks": max(row.n_tasks for row in board.rows),
-            "n_prompts": min(row.n_prompts for row in board.rows),
-        },
+        caption=_caption(board, has_winner),
         alt=f"Forest plot of r within tasks by indicator: {values}{of_best}.",
         height=160 + 34 * len(places),
         aspect=0.22 + 0.035 * len(places),
     )
+
+
+def _caption(board: Board, has_winner: bool) -> Caption:
+    known = [row for row in board.rows if not math.isnan(row.r)]
+    statistics = [_said(row, len(board.rows)) for row in known[:1]]
+    statistics += [_said(row, len(board.rows)) for row in known[1:] if row.indicator == board.x]
+    marks = [BARS]
+    if any(row.indicator == board.x for row in known):
+        marks.append(f"diamond: {indicator_name(board.x)}, named beforehand")
+    if has_winner:
+        best = board.winner
+        marks.append("square: the best indicator, each task's chosen and signed by the other tasks")
+        ends = f"95 % for new tasks: {_ends(best.lower, best.upper)}"
+        statistics.append(f"{CHOSEN}: r = {signed(best.r)} ({ends}), {p_value(best.p)}")
+    if board.predicted:
+        marks.append(f"{shaded(board.predicted)}, for {indicator_name(board.x)}")
+    return Caption(
+        shows="correlation within tasks of every indicator known before the update with"
+        f" {entry(board.y).label}{role_told(board.role)}, mean over tasks, strongest on top",
+        n={
+            "indicators": len(board.rows),
+            "tasks": max(row.n_tasks for row in board.rows),
+            "prompts": min((row.n_prompts for row in known), default=0),
+        },
+        statistics=tuple(statistics),
+        interval="; ".join(HOW.values()) if known else "",
+        marks=tuple(marks),
+        terms=known_terms(board.y, "strength", "p_adjusted"),
+    )
+
+
+def _said(row: IndicatorRow, n_tried: int) -> str:
+    ends = f"95 % for new tasks: {_ends(row.lower, row.upper)}"
+    p = f"{p_value(row.p_adjusted)} adjusted for the {n_tried} tried"
+    return f"{indicator_name(row.indicator)}: r = {signed(row.r)} ({ends}), {p}"
 
 
 def _row(row: IndicatorRow, y: float, named: bool) -> list[Layer]:
@@ -130,8 +164,8 @@ def _bars(
         (these, 1.8, theme.ORANGE, -0.18, "these tasks, 95 %"),
     ):
         if ends is not None and not math.isnan(ends[0]):
-            bar = Intervals((y + shift,), (ends[0],), (ends[1],), color, width, label=label)
-            layers.append(bar)
+            at = (y + shift,), (ends[0],), (ends[1],)
+            layers.append(Intervals(*at, color, width, label=label, part="intervals"))
     return layers
 
 

@@ -30,5 +30,5 @@ class Caption:
 
 
 def known_terms(*names: str) -> tuple[str, ...]:
-    """Those of the names that the glossary explains, each once: a table may have columns of its own."""
+    """The names that the glossary explains, each once; a table may have columns of its own."""
     return tuple(name for name in dict.fromkeys(names) if name in TERMS)

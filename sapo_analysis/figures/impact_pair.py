@@ -12,6 +12,7 @@ from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.scatter import centred, slope_band
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption, known_terms
 from sapo_analysis.figures.scatter_layers import floats, ringed
 from sapo_analysis.figures.spec import (
     Band,
@@ -56,8 +57,10 @@ def impact_pair(
     band = slope_band(moved, x, y, groups=len(tasks) if several else 0)
     if band is not None:
         label = "within-task slope, 95 %" if several else "slope, 95 %"
-        layers.append(Band(band.x, band.lower, band.upper, theme.NEUTRAL, 0.28))
-        layers.append(Line(band.x, band.y, theme.NEUTRAL, 1.8, label=label))
+        layers += [
+            Band(band.x, band.lower, band.upper, theme.NEUTRAL, 0.28, part="slope"),
+            Line(band.x, band.y, theme.NEUTRAL, 1.8, label=label, part="slope"),
+        ]
     colors, shapes = theme.colors(tasks), theme.markers(tasks)
     named = len(tasks) <= theme.MAX_COLOURED_GROUPS
     for name, part in moved.groupby("current_task", sort=True):
@@ -92,9 +95,21 @@ def impact_pair(
         name=f"impact_pair_{task_i}_{task_j}_{form}",
         panels=(panel,),
         table=table,
-        caption={"n_points": len(table), "n_tasks": len(tasks)},
+        caption=Caption(
+            shows=f"impact on {task_i} against impact on {task_j}: a point is a prompt"
+            + (", both minus their mean in the task of the prompt" if several else ""),
+            n={"current tasks": len(tasks), "points": len(table)},
+            marks=_marks(band is not None, hollow),
+            terms=known_terms(in_form("impact", form)),
+        ),
         alt=f"Scatter of the impact on {task_i} against that on {task_j}: {len(table)} prompts.",
         height=430,
         aspect=0.8,
     )
     return ringed(spec, selected)
+
+
+def _marks(has_slope: bool, hollow: bool) -> tuple[str, ...]:
+    slope = "line and band: least-squares slope with the 95 % band of its mean"
+    unfinished = "hollow: the study is not finished"
+    return tuple(said for said, is_so in ((slope, has_slope), (unfinished, hollow)) if is_so)

@@ -20,9 +20,9 @@ from sapo_analysis.analysis.scatter import (
     needs_log,
     slope_band,
 )
-from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.figures import theme
+from sapo_analysis.figures import scatter_caption, theme
+from sapo_analysis.figures.estimates_told import above_means, above_task
 from sapo_analysis.figures.outcomes import OUTCOMES, indicator_words
 from sapo_analysis.figures.scatter_layers import (
     Scene,
@@ -65,7 +65,8 @@ def impact_scatter(
     eval_task: str | None = None,
     prompts: pd.DataFrame | None = None,
     noise: NoiseBand | None = None,
-    estimates: Sequence[Estimate] = (),
+    estimates: Sequence[Estimate] | None = None,
+    means: Sequence[Estimate] = (),
     color_by: str = "current_task",
     selected: Sequence[tuple[str, str]] = (),
     highlight: str | None = None,
@@ -86,7 +87,8 @@ def impact_scatter(
         eval_task: The one evaluated task that y was made of; None: the mean of the role's tasks.
         prompts: The run's table `prompts`; with it the points carry texts and the marks.
         noise: `noise_band(...)` of the same outcome.
-        estimates: `task_correlations(...)`: panels show each task's r.
+        estimates: `task_correlations(...)`: panels show each task's r, its interval and p.
+        means: `within_task_correlation(...)` in both scopes: the centred view shows r above it.
         color_by: `current_task`, `source`, `length` or `frequency`.
         selected: (task, prompt_id) of points that get a ring.
         highlight: The one task to colour; the others turn grey.
@@ -151,27 +153,29 @@ def impact_scatter(
     elif view == "raw":
         panels = [_raw_panel(parts, scene, x_label, y_label, x_scale == "log")]
     else:
-        panels = [_centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log", reach)]
+        panel = _centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log", reach)
+        panels = [replace(panel, subtitle=above_means(means))]
     columns = min(3, len(panels)) if view == "panels" else 1
     rows = -(-len(panels) // columns)
     n_tasks, n_prompts = points["current_task"].nunique(), len(points)
     drawn = points.drop(columns=["_group", "_mark", "_x", "_y"]) if seeds is None else seeds
     dots = f" {min(n_dots, MOST_DOTS):,} of {n_dots:,} dots drawn." if n_dots > MOST_DOTS else ""
+    told = scatter_caption.Told(
+        *(x, y, y_label, view, means, estimates, noise),
+        by_seed=seeds is not None,
+        hollow=hollow,
+    )
     spec = FigureSpec(
         name=f"impact_scatter_{outcome}_{form}_{view}",
         panels=tuple(panels),
         table=drawn,
-        caption={
-            "n_tasks": n_tasks,
-            "n_points": n_prompts,
-            "n_seeds": int(points["n_seeds"].min()),
-            "noise": noise.pooled.label if noise is not None and noise.pooled else None,
-        },
+        caption=scatter_caption.caption(points, panels, told),
         alt=f"Scatter of {x_label} against {y_label.replace(chr(10), ' ')}:"
         f" {n_prompts} prompts of {n_tasks} tasks, view {view}.{dots}",
         columns=columns,
-        height=470 if view != "panels" else max(400, 90 + 260 * rows),
-        aspect=0.62 if view != "panels" else 0.32 * rows + 0.1,
+        height=470 if view != "panels" else max(420, 90 + 290 * rows),
+        aspect=0.62 if view != "panels" else 0.8,
+        wide=view == "panels" and len(panels) > 1,
         x_title=x_label if view == "panels" else "",
         y_title=y_label if view == "panels" else "",
     )
@@ -343,10 +347,10 @@ def _task_panels(
     parts: _Parts,
     scene: Scene,
     noise: NoiseBand | None,
-    estimates: Sequence[Estimate],
+    estimates: Sequence[Estimate] | None,
     x_scale: str,
 ) -> list[Panel]:
-    r = {estimate.task: estimate.value for estimate in estimates}
+    by_task = {estimate.task: estimate for estimate in estimates or ()}
     facets = {facet.current_task: facet for facet in noise.facets} if noise is not None else {}
     panels = []
     tasks = sorted(parts.means["current_task"].unique())
@@ -360,9 +364,9 @@ def _task_panels(
         if band is not None:
             layers += _slope(band.x, band.y, band.lower, band.upper, "slope, 95 %")
         layers += draw_points(dots, replace(scene, highlight=None), marked, listed=False)
-        title = f"{task} · r = {signed(r[task])}" if task in r else f"{task} · r undefined"
+        said = "" if estimates is None else above_task(by_task.get(task))
         log = x_scale == "log" or (x_scale == "auto" and needs_log(own.means[scene.x]))
-        panels.append(Panel(tuple(layers), "log scale" if log else "", "", title, x_log=log))
+        panels.append(Panel(tuple(layers), "log scale" if log else "", "", task, said, x_log=log))
     return panels
 
 
@@ -377,7 +381,7 @@ def _noise(facet: NoiseFacet, by_seed: bool) -> Span:
     if facet.dashed:
         words += " (σ's upper limit)"
     lower, upper = _half(facet, facet.centre, by_seed)
-    return Span("y", lower, upper, theme.NEUTRAL, 0.22, facet.dashed, words)
+    return Span("y", lower, upper, theme.NEUTRAL, 0.22, facet.dashed, words, part="noise")
 
 
 def _slope(
@@ -388,8 +392,8 @@ def _slope(
     label: str,
 ) -> list[Layer]:
     return [
-        Band(x, lower, upper, theme.NEUTRAL, 0.28),
-        Line(x, y, theme.NEUTRAL, 1.8, label=label),
+        Band(x, lower, upper, theme.NEUTRAL, 0.28, part="slope"),
+        Line(x, y, theme.NEUTRAL, 1.8, label=label, part="slope"),
     ]
 
 

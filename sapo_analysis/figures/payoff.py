@@ -1,4 +1,4 @@
-"""Does the rule pay? Each way of picking a prompt with its outcome, and the same by pool size."""
+"""Does the rule pay? Each way of picking a prompt with its outcome, and what it gains."""
 
 from __future__ import annotations
 
@@ -6,45 +6,28 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from sapo_analysis.analysis.prompt_means import SD_UNIT
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.analysis.worth.payoff import SelectionValue
 from sapo_analysis.analysis.worth.picks import RULES
-from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.outcomes import Outcome, indicator_name
-from sapo_analysis.figures.spec import (
-    Band,
-    FigureSpec,
-    Intervals,
-    Layer,
-    Line,
-    Note,
-    Panel,
-    Points,
-    Ticks,
+from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.estimates_told import BARS
+from sapo_analysis.figures.payoff_words import (
+    MARKS,
+    NEW_TASKS,
+    axis,
+    bounds,
+    check,
+    names_of,
+    rows_of,
+    shown,
+    sizes,
+    terms,
+    unit_of,
 )
-
-MARKS: dict[str, tuple[str, str, bool]] = {
-    "lowest_loss": (*theme.POLICIES["sapo"], False),
-    "random": (*theme.POLICIES["random"], False),
-    "original": (*theme.POLICIES["original"], False),
-    "hindsight_best": (theme.GREEN, theme.MARK_BEST, False),
-    "highest_loss": (*theme.POLICIES["sapo"], True),
-}
-"""Colour, marker and whether it is hollow, of each rule; hollow: the rule turned round."""
-
-DASHES: dict[str, tuple[float, ...]] = {
-    "lowest_loss": theme.DASHES["sapo"],
-    "random": theme.DASHES["random"],
-    "hindsight_best": (6, 2),
-}
-BAND = "95 % of the gain over random, new tasks"
-MOST_MARKS = 25
-"""Along a longer curve, so many pool sizes have a mark."""
+from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Note, Panel, Points, Ticks
 
 
 def selection_bars(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
@@ -61,10 +44,10 @@ def selection_bars(value: SelectionValue, *, hollow: bool = False) -> FigureSpec
     Raises:
         InputError: something else, or no task had prompts to pick from.
     """
-    _check(value)
-    names = _names(value)
+    check(value)
+    names = names_of(value)
     heights = {rule: float(len(RULES) - 1 - i) for i, rule in enumerate(RULES)}
-    rules, contrasts = _rows(value.rules), _rows(value.contrasts)
+    rules, contrasts = rows_of(value.rules), rows_of(value.contrasts)
     axes: dict[str, Any] = {
         "y_label": "",
         "y_range": (-0.7, len(heights) - 0.3),
@@ -73,13 +56,13 @@ def selection_bars(value: SelectionValue, *, hollow: bool = False) -> FigureSpec
     panels = (
         Panel(
             layers=_outcomes(rules, names, heights, hollow),
-            x_label=_axis(value),
+            x_label=axis(value),
             title="Outcome",
             **axes,
         ),
         Panel(
             layers=_gains(contrasts, names, heights, hollow),
-            x_label=f"better by\n({_unit(value)}, higher is better)",
+            x_label=f"better by\n({unit_of(value)}, higher is better)",
             title="Gain of the lowest over each",
             x_zero=True,
             **axes,
@@ -92,8 +75,8 @@ def selection_bars(value: SelectionValue, *, hollow: bool = False) -> FigureSpec
         name=f"selection_bars_{value.y}_{value.role or 'all'}",
         panels=panels,
         table=_long(value),
-        caption=_facts(value),
-        alt=f"Mean {_axis(value).splitlines()[0]} by how the prompt was picked: {said}.",
+        caption=_bars_caption(value, names, hollow),
+        alt=f"Mean {axis(value).splitlines()[0]} by how the prompt was picked: {said}.",
         columns=2,
         height=340,
         aspect=0.4,
@@ -112,10 +95,11 @@ def _outcomes(
             layers.append(Note(middle, y[0], row["note"], "center"))
             continue
         if not math.isnan(row["lower"]):
-            layers.append(Intervals(y, (row["lower"],), (row["upper"],), color, 1.8))
+            ends = (row["lower"],), (row["upper"],)
+            layers.append(Intervals(y, *ends, color, 1.8, part="intervals"))
         words = (
             f"{names[row['rule']]}: {row['value']:.3g}"
-            f"{_bounds(row['lower'], row['upper'], 'new tasks')}\n{_counts(row)}"
+            f"{bounds(row['lower'], row['upper'], 'new tasks')}\n{_counts(row)}"
         )
         layers.append(
             Points((row["value"],), y, color, marker, 11.0, hollow or turned, hover=(words,))
@@ -139,11 +123,12 @@ def _gains(
             low, high = row[f"{kind}lower"], row[f"{kind}upper"]
             if not math.isnan(low):
                 label = "these tasks, 95 %" if kind else "new tasks, 95 %"
-                layers.append(Intervals((y + shift,), (low,), (high,), color, width, label=label))
+                ends = (y + shift,), (low,), (high,)
+                layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
         words = (
             f"{names['lowest_loss']} over {names[row['against']]}: {signed(row['gain'], 3)}"
-            f"{_bounds(row['lower'], row['upper'], 'new tasks')}"
-            f"{_bounds(row['these_lower'], row['these_upper'], 'these tasks')}"
+            f"{bounds(row['lower'], row['upper'], 'new tasks')}"
+            f"{bounds(row['these_lower'], row['these_upper'], 'these tasks')}"
             f"\nbetter in {row['tasks_better']} of {_counts(row)}"
         )
         layers.append(
@@ -154,136 +139,11 @@ def _gains(
     return tuple(layers)
 
 
-def pool_curve(value: SelectionValue) -> FigureSpec:
-    """The expected outcome of a pick by the number of prompts that it is picked from.
-
-    Bands are 95 % for new tasks of the difference to a random pick, around it: with the bands of
-    the outcomes themselves one would see how tasks differ, not how rules do.
-
-    Args:
-        value: `selection_value(...)`.
-
-    Raises:
-        InputError: something else, or no task had prompts to pick from.
-    """
-    _check(value)
-    names = _names(value)
-    sign = -1.0 if value.good_when == "low" else 1.0
-    layers: list[Layer] = []
-    for rule in DASHES:
-        rows = value.curve[value.curve["rule"] == rule]
-        known = rows[rows["value"].notna()]
-        if known.empty:
-            continue
-        color, marker, _ = MARKS[rule]
-        label = BAND if rule == "lowest_loss" else None
-        layers += _band(known[known["gain_lower"].notna()], sign, color, label)
-        x, y = _floats(known["pool_size"]), _floats(known["value"])
-        layers.append(Line(x, y, color, 1.8, dash=DASHES[rule]))
-        shown = known.iloc[_spread(len(known))]
-        hover = tuple(
-            f"{names[rule]} of {row['pool_size']}: {row['value']:.3g}"
-            f"\nover random {signed(row['gain'], 3)}"
-            f"{_bounds(row['gain_lower'], row['gain_upper'], 'new tasks')}"
-            for row in _rows(shown)
-        )
-        x, y = _floats(shown["pool_size"]), _floats(shown["value"])
-        layers.append(Points(x, y, color, marker, 8.0, label=names[rule], hover=hover))
-    largest = int(value.curve["pool_size"].max())
-    last = value.curve[(value.curve["pool_size"] == largest) & value.curve["value"].notna()]
-    said = ", ".join(f"{names[row['rule']]} {row['value']:.2f}" for row in _rows(last))
-    return FigureSpec(
-        name=f"pool_curve_{value.y}_{value.role or 'all'}",
-        panels=(
-            Panel(
-                layers=tuple(layers),
-                x_label="prompts to pick from",
-                y_label=_axis(value),
-                x_range=(0.7, largest + 0.3 + 0.01 * largest),
-            ),
-        ),
-        table=value.curve,
-        caption=_facts(value),
-        alt=f"Expected outcome of a pick by pool size; from {largest} prompts: {said}."
-        " Bands: 95 % for new tasks of the difference to a random pick.",
-        height=380,
-    )
-
-
-def _band(rows: pd.DataFrame, sign: float, color: str, label: str | None) -> list[Layer]:
-    """The interval of the gain around the random pick, whose value is that of the rule less it."""
-    if rows.empty:
-        return []
-    at_random = rows["value"] - sign * rows["gain"]
-    low, high = ("gain_lower", "gain_upper") if sign > 0 else ("gain_upper", "gain_lower")
-    # A pool of one leaves no choice: there every rule is the random pick.
-    start = float(at_random.iloc[0])
-    return [
-        Band(
-            x=(1.0, *_floats(rows["pool_size"])),
-            lower=(start, *_floats(at_random + sign * rows[low])),
-            upper=(start, *_floats(at_random + sign * rows[high])),
-            color=color,
-            opacity=0.15,
-            label=label,
-        )
-    ]
-
-
-def _check(value: SelectionValue) -> None:
-    if not isinstance(value, SelectionValue):
-        raise InputError(f"Not a {type(value).__name__}: make it with selection_value(df).")
-    if value.by_task.empty:
-        raise InputError(
-            "No task has two prompts to pick from yet, each with a value at a shared seed."
-        )
-
-
-def _names(value: SelectionValue) -> dict[str, str]:
-    """What a reader calls each rule."""
-    indicator = indicator_name(value.x)
-    return {
-        "lowest_loss": f"lowest {indicator}",
-        "random": "random prompt",
-        "original": "original prompt",
-        "hindsight_best": "best in hindsight",
-        "highest_loss": f"highest {indicator}",
-    }
-
-
-def _axis(value: SelectionValue) -> str:
-    outcome = Outcome("", "", value.role or "evaluated", value.y, value.y, 0, None)
-    n = int(value.by_task["n_eval_tasks"].min())
-    return outcome.axis("score", n, value.eval_task, value.unit == SD_UNIT)
-
-
-def _unit(value: SelectionValue) -> str:
-    return "sd over prompts" if value.unit == SD_UNIT else value.unit
-
-
-def _bounds(lower: float, upper: float, scope: str) -> str:
-    known = not math.isnan(lower)
-    return f"\n{scope}: {lower:.3g} to {upper:.3g}" if known else f"\n{scope}: no interval"
-
-
 def _counts(row: dict[str, Any]) -> str:
     return (
         f"{counted(row['n_tasks'], 'task')} × {counted(row['n_prompts'], 'prompt')}"
         f" × {counted(row['n_seeds'], 'seed')}"
     )
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): item for key, item in row.items()} for row in table.to_dict("records")]
-
-
-def _floats(values: Any) -> tuple[float, ...]:
-    return tuple(float(v) for v in values)
-
-
-def _spread(n: int) -> list[int]:
-    """Places of at most `MOST_MARKS` of n points, the first and the last among them."""
-    return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST_MARKS))})
 
 
 def _long(value: SelectionValue) -> pd.DataFrame:
@@ -294,12 +154,30 @@ def _long(value: SelectionValue) -> pd.DataFrame:
     )
 
 
-def _facts(value: SelectionValue) -> dict[str, Any]:
-    first = value.rules.iloc[0]
-    return {
-        "n_tasks": int(first["n_tasks"]),
-        "n_prompts": int(first["n_prompts"]),
-        "n_seeds": int(first["n_seeds"]),
-        "unit": value.unit,
-        "method": value.method,
-    }
+def _bars_caption(value: SelectionValue, names: dict[str, str], hollow: bool) -> Caption:
+    unit, known = unit_of(value), [r for r in rows_of(value.contrasts) if not math.isnan(r["gain"])]
+    marks = [f"right: {BARS}", "hollow star: the rule turned round"]
+    if hollow:
+        marks.append("hollow: the study is not finished")
+    return Caption(
+        shows=f"left: {shown(value)} of the prompt that each rule picks, mean over tasks; right:"
+        f" what {names['lowest_loss']} is better by than each other, of the same trials",
+        n=sizes(value),
+        statistics=tuple(
+            f"{names['lowest_loss']} over {names[row['against']]}: {signed(row['gain'], 3)} {unit}"
+            f" ({_ends(row, '')}; {_ends(row, 'these_')}), better in {row['tasks_better']} of"
+            f" {counted(row['n_tasks'], 'task')}"
+            for row in known
+        ),
+        interval=f"{NEW_TASKS}; these tasks: Student t over seeds, variance pooled over tasks",
+        marks=tuple(marks),
+        terms=terms(value, "hindsight_best", "highest_loss"),
+    )
+
+
+def _ends(row: dict[str, Any], kind: str) -> str:
+    scope = "these tasks" if kind else "new tasks"
+    low, high = row[f"{kind}lower"], row[f"{kind}upper"]
+    if math.isnan(low):
+        return f"no interval for {scope}"
+    return f"95 % {scope} {signed(low, 3)} to {signed(high, 3)}"

@@ -12,6 +12,7 @@ import pandas as pd
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.impact_scatter import NOWHERE, Reach
 from sapo_analysis.figures.outcomes import indicator_words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, Points, require_columns
@@ -92,10 +93,19 @@ def with_race(
         spec,
         panels=tuple(panels),
         table=pd.concat([spec.table.assign(race=""), theirs], ignore_index=True),
-        caption={**spec.caption, "race": race.name},
+        caption=_with_race(spec.caption, rows, race),
         alt=f"{spec.alt} Laid over it: {counted(len(rows), 'point')} of the race {race.name}"
         f"{', which is not finished' if race.hollow else ''} ({counts}), in square frames.",
     )
+
+
+def _with_race(caption: Caption, rows: pd.DataFrame, race: Race) -> Caption:
+    mark = (
+        f"in square frames: {counted(len(rows), 'point')} of the race {race.name}"
+        f"{', which is not finished' if race.hollow else ''}, in each strategy's shape, with a line"
+        " from the study's own point of the same prompt; no number of the study hangs on them"
+    )
+    return replace(caption, marks=(*caption.marks, mark))
 
 
 def race_reach(

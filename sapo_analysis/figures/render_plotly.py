@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,11 @@ X_TITLE: dict[str, Any] = {"x": 0.5, "y": 0, "yanchor": "top", "yshift": -28}
 Y_TITLE: dict[str, Any] = {"x": 0, "y": 0.5, "xanchor": "right", "xshift": -26, "textangle": -90}
 """Where the titles of all panels stand: beside the panels, in pixels."""
 
+SUBTITLE_SIZE, SUBTITLE_LINE = 12, 15
+"""Letters of the statistics above a panel and the height of their lines (pixels)."""
+LETTERS_ACROSS = 90
+"""Letters of the statistics that stand beside each other over all panels of a row."""
+
 GRID = "rgba(138,143,152,0.18)"
 
 
@@ -82,6 +88,7 @@ def drawn(spec: FigureSpec) -> dict[str, Any]:
             canvas.draw(layer, place)
         named = not spec.names_rows_once or index % spec.columns == 0
         canvas.axes(panel, place, named)
+        canvas.above(panel, place, spec.columns)
     for title, where in ((spec.x_title, X_TITLE), (spec.y_title, Y_TITLE)):
         if title:
             canvas.note(title, xref="paper", yref="paper", **where)
@@ -95,9 +102,11 @@ def _domains(n: int, gap: float) -> list[tuple[float, float]]:
 
 
 def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
-    titled = any(panel.title for panel in spec.panels)
-    # Above the plot, where it covers no point, and above the panels' titles where there are any.
-    legend_y = 1 + 34 / max(spec.height - 130, 100) if titled else 1.01
+    first_row = spec.panels[: spec.columns]
+    said = max((_lines(panel, spec.columns) for panel in first_row), default=0) * SUBTITLE_LINE
+    above = said + (24 if any(panel.title for panel in spec.panels) else 0)
+    # Above the plot, where it covers no point, and above what stands over the panels.
+    legend_y = 1 + (above + 10) / max(spec.height - 130, 100) if above else 1.01
     return {
         **canvas.layout,
         "annotations": canvas.annotations,
@@ -114,7 +123,7 @@ def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
         "margin": {
             "l": 62 if spec.y_title else 10,
             "r": 14,
-            "t": 34 if titled else 10,
+            "t": above + 10,
             "b": 52 if spec.x_title else 10,
         },
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -124,6 +133,16 @@ def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
         "bargap": 0.35,
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": BLUE},
     }
+
+
+def _broken(subtitle: str, columns: int) -> str:
+    """The statistics in lines that stand beside those of the other panels of the row."""
+    most = min(LETTERS_ACROSS // columns, 64)  # alone in its row it still has to fit on a phone
+    return "\n".join(part for line in subtitle.split("\n") for part in textwrap.wrap(line, most))
+
+
+def _lines(panel: Panel, columns: int) -> int:
+    return _broken(panel.subtitle, columns).count("\n") + 1 if panel.subtitle else 0
 
 
 def text(plain: str) -> str:
@@ -321,10 +340,16 @@ class _Canvas:
             y["showticklabels"] = False
         self.layout[f"xaxis{place.number}"] = {**x, "domain": place.across, "anchor": place.y}
         self.layout[f"yaxis{place.number}"] = {**y, "domain": place.down, "anchor": place.x}
+
+    def above(self, panel: Panel, place: _Place, columns: int) -> None:
+        """The panel's title and below it its statistics."""
+        paper = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
+        here: dict[str, Any] = {**paper, "x": sum(place.across) / 2, "y": place.down[1]}
         if panel.title:
-            middle, top = sum(place.across) / 2, place.down[1]
-            paper = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
-            self.note(panel.title, x=middle, y=top, **paper, font={"size": 15})
+            up = _lines(panel, columns) * SUBTITLE_LINE
+            self.note(panel.title, **here, yshift=up, font={"size": 15})
+        if panel.subtitle:
+            self.note(_broken(panel.subtitle, columns), **here, font={"size": SUBTITLE_SIZE})
 
 
 def _hatching(layer: Cells) -> dict[str, Any] | None:

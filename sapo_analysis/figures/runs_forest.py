@@ -9,9 +9,13 @@ from dataclasses import asdict
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import Estimate
-from sapo_analysis.analysis.wording import signed
+from sapo_analysis.analysis.glossary import entry
+from sapo_analysis.analysis.wording import counted, in_short, p_value, signed, symbol
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.estimates_told import BARS, HOW, role_told, shaded
+from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Intervals,
@@ -22,6 +26,7 @@ from sapo_analysis.figures.spec import (
     Span,
     Ticks,
 )
+from sapo_analysis.figures.task_forest import SIDE
 
 Pair = tuple[Estimate, Estimate]
 """The mean over one run's tasks, with the interval for new tasks and with that for these tasks."""
@@ -45,7 +50,7 @@ def runs_forest(
     layers: list[Layer] = []
     if predicted:
         low, high = (0.0, 1.0) if predicted > 0 else (-1.0, 0.0)
-        layers.append(Span("x", low, high, theme.SKY, 0.13, label="side the paper predicts"))
+        layers.append(Span("x", low, high, theme.SKY, 0.13, label=SIDE, part="predicted"))
     for name, (new, these) in runs.items():
         y = heights[name]
         for e, width, color, shift in (
@@ -54,9 +59,8 @@ def runs_forest(
         ):
             if not math.isnan(e.lower):
                 label = "new tasks, 95 %" if e is new else "these tasks, 95 %"
-                layers.append(
-                    Intervals((y + shift,), (e.lower,), (e.upper,), color, width, label=label)
-                )
+                ends = (y + shift,), (e.lower,), (e.upper,)
+                layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
         if math.isnan(new.value):
             layers.append(Note(0.02, y, "no correlation: too few prompts so far"))
         else:
@@ -82,10 +86,32 @@ def runs_forest(
         name=f"runs_forest_{first.y}_{first.role or 'all'}",
         panels=(panel,),
         table=pd.DataFrame(rows),
-        caption={"n_runs": len(runs)},
+        caption=_caption(runs, predicted, unfinished),
         alt=f"Forest plot of r within tasks by run: {values}.",
         height=150 + 40 * len(runs),
         aspect=0.5,
+    )
+
+
+def _caption(runs: Mapping[str, Pair], predicted: int, unfinished: frozenset[str]) -> Caption:
+    first = next(iter(runs.values()))[0]
+    marks = [f"diamond: the mean over the tasks of a run; {BARS}"]
+    if predicted:
+        marks.append(shaded(predicted))
+    if unfinished & set(runs):
+        marks.append("hollow: the run is not finished")
+    return Caption(
+        shows=f"{symbol(first)} within tasks of {indicator_name(first.x)} and"
+        f" {entry(first.y).label}{role_told(first.role)}, mean over tasks, one row per run; runs"
+        " are not pooled",
+        n={"runs": len(runs)},
+        statistics=tuple(
+            f"{name}: {in_short(new)}, {p_value(new.p)}, {counted(new.n_tasks, 'task')}"
+            for name, (new, _) in runs.items()
+        ),
+        interval="; ".join(HOW.values()),
+        marks=tuple(marks),
+        terms=known_terms(first.x, first.y),
     )
 
 

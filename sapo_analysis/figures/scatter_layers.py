@@ -21,6 +21,8 @@ MARKS = {
     "best": (theme.MARK_BEST, "best in hindsight", 24.0, True),
 }
 """Mark → shape, legend text, size, hollow. Sizes differ so that several marks fit on one point."""
+MARK_COLORS = {"original": theme.VERMILION, "sapo": theme.BLUE, "best": theme.GREEN}
+"""Of marks where all groups are grey, among which grey marks would be lost."""
 
 TEXT_WIDTH = 64
 
@@ -91,8 +93,8 @@ def _layer(part: pd.DataFrame, scene: Scene, color: str, shape: str, label: str 
 Range = tuple[float, float]
 GAP = 13.0
 """Between an arrow and its name (points)."""
-WIDE, TALL = 0.22, 0.05
-"""Room that the name of an arrow needs, as a share of the panel."""
+LETTER, TALL = 0.022, 0.08
+"""Room that a letter of a name needs across, and a name upright, as shares of a narrow panel."""
 
 
 def clipped_points(
@@ -171,8 +173,9 @@ def _names(arrows: list[_Named], frame: tuple[Range, Range], middle: float) -> l
     width, height = frame[0][1] - frame[0][0], frame[1][1] - frame[1][0]
 
     def covers(a: _Named, b: _Named) -> bool:
-        starts = [one.x - (WIDE * width if one.x > middle else 0) for one in (a, b)]
-        return abs(starts[0] - starts[1]) < WIDE * width and abs(a.y - b.y) < TALL * height
+        (a_start, a_end), (b_start, b_end) = (_reach(one, width, middle) for one in (a, b))
+        across = a_start < b_end and b_start < a_end
+        return across and abs(a.y - b.y) < TALL * height
 
     groups: list[list[_Named]] = []
     for one in sorted(arrows, key=lambda a: (a.arrow, a.x, a.y)):
@@ -186,8 +189,14 @@ def _names(arrows: list[_Named], frame: tuple[Range, Range], middle: float) -> l
         first, more = group[0], len(group) - 1
         said = f"{first.name} +{more}" if more else first.name
         side = "right" if first.x > middle else "left"
-        notes.append(Note(first.x, first.y, said, side, GAP))
+        notes.append(Note(first.x, first.y, said, side, GAP, part="names"))
     return notes
+
+
+def _reach(one: _Named, width: float, middle: float) -> Range:
+    """From where to where a name stands, with how many more it stands for."""
+    room = LETTER * (len(one.name) + len(" +9")) * width
+    return (one.x - room, one.x) if one.x > middle else (one.x, one.x + room)
 
 
 def _inset(frame: Range) -> Range:
@@ -198,10 +207,13 @@ def _inset(frame: Range) -> Range:
 
 def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
     layers: list[Layer] = []
+    all_grey = set(scene.groups.values()) == {theme.GREY} and len(scene.groups) > 1
     for mark, (shape, label, size, hollow) in MARKS.items():
         part = points[np.array([mark in marks for marks in points["_mark"]], dtype=bool)]
         hollow = hollow or scene.hollow
-        for color, rows in part.groupby(part["_group"].map(scene.groups), sort=True):
+        own = part["_group"].map(scene.groups)
+        worn = pd.Series(MARK_COLORS[mark], part.index) if all_grey else own
+        for color, rows in part.groupby(worn, sort=True):
             layers.append(
                 Points(
                     x=floats(rows[scene.x]),
@@ -212,12 +224,14 @@ def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
                     hollow=hollow,
                     keys=_keys(rows),
                     hover=_hovers(rows, scene),
+                    part="marks",
                 )
             )
         if len(part):
-            # The legend shows the shape alone, in grey: marks wear the colours of many tasks.
+            # The legend shows the shape alone: grey, where marks wear the colours of many tasks.
             nothing: tuple[float, ...] = (float("nan"),)
-            layers.append(Points(nothing, nothing, theme.NEUTRAL, shape, 11.0, hollow, label=label))
+            look = (MARK_COLORS[mark] if all_grey else theme.NEUTRAL, shape, 11.0, hollow)
+            layers.append(Points(nothing, nothing, *look, label=label, part="marks"))
     return layers
 
 

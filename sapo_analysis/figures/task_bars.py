@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption, known_terms
 from sapo_analysis.figures.spec import (
     Bars,
     FigureSpec,
@@ -79,7 +80,13 @@ def task_bars(
         name="task_bars",
         panels=(panel,),
         table=table,
-        caption={"n_tasks": len(table)},
+        caption=Caption(
+            shows="what training on one prompt changed on every evaluated task: after − before,"
+            f" in {unit.split(',')[0]}",
+            n={"evaluated tasks": len(table)},
+            marks=("the role of the tasks stands beside the first bar of each",),
+            terms=known_terms(column),
+        ),
         alt=f"Change per evaluated task ({unit}): {values}.",
         height=70 + 26 * len(table),
         aspect=0.5,

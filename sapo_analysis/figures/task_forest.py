@@ -9,16 +9,35 @@ from dataclasses import asdict
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import Estimate
+from sapo_analysis.analysis.glossary import entry
+from sapo_analysis.analysis.wording import in_short, sentence, symbol
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.estimates_told import (
+    BARS,
+    OVER_PROMPTS,
+    how_intervals,
+    role_told,
+    sentences_on_means,
+    shaded,
+    span_of,
+)
+from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Panel, Points, Span, Ticks
 from sapo_analysis.figures.task_names import beside_axis
+
+POOLED = "all points pooled"
+"""The row of the correlation that mixes differences between tasks with those between prompts."""
+POOLED_AT = -1.3
+SIDE = "side the paper predicts"
 
 
 def task_forest(
     tasks: Sequence[Estimate],
     means: Sequence[Estimate] = (),
     *,
+    pooled: Estimate | None = None,
     predicted: int = 0,
     highlight: str | None = None,
     hollow: bool = False,
@@ -28,6 +47,8 @@ def task_forest(
     Args:
         tasks: `task_correlations(...)`.
         means: `within_task_correlation(...)` for both scopes.
+        pooled: `pooled_correlation(...)`: a row of its own at the bottom, hollow, as it mixes
+            differences between tasks with those between prompts.
         predicted: Sign that the published claims predict (0: none); that half is shaded.
         highlight: The task to show in colour.
         hollow: Draw hollow points: the numbers are not final.
@@ -35,37 +56,40 @@ def task_forest(
     Raises:
         InputError: something other than estimates of these kinds, or no task at all.
     """
-    _check(tasks, means)
+    _check(tasks, means, pooled)
     rows = sorted(tasks, key=lambda e: e.value)
     n_means = 1 if means else 0
     heights = {str(e.task): i + n_means * 1.4 for i, e in enumerate(rows)}
     layers: list[Layer] = []
     if predicted:
         low, high = (0.0, 1.0) if predicted > 0 else (-1.0, 0.0)
-        layers.append(Span("x", low, high, theme.SKY, 0.13, label="side the paper predicts"))
+        layers.append(Span("x", low, high, theme.SKY, 0.13, label=SIDE, part="predicted"))
     for e in rows:
         color = theme.BLUE if highlight in (None, e.task) else theme.GREY
         layers += _row(e, heights[str(e.task)], color, hollow)
     layers += _mean_rows(means, hollow)
+    layers += _pooled_row(pooled)
     labels = list(beside_axis(f"{e.task}" for e in rows))
     places = [heights[str(e.task)] for e in rows]
     if means:
         labels, places = ["mean", *labels], [0.0, *places]
+    if pooled is not None:
+        labels, places = [POOLED, *labels], [POOLED_AT, *places]
     statistic = "Pearson" if rows[0].statistic == "pearson" else "Spearman"
     panel = Panel(
         layers=tuple(layers),
         x_label=f"{statistic} r over prompts, 95 %",
         y_label="",
         x_range=(-1.05, 1.05),
-        y_range=(-0.7, max(places) + 0.7),
+        y_range=(-0.7 if pooled is None else POOLED_AT - 0.7, max(places) + 0.7),
         x_zero=True,
         y_ticks=Ticks(tuple(places), tuple(labels)),
     )
     return FigureSpec(
         name=f"task_forest_{rows[0].y}_{rows[0].role or 'all'}",
         panels=(panel,),
-        table=pd.DataFrame([asdict(e) for e in (*rows, *means)]),
-        caption={"n_tasks": len(rows), "n_prompts": min(e.n_prompts for e in rows)},
+        table=pd.DataFrame([asdict(e) for e in (*rows, *means, *([pooled] if pooled else []))]),
+        caption=_caption(rows, means, pooled, predicted, hollow),
         alt="Forest plot of r per task: "
         + ", ".join(f"{e.task} {e.value:+.2f}" for e in rows)
         + ".",
@@ -80,7 +104,7 @@ def _row(e: Estimate, height: float, color: str, hollow: bool) -> list[Layer]:
         f"{e.task}\nr = {e.value:+.2f} ({e.lower:+.2f} to {e.upper:+.2f})\n{e.n_prompts} prompts"
     )
     return [
-        Intervals((height,), (e.lower,), (e.upper,), color, 1.4),
+        Intervals((height,), (e.lower,), (e.upper,), color, 1.4, part="intervals"),
         Points((e.value,), (height,), color, "circle", 10.0, hollow, keys=key, hover=(words,)),
     ]
 
@@ -94,7 +118,8 @@ def _mean_rows(means: Sequence[Estimate], hollow: bool) -> list[Layer]:
             width, color = (5.0, theme.BLUE) if new else (1.8, theme.ORANGE)
             label = "mean, new tasks" if new else "mean, these tasks"
             height = 0.12 if new else -0.22
-            layers.append(Intervals((height,), (e.lower,), (e.upper,), color, width, label=label))
+            ends = (height,), (e.lower,), (e.upper,)
+            layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
     first = means[0] if means else None
     if first is not None and not math.isnan(first.value):
         words = "\n".join(
@@ -114,7 +139,53 @@ def _mean_rows(means: Sequence[Estimate], hollow: bool) -> list[Layer]:
     return layers
 
 
-def _check(tasks: Sequence[Estimate], means: Sequence[Estimate]) -> None:
+def _pooled_row(pooled: Estimate | None) -> list[Layer]:
+    if pooled is None or math.isnan(pooled.value):
+        return []
+    words = f"all points: {in_short(pooled)}\nmixes differences between tasks and between prompts"
+    at = (POOLED_AT,)
+    return [
+        Intervals(at, (pooled.lower,), (pooled.upper,), theme.GREY, 1.4, part="intervals"),
+        Points((pooled.value,), at, theme.GREY, "diamond", 10.0, True, hover=(words,)),
+    ]
+
+
+def _caption(
+    rows: Sequence[Estimate],
+    means: Sequence[Estimate],
+    pooled: Estimate | None,
+    predicted: int,
+    hollow: bool,
+) -> Caption:
+    first = rows[0]
+    marks = ["circles: single tasks, sorted"]
+    if any(not math.isnan(e.value) for e in means):
+        marks.append(f"diamond: the mean over tasks; {BARS}")
+    statistics = [span_of(rows), *sentences_on_means(means)]
+    if pooled is not None and not math.isnan(pooled.value):
+        marks.append("hollow diamond: all points pooled, which mixes differences between tasks in")
+        statistics.append(sentence(pooled))
+    if predicted:
+        marks.append(shaded(predicted))
+    if hollow:
+        marks.append("hollow circles: the study is not finished")
+    how = [OVER_PROMPTS, how_intervals(means)]
+    return Caption(
+        shows=f"{symbol(first)} over the prompts of each current task, of"
+        f" {indicator_name(first.x)} and {entry(first.y).label}{role_told(first.role)}",
+        n={
+            "tasks": len(rows),
+            "prompts": min(e.n_prompts for e in rows),
+            "seeds": min(e.n_seeds for e in rows),
+        },
+        statistics=tuple(said for said in statistics if said),
+        interval="; ".join(said for said in how if said),
+        marks=tuple(marks),
+        terms=known_terms(first.x, first.y),
+    )
+
+
+def _check(tasks: Sequence[Estimate], means: Sequence[Estimate], pooled: Estimate | None) -> None:
     if not all(isinstance(e, Estimate) and e.level == "task" for e in tasks):
         raise InputError(
             "A forest is drawn from estimates per task. Make them with task_correlations()."
@@ -123,6 +194,10 @@ def _check(tasks: Sequence[Estimate], means: Sequence[Estimate]) -> None:
         raise InputError(
             "The mean of a forest is an estimate over tasks."
             " Make it with within_task_correlation()."
+        )
+    if pooled is not None and not (isinstance(pooled, Estimate) and pooled.level == "pooled"):
+        raise InputError(
+            "The pooled row of a forest is one estimate. Make it with pooled_correlation()."
         )
     if not tasks:
         raise InputError("No task has a correlation to draw: each needs four prompts that differ.")

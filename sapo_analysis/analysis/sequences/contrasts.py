@@ -13,8 +13,8 @@ from sapo_analysis.analysis.intervals import NAN, Floats
 from sapo_analysis.analysis.sequences.metrics import (
     LEAST,
     METRICS,
-    interval_over,
-    means_over,
+    UNITS,
+    interval_of,
     unit_of,
 )
 from sapo_analysis.spec import MethodName, Strategy
@@ -99,10 +99,14 @@ def _rows(metrics: pd.DataFrame, method: MethodName) -> Iterator[dict[str, Any]]
             both = one.merge(other, on=["order", "seed"], suffixes=("", "_reference"))
             if both.empty:
                 continue
+            unit = unit_of(both)
+            ahead = {name: both[name] - both[f"{name}_reference"] for name in METRICS}
+            means = pd.DataFrame(ahead).groupby(both[unit], sort=False).mean()
+            n_orders = both["order"].nunique()
+            n_seeds = both.groupby("order")["seed"].nunique().min()
             for metric in METRICS:
-                both["difference"] = both[metric] - both[f"{metric}_reference"]
-                values = means_over(both, "difference", unit_of(both))
-                mean, lower, upper, unit = interval_over(both, "difference")
+                values = means[metric].to_numpy(dtype=np.float64)
+                mean, lower, upper = interval_of(values)
                 yield {
                     "strategy": strategy,
                     "reference": reference,
@@ -115,9 +119,9 @@ def _rows(metrics: pd.DataFrame, method: MethodName) -> Iterator[dict[str, Any]]
                     "p": t_test(values),
                     "p_holm": NAN,
                     "is_primary": (strategy, reference, metric, kind) == first,
-                    "unit": unit,
-                    "n_orders": both["order"].nunique(),
-                    "n_seeds": both.groupby("order")["seed"].nunique().min(),
+                    "unit": UNITS[unit],
+                    "n_orders": n_orders,
+                    "n_seeds": n_seeds,
                 }
 
 

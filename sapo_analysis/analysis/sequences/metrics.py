@@ -60,15 +60,17 @@ def chain_metrics(scores: pd.DataFrame) -> pd.DataFrame:
 def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for key, own in scores.groupby(CHAIN, sort=False):
         n = int(own["n_stages"].iloc[0])
-        shared = own[~own["is_final"]]
+        is_final = own["is_final"].to_numpy(dtype=bool)
+        shared = own[~is_final]
         values, losses = score_matrix(shared, "value"), score_matrix(shared, "loss")
         stages = set(shared["stage"])
         if n not in stages:
             continue  # under way, or diverged
         base = values[0].tolist() if 0 in stages else None  # imported sequences may lack it
         found: ContinualMetrics = continual_metrics(values[-n:].tolist(), base)
-        if (final := own[own["is_final"] & (own["stage"] == n)]).size:
-            found = replace(found, ap=float(final["value"].mean()))
+        final = is_final & (own["stage"] == n).to_numpy()
+        if final.any():
+            found = replace(found, ap=float(own["value"][final].mean()))
         yield {
             **dict(zip(CHAIN, key, strict=True)),
             **{name: getattr(found, name) for name in ("ap", "bwt", "bwt_final", "fwt")},
@@ -78,8 +80,11 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 def score_matrix(shared: pd.DataFrame, value: str) -> Floats:
     """Stages (θ_0 first, where it was measured) × positions in the order."""
-    table = shared.pivot(index="stage", columns="position", values=value)
-    return table.sort_index().to_numpy(dtype=np.float64)
+    stages, rows = np.unique(shared["stage"], return_inverse=True)
+    positions, columns = np.unique(shared["position"], return_inverse=True)
+    table: Floats = np.full((len(stages), len(positions)), np.nan)
+    table[rows, columns] = shared[value]
+    return table
 
 
 def furthest(scores: pd.DataFrame) -> pd.DataFrame:
@@ -134,8 +139,11 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     rows = []
     keys = SUMMARY_COLUMNS[:4]
     for key, own in metrics.groupby(keys, sort=False):
+        unit = unit_of(own)
+        means = own.groupby(unit, sort=False)[list(METRICS)].mean()
+        n_orders, n_seeds = own["order"].nunique(), own.groupby("order")["seed"].nunique().min()
         for metric in METRICS:
-            mean, lower, upper, unit = interval_over(own, metric)
+            mean, lower, upper = interval_of(means[metric].to_numpy(dtype=np.float64))
             rows.append(
                 {
                     **dict(zip(keys, key, strict=True)),
@@ -144,9 +152,9 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
                     "value": mean,
                     "lower": lower,
                     "upper": upper,
-                    "unit": unit,
-                    "n_orders": own["order"].nunique(),
-                    "n_seeds": own.groupby("order")["seed"].nunique().min(),
+                    "unit": UNITS[unit],
+                    "n_orders": n_orders,
+                    "n_seeds": n_seeds,
                 }
             )
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
@@ -157,20 +165,16 @@ def unit_of(rows: pd.DataFrame) -> Unit:
     return "order" if rows["order"].nunique() > 1 else "seed"
 
 
-def interval_over(
-    rows: pd.DataFrame, column: str, unit: Unit | None = None
-) -> tuple[float, float, float, str]:
-    """Mean of a column of rows with `order` and `seed`, its 95 % interval, and what that is over.
+def interval_of(values: Floats) -> tuple[float, float, float]:
+    """Mean of independent values and its 95 % interval.
 
     Fewer than `LEAST` values, or values that are all the same, say too little about their spread:
-    no interval (nan). Without `unit`, that of `rows`.
+    no interval (nan).
     """
-    unit = unit or unit_of(rows)
-    values = means_over(rows, column, unit)
     mean, lower, upper = mean_interval(values, values, "new_tasks")
     if len(values) < LEAST or not differs(values):
-        return mean, NAN, NAN, UNITS[unit]
-    return mean, lower, upper, UNITS[unit]
+        return mean, NAN, NAN
+    return mean, lower, upper
 
 
 def means_over(rows: pd.DataFrame, column: str, unit: Unit) -> Floats:

@@ -10,7 +10,7 @@ import pandas as pd
 from sapo_analysis.analysis.continual import continual_metrics
 from sapo_analysis.analysis.intervals import NAN, Floats
 from sapo_analysis.analysis.sequences.choices import choosing_cost
-from sapo_analysis.analysis.sequences.metrics import interval_over, score_matrix
+from sapo_analysis.analysis.sequences.metrics import interval_of, means_over, score_matrix, unit_of
 
 COLUMNS = [
     *("strategy", "chains", "stages_done", "ap", "bwt", "fwt", "share"),
@@ -72,7 +72,7 @@ def _difference(strategy: str, chains: Chains) -> dict[str, float]:
     rows = pd.DataFrame(_pairs(strategy, chains), columns=["order", "seed", "difference"])
     if rows.empty:
         return {"over_original": NAN, "lower": NAN, "upper": NAN}
-    mean, lower, upper, _ = interval_over(rows, "difference")
+    mean, lower, upper = interval_of(means_over(rows, "difference", unit_of(rows)))
     return {"over_original": mean, "lower": lower, "upper": upper}
 
 

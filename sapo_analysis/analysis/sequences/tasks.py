@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.sequences.metrics import CHAIN, UNITS, interval_over, unit_of
+from sapo_analysis.analysis.sequences.metrics import CHAIN, UNITS, interval_of, unit_of
 
 _TERMS = {
     **{name: name for name in ("final", "just_learned", "change", "gain_before")},
@@ -35,11 +36,12 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     for key, own in chains.groupby(_KEYS, sort=False):
         row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
         unit = unit_of(own)
+        means = own.groupby(unit, sort=False)[list(_NUMBERS)].mean()
         for name in _NUMBERS:
-            known = own.dropna(subset=name)
-            *ends, _ = interval_over(known, name, unit)
+            known = means[name].dropna().to_numpy(dtype=np.float64)
+            ends = interval_of(known)
             row |= dict(zip((name, f"{name}_lower", f"{name}_upper"), ends, strict=True))
-            row[f"{name}_n"] = known[unit].nunique()
+            row[f"{name}_n"] = len(known)
         row["unit"] = UNITS[unit]
         rows.append(row)
     return pd.DataFrame(rows)

@@ -54,8 +54,8 @@ class SelectionValue:
             `regret`, `hit_rate`, `chance`, `rank`, `n_prompts`, `n_seeds`, `n_eval_tasks`, `unit`.
         curve: Picking from random pools of the prompts: `rule`, `pool_size` (1 to the smallest
             number of prompts of a task), `value`, `lower`, `upper`, `gain` (over random),
-            `gain_lower`, `gain_upper`, `regret` (what is lost against the hindsight best of the same
-            pool), `regret_lower`, `regret_upper`, `n_tasks`, `unit`.
+            `gain_lower`, `gain_upper`, `regret` (what is lost against the hindsight best of the
+            same pool), `regret_lower`, `regret_upper`, `n_tasks`, `unit`.
         excluded: Current tasks left out, and why.
         method: How it was made, and what was left out.
     """

@@ -98,6 +98,7 @@ def _claimed(numbers: ParaphraseNumbers) -> list[Options]:
     return [Options(outcome=o.name) for o in numbers.outcomes if o.claim is not None]
 
 
+CLAIMS = "shi2026sapo"
 _ASKED = ("outcome", "form", "x", "eval_task")
 
 PARAPHRASE_FIGURES = (
@@ -109,6 +110,7 @@ PARAPHRASE_FIGURES = (
         (*_ASKED, "view", "statistic"),
         _scatter,
         _views,
+        (CLAIMS, "fisher1921", "student1908", "phipson2010"),
     ),
     FigureKind(
         "task_forest",
@@ -118,6 +120,17 @@ PARAPHRASE_FIGURES = (
         (*_ASKED, "statistic"),
         _task_forest,
         _claimed,
+        (CLAIMS, "fisher1921", "student1908", "phipson2010"),
+    ),
+    FigureKind(
+        "claim_1_spread",
+        "Alike in-task, unlike elsewhere",
+        "How far prompts move each task's own result, and how far they move other tasks.",
+        "paraphrase",
+        ("form",),
+        _spread,
+        _both_forms,
+        (CLAIMS, "student1908"),
     ),
     FigureKind(
         "impact_heatmap",
@@ -127,6 +140,7 @@ PARAPHRASE_FIGURES = (
         ("form",),
         _heatmap,
         once,
+        (CLAIMS, "fisher1921"),
     ),
     FigureKind(
         "indicator_forest",
@@ -136,6 +150,7 @@ PARAPHRASE_FIGURES = (
         ("outcome", "form"),
         _indicators,
         _claimed,
+        (CLAIMS, "fisher1921", "student1908", "westfall1993", "holm1979"),
     ),
     FigureKind(
         "selection_bars",
@@ -145,6 +160,7 @@ PARAPHRASE_FIGURES = (
         _ASKED,
         _selection,
         _claimed,
+        (CLAIMS, "student1908", "nadeau2003"),
     ),
     FigureKind(
         "pool_curve",
@@ -154,6 +170,17 @@ PARAPHRASE_FIGURES = (
         _ASKED,
         _pool_curve,
         _claimed,
+        (CLAIMS, "student1908"),
+    ),
+    FigureKind(
+        "regret_curve",
+        "Regret by number of prompts",
+        "What a pick loses against the best in hindsight, by the number of prompts to pick from.",
+        "paraphrase",
+        _ASKED,
+        _regret,
+        _claimed,
+        (CLAIMS, "student1908"),
     ),
     FigureKind(
         "training_curves",

@@ -11,6 +11,7 @@ import pandas as pd
 from sapo_analysis import analysis
 from sapo_analysis.analysis.cautions import claim_1_warnings, run_warnings
 from sapo_analysis.analysis.claim_values import CLAIM_OUTCOMES
+from sapo_analysis.analysis.claims import without_data
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, Form, Verdict
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.levels.correlation import STATISTICS
@@ -155,6 +156,21 @@ class ParaphraseNumbers:
     def verdicts(self) -> list[Verdict]:
         """Every claim, in both forms and scopes; none while the runs have no verdict."""
         return [] if self.silent else analysis.claims(self.df)
+
+    @asked_once
+    def claim_1(self, form: Form) -> tuple[analysis.Spreads, list[Estimate], float]:
+        """Claim 1: both spreads of each task, its estimate in both scopes, and the seed's alone.
+
+        Raises:
+            InputError: the runs evaluated no other task, or not the current one.
+        """
+        reason = without_data(self.df, "claim_1")
+        if reason:
+            raise InputError(f"There are no spreads to compare. {reason}")
+        own = [v for v in self.unjudged if (v.claim, v.form) == ("claim_1", form)]
+        spreads = analysis.claim_1_spreads(self.df, form)
+        alone = analysis.claim_1_from_the_seed_alone(self.df)[form]
+        return spreads, [verdict.estimate for verdict in own], alone
 
     @cached_property
     def unjudged(self) -> list[Verdict]:
