@@ -140,7 +140,7 @@ def t_test(differences: Floats) -> float:
     Differences that are all the same say nothing about their spread: 1 where that is zero, else
     nan.
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     n = len(differences)
     if n < LEAST:
@@ -149,4 +149,4 @@ def t_test(differences: Floats) -> float:
     mean = float(np.mean(differences))
     if error <= 1e-12 * float(np.abs(differences).max()):  # the rest is rounding
         return 1.0 if mean == 0 else NAN
-    return float(2 * t.sf(abs(mean) / error, n - 1))
+    return float(2 * stdtr(n - 1, -abs(mean) / error))
