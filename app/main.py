@@ -57,6 +57,12 @@ page = st.navigation(
                 icon=":material/analytics:",
                 url_path="statistics",
             ),
+            st.Page(
+                VIEWS / "figures.py",
+                title="Figures",
+                icon=":material/picture_as_pdf:",
+                url_path="figures",
+            ),
         ],
         "Work": [
             st.Page(

@@ -25,6 +25,9 @@ STUDY, EFFECT, EFFECT_FORM, PART = "study", "effect", "effect_form", "part"
 """Query parameters of Statistics: its runs, outcome, form and tab. They have names of their own, as
 what a control of one page is bound to is dropped on the way to another."""
 
+OF, SHOW, FIGURE, TABLE = "of", "show", "figure", "table"
+"""Query parameters of Figures: its runs, whether figures or tables are shown, and which."""
+
 MAX_SHOWN = 4
 Pair = tuple[str, str]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,10 +10,15 @@ import plotly.io as pio
 import streamlit as st
 from plotly.basedatatypes import BaseFigure
 
+from sapo_analysis.app.components import links
 from sapo_analysis.app.state import Pair, select_cell, select_points, selected_points
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.figures.render_plotly import drawn
 from sapo_analysis.figures.theme import GREY
+from sapo_analysis.paper.figures import FIGURES
+from sapo_analysis.paper.numbers import numbers_of
+from sapo_analysis.paper.stamps import stamp
+from sapo_analysis.store import Run
 
 TOOLS = {
     "displaylogo": False,
@@ -143,17 +148,24 @@ def _choose_matrix_cell(key: str) -> None:
         select_cell(strategy, int(stage), int(position))
 
 
-def export(spec: FigureSpec) -> None:
-    """Download the figure as the paper renderer draws it, or the numbers behind it."""
-    with st.popover("Export", icon=":material/download:", help="Take the scatter along."):
+def export(spec: FigureSpec, runs: Sequence[Run], figure: str, **options: str | None) -> None:
+    """Download a figure as it is shown, or its numbers; the Figures page has the rest.
+
+    Args:
+        spec: what is shown.
+        runs: behind it.
+        figure: its kind, of `paper.figures.FIGURES`.
+        options: what of it the Figures page takes over, as `links.figures_of`.
+    """
+    with st.popover("Export", icon=":material/download:", help="Take this figure along."):
         for kind, mime in (("pdf", "application/pdf"), ("svg", "image/svg+xml")):
             st.download_button(
                 f"Figure ({kind.upper()})",
-                data=_drawn(spec, kind),
+                data=_drawn(spec, kind, runs, FIGURES[figure].title),
                 file_name=f"{spec.name}.{kind}",
                 mime=mime,
                 key=f"export-{kind}",
-                help="6.75 inches wide, TrueType text.",
+                help="ICML, full width: 6.75 inches, TrueType text.",
                 on_click="ignore",
                 width="stretch",
             )
@@ -167,8 +179,9 @@ def export(spec: FigureSpec) -> None:
             on_click="ignore",
             width="stretch",
         )
+        links.figures_of(runs, "For a paper …", figure, **options)
 
 
-def _drawn(spec: FigureSpec, kind: str) -> Callable[[], bytes]:
+def _drawn(spec: FigureSpec, kind: str, runs: Sequence[Run], title: str) -> Callable[[], bytes]:
     # Drawn when the button is pressed: at every rerun it would cost half a second.
-    return lambda: spec.to_bytes(kind)
+    return lambda: spec.to_bytes(kind, "icml", "full", stamp=stamp(numbers_of(runs), title))

@@ -42,12 +42,12 @@ def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choic
     """Draw the row and return what is chosen."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         outcome, form = outcome_and_form(facts)
-        view = _segmented("View", VIEWS, "view", _VIEW)
+        view = segmented("View", VIEWS, "view", _VIEW)
         with st.popover("More", icon=":material/tune:", help="Axis, tasks, seeds, filter."):
             left, right = st.columns(2, gap="medium")
             with left:
                 x = _indicator(facts)
-                x_scale = _segmented("Scale of x", SCALES, "x_scale", _SCALE)
+                x_scale = segmented("Scale of x", SCALES, "x_scale", _SCALE)
                 eval_task = _eval_task(facts, outcome)
                 test_prompt = _test_prompt(keys, outcome)
                 by_seed = _by_seed(facts)
@@ -55,7 +55,7 @@ def controls(keys: Keys, facts: estimates.Facts, prompts: pd.DataFrame) -> Choic
                 highlight = _highlight(facts)
                 color_by = _color(prompts)
                 statistics = {name: name.capitalize() for name in ("pearson", "spearman")}
-                statistic = _segmented("Correlation", statistics, "statistic", _STATISTIC)
+                statistic = segmented("Correlation", statistics, "statistic", _STATISTIC)
                 words = _words()
                 sources = _sources(prompts)
     return Choice(
@@ -86,8 +86,8 @@ def outcome_and_form(
         form_key: Of the second.
     """
     known = {name: o.label for name, o in OUTCOMES.items() if o.role in facts.evaluated}
-    outcome = OUTCOMES[_segmented("Outcome", known, outcome_key, _OUTCOME)]
-    form = _segmented("Form", FORMS, form_key, _FORM)
+    outcome = OUTCOMES[segmented("Outcome", known, outcome_key, _OUTCOME)]
+    form = segmented("Form", FORMS, form_key, _FORM)
     return outcome, "loss" if form == "loss" else "score"
 
 
@@ -133,7 +133,15 @@ _SEEDS = (
 )
 
 
-def _segmented(label: str, options: dict[str, str], key: str, help: str) -> str:
+def segmented(label: str, options: dict[str, str], key: str, help: str) -> str:
+    """One of a few values, shown by their words; the first until another is chosen.
+
+    Args:
+        label: of the control.
+        options: words by value.
+        key: of the control, and its query parameter.
+        help: what the choice means.
+    """
     first = next(iter(options))
     # A card's button sets the value itself; a default beside it would be a contradiction.
     default = None if key in st.session_state else first
@@ -151,9 +159,10 @@ def _segmented(label: str, options: dict[str, str], key: str, help: str) -> str:
     return chosen if chosen in options else first
 
 
-def _select(
+def select(
     label: str, options: Sequence[str], format_func: Callable[[str], str], key: str, help: str
 ) -> str:
+    """One of many values, as `segmented`."""
     check_link(key, [format_func(option) for option in options])
     chosen = st.selectbox(
         label, options, format_func=format_func, key=key, help=help, bind="query-params"
@@ -162,7 +171,7 @@ def _select(
 
 
 def _indicator(facts: estimates.Facts) -> str:
-    return _select(
+    return select(
         "Indicator on x",
         facts.indicators,
         indicator_words,
@@ -178,7 +187,7 @@ def _eval_task(facts: estimates.Facts, outcome: Outcome) -> str | None:
         not_offered("eval_task")
         return None
     help = "The outcome is the unweighted mean over the role's tasks, or one of them."
-    chosen = _select("Evaluated task", [EVERY, *tasks], str, "eval_task", help)
+    chosen = select("Evaluated task", [EVERY, *tasks], str, "eval_task", help)
     return None if chosen == EVERY else chosen
 
 
@@ -190,7 +199,7 @@ def _test_prompt(keys: Keys, outcome: Outcome) -> CurrentTest:
         return "training"
     options = {name: TESTS[name] for name in known}
     help = "The prompt that the current task is tested with after the fine-tune."
-    chosen = _select("Test prompt", list(options), lambda n: options[n], "test_prompt", help)  # type: ignore[index]
+    chosen = select("Test prompt", list(options), lambda n: options[n], "test_prompt", help)  # type: ignore[index]
     return "original" if chosen == "original" else "training"
 
 
@@ -198,7 +207,7 @@ def _by_seed(facts: estimates.Facts) -> bool:
     if facts.n_seeds < 2:
         not_offered("seeds")
         return False
-    return _segmented("Seeds", SEEDS, "seeds", _SEEDS) == "each"
+    return segmented("Seeds", SEEDS, "seeds", _SEEDS) == "each"
 
 
 def _highlight(facts: estimates.Facts) -> str | None:
@@ -206,7 +215,7 @@ def _highlight(facts: estimates.Facts) -> str | None:
         not_offered("task")
         return None
     help = "Colours one task and greys the others; a click in the forest does the same."
-    chosen = _select("Highlight task", [ALL_TASKS, *facts.tasks], str, "task", help)
+    chosen = select("Highlight task", [ALL_TASKS, *facts.tasks], str, "task", help)
     return None if chosen == ALL_TASKS else chosen
 
 
@@ -219,7 +228,7 @@ def _color(prompts: pd.DataFrame) -> str:
     if prompts["frequency"].nunique() > 2:
         known.append("frequency")
     help = "What the colour of a point stands for. Shapes always stand for tasks."
-    return _select("Colour by", known, COLORS.__getitem__, "color", help)
+    return select("Colour by", known, COLORS.__getitem__, "color", help)
 
 
 def _words() -> str:

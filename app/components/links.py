@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from sapo_analysis.app.components.figure_words import key_of, words_of
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import kind_of
+from sapo_analysis.app.state import FIGURE, OF
+from sapo_analysis.paper.figures import FIGURES
 from sapo_analysis.store import DamagedRun, Run
 
 JOB = "job"
@@ -30,3 +33,25 @@ def results_of(runs: Sequence[Run | DamagedRun], label: str, icon: str, help: st
         link("sequences", label, icon, help, runs=ids)
     else:
         link("explore", label, icon, help, run=ids)
+
+
+def figures_of(runs: Sequence[Run], label: str, figure: str = "", **options: str | None) -> None:
+    """A link to the Figures page of runs.
+
+    Args:
+        runs: which.
+        label: of the link, plain text.
+        figure: a name of `paper.figures.FIGURES`; "": the first that they have.
+        options: fields of `paper.options.Options` that are carried over; what is None is not.
+    """
+    query: dict[str, str | list[str]] = {OF: [run.run_id for run in runs]}
+    if figure:
+        query[FIGURE] = FIGURES[figure].title
+    query |= {key_of(name): words_of(name, v) for name, v in options.items() if v is not None}
+    link(
+        "figures",
+        label,
+        ":material/picture_as_pdf:",
+        "Other widths and venues, caption, tables, and everything in one file.",
+        **query,
+    )

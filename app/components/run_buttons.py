@@ -39,6 +39,7 @@ def state_and_buttons(run: Run) -> None:
                 resume(run)
         if state == "done":
             links.results_of([run], "Open results", ":material/insights:", "What it found.")
+            links.figures_of([run], "Export")
             extend(run)
             download(run)
         elif run.status.done:

@@ -85,6 +85,7 @@ def _one(run: AnyRun) -> None:
 def _open(run: Run) -> None:
     if run.is_complete or run.is_imported:
         run_buttons.open_results([run], "Open")
+        links.figures_of([run], "Figures")
     else:
         links.link(
             "live", "Open", ":material/play_circle:", "How it goes on.", **{links.JOB: run.run_id}
@@ -101,12 +102,15 @@ def _several(runs: list[Run]) -> None:
     why_not = run_tables.why_not_joined(keys)
     if why_not:
         st.info(f"They are compared, not joined. {md(why_not)}", icon=":material/call_split:")
+        if not any(run.is_sequence for run in runs):
+            links.figures_of(runs, "Figures of them side by side")
     else:
         st.success(
             "They are equal in model, data, method and training: they may be read as one.",
             icon=":material/call_merge:",
         )
         run_buttons.open_results(runs, "Open them joined")
+        links.figures_of(runs, "Figures of them joined")
     _forest(runs, keys)
     _differences(runs, keys)
 

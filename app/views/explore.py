@@ -242,7 +242,17 @@ def _charts(
         return
     with actions:
         header.copy_link("run", [run.run_id for run in sight.runs])
-        charts.export(spec)
+        charts.export(
+            spec,
+            sight.runs,
+            "impact_scatter",
+            outcome=choice.outcome.name,
+            form=choice.form,
+            x=choice.x,
+            view=choice.view,
+            statistic=choice.statistic,
+            eval_task=choice.eval_task,
+        )
     left, right = st.columns([2, 1], gap="medium")
     with left:
         charts.scatter(spec, "scatter")

@@ -154,7 +154,7 @@ def _sequences(runs: list[Run], keys: Keys) -> None:
         )
     kind, method = str(kind or found["test_prompts"]), str(method or methods[0])
     hollow = not all(run.is_complete for run in runs)
-    _metrics(keys, kind, hollow)
+    _metrics(runs, keys, kind, hollow)
     _race_and_matrices(keys, found, kind, method)
     _tabs(keys, found, kind)
 
@@ -189,14 +189,14 @@ def _headline(runs: list[Run], found: dict[str, Any]) -> None:
         st.warning(md(warning), icon=":material/warning:")
 
 
-def _metrics(keys: Keys, kind: str, hollow: bool) -> None:
+def _metrics(runs: list[Run], keys: Keys, kind: str, hollow: bool) -> None:
     try:
         spec = strategy_intervals(sequences.summary(keys), test_prompts=kind, hollow=hollow)
     except InputError as error:
         st.info(md(str(error)))
         return
     charts.still(spec, "metrics")
-    charts.export(spec)
+    charts.export(spec, runs, "strategy_intervals", test_prompts=kind)
 
 
 def _race_and_matrices(keys: Keys, found: dict[str, Any], kind: str, method: str) -> None:

@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from sapo_analysis import analysis
 from sapo_analysis.app import estimates
-from sapo_analysis.app.components import header
+from sapo_analysis.app.components import header, links
 from sapo_analysis.app.components.beside import differing
 from sapo_analysis.app.components.controls import outcome_and_form
 from sapo_analysis.app.components.empty import empty
@@ -82,6 +82,8 @@ def _statistics(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) 
         header.about(run)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         outcome, form = outcome_and_form(facts, EFFECT, EFFECT_FORM)
+    with actions:
+        links.figures_of(runs, "Figures", outcome=outcome.name, form=form)
     silent = analysis.no_verdict(runs)
     studied = Studied(keys, tuple(runs), outcome, form, facts.tasks, silent)
     claims_said(studied)
