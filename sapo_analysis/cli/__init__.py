@@ -19,6 +19,7 @@ from sapo_analysis.cli import (
     doctor,
     engine,
     equivalence,
+    export,
     importing,
     models,
     paraphrase,
@@ -79,6 +80,7 @@ _add("cancel", queue.cancel)
 _add("queue", queue.queue)
 _add("runs", results.runs)
 _add("report", results.report)
+_add("export", export.export_)
 _add("reproduce", reproduce.reproduce)
 _add("import", importing.import_)
 _add("tasks", world.tasks)

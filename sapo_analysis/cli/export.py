@@ -102,6 +102,10 @@ def export_(
         str | None,
         typer.Option(metavar="TASK", help="One evaluated task. [default: the mean over a role]"),
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="Of a table of prompts: whose. [default: each in turn]"),
+    ] = None,
     test_prompts: Annotated[
         str | None,
         typer.Option(metavar="NAME", help=f"Of a sequence: {_choices('test_prompts')}."),
@@ -135,7 +139,7 @@ def export_(
     """
     asked = {
         **{"outcome": outcome, "form": form, "x": x, "view": view, "statistic": statistic},
-        **{"eval_task": eval_task, "test_prompts": test_prompts},
+        **{"eval_task": eval_task, "task": task, "test_prompts": test_prompts},
         **{"method": method, "strategy": strategy, "order": order},
     }
     wish = Wish(

@@ -179,7 +179,6 @@ def _draw(
     """Draw figures in the formats wished for; those that could be drawn."""
     if not wish.figure_formats:
         return list(figures)
-    from sapo_analysis.figures.render_matplotlib import files
     from sapo_analysis.paper.stamps import stamp
 
     drawn = []
@@ -190,17 +189,19 @@ def _draw(
         page = spec.page(wish.venue or USUAL_VENUE, wish.width, wish.font)
         start = time.perf_counter()
         try:
-            found = files(spec, page, wish.figure_formats, stamp(numbers, made.kind.title))
+            on_paper = spec.drawn(page)
         except InputError as error:  # the font lacks a character of a task's name, say
             if named:
                 raise InputError(f"{made.name}: {error}") from error
             work.skipped.append((made.name, str(error)))
             continue
+        with_source = stamp(numbers, made.kind.title)
+        for kind in wish.figure_formats:
+            work.contents[f"{made.name}.{kind}"] = on_paper.bytes(kind, with_source)
+        work.problems += [(made.name, problem) for problem in on_paper.problems]
         took = time.perf_counter() - start
         work.seconds["drawing"] = work.seconds.get("drawing", 0.0) + took
         say(f"{made.name} ({took:.1f} s)")
-        work.contents |= {f"{made.name}.{kind}": data for kind, data in found.contents.items()}
-        work.problems += [(made.name, problem) for problem in found.problems]
         drawn.append(made)
     return drawn
 
