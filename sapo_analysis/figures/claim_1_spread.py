@@ -177,7 +177,7 @@ def _ratios(
         layers += [
             Intervals(y, *ends, theme.BLUE, 1.4, part="intervals"),
             Points(
-                *((row["ratio"],), y, theme.BLUE, "diamond", 9.0, hollow),
+                *((row["ratio"],), y, theme.BLUE, "pentagon", 9.0, hollow),
                 keys=((name,),),
                 hover=(words,),
             ),

@@ -17,12 +17,12 @@ from sapo_analysis.figures.spec import FigureSpec, Layer, Note, Panel, Points
 
 MARKS = {
     "original": (theme.MARK_ORIGINAL, "original prompt", 17.0, True),
-    "sapo": (theme.MARK_SAPO, "SAPO's pick (lowest loss)", 15.0, False),
+    "sapo": (theme.MARK_SAPO, "SAPO's pick (lowest loss)", 17.0, False),
     "best": (theme.MARK_BEST, "best in hindsight", 24.0, True),
 }
 """Mark → shape, legend text, size, hollow. Sizes differ so that several marks fit on one point."""
 MARK_COLORS = {"original": theme.VERMILION, "sapo": theme.BLUE, "best": theme.GREEN}
-"""Of marks where all groups are grey, among which grey marks would be lost."""
+"""Of marks where all groups are grey, among which grey ones would be lost."""
 
 TEXT_WIDTH = 64
 
@@ -72,7 +72,9 @@ def draw_points(
     )
     for (label, color, shape), part in ordered:
         layers.append(_layer(part, scene, str(color), str(shape), str(label) or None))
-    return [*layers, *_marks(marked, scene)]
+    # The filled star lies under the dot, whose shape and colour it would hide.
+    over = [layer for mark in ("original", "best") for layer in _marks(marked, scene, mark)]
+    return [*_marks(marked, scene, "sapo"), *layers, *over]
 
 
 def _layer(part: pd.DataFrame, scene: Scene, color: str, shape: str, label: str | None) -> Points:
@@ -205,34 +207,31 @@ def _inset(frame: Range) -> Range:
     return frame[0] + margin, frame[1] - margin
 
 
-def _marks(points: pd.DataFrame, scene: Scene) -> list[Layer]:
-    layers: list[Layer] = []
-    all_grey = set(scene.groups.values()) == {theme.GREY} and len(scene.groups) > 1
-    for mark, (shape, label, size, hollow) in MARKS.items():
-        part = points[np.array([mark in marks for marks in points["_mark"]], dtype=bool)]
-        hollow = hollow or scene.hollow
-        own = part["_group"].map(scene.groups)
-        worn = pd.Series(MARK_COLORS[mark], part.index) if all_grey else own
-        for color, rows in part.groupby(worn, sort=True):
-            layers.append(
-                Points(
-                    x=floats(rows[scene.x]),
-                    y=floats(rows[scene.y]),
-                    color=str(color),
-                    marker=shape,
-                    size=size,
-                    hollow=hollow,
-                    keys=_keys(rows),
-                    hover=_hovers(rows, scene),
-                    part="marks",
-                )
-            )
-        if len(part):
-            # The legend shows the shape alone: grey, where marks wear the colours of many tasks.
-            nothing: tuple[float, ...] = (float("nan"),)
-            look = (MARK_COLORS[mark] if all_grey else theme.NEUTRAL, shape, 11.0, hollow)
-            layers.append(Points(nothing, nothing, *look, label=label, part="marks"))
-    return layers
+def _marks(points: pd.DataFrame, scene: Scene, mark: str) -> list[Layer]:
+    """One kind of mark, in one colour: the dot that it stands on tells of which group it is."""
+    part = points[np.array([mark in marks for marks in points["_mark"]], dtype=bool)]
+    if part.empty:
+        return []
+    shape, label, size, hollow = MARKS[mark]
+    all_grey = len(scene.groups) > 1 and set(scene.groups.values()) == {theme.GREY}
+    color = MARK_COLORS[mark] if all_grey else theme.NEUTRAL
+    nothing: tuple[float, ...] = (float("nan"),)
+    return [
+        Points(
+            *(floats(part[scene.x]), floats(part[scene.y]), color, shape, size),
+            hollow=hollow or scene.hollow,
+            keys=_keys(part),
+            hover=_hovers(part, scene),
+            part="marks",
+        ),
+        # In the legend it is smaller than around a dot.
+        Points(
+            *(nothing, nothing, color, shape, 11.0),
+            hollow=hollow or scene.hollow,
+            label=label,
+            part="marks",
+        ),
+    ]
 
 
 def ringed(spec: FigureSpec, selected: Collection[tuple[str, str]]) -> FigureSpec:
