@@ -96,12 +96,12 @@ def stem(name: str, uses: Sequence[str], options: Options) -> str:
     """The name of a file without its ending: what it shows, and what was asked beyond the usual.
 
     A task of imported results is called anything, so other characters than Latin letters, digits
-    and `_+-.` give way, and what keeps such names apart is a mark of the text itself.
+    and `_+-` give way, and what keeps such names apart is a mark of the text itself.
     """
     usual = Options()
     asked = [str(getattr(options, use)) for use in uses if vars(options)[use] != vars(usual)[use]]
     text = "-".join([name, *asked]).replace(" > ", "-").replace(" ", "_")
-    plain = re.sub(r"[^A-Za-z0-9_+.-]+", "_", text)
+    plain = re.sub(r"[^A-Za-z0-9_+-]+", "_", text)
     if plain == text and len(plain) <= _LONGEST_STEM:
         return plain
     return f"{plain[:_LONGEST_STEM]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
