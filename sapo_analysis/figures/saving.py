@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.figures.spec import FigureSpec, Layer, Panel
+from sapo_analysis.figures.spec import Cells, FigureSpec, Layer, Panel
 
 FORMAT = 1
 """Counts up when what is written changes its meaning."""
@@ -98,7 +98,25 @@ def _layer(data: Any, where: str) -> Layer:
     if kind not in LAYERS:
         raise _damaged(where, f"kind is {kind!r}; known: {', '.join(LAYERS)}")
     layer: Layer = _made(LAYERS[kind], {k: v for k, v in data.items() if k != "kind"}, where)
+    _check_lengths(layer, where)
     return layer
+
+
+def _check_lengths(layer: Layer, where: str) -> None:
+    """Refuse a layer whose lists do not go together: one value too many moves all behind it."""
+    if isinstance(layer, Cells):
+        shapes = {tuple(map(len, rows)) for rows in (layer.values, layer.faint, layer.texts)}
+        if len(shapes) > 1 or len(set(map(len, layer.values))) > 1:
+            raise _damaged(where, "its rows are not all as long")
+        return
+    lists = {
+        name: value
+        for name in ("x", "y", "lower", "upper")
+        if isinstance(value := getattr(layer, name, None), tuple)
+    }
+    if len(set(map(len, lists.values()))) > 1:
+        told = ", ".join(f"{len(value)} of {name}" for name, value in lists.items())
+        raise _damaged(where, f"its lists are not all as long: {told}")
 
 
 def _made(cls: Any, data: Any, where: str) -> Any:

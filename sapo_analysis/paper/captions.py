@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from sapo_analysis.analysis.glossary import DIRECTIONS, Term, entry
+from sapo_analysis.analysis.glossary import DIRECTIONS, entry
 from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.citations import with_citations
@@ -80,7 +80,7 @@ def _sentences(caption: Caption, numbers: Numbers | None) -> list[str]:
         found.append(f"Intervals: {caption.interval}")
     if caption.n:
         found.append(counts(caption.n))
-    found += [_definition(entry(name)) for name in caption.terms]
+    found += _definitions(caption.terms)
     if numbers is not None:
         found.append(_made_with(numbers.runs))
     return list(dict.fromkeys(_sentence(text) for text in found if text.strip()))
@@ -97,10 +97,21 @@ def _singular(name: str) -> str:
     return name.removesuffix("ies") + "y" if name.endswith("ies") else name.removesuffix("s")
 
 
-def _definition(term: Term) -> str:
-    said = [part for part in (term.unit, DIRECTIONS[term.better]) if part]
-    told = f" ({', '.join(said)})" if said else ""
-    return f"{term.label}{told}: {term.definition}"
+def _definitions(names: Iterable[str]) -> list[str]:
+    """Each term once; those that are defined alike together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for term in map(entry, dict.fromkeys(names)):
+        said = ", ".join(part for part in (term.unit, DIRECTIONS[term.better]) if part)
+        alike.setdefault((said, term.definition), []).append(term.label)
+    return [_defined(" and ".join(labels), *told) for told, labels in alike.items()]
+
+
+def _defined(label: str, said: str, definition: str) -> str:
+    if not said:
+        return f"{label}: {definition}"
+    if label.endswith(")"):  # one pair of brackets for both
+        return f"{label[:-1]}; {said}): {definition}"
+    return f"{label} ({said}): {definition}"
 
 
 def _made_with(runs: Sequence[Run]) -> str:

@@ -345,10 +345,10 @@ def with_citations(text: str, keys: Iterable[str]) -> str:
 
 
 def _mention(text: str, words: tuple[str, ...]) -> int | None:
-    """Where the first mention ends: of a whole word, not of a part of one."""
-    patterns = (rf"(?<![\w-]){re.escape(escaped(word))}(?![\w-])" for word in words)
-    found = [match.end() for pattern in patterns if (match := re.search(pattern, text))]
-    return min(found, default=None)
+    """Where the first mention ends: of whole words, and of the longest that begin there."""
+    wanted = "|".join(re.escape(escaped(word)) for word in sorted(words, key=len, reverse=True))
+    found = re.search(rf"(?<![\w-])(?:{wanted})(?![\w-])", text) if words else None
+    return None if found is None else found.end()
 
 
 def _used(run: Run) -> tuple[str, ...]:
