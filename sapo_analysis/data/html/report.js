@@ -6,6 +6,7 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll(".plot")];
   const drawn = new Set();
+  const hasWebgl = Boolean(document.createElement("canvas").getContext("webgl"));
   let printing = false;
 
   const variable = (name) =>
@@ -30,6 +31,7 @@
     if (drawn.has(plot)) return;
     drawn.add(plot);
     const figure = JSON.parse(document.getElementById(plot.dataset.from).textContent);
+    if (!hasWebgl) figure.data.forEach((trace) => (trace.type = trace.type.replace("gl", "")));
     plot.dataset.gl = figure.data.some((trace) => trace.type === "scattergl");
     const layout = figure.layout;
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };

@@ -9,12 +9,10 @@ from typing import Any
 from sapo_analysis.figures import OUTCOMES, FigureSpec
 from sapo_analysis.paper.captions import draft
 from sapo_analysis.paper.figures import Made
-from sapo_analysis.paper.html.payload import Payload
+from sapo_analysis.paper.html.payload import Payload, least_width
 from sapo_analysis.paper.kinds import Kind
 from sapo_analysis.paper.options import Options
 
-LEAST_WIDTH = 300
-"""Pixels that a panel needs to be read; a figure that needs more than the page has is scrolled."""
 _VIEWS = {"centred": "all tasks, centred", "panels": "one panel per task", "raw": "raw, pooled"}
 
 
@@ -75,7 +73,7 @@ def _section(kind: Kind[FigureSpec], every: list[Made], payloads: dict[str, Payl
 def _figure(name: str, title: str, spec: FigureSpec, payload: Payload) -> Figure:
     # Definitions stand in the report's own section, once.
     caption = draft(replace(spec.caption, terms=()))
-    width = LEAST_WIDTH * spec.columns if spec.columns > 1 else 0
+    width = least_width(spec)
     return Figure(
         name,
         title,

@@ -13,28 +13,31 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from sapo_analysis.figures.theme import BLUE, GREY, VERDICTS, VERMILION
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "html"
 _POLICY = (
-    "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data: blob:;"
+    "default-src 'none'; script-src {}{}; style-src 'unsafe-inline'; img-src data: blob:;"
     " base-uri 'none'; form-action 'none'"
 )
 
 
-def written(content: Mapping[str, Any]) -> str:
+def written(content: Mapping[str, Any], with_webgl: bool = False) -> str:
     """The whole page.
 
     Args:
         content: what `report.html` names, beside scripts, style and colours.
+        with_webgl: whether a figure is drawn by WebGL: plotly compiles its shaders' code then.
     """
     scripts = [plotly_js(), (FOLDER / "report.js").read_text(encoding="utf-8")]
     return _template().render(
         **content,
-        policy=_POLICY.format(" ".join(map(_digest, scripts))),
+        policy=_POLICY.format(
+            " ".join(map(_digest, scripts)), " 'unsafe-eval'" if with_webgl else ""
+        ),
         scripts=[Markup(script) for script in scripts],
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
         colors={**VERDICTS, "accent": BLUE, "caution": VERMILION, "muted": GREY},
@@ -54,7 +57,7 @@ def _digest(script: str) -> str:
     return f"'sha256-{digest}'"
 
 
-def _template() -> Any:
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.claims import MIN_TASKS, predicted_sign
+from sapo_analysis.analysis.claims import MIN_TASKS
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.errors import InputError
-from sapo_analysis.paper.html.chips import Badge, chip, chips
+from sapo_analysis.paper.html.chips import Badge, Chip, chip, chips
 from sapo_analysis.paper.html.claims import Claim
 from sapo_analysis.paper.html.head import Head, about, made_with, states
 from sapo_analysis.paper.html.table import MISSING, Cell, Column, Table, column, table
@@ -27,15 +27,16 @@ FORGETTING_QUESTION = "Does a prompt the model already finds easy make it forget
 def head(numbers: ParaphraseNumbers) -> Head:
     """The top of the page; while nothing was measured it says so."""
     runs = numbers.runs
-    question, headline, leading, cautions = FORGETTING_QUESTION, "", (), [numbers.silent]
-    size: list[Badge] = []
+    question, cautions = FORGETTING_QUESTION, [numbers.silent]
+    leading: tuple[Chip, ...] = ()
+    size: tuple[Badge, ...] = ()
     try:
         outcome = numbers.outcome(Options())
         question = QUESTIONS.get(outcome.name, FORGETTING_QUESTION)
         estimate, verdict = _lead(numbers)
         headline = analysis.sentence(estimate, verdict)
         leading = (chip(verdict),) if verdict else ()
-        size = [Badge(_size(numbers), "Current tasks · prompts per task · main seeds.")]
+        size = (Badge(_size(numbers), "Current tasks · prompts per task · main seeds."),)
         cautions += numbers.warnings
     except InputError as error:
         headline = str(error)
@@ -82,10 +83,9 @@ def claims_table(numbers: ParaphraseNumbers) -> Table:
     rows = []
     for v in _judged(numbers):
         e = v.estimate
-        side = "> 0" if predicted_sign(v.claim) > 0 else "< 0"
         interval = MISSING if math.isnan(e.lower) else f"{signed(e.lower)} to {signed(e.upper)}"
         row = [
-            *(Cell(entry(v.claim).label), Cell(v.form), Cell(SCOPE_WORDS[v.scope]), Cell(side)),
+            *(Cell(entry(v.claim).label), Cell(v.form), Cell(SCOPE_WORDS[v.scope])),
             *(Cell(signed(e.value), _known(e.value)), Cell(interval, _known(e.lower))),
             Cell(f"{e.n_tasks} × {e.n_prompts} × {e.n_seeds}", e.n_tasks),
         ]
@@ -94,8 +94,8 @@ def claims_table(numbers: ParaphraseNumbers) -> Table:
         rows.append(row)
     columns = [
         *(column("claim"), column("form"), Column("scope", "new tasks, or these tasks only")),
-        *(column("predicted"), column("estimate", is_number=True)),
-        *(Column("95 %", "Interval of the estimate.", is_number=True), column("n")),
+        *(column("estimate", is_number=True), Column("95 %", "Its interval.", is_number=True)),
+        column("n"),
     ]
     if not numbers.silent:
         columns += [Column("verdict"), Column("reason")]

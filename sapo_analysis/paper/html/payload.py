@@ -42,9 +42,16 @@ class Payload:
     json: str
     note: str = ""
 
+    @property
+    def needs_webgl(self) -> bool:
+        """Whether it has so many points that WebGL draws them."""
+        return '"type":"scattergl"' in self.json
+
 
 _LETTER = 6.6
 """Pixels of a letter of an axis title, about."""
+_WIDEST = 1060
+"""Pixels that a figure has on a wide screen."""
 
 
 def payloads(specs: Mapping[str, FigureSpec], room: int) -> dict[str, Payload]:
@@ -59,12 +66,21 @@ def payloads(specs: Mapping[str, FigureSpec], room: int) -> dict[str, Payload]:
     return found
 
 
+def least_width(spec: FigureSpec) -> int:
+    """Pixels that a figure needs to be read; where a screen has less, it is scrolled."""
+    return min(_WIDEST, max(540, 290 * spec.columns))
+
+
 def _broken(picture: dict[str, Any], spec: FigureSpec) -> dict[str, Any]:
-    """With the titles of y axes on as many lines as the height of a panel asks for."""
+    """With the titles of axes on as many lines as the size of a panel asks for."""
     rows = math.ceil(len(spec.panels) / spec.columns)
-    letters = max(16, int((spec.height - 90) / rows / _LETTER))
+    room = {
+        "xaxis": (least_width(spec) - 60) / spec.columns,
+        "yaxis": (spec.height - 110) / rows,
+    }
     for name, axis in picture["layout"].items():
-        if name.startswith("yaxis") and axis["title"]["text"]:
+        if name[:5] in room and axis["title"]["text"]:
+            letters = max(14, int(room[name[:5]] / _LETTER))
             lines = axis["title"]["text"].split("<br>")
             broken = [part for line in lines for part in _wrapped(line, letters)]
             axis["title"]["text"] = "<br>".join(broken)

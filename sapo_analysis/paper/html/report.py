@@ -59,7 +59,9 @@ def static_report(numbers: Numbers) -> str:
     content = _content(numbers, text, printed, found)
     bare = written({**content, "sections": sections(made, dict.fromkeys(specs, Payload("")))})
     room = LARGEST_BYTES - _NOTES - len(bare.encode())
-    return written({**content, "sections": sections(made, payloads(specs, room))})
+    drawn = payloads(specs, room)
+    with_webgl = any(one.needs_webgl for one in drawn.values())
+    return written({**content, "sections": sections(made, drawn)}, with_webgl)
 
 
 def _text(numbers: Numbers) -> Text:

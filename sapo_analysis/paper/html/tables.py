@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -51,9 +52,12 @@ def of_spec(spec: TableSpec, name: str, title: str, is_searched: bool = False) -
             headings, cells(spec), spec.rows.to_dict("records"), strict=True
         )
     ]
-    shown = [Column(spec.blocks.replace("_", " ")), *columns] if block else columns
-    said = draft(replace(spec.caption, terms=()))
-    return table(name, title, shown, rows, said, *spec.all_notes, is_searched=is_searched)
+    if block:
+        columns.insert(
+            0, Column("group" if spec.blocks == "block" else spec.blocks.replace("_", " "))
+        )
+    said = " ".join((draft(replace(spec.caption, terms=())), *spec.all_notes))
+    return table(name, title, columns, rows, said, is_searched=is_searched)
 
 
 def _title(made: MadeTable) -> str:
@@ -65,10 +69,11 @@ def _label(column: Wanted) -> str:
     return ": ".join(part for part in (column.group, column.head) if part)
 
 
-def _cell(cell: Printed, column: Wanted, row: dict[str, object]) -> Cell:
+def _cell(cell: Printed, column: Wanted, row: Mapping[Any, Any]) -> Cell:
     ends = f"± {cell.ends[0]}" if len(cell.ends) == 1 else f"[{', '.join(cell.ends)}]"
     parts = [cell.text + cell.mark if cell.text else "", ends if cell.ends else ""]
     text = " ".join(part for part in parts if part) or MISSING
     value = row.get(f"{column.key}_lower" if column.kind == "interval" else column.key)
-    known = column.kind != "text" and isinstance(value, int | float) and not pd.isna(value)
-    return Cell(text, float(value) if known else None, cell.bold)  # type: ignore[arg-type]
+    if column.kind == "text" or not isinstance(value, int | float) or pd.isna(value):
+        return Cell(text, is_best=cell.bold)
+    return Cell(text, float(value), cell.bold)
