@@ -7,19 +7,21 @@ package with its licence, the SIL Open Font License. Both are TrueType.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from threading import RLock
 
 import matplotlib as mpl
 from matplotlib import font_manager
-from matplotlib.ft2font import FT2Font
+from matplotlib.ft2font import FT2Font, LoadFlags
 
 from sapo_analysis.errors import InputError, WorkError, unknown
 
 FAMILIES = {"serif": "STIXGeneral", "sans": "Liberation Sans"}
 """The family of each font, as SVG names it."""
 
+_FINE = 16  # texts are measured at so many times 72 dots per inch
 _LOCK = RLock()  # pages are drawn in threads; neither a face nor the list of fonts is for several
 
 
@@ -86,25 +88,66 @@ def text_width(text: str, font: str, size: float) -> float:
     """How wide one line of text is (points) at a font size (points)."""
     with _LOCK:
         face = _face(font)
-        face.set_size(size, 72)
-        face.set_text(text, 0.0)
-        return float(face.get_width_height()[0]) / 64
+        face.set_size(size, 72 * _FINE)
+        # Hinting moves letters to whole pixels: a fifth too wide or too narrow at such sizes.
+        face.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+        return float(face.get_width_height()[0]) / 64 / _FINE
 
 
 def wrapped(text: str, font: str, size: float, width: float) -> str:
-    """The text in lines that are at most so wide (points) where its words allow it."""
+    """The text in as few lines as fit the width (points), about equally long.
+
+    Lines end between words, before a remark in brackets where that costs no line; a word that is
+    wider than the width ends after a hyphen, underscore, dot or slash of it, or anywhere.
+    """
     return "\n".join(line for part in text.split("\n") for line in _lines(part, font, size, width))
 
 
 def _lines(text: str, font: str, size: float, width: float) -> list[str]:
-    lines: list[str] = []
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, font, size) <= width:
-            lines[-1] = longer
+    if text_width(text, font, size) <= width:
+        return [text]
+    words = [w for word in text.split(" ") for w in _pieces(word, font, size, width)]
+    lines = _filled(words, font, size, width)
+    head, bracket, remark = text.partition(" (")
+    if bracket:
+        parts = [*_lines(head, font, size, width), *_lines(f"({remark}", font, size, width)]
+        if len(parts) <= len(lines):
+            return parts
+    # The narrowest width that takes no more lines: no single word stands in the last one.
+    low, high = 0.5 * width, width
+    for _ in range(7):
+        middle = (low + high) / 2
+        tried = _filled(words, font, size, middle)
+        if len(tried) <= len(lines) and all(text_width(t, font, size) <= width for t in tried):
+            lines, high = tried, middle
         else:
-            lines.append(word)
+            low = middle
     return lines
+
+
+def _filled(words: list[str], font: str, size: float, width: float) -> list[str]:
+    """Words, each with the space that stands before it, in lines that are as full as they can."""
+    lines: list[str] = []
+    for word in words:
+        if lines and text_width(lines[-1] + word, font, size) <= width:
+            lines[-1] += word
+        else:
+            lines.append(word.lstrip(" "))
+    return [line.rstrip(" ") for line in lines]
+
+
+def _pieces(word: str, font: str, size: float, width: float) -> list[str]:
+    """A word with a space before it, in pieces that fit the width."""
+    if text_width(word, font, size) <= width:
+        return [f" {word}"]
+    pieces = [" "]
+    for part in re.findall(r"[^-_./]*[-_./]+|[^-_./]+", word):
+        for piece in [part] if text_width(part, font, size) <= width else part:
+            if text_width(pieces[-1] + piece, font, size) <= width:
+                pieces[-1] += piece
+            else:
+                pieces.append(piece)
+    return pieces
 
 
 def check_characters(text: str, font: str) -> None:

@@ -52,10 +52,21 @@ def text_problems(figure: Figure) -> list[str]:
         if (box.corners < -CUT).any() or (box.corners > size + CUT).any()
     ]
     return found + [
-        f"{a.text!r} and {b.text!r} cover each other"
-        for a, b in combinations(boxes, 2)
-        if _depth(a.corners, b.corners) > TOUCH
+        f"{boxes[i].text!r} and {boxes[j].text!r} cover each other"
+        for i, j in _near(boxes)
+        if _depth(boxes[i].corners, boxes[j].corners) > TOUCH
     ]
+
+
+def _near(boxes: list[_Box]) -> list[tuple[int, int]]:
+    """Pairs whose upright outlines overlap: of hundreds of texts few, and only those can touch."""
+    if not boxes:
+        return []
+    corners = np.array([box.corners for box in boxes])
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    apart = (low[:, None] > high[None] - TOUCH).any(axis=2)
+    first, second = np.nonzero(np.triu(~(apart | apart.T), 1))
+    return list(zip(first.tolist(), second.tolist(), strict=True))
 
 
 def _undrawn(figure: Figure) -> set[int]:
@@ -84,10 +95,8 @@ def _corners(text: Text) -> Corners:
     """The rectangle around a text, turned as the text is (pixels)."""
     angle = text.get_rotation()
     if not angle:
-        around: Corners = np.array(text.get_window_extent().corners())[[0, 1, 3, 2]]
-        return around
-    turned = np.array(text.get_window_extent().corners())
-    middle = turned.mean(axis=0)
+        return _around(text)
+    middle = _around(text).mean(axis=0)
     text.set_rotation(0)
     try:
         flat = text.get_window_extent()
@@ -98,6 +107,11 @@ def _corners(text: Text) -> Corners:
     turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     corners: Corners = np.array([turn @ (half * s) for s in ((-1, -1), (-1, 1), (1, 1), (1, -1))])
     return np.add(corners, middle)
+
+
+def _around(text: Text) -> Corners:
+    box = text.get_window_extent()
+    return np.array([(box.x0, box.y0), (box.x0, box.y1), (box.x1, box.y1), (box.x1, box.y0)])
 
 
 def _depth(a: Corners, b: Corners) -> float:
@@ -140,13 +154,14 @@ def grey_twins(spec: FigureSpec) -> list[str]:
 def _look(layer: Layer) -> tuple[str, str, str] | None:
     """Kind, what is seen of it without colour, and colour; None where colour says nothing.
 
-    Lines and bars without a label belong to the points that they lead to or go through.
+    Lines and intervals without a label belong to the points that they lead to or go through, bars
+    without one to the names of their rows.
     """
     if isinstance(layer, Points):
         seen = layer.opacity > 0 and not all(math.isnan(x) for x in layer.x)
         shape = f"{layer.marker}{' hollow' if layer.hollow else ''}"
         return ("points", shape, layer.color) if seen else None
-    if isinstance(layer, Bars):
+    if isinstance(layer, Bars) and layer.label is not None:
         return "bars", "", layer.color
     if isinstance(layer, Line) and layer.label is not None:
         return "lines", f"{layer.dash}", layer.color

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sapo_analysis.figures import paper_layout as layout
 from sapo_analysis.figures.paper_style import HAIR
-from sapo_analysis.figures.paper_text import TIGHT, fitted, text
+from sapo_analysis.figures.paper_text import LEADING, fitted, lines, text
 from sapo_analysis.figures.spec import FigureSpec, Panel, Ticks
 from sapo_analysis.figures.theme import NEUTRAL
 from sapo_analysis.figures.venues import Page
@@ -48,18 +49,19 @@ class Dress:
         self._before: list[Any] = []
         if panel.x_log:
             axes.set_xscale("log")
-            # Less than a decade has no power of ten, and minor labels run into each other.
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.xaxis.set_major_formatter(FuncFormatter(_short))
-            axes.xaxis.set_minor_formatter(NullFormatter())
+        if panel.y_log:
+            axes.set_yscale("log")
         if panel.x_range is not None:
             axes.set_xlim(*panel.x_range)
         if panel.y_range is not None:
             axes.set_ylim(*panel.y_range)
+        for axis, is_log in ((axes.xaxis, panel.x_log), (axes.yaxis, panel.y_log)):
+            if is_log:
+                _name_powers(axis)
         if panel.y_ticks is not None:
             room = layout.names_room(page)
             rows = [fitted(t, page, room, page.small) for t in panel.y_ticks.labels]
-            axes.set_yticks(panel.y_ticks.places, rows, linespacing=TIGHT)
+            axes.set_yticks(panel.y_ticks.places, rows, **lines(page))
         if not names:
             axes.tick_params(axis="y", labelleft=False)
         if panel.x_zero:
@@ -72,7 +74,7 @@ class Dress:
 
     def _subtitle(self) -> Annotation:
         where: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
-        style: dict[str, Any] = {"va": "bottom", "linespacing": TIGHT}
+        style: dict[str, Any] = {"va": "bottom", **lines(self.page)}
         return self.axes.annotate(
             "", (0, 1), (0, ABOVE), **where, **style, fontsize=self.page.small
         )
@@ -82,9 +84,9 @@ class Dress:
         axes, panel, page = self.axes, self.panel, self.page
         x_label = _with_multiplier(panel.x_label, axes.xaxis, self._titled[0])
         y_label = _with_multiplier(panel.y_label, axes.yaxis, self._titled[1])
-        axes.set_xlabel(fitted(x_label, page, width), linespacing=TIGHT)
+        axes.set_xlabel(fitted(x_label, page, width), **lines(page))
         room = max(height, LEAST_ROOM * page.size)
-        axes.set_ylabel(fitted(y_label, page, room), linespacing=TIGHT)
+        axes.set_ylabel(fitted(y_label, page, room), **lines(page))
         angle = 0
         if panel.x_ticks is not None:
             angle = _x_ticks(axes, panel.x_ticks, page, width)
@@ -95,12 +97,19 @@ class Dress:
             said = fitted(panel.subtitle, page, width, page.small)
             self._said.set_text(said)
             self._said.xyann = (0, pad)
-            pad += (said.count("\n") + 1) * page.small * layout.LINE + 1.0
+            pad += (said.count("\n") + 1) * page.small * LEADING + 1.0
         title = fitted(panel.title, page, width)
-        axes.set_title(title, loc="left", pad=pad, linespacing=TIGHT)
+        axes.set_title(title, loc="left", pad=pad, **lines(page))
         now = [axes.get_xlabel(), axes.get_ylabel(), title, pad, angle]
         changed, self._before = now != self._before, now
         return changed
+
+    def pin(self) -> None:
+        """Let the labels stay where they are: each drawing would measure all ticks to find out."""
+        to_shares = self.axes.transAxes.inverted()
+        for axis in (self.axes.xaxis, self.axes.yaxis):
+            where = axis.label.get_transform().transform(axis.label.get_position())
+            axis.set_label_coords(*to_shares.transform(where))
 
 
 def _with_multiplier(label: str, axis: Axis, elsewhere: bool) -> str:
@@ -117,6 +126,17 @@ def _with_multiplier(label: str, axis: Axis, elsewhere: bool) -> str:
     return f"{label}, {'× ' if said[:1].isdigit() else ''}{said}" if said else label
 
 
+def _name_powers(axis: Axis) -> None:
+    """Numbers along a logarithmic axis: of few decades more than powers of ten, of many those."""
+    low, high = sorted(axis.get_view_interval())
+    decades = math.log10(high / low)
+    between = (1.0, 2.0, 5.0) if decades < 1 else (1.0, 3.0) if decades < 2 else (1.0,)
+    axis.set_major_locator(LogLocator(subs=between))
+    axis.set_major_formatter(FuncFormatter(_short))
+    # Minor labels run into each other.
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _short(value: float, _: object) -> str:
     """A number that is 1, 2 or 5 times a power of ten."""
     digits, e, power = f"{value:g}".partition("e")
@@ -127,8 +147,10 @@ def _x_ticks(axes: Axes, ticks: Ticks, page: Page, width: float) -> int:
     """Name places of the x axis, turned where they would cover each other; the angle."""
     names = [text(name) for name in ticks.labels]
     angle = layout.turn(ticks, axes.get_xlim(), page, width)
-    style: dict[str, Any] = {"rotation": angle, "ha": "center"}
+    # What an earlier try has set stays where it is not set again.
+    style: dict[str, Any] = {"rotation": angle, "ha": "center", "rotation_mode": "default"}
     if angle == 35:
         style |= {"ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(ticks.places, names, **style)
+    size = layout.names_size(ticks, axes.get_xlim(), page, width) if angle == 90 else page.small
+    axes.set_xticks(ticks.places, names, **style, fontsize=size)
     return angle

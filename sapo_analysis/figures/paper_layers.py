@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection, QuadMesh
+from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.text import Text
 
@@ -27,7 +27,7 @@ from sapo_analysis.figures.spec import (
     Points,
     Span,
 )
-from sapo_analysis.figures.theme import DIVERGING
+from sapo_analysis.figures.theme import DIVERGING, HATCH, HATCH_OPACITY, INK
 from sapo_analysis.figures.venues import Page
 
 MARKERS = {
@@ -51,6 +51,12 @@ SCREEN_TO_PAPER = 0.55  # marker sizes are given for the screen
 MOST_VECTORS = 2_000
 """Points beyond which a layer of many is an image inside the vector file: a viewer draws it at once
 and a file stays small. Axes, texts and lines stay vectors."""
+STROKES = "_strokes in cells"
+"""What strokes that carry no data of their own are called; the legend leaves it out."""
+RULE_HALF, RULE_UNDER = 0.22, 0.34
+"""Of the stroke in a cell below 0: half its length, and how far under the middle of a number."""
+HATCHED = ((-0.46, 0.1), (-0.1, 0.46))
+"""Ends of the strokes through a faint cell, beside the number in its middle."""
 _MANY = 200  # points of a layer, below which it stays vectors even so
 
 
@@ -75,7 +81,8 @@ def draw_layers(axes: Axes, spec: FigureSpec, panel: Panel, page: Page) -> Drawn
         if isinstance(layer, Cells):
             drawn.scales[layer.limit, layer.unit] = _cells(axes, layer, page)
         elif isinstance(layer, Points):
-            _points(axes, layer, rasterized=as_images and len(layer.x) > _MANY)
+            as_image = as_images and len(layer.x) > _MANY
+            _points(axes, layer, as_image, whole=_inside(panel, layer))
         elif isinstance(layer, Note):
             drawn.notes.append((_note(axes, layer, page), layer.part))
         else:
@@ -87,7 +94,15 @@ def _n_points(spec: FigureSpec) -> int:
     return sum(len(a.x) for panel in spec.panels for a in panel.layers if isinstance(a, Points))
 
 
-def _points(axes: Axes, layer: Points, rasterized: bool = False) -> None:
+def _inside(panel: Panel, layer: Points) -> bool:
+    """Whether no point lies beyond the panel: markers at its edge are then drawn whole."""
+    return not any(
+        shown is not None and any(v < min(shown) or v > max(shown) for v in values)
+        for shown, values in ((panel.x_range, layer.x), (panel.y_range, layer.y))
+    )
+
+
+def _points(axes: Axes, layer: Points, as_image: bool, whole: bool) -> None:
     size = (layer.size * SCREEN_TO_PAPER * (1.5 if layer.marker == "star" else 1.0)) ** 2
     axes.scatter(
         layer.x,
@@ -100,7 +115,8 @@ def _points(axes: Axes, layer: Points, rasterized: bool = False) -> None:
         alpha=layer.opacity,
         label=_label(layer.label),
         zorder=3,
-        rasterized=rasterized,
+        rasterized=as_image,
+        clip_on=not whole,
     )
 
 
@@ -161,20 +177,25 @@ def _cells(axes: Axes, layer: Cells, page: Page) -> QuadMesh:
     mesh = axes.pcolormesh(
         edges_x, edges_y, values, cmap=colors, vmin=-layer.limit, vmax=layer.limit, ec="white"
     )
-    boxes = []
+    hatching, rules = [], []
     for i, row in enumerate(layer.texts):
         for j, label in enumerate(row):
-            if not layer.numbered and values[i, j] < 0:
-                label = "\N{MINUS SIGN}"  # in grey print blue and orange are alike
             if label and not math.isnan(values[i, j]):
                 axes.text(j, i, text(label), ha="center", va="center", fontsize=page.tiny)
+            # In grey print blue and orange are alike.
+            if values[i, j] < 0 and not label.startswith("\N{MINUS SIGN}"):
+                y = i + (RULE_UNDER if label else 0.0)
+                rules.append([(j - RULE_HALF, y), (j + RULE_HALF, y)])
             if layer.faint[i][j]:
-                boxes.append(
-                    [(j - 0.5, i - 0.5), (j + 0.5, i - 0.5), (j + 0.5, i + 0.5), (j - 0.5, i + 0.5)]
-                )
-    axes.add_collection(
-        PolyCollection(boxes, facecolors="none", edgecolors="#50505073", hatch="///", lw=0)
-    )
+                hatching += [[(j + a, i + b), (j + b, i + a)] for a, b in HATCHED]
+    for strokes, style in (
+        (hatching, {"colors": HATCH, "alpha": HATCH_OPACITY, "lw": 0.4}),
+        (rules, {"colors": INK, "lw": 0.5}),
+    ):
+        axes.add_collection(LineCollection(strokes, label=STROKES, **style), autolim=False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.tick_params(length=0)
     return mesh
 
 

@@ -19,6 +19,10 @@ LEAST_PANEL = 13.0
 """Width under which a panel is not drawn beside another, in font sizes."""
 NAMES_SHARE = 0.36
 """The most of the page's width that names of rows take."""
+LEAST_SIZE = 5.0
+"""Points under which no text is set."""
+SCALE_BESIDE_FROM = 324.0
+"""Width of a page (points) from which colour scales stand beside their panels."""
 HANDLE, HANDLE_PAD, COLUMN_GAP = 2.0, 0.5, 1.2
 """A legend's sample, the gap behind it and between columns, in font sizes."""
 
@@ -52,7 +56,7 @@ def panel_width(spec: FigureSpec, page: Page) -> float:
     """About how wide the inside of a panel is: enough to break its labels into lines."""
     names = _names(spec.panels[0], page)
     taken = names if spec.names_rows_once else spec.columns * names
-    if any(_cells(panel) for panel in spec.panels):
+    if any(_cells(panel) for panel in spec.panels) and not scale_below(page):
         taken += 4.5 * page.size  # the colour scale
     if spec.y_title:
         taken += 2 * LINE * page.size
@@ -107,12 +111,28 @@ def turn(ticks: Ticks, shown: tuple[float, float], page: Page, width: float) -> 
     places = sorted(ticks.places)
     if len(places) < 2:
         return 0
-    nearest = min(b - a for a, b in zip(places, places[1:], strict=False))
-    room = width * nearest / (abs(shown[1] - shown[0]) or 1.0)
+    room = _room(places, shown, width)
     widest = max(text_width(name, page.font, page.small) for name in ticks.labels)
     if widest + 0.5 * page.small <= room:
         return 0
     return 35 if room * math.sin(math.radians(35)) >= LINE * page.small else 90
+
+
+def names_size(ticks: Ticks, shown: tuple[float, float], page: Page, width: float) -> float:
+    """Size of upright names under an axis: smaller than usual where many stand side by side."""
+    room = _room(sorted(ticks.places), shown, width) / LINE
+    return min(page.small, max(room, LEAST_SIZE))
+
+
+def _room(places: list[float], shown: tuple[float, float], width: float) -> float:
+    """Between two neighbouring places (points)."""
+    nearest = min(b - a for a, b in zip(places, places[1:], strict=False))
+    return width * nearest / (abs(shown[1] - shown[0]) or 1.0)
+
+
+def scale_below(page: Page) -> bool:
+    """Whether a colour scale lies below its panels: beside them it takes room from narrow ones."""
+    return page.points < SCALE_BESIDE_FROM
 
 
 def legend_columns(names: list[str], page: Page) -> int:

@@ -46,11 +46,12 @@ def measuring() -> RendererAgg:
 
 @dataclass
 class Scale:
-    """A colour scale beside its panels: in which rows and columns those stand."""
+    """A colour scale beside or below its panels: in which rows and columns those stand."""
 
     axes: Axes
     rows: list[int]
     columns: list[int]
+    below: bool = False
 
 
 @dataclass
@@ -96,8 +97,10 @@ def place(parts: Parts, width: float) -> None:
         ]
         now = _arrange(parts, renderer)
         if not any(changed) and _moved(before, now) < _STILL:
-            return
+            break
         before = now
+    for dress in parts.panels:
+        dress.pin()
 
 
 def _moved(before: list[Box], now: list[Box]) -> float:
@@ -124,8 +127,11 @@ def _arrange(parts: Parts, renderer: RendererAgg) -> list[Box]:
     gap = GAP * page.size
     around = _measured(parts, renderer)
     inner = list(around.right)
-    beside = [_beside(scale.axes, renderer)[2] for scale in parts.scales]
-    for scale, taken in zip(parts.scales, beside, strict=True):
+    under = [scale for scale in parts.scales if scale.below]
+    for scale in parts.scales:
+        if scale.below:
+            continue
+        taken = _beside(scale.axes, renderer)[2]
         last = max(scale.columns)
         own = inner[last] + (SCALE_GAP + SCALE_WIDTH) * page.size + taken
         around.right[last] = max(around.right[last], own)
@@ -141,15 +147,27 @@ def _arrange(parts: Parts, renderer: RendererAgg) -> list[Box]:
     tops = [EDGE + head + around.above[0]]  # from the upper edge of the page
     for i in range(1, len(parts.heights)):
         tops.append(tops[-1] + parts.heights[i - 1] + around.below[i - 1] + gap + around.above[i])
-    height = tops[-1] + parts.heights[-1] + around.below[-1] + foot + EDGE
+    depths = [_depth(scale, page, renderer) for scale in under]
+    lowest = EDGE + sum(depths)  # of what is above the scales below
+    height = tops[-1] + parts.heights[-1] + around.below[-1] + foot + lowest
     boxes = [
         (starts[i % n], height - tops[i // n] - parts.heights[i // n], width, parts.heights[i // n])
         for i in range(len(parts.panels))
     ]
     _put(parts, (page.points, height), boxes)
     span = starts[0], starts[-1] + width, height - tops[-1] - parts.heights[-1], height - tops[0]
-    _put_titles(parts, (page.points, height), span, renderer)
+    _put_titles(parts, (page.points, height), span, lowest, renderer)
+    for scale, depth in zip(under, depths, strict=True):
+        lowest -= depth
+        over = _beside(scale.axes, renderer)
+        left = max(starts[min(scale.columns)], EDGE + over[0])
+        right = min(starts[max(scale.columns)] + width, page.points - EDGE - over[2])
+        thick = SCALE_WIDTH * page.size
+        box = (left, lowest + depth - SCALE_GAP * page.size - thick, right - left, thick)
+        scale.axes.set_position(_shares(box, (page.points, height)))
     for scale in parts.scales:
+        if scale.below:
+            continue
         last = max(scale.columns)
         left = starts[last] + width + inner[last] + SCALE_GAP * page.size
         top = height - tops[min(scale.rows)]
@@ -160,12 +178,19 @@ def _arrange(parts: Parts, renderer: RendererAgg) -> list[Box]:
     return boxes
 
 
-def _put_titles(parts: Parts, size: tuple[float, float], span: Box, renderer: RendererAgg) -> None:
+def _depth(scale: Scale, page: Page, renderer: RendererAgg) -> float:
+    """Height that a scale below its panels takes."""
+    return (SCALE_GAP + SCALE_WIDTH) * page.size + _beside(scale.axes, renderer)[1]
+
+
+def _put_titles(
+    parts: Parts, size: tuple[float, float], span: Box, lowest: float, renderer: RendererAgg
+) -> None:
     """Titles of all panels in the middle of where these stand: left, right, bottom and top."""
     if parts.x_title is not None:
         half = _size(parts.x_title, renderer)[0] / 2 + EDGE
         middle = max(min((span[0] + span[1]) / 2, size[0] - half), half)
-        parts.x_title.set_position((middle / size[0], EDGE / size[1]))
+        parts.x_title.set_position((middle / size[0], lowest / size[1]))
     if parts.y_title is not None:
         half = _size(parts.y_title, renderer)[1] / 2 + EDGE
         middle = max(min((span[2] + span[3]) / 2, size[1] - half), half)

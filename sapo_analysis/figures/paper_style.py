@@ -60,6 +60,7 @@ def _style(page: Page, family: str) -> dict[str, Any]:
         "font.family": [family],
         "mathtext.fontset": "stix" if page.font == "serif" else "dejavusans",
         "font.size": page.size,
+        "text.hinting": "none",  # letters of a picture stand where those of a PDF do
         "axes.titlesize": page.size,
         "axes.labelsize": page.size,
         "axes.titley": 1.0,  # found anew at each drawing otherwise, from ticks that are not there

@@ -23,7 +23,7 @@ from sapo_analysis.figures.paper_axes import Dress
 from sapo_analysis.figures.paper_layers import draw_layers
 from sapo_analysis.figures.paper_places import Parts, Scale, place
 from sapo_analysis.figures.paper_style import DPI, PaperFigure, drawing
-from sapo_analysis.figures.paper_text import fitted, plain, text
+from sapo_analysis.figures.paper_text import fitted, lines, plain, text
 from sapo_analysis.figures.spec import FigureSpec
 from sapo_analysis.figures.stamp import Stamp
 from sapo_analysis.figures.venues import Page
@@ -123,12 +123,12 @@ def _figure(spec: FigureSpec, page: Page) -> PaperFigure:
     ]
     if spec.x_title:
         parts.x_title = figure.supxlabel(
-            fitted(spec.x_title, page, page.points), fontsize=page.size, va="bottom"
+            fitted(spec.x_title, page, page.points), fontsize=page.size, va="bottom", **lines(page)
         )
     if spec.y_title:
         said = fitted(spec.y_title, page, sum(heights))
         parts.y_title = figure.supylabel(
-            said, fontsize=page.size, ha="left", multialignment="center"
+            said, fontsize=page.size, ha="left", multialignment="center", **lines(page)
         )
     parts.legend = _legend(figure, page) if spec.legend else None
     place(parts, layout.panel_width(spec, page))
@@ -140,11 +140,12 @@ def _scale(
 ) -> Scale:
     """The colour scale that some panels share."""
     axes = figure.add_axes((0.0, 0.0, 0.1, 0.1), label=f"scale {unit}")
-    bar = figure.colorbar(shown[-1][1], cax=axes)
-    bar.set_label(text(unit), size=page.small)
+    below = layout.scale_below(page)
+    bar = figure.colorbar(shown[-1][1], cax=axes, orientation="horizontal" if below else "vertical")
+    bar.set_label(text(unit), size=page.small, **lines(page))
     bar.outline.set_linewidth(0.4)
     places = [divmod(index, columns) for index, _ in shown]
-    return Scale(axes, [row for row, _ in places], [column for _, column in places])
+    return Scale(axes, [row for row, _ in places], [column for _, column in places], below)
 
 
 def _legend(figure: Figure, page: Page) -> Legend | None:
@@ -156,7 +157,7 @@ def _legend(figure: Figure, page: Page) -> Legend | None:
     if not found:
         return None
     names = [fitted(name, page, 0.8 * page.points, page.small) for name in found]
-    return figure.legend(
+    legend = figure.legend(
         list(found.values()),
         names,
         loc="upper left",
@@ -168,3 +169,6 @@ def _legend(figure: Figure, page: Page) -> Legend | None:
         borderaxespad=0.2,
         borderpad=0.2,
     )
+    for name in legend.get_texts():
+        name.set(**lines(page))
+    return legend

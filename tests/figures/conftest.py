@@ -1,6 +1,10 @@
+import pandas as pd
 import pytest
 
 from sapo_analysis import analysis
+from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.spec import FigureSpec, Line, Panel, Points
+from sapo_analysis.figures.theme import BLUE, GREY
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
 
@@ -20,3 +24,15 @@ def df(run):
 @pytest.fixture(scope="session")
 def prompts(run):
     return run.table("prompts")
+
+
+@pytest.fixture
+def spec():
+    """Two panels with all that a simple figure has."""
+    table = pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 5.0]})
+    layers = (
+        Points((1.0, 2.0), (3.0, 5.0), BLUE, label="found"),
+        Line((1.0, 2.0), (3.0, 5.0), GREY, label="slope"),
+    )
+    panel = Panel(layers, "time (s)", "score (points)", "first", "r = +0.50\np = 0.01, n = 12")
+    return FigureSpec("two_panels", (panel, panel), table, Caption("x and y"), "Two panels.", 2)
