@@ -106,7 +106,7 @@ def caption_box(caption: Caption, kind: object, numbers: Numbers) -> None:
         "Draft",
         value=draft,
         key=f"draft-{digest}",
-        height=190,
+        height="content",
         help="A draft with every fact that a reader needs; shorten it.",
         label_visibility="collapsed",
     )

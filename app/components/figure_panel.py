@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sapo_analysis.app import paper
-from sapo_analysis.app.components.export_command import Asked, command_popover
+from sapo_analysis.app.components.export_command import command_popover, figure_command
 from sapo_analysis.app.components.figure_controls import (
     kind_control,
     option_controls,
@@ -74,7 +74,7 @@ def panel(keys: Keys, found: Numbers, command: DeltaGenerator) -> None:
     with sheet:
         _sheet(keys, made, on, in_grey, found)
     with command:
-        command_popover(Asked.figure(found, made, on))
+        command_popover(figure_command(found, kind, options, on), found)
     with sheet:
         caption_box(spec.caption, kind, found)
 

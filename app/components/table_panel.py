@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from sapo_analysis.app import paper
-from sapo_analysis.app.components.export_command import Asked, command_popover
+from sapo_analysis.app.components.export_command import command_popover, table_command
 from sapo_analysis.app.components.figure_controls import kind_control, option_controls
 from sapo_analysis.app.components.figure_files import File, caption_box, files_row
 from sapo_analysis.app.components.figure_panel import CONTROLS, ROOM
@@ -17,6 +17,15 @@ from sapo_analysis.app.state import TABLE
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.tables import MadeTable, table_kinds_of
+
+BOOKTABS = (
+    "<style>.st-key-read-table table {border-collapse: collapse; border-top: 2px solid;"
+    " border-bottom: 2px solid; font-size: .85rem}"
+    " .st-key-read-table :is(th, td) {border: 0; padding: .15rem .55rem}"
+    " .st-key-read-table thead {border-bottom: 1px solid}"
+    " .st-key-read-table p {font-size: .85rem}</style>"
+)
+"""Rules and tight rows, as the table has them on paper."""
 
 
 def panel(keys: Keys, found: Numbers, command: DeltaGenerator) -> None:
@@ -47,6 +56,7 @@ def panel(keys: Keys, found: Numbers, command: DeltaGenerator) -> None:
     made = MadeTable(kind, options, spec)
     latex = spec.to_latex(cites=kind.cites)
     with sheet:
+        st.html(BOOKTABS)
         with st.container(key="read-table"):
             st.markdown(spec.to_markdown())
         files_row(
@@ -61,4 +71,4 @@ def panel(keys: Keys, found: Numbers, command: DeltaGenerator) -> None:
         st.code(latex, language="latex", height=320)
         caption_box(spec.caption, kind, found)
     with command:
-        command_popover(Asked.table(found, kind, options))
+        command_popover(table_command(found, kind, options), found)

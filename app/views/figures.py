@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from sapo_analysis.app import paper, sequences
+from sapo_analysis.app import estimates, paper, sequences
 from sapo_analysis.app.components import figure_panel, header, table_panel
+from sapo_analysis.app.components.beside import differing
 from sapo_analysis.app.components.controls import segmented
 from sapo_analysis.app.components.empty import empty
 from sapo_analysis.app.components.freshness import new_points, shown_keys
@@ -72,7 +73,7 @@ def _picker(runs: dict[str, Run | DamagedRun], wanted: list[str]) -> list[Run | 
         label_visibility="collapsed",
         bind="query-params",
         max_selections=header.MOST_RUNS,
-        width=320,
+        width=480,
     )
     mine = [runs[run_id] for run_id in chosen if run_id in runs]
     in_turn = [run for run in runs.values() if isinstance(run, Run) and run.is_sequence]
@@ -114,10 +115,7 @@ def _figures(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
         st.warning(md(found.why), icon=":material/call_split:")
         return
     if isinstance(found, SeveralNumbers):
-        st.info(
-            f"They stand beside each other, not joined. {md(found.apart)}",
-            icon=":material/call_split:",
-        )
+        differing(*estimates.refusal(keys))
     for run in runs:
         header.about(run)
     with actions:
