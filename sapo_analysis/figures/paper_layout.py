@@ -68,14 +68,27 @@ def _names(panel: Panel, page: Page) -> float:
     if panel.y_ticks is None:
         label = LINE * page.size * (1 + panel.y_label.count("\n")) if panel.y_label else 0.0
         return label + 2.5 * page.small
-    room = names_room(page)
-    lines = [
-        line
-        for name in panel.y_ticks.labels
-        for line in wrapped(name, page.font, page.small, room).split("\n")
-    ]
-    widest = max((text_width(line, page.font, page.small) for line in lines), default=0.0)
+    size = row_names_size(panel, page)
+    lines = [line for name in row_names(panel, page) for line in name.split("\n")]
+    widest = max((text_width(line, page.font, size) for line in lines), default=0.0)
     return widest + page.small
+
+
+def row_names(panel: Panel, page: Page) -> list[str]:
+    """Names of a panel's rows, long ones in several lines."""
+    if panel.y_ticks is None:
+        return []
+    size, room = row_names_size(panel, page), names_room(page)
+    return [wrapped(name, page.font, size, room) for name in panel.y_ticks.labels]
+
+
+def row_names_size(panel: Panel, page: Page) -> float:
+    """Their size (points): rows of cells are low, so that long names shrink before they break."""
+    if panel.y_ticks is None or _cells(panel) is None:
+        return page.small
+    widest = max(text_width(name, page.font, page.small) for name in panel.y_ticks.labels)
+    fits = 0.99 * page.small * names_room(page) / max(widest, 1.0)  # exactly may be a hair less
+    return min(page.small, max(fits, LEAST_SIZE))
 
 
 def rows(spec: FigureSpec, page: Page) -> list[float]:
@@ -90,13 +103,11 @@ def _height(panel: Panel, spec: FigureSpec, page: Page, width: float) -> float:
     cells = _cells(panel)
     if cells is not None:
         high, across = len(cells.values), max(len(cells.values[0]), 1)
-        return high * min(max(width / across, 1.5 * page.tiny), 3.0 * page.size)
+        most = max((name.count("\n") for name in row_names(panel, page)), default=0)
+        least = max(1.5 * page.tiny, (most + 1) * LINE * row_names_size(panel, page))
+        return high * max(min(width / across, 3.0 * page.size), least)
     if panel.y_ticks is not None and panel.y_range is not None:
-        room = names_room(page)
-        most = max(
-            (wrapped(t, page.font, page.small, room).count("\n") for t in panel.y_ticks.labels),
-            default=0,
-        )
+        most = max((name.count("\n") for name in row_names(panel, page)), default=0)
         low, high_end = sorted(panel.y_range)
         return (high_end - low) * (ROW + most * 0.9) * page.size
     return spec.aspect * width

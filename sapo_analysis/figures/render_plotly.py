@@ -26,7 +26,16 @@ from sapo_analysis.figures.spec import (
     Span,
     Ticks,
 )
-from sapo_analysis.figures.theme import BLUE, DIVERGING, NEUTRAL
+from sapo_analysis.figures.theme import (
+    BLUE,
+    CLEAR,
+    DIVERGING,
+    HATCH,
+    HATCH_OPACITY,
+    INK,
+    NEUTRAL,
+    WHITE,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -60,7 +69,7 @@ SUBTITLE_SIZE, SUBTITLE_LINE = 12, 15
 LETTERS_ACROSS = 90
 """Letters of the statistics that stand beside each other over all panels of a row."""
 
-GRID = "rgba(138,143,152,0.18)"
+GRID_OPACITY = 0.18
 
 
 def render(spec: FigureSpec) -> go.Figure:
@@ -83,8 +92,10 @@ def drawn(spec: FigureSpec) -> dict[str, Any]:
         number = "" if index == 0 else str(index + 1)
         place = _Place(number, across[index % spec.columns], down[index // spec.columns], many)
         for layer in panel.layers:
-            if isinstance(layer, Note) and panel.x_log:
-                layer = replace(layer, x=math.log10(layer.x))  # of annotations plotly wants the log
+            if isinstance(layer, Note):  # of annotations plotly wants the log
+                x = math.log10(layer.x) if panel.x_log else layer.x
+                y = math.log10(layer.y) if panel.y_log else layer.y
+                layer = replace(layer, x=x, y=y)
             canvas.draw(layer, place)
         named = not spec.names_rows_once or index % spec.columns == 0
         canvas.axes(panel, place, named)
@@ -126,12 +137,12 @@ def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
             "t": above + 10,
             "b": 52 if spec.x_title else 10,
         },
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
+        "paper_bgcolor": CLEAR,
+        "plot_bgcolor": CLEAR,
         "hoverlabel": {"align": "left", "namelength": 0},
         "font": {"size": 13},
         "bargap": 0.35,
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": NEUTRAL, "activecolor": BLUE},
+        "modebar": {"bgcolor": CLEAR, "color": NEUTRAL, "activecolor": BLUE},
     }
 
 
@@ -164,7 +175,7 @@ def _points(layer: Points, listed: set[str], many: bool = False) -> dict[str, An
     if layer.hollow:
         edge = {"width": 1.6, "color": layer.color}
     else:
-        edge = {"width": 0.6, "color": "rgba(255,255,255,0.8)"}
+        edge = {"width": 0.6, "color": rgba(WHITE, 0.8)}
     return dict(
         type="scattergl" if many else "scatter",
         x=layer.x,
@@ -268,7 +279,7 @@ def _cells(layer: Cells) -> dict[str, Any]:
         customdata=[[list(k) for k in row] for row in layer.keys] if layer.keys else None,
         text=[[text(t) for t in row] for row in layer.texts],
         texttemplate="%{text}",
-        textfont={"size": 11, "color": "#1F2328"},
+        textfont={"size": 11, "color": INK},
         xgap=2,
         ygap=2,
     )
@@ -302,19 +313,22 @@ class _Place:
 
 @dataclass
 class _Canvas:
-    """What is drawn so far. `listed`: labels that the legend has already."""
+    """What is drawn so far; `listed`, `scales`: what legend and colour scales have already."""
 
     traces: list[dict[str, Any]] = field(default_factory=list)
     shapes: list[dict[str, Any]] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     layout: dict[str, Any] = field(default_factory=dict)
     listed: set[str] = field(default_factory=set)
+    scales: set[tuple[float, str]] = field(default_factory=set)
 
     def draw(self, layer: Layer, place: _Place) -> None:
         if isinstance(layer, Points):
             self.trace(_points(layer, self.listed, place.many), place)
         elif isinstance(layer, Cells):
-            self.trace(_cells(layer), place)
+            scale = layer.limit, layer.unit  # one for all panels that share it
+            self.trace({**_cells(layer), "showscale": scale not in self.scales}, place)
+            self.scales.add(scale)
             if (hatching := _hatching(layer)) is not None:
                 self.trace(hatching, place)
         elif isinstance(layer, Span):
@@ -364,7 +378,7 @@ def _hatching(layer: Cells) -> dict[str, Any] | None:
                 y += [i + k - low, i + k - high, None]
     if not x:
         return None
-    line = {"color": "rgba(80,80,80,0.45)", "width": 1}
+    line = {"color": rgba(HATCH, HATCH_OPACITY), "width": 1}
     return dict(
         type="scatter", x=x, y=y, mode="lines", line=line, hoverinfo="skip", showlegend=False
     )
@@ -408,7 +422,7 @@ def _swatch(layer: Span, label: str, listed: set[str]) -> dict[str, Any]:
 
 def _axes(panel: Panel) -> tuple[dict[str, Any], dict[str, Any]]:
     common: dict[str, Any] = {
-        "gridcolor": GRID,
+        "gridcolor": rgba(NEUTRAL, GRID_OPACITY),
         "zerolinecolor": NEUTRAL,
         "zerolinewidth": 1,
         "automargin": True,
@@ -423,12 +437,11 @@ def _axes(panel: Panel) -> tuple[dict[str, Any], dict[str, Any]]:
         "title": {"text": text(panel.y_label), "standoff": 8},
         "zeroline": panel.y_zero,
     }
-    if panel.x_log:
-        x["type"] = "log"
-    if panel.x_range is not None:
-        x["range"] = [math.log10(v) for v in panel.x_range] if panel.x_log else list(panel.x_range)
-    if panel.y_range is not None:
-        y["range"] = list(panel.y_range)
+    for axis, is_log, ends in ((x, panel.x_log, panel.x_range), (y, panel.y_log, panel.y_range)):
+        if is_log:
+            axis["type"] = "log"
+        if ends is not None:
+            axis["range"] = [math.log10(v) for v in ends] if is_log else list(ends)
     for axis, ticks in ((x, panel.x_ticks), (y, panel.y_ticks)):
         if ticks is not None:
             axis |= _ticks(ticks)

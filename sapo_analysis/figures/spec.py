@@ -185,6 +185,7 @@ class Panel:
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float] | None = None
     x_log: bool = False
+    y_log: bool = False
     x_ticks: Ticks | None = None
     y_ticks: Ticks | None = None
     x_zero: bool = False  # a thin line at 0

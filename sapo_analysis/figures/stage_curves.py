@@ -8,10 +8,8 @@ from sapo_analysis.analysis.sequences.training import COLUMNS
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, require_columns
-from sapo_analysis.figures.training_by_task import marked_line
+from sapo_analysis.figures.training_by_task import even, marked_line
 from sapo_analysis.plan import tasks_in
-
-MOST_ACROSS = 5
 
 
 def stage_curves(table: pd.DataFrame, *, method: str = "lora", order: str = "") -> FigureSpec:
@@ -31,7 +29,7 @@ def stage_curves(table: pd.DataFrame, *, method: str = "lora", order: str = "") 
         raise InputError(f"No chain of {method} with training losses is complete yet.")
     stages = sorted(set(own["stage"]))
     tasks = tasks_in(order) if order else ()
-    across = min(MOST_ACROSS, len(stages))
+    across = even(len(stages))
     policies = list(dict.fromkeys(own["policy"]))
     over = f"seeds, in the order {order}" if order else "seeds, then over orders"
     return FigureSpec(
@@ -60,14 +58,14 @@ def stage_curves(table: pd.DataFrame, *, method: str = "lora", order: str = "") 
         aspect=0.8,
         wide=True,
         x_title="optimizer step",
-        y_title="training loss (nats per target token)",
+        y_title="training loss (nats per target token), log scale",
     )
 
 
 def _panel(rows: pd.DataFrame, title: str) -> Panel:
     layers: list[Layer] = []
-    for policy, of_policy in rows.groupby("policy", sort=False):
+    for nth, (policy, of_policy) in enumerate(rows.groupby("policy", sort=False)):
         by_step = of_policy.sort_values("step")
         x, y = (tuple(map(float, by_step[name])) for name in ("step", "loss"))
-        layers += marked_line(x, y, str(policy), str(policy), title)
-    return Panel(layers=tuple(layers), x_label="", y_label="", title=title)
+        layers += marked_line(x, y, str(policy), str(policy), title, nth)
+    return Panel(layers=tuple(layers), x_label="", y_label="", title=title, y_log=True)

@@ -91,7 +91,9 @@ def stage_matrix(
         columns=across,
         height=(110 + 38 * (len(names) + 1)) * math.ceil(len(strategies) / across),
         legend=False,
-        x_title="task, as they were learned" if order is not None else "place of the task",
+        x_title="task, as they were learned"
+        if order is not None
+        else "task, by its place in the order",
         y_title="after stage",
     )
 

@@ -98,7 +98,9 @@ def _panel(
         hover = (f"{_named(row)}\n{_words(row, TITLES[metric])}",)
         layers.append(Points((row["value"],), (y,), color, marker, 10.0, hollow, hover=hover))
         if row["is_significant"]:
-            layers.append(Note(row["value"], y + 0.36, "*", "center", part="significance"))
+            end = row["upper"] if row["value"] > 0 else row["lower"]
+            side = "left" if row["value"] > 0 else "right"
+            layers.append(Note(end, y, "*", side, gap=5.0, part="significance"))
     term = metric_term(metric)
     return Panel(
         layers=tuple(layers),

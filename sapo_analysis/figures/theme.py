@@ -67,6 +67,7 @@ DASHES: dict[str, tuple[float, ...]] = {
 """Pieces and gaps of each policy's line (points): lines stand apart without colour too."""
 
 WHITE = "#FFFFFF"
+CLEAR = "rgba(0,0,0,0)"
 DIVERGING = ((0.0, BLUE), (0.5, WHITE), (1.0, ORANGE))
 """Heat maps: blue, white, orange, centred at 0."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from sapo_analysis.analysis.training_losses import COLUMNS
@@ -26,8 +28,9 @@ KINDS = {
 """Whose colour, marker and dash a kind has, and what the legend says; drawn in this order."""
 
 MARKED = 5
-"""Markers on a line: enough to tell lines apart where they cross."""
+"""Markers on a line, about: enough to tell lines apart where they cross."""
 MOST_ACROSS = 4
+"""Panels side by side."""
 
 
 def training_by_task(table: pd.DataFrame) -> FigureSpec:
@@ -44,7 +47,7 @@ def training_by_task(table: pd.DataFrame) -> FigureSpec:
         raise InputError("No task has a seed that all its prompts were trained with.")
     tasks = list(dict.fromkeys(table["task"]))
     every = (table["n_prompts"].min(), table["n_prompts"].max())
-    across = min(MOST_ACROSS, len(tasks))
+    across = even(len(tasks))
     return FigureSpec(
         name="training_by_task",
         panels=tuple(_panel(table[table["task"] == task], str(task)) for task in tasks),
@@ -71,13 +74,13 @@ def training_by_task(table: pd.DataFrame) -> FigureSpec:
         aspect=0.7,
         wide=True,
         x_title="optimizer step",
-        y_title="training loss (nats per target token)",
+        y_title="training loss (nats per target token), log scale",
     )
 
 
 def _panel(rows: pd.DataFrame, task: str) -> Panel:
     layers: list[Layer] = []
-    for kind, (policy, label) in KINDS.items():
+    for nth, (kind, (policy, label)) in enumerate(KINDS.items()):
         own = rows[rows["kind"] == kind].sort_values("step")
         if own.empty:
             continue
@@ -87,17 +90,25 @@ def _panel(rows: pd.DataFrame, task: str) -> Panel:
             layers.append(
                 Band(x, *ends, theme.NEUTRAL, 0.3, label="range of prompts", part="intervals")
             )
-        layers += marked_line(x, y, policy, label, task)
-    return Panel(layers=tuple(layers), x_label="", y_label="", title=task)
+        layers += marked_line(x, y, policy, label, task, nth)
+    return Panel(layers=tuple(layers), x_label="", y_label="", title=task, y_log=True)
+
+
+def even(n: int) -> int:
+    """Panels per row, so that rows are about equally full."""
+    return math.ceil(n / math.ceil(n / MOST_ACROSS))
 
 
 def marked_line(
-    x: tuple[float, ...], y: tuple[float, ...], policy: str, label: str, where: str
+    x: tuple[float, ...], y: tuple[float, ...], policy: str, label: str, where: str, nth: int
 ) -> list[Layer]:
-    """A line with a few markers on it, in the colour, shape and dash of a policy."""
+    """A line with a few markers on it, in the colour, shape and dash of a policy.
+
+    `nth`: of the lines in its panel; markers of neighbours stand apart where there is room.
+    """
     color, marker = theme.POLICIES[policy]
-    last = len(x) - 1
-    at = sorted({round(i * last / (MARKED - 1)) for i in range(MARKED)})
+    apart = max(1, math.ceil(len(x) / MARKED))
+    at = range(nth % apart, len(x), apart)
     hover = tuple(f"{label}, {where}\nstep {x[i]:.0f}: {y[i]:.3f}" for i in at)
     points = tuple(x[i] for i in at), tuple(y[i] for i in at)
     return [

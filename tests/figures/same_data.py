@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection, QuadMesh
 from matplotlib.patches import Rectangle
 
+from sapo_analysis.figures.paper_layers import STROKES
 from sapo_analysis.figures.render_plotly import drawn, text
 from sapo_analysis.figures.spec import (
     Band,
@@ -108,7 +109,8 @@ def of_plotly(figure: dict, index: int, spec: FigureSpec) -> dict[str, Counter]:
     for note in layout["annotations"]:
         if note["xref"] == f"x{number}":
             x = 10 ** note["x"] if panel.x_log else note["x"]
-            found["notes"][(*_rounded((x, note["y"])), _plain(note["text"]))] += 1
+            y = 10 ** note["y"] if panel.y_log else note["y"]
+            found["notes"][(*_rounded((x, y)), _plain(note["text"]))] += 1
         elif note["xref"] == "paper" and (note["x"], note["y"]) == (across, top):
             said += _words(_plain(note["text"]))
     for axis, ticks in ((x_axis, panel.x_ticks), (y_axis, panel.y_ticks)):
@@ -125,7 +127,7 @@ def of_matplotlib(axes, panel) -> dict[str, Counter]:
         if isinstance(part, PathCollection):
             x, y = part.get_offsets().filled(math.nan).T
             found["points"] += _points(x, y)
-        elif isinstance(part, LineCollection):
+        elif isinstance(part, LineCollection) and part.get_label() != STROKES:
             for path in part.get_segments():
                 found["paths"] += _paths(*np.asarray(path).T)
         elif isinstance(part, QuadMesh):

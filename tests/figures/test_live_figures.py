@@ -18,11 +18,14 @@ from sapo_analysis.figures import (
     training_curves,
     trials_grid,
 )
+from sapo_analysis.figures.legibility import grey_twins
 from sapo_analysis.figures.spec import Intervals, Note, Points, Span
 from sapo_analysis.figures.trials_grid import LOOKS
+from sapo_analysis.paper.captions import draft
 from sapo_analysis.plan import plan_of
 from sapo_analysis.store import open_run
 from tests.analysis.sequences.test_metrics import noisy
+from tests.figures.same_data import check_same_data
 from tests.figures.test_renderers import matplotlib_points, plotly_points, same, spec_points
 from tests.synthetic_sequence import write_sequence_run
 from tests.tiny import tiny_study
@@ -47,6 +50,9 @@ def named(spec):
 def drawn_alike(spec):
     same(spec_points(spec), plotly_points(spec))
     same(spec_points(spec), matplotlib_points(spec))
+    check_same_data(spec)
+    assert not grey_twins(spec)
+    assert draft(spec.caption).endswith(".")
 
 
 LOSSES = [

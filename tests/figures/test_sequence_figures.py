@@ -14,11 +14,15 @@ from sapo_analysis.analysis.sequences import (
 )
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import choices_along, stage_matrix, strategy_intervals, strategy_race
-from sapo_analysis.figures.spec import Cells, Intervals, Line, Points
+from sapo_analysis.figures.legibility import grey_twins
+from sapo_analysis.figures.paper_layers import STROKES
+from sapo_analysis.figures.spec import Cells, Intervals, Line, Note, Points
 from sapo_analysis.figures.theme import DASHES, POLICIES
+from sapo_analysis.paper.captions import draft
 from sapo_analysis.spec import POLICIES as POLICY_NAMES
 from sapo_analysis.store import open_run
 from tests.analysis.sequences.test_metrics import ORDERS, noisy, worked
+from tests.figures.same_data import check_same_data
 from tests.figures.test_renderers import matplotlib_points, plotly_points, same, spec_points
 from tests.synthetic_sequence import write_sequence_run
 from tests.watched import rewrite
@@ -201,3 +205,94 @@ def test_a_hair_between_strategies_is_not_drawn_as_a_lead(scores):
     apart = stage_means(scores)
     assert apart["learned"].max() - apart["learned"].min() > 5
     assert strategy_race(apart, method="lora").panels[0].y_range is None
+
+
+def test_every_figure_shows_the_same_on_screen_and_on_paper(made, scores):
+    table = summary(chain_metrics(scores))
+    along = candidates_along(made, "a > b > c", "sapo+lora", 0)
+    specs = [
+        strategy_intervals(table),
+        strategy_race(stage_means(scores), method="lora"),
+        strategy_race(stage_means(scores), method="lora", named=True),
+        stage_matrix(scores, ["original+lora", "sapo+lora"]),
+        stage_matrix(scores, ["sapo+lora"], order="a > b > c"),
+        choices_along(along, strategy="sapo+lora", order="a > b > c", seed=0),
+    ]
+    for spec in specs:
+        check_same_data(spec, width="full")
+        assert not grey_twins(spec)
+        assert draft(spec.caption).endswith(".")
+
+
+def test_the_steps_in_a_matrix_part_learned_tasks_from_those_to_come(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, worked, strategies=["sapo"]))
+    spec = stage_matrix(sequence_scores(run), ["sapo+lora"])
+    (steps,) = layers(spec, Line)
+    # After stage 1 (row 1) task 1 stands left of the line, after stage 2 tasks 1 and 2.
+    assert list(zip(steps.x, steps.y, strict=True)) == [
+        *((-0.5, 0.5), (0.5, 0.5), (0.5, 1.5), (1.5, 1.5), (1.5, 2.5), (2.5, 2.5))
+    ]
+    assert spec.panels[0].y_ticks.labels == ("base", "1", "2", "3")
+    assert spec.parts == ("marks", "numbers")
+    assert not layers(spec.without("marks"), Line)
+    (blank,) = layers(spec.without("numbers"), Cells)
+    assert not blank.numbered
+
+
+def test_matrices_share_one_colour_scale_and_have_names_by_method(scores):
+    spec = stage_matrix(scores, ["original+lora", "random+lora", "sapo+lora"], columns=3)
+    assert len({(c.limit, c.unit) for c in layers(spec, Cells)}) == 1 and spec.columns == 3
+    maps = [trace for trace in spec.to_plotly().data if trace.type == "heatmap"]
+    assert [trace.showscale for trace in maps] == [True, False, False]
+    figure = spec.to_matplotlib(width="full")
+    assert sum(axes.get_label().startswith("scale") for axes in figure.axes) == 1
+    assert stage_matrix(scores, ["sapo+ewc"]).name != stage_matrix(scores, ["sapo+lora"]).name
+
+
+def test_a_cell_under_the_first_row_has_a_rule_for_grey_print(tmp_path):
+    run = open_run(write_sequence_run(tmp_path, worked, strategies=["sapo"]))
+    scores = sequence_scores(run)
+    scores.loc[(scores["stage"] == 3) & (scores["position"] == 1), "value"] = 12.0
+    axes = stage_matrix(scores, ["sapo+lora"]).to_matplotlib().axes[0]
+    segments = [
+        [tuple(point) for point in line]
+        for part in axes.collections
+        if part.get_label() == STROKES
+        for line in part.get_segments()
+    ]
+    ((left, right),) = segments  # the last row of the first task alone went under the base model
+    assert left[0] == pytest.approx(-0.22) and right[0] == pytest.approx(0.22)
+    assert 3 < left[1] == right[1] < 3.5
+
+
+def test_an_original_that_was_chosen_is_seen_beside_the_choice(tmp_path):
+    losses = {"00": 1.0, "01": 1.5, "02": 4.0}
+    path = write_sequence_run(
+        tmp_path, worked, strategies=["sapo"], losses=losses, chosen={"sapo": "00"}
+    )
+    table = candidates_along(open_run(path), "a > b > c", "sapo+lora", 0)
+    spec = choices_along(table, strategy="sapo+lora", order="a > b > c", seed=0)
+    marks = {layer.label: layer for layer in layers(spec, Points)}
+    assert marks["original"].x == (0.84, 1.84, 2.84) and marks["chosen"].x == (1.16, 2.16, 3.16)
+    assert marks["original"].y == marks["chosen"].y == (1.0, 1.0, 1.0)
+    assert len(marks["candidate"].x) == 6
+    assert spec.caption.statistics == (
+        "The chosen prompt is the task's original one at 3 of 3 stages.",
+    )
+    assert "order a > b > c, seed 0" in spec.caption.shows
+
+
+def test_captions_say_over_what_intervals_are(scores, made):
+    caption = strategy_intervals(summary(chain_metrics(scores)), hollow=True).caption
+    assert caption.interval == "95 % Student t over 3 orders"
+    assert caption.n == {"orders": 3, "seeds": 1} and len(caption.marks) == 2
+    one = open_run(write_sequence_run(made.path.parent, worked, name="single", seeds=[0]))
+    alone = strategy_intervals(summary(chain_metrics(sequence_scores(one))))
+    assert alone.caption.interval == "" and alone.caption.marks == ()
+    assert strategy_intervals(summary(chain_metrics(scores))).parts == ("intervals",)
+
+
+def test_names_at_line_ends_can_be_left_out(scores):
+    spec = strategy_race(stage_means(scores), method="lora", named=True)
+    assert spec.parts == ("names",)
+    assert not layers(spec.without("names"), Note)

@@ -1,3 +1,4 @@
+import re
 import tomllib
 from pathlib import Path
 
@@ -12,6 +13,17 @@ def test_streamlit_and_matplotlib_share_one_list_of_colours():
     assert {"light", "dark"} <= set(config["theme"])
     beside = ROOT / "app" / ".streamlit" / "config.toml"
     assert beside.read_text("utf-8") == (ROOT / ".streamlit" / "config.toml").read_text("utf-8")
+
+
+def test_colours_are_written_down_in_the_theme_alone():
+    literal = re.compile(r"""["']#[0-9A-Fa-f]{3,8}["']|rgba?\(\d""")
+    folder = ROOT / "sapo_analysis" / "figures"
+    elsewhere = {
+        path.name: found
+        for path in folder.rglob("*.py")
+        if path.name != "theme.py" and (found := literal.findall(path.read_text("utf-8")))
+    }
+    assert not elsewhere
 
 
 def test_more_than_eight_groups_are_grey_and_the_chosen_one_coloured():
