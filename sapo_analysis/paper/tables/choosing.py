@@ -41,11 +41,15 @@ def choices_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             }
         )
     heads, note = heads_of(tasks)
+    width = min(0.16, 0.82 / len(tasks))
     return TableSpec(
         name="choices",
         columns=(
             Column("policy", "Policy"),
-            *(Column(f"shown {t}", head) for t, head in zip(tasks, heads, strict=True)),
+            *(
+                Column(f"shown {t}", head, width=width)
+                for t, head in zip(tasks, heads, strict=True)
+            ),
         ),
         rows=pd.DataFrame(list(rows.values())),
         caption=Caption(
@@ -61,7 +65,6 @@ def choices_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         ),
         blocks="block",
         wide=True,
-        size="footnotesize",
     )
 
 
@@ -116,7 +119,6 @@ def choosing_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             *standing(numbers),
         ),
         blocks="block",
-        size="footnotesize",
     )
 
 

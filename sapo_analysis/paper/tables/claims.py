@@ -70,7 +70,6 @@ def claims_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
         ),
         blocks="block",
         wide=True,
-        size="footnotesize",
     )
 
 

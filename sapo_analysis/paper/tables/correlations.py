@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,8 @@ from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 SYMBOLS = {"pearson": "r", "spearman": "ρ"}
+LONGEST = 16
+"""Characters of a task's name that have room."""
 _MEANS = {"these_tasks": "for these tasks", "new_tasks": "for new tasks"}
 
 
@@ -27,7 +30,7 @@ def correlations_table(numbers: ParaphraseNumbers, options: Options) -> TableSpe
         InputError: the runs measured no such outcome.
     """
     outcomes = outcomes_asked(numbers, options)
-    columns = [Column("task", "Task")]
+    columns = [Column("name", "Task")]
     found: dict[tuple[str, str], dict[str, Any]] = {}
     every: list[Estimate] = []
     for outcome in outcomes:
@@ -36,7 +39,9 @@ def correlations_table(numbers: ParaphraseNumbers, options: Options) -> TableSpe
         every += estimates
         for e in estimates:
             block, name = ("Tasks", e.task) if e.task else ("Mean over tasks", _MEANS[e.scope])
-            row = found.setdefault((block, str(name)), {"block": block, "task": name})
+            row = found.setdefault(
+                (block, str(name)), {"block": block, "task": e.task, "name": name}
+            )
             row |= {
                 outcome.name: e.value,
                 f"{outcome.name}_lower": e.lower,
@@ -51,6 +56,7 @@ def correlations_table(numbers: ParaphraseNumbers, options: Options) -> TableSpe
             Column(outcome.name, head, outcome.label, kind="estimate", signed=True),
             Column(f"{outcome.name}_p", "p", outcome.label, kind="p"),
         ]
+    numbered = _numbered(found.values())
     in_order = sorted(found.values(), key=lambda row: bool(row["block"] != "Tasks"))
     what = "Pearson's r" if options.statistic == "pearson" else "Spearman's ρ"
     return TableSpec(
@@ -74,11 +80,11 @@ def correlations_table(numbers: ParaphraseNumbers, options: Options) -> TableSpe
             "p: two-sided permutation test, prompts shuffled within task, uncorrected; the mean's"
             " speaks of these tasks.",
             *_predictions(outcomes, options),
+            *numbered,
             *standing(numbers),
         ),
         blocks="block",
         wide=True,
-        size="footnotesize",
     )
 
 
@@ -90,6 +96,17 @@ def outcomes_asked(numbers: ParaphraseNumbers, options: Options) -> list[Outcome
     """
     claimed = [outcome for outcome in numbers.outcomes if outcome.claim is not None]
     return [numbers.outcome(options)] if options.outcome or not claimed else claimed
+
+
+def _numbered(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Numbers in the place of names that have no room, and what they stand for."""
+    tasks = [row for row in rows if row["task"]]
+    if max((len(row["task"]) for row in tasks), default=0) <= LONGEST:
+        return []
+    for i, row in enumerate(tasks, start=1):
+        row["name"] = str(i)
+    listed = ", ".join(f"{row['name']} {row['task']}" for row in tasks)
+    return [f"Tasks: {listed}."]
 
 
 def _predictions(outcomes: list[Outcome], options: Options) -> list[str]:

@@ -16,6 +16,8 @@ from sapo_analysis.paper.tables.cells import MINUS, Cell, blocks, cells
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 MISSING = "--"
+MANY = 10
+"""Columns beyond which less room is left between them."""
 _SIGNS = {"+": "$+$", MINUS: "$-$", "<": "$<$"}
 _MARKS = {"": "", "*": "$^{*}$", "†": r"$^{\dagger}$"}
 
@@ -28,16 +30,21 @@ def in_latex(table: TableSpec, wide: bool, cites: tuple[str, ...], numbers: Numb
     label = rf"\label{{tab:{table.name}}}"
     lines = [_needs(table)]
     if table.long:
-        lines += ["{" + rf"\{table.size}\setlength{{\tabcolsep}}{{4pt}}"]
+        lines += ["{" + "".join(_letters(table))]
         lines += [*_long(table, f"{caption}{label}"), *_notes(table), r"\par}"]
     else:
         name = "table*" if wide else "table"
         lines += [rf"\begin{{{name}}}[t]", r"\centering", caption, label]
-        lines += [rf"\{table.size}", r"\setlength{\tabcolsep}{4pt}"]
+        lines += _letters(table)
         lines += [rf"\begin{{tabular}}{{@{{}}{_alignment(table)}@{{}}}}", r"\toprule"]
         lines += [*_head(table), r"\midrule", *_body(table), r"\bottomrule", r"\end{tabular}"]
         lines += [*_notes(table), rf"\end{{{name}}}"]
     return "\n".join(lines) + "\n"
+
+
+def _letters(table: TableSpec) -> list[str]:
+    room = 3 if len(table.columns) <= MANY else 2
+    return [r"\footnotesize", rf"\setlength{{\tabcolsep}}{{{room}pt}}"]
 
 
 def _needs(table: TableSpec) -> str:
@@ -115,7 +122,8 @@ def _notes(table: TableSpec) -> list[str]:
     if not table.all_notes:
         return []
     said = " ".join(escaped(note) for note in table.all_notes)
-    return [r"\par\vspace{4pt}", rf"\parbox{{\linewidth}}{{\footnotesize\raggedright {said}}}"]
+    set_small = rf"{{\footnotesize\raggedright {said}}}"
+    return [r"\par\vspace{4pt}\noindent", rf"\parbox{{\linewidth}}{set_small}"]
 
 
 def _set_column(own: Sequence[Cell], column: Column) -> list[str]:

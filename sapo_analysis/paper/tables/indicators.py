@@ -67,7 +67,6 @@ def indicators_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
         blocks="block",
         outside="is_chosen",
         wide=True,
-        size="footnotesize",
     )
 
 

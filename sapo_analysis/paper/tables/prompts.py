@@ -35,8 +35,8 @@ def prompts_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
     points = [numbers.points(replace(options, outcome=o.name, x=LOSS)) for o in outcomes]
     rows = _about(points[0], numbers.prompts)
     columns = [
-        Column("prompt_id", "Prompt", mark="†", marked="is_pick"),
-        Column("text", "Text", width=0.36),
+        Column("name", "Prompt", mark="†", marked="is_pick"),
+        Column("text", "Text", width=0.42),
         Column("source", "source"),
         Column("n_tokens", "tokens", kind="integer"),
         Column(LOSS, "loss", kind="number", unit="nats per token"),
@@ -68,13 +68,13 @@ def prompts_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
             terms=(LOSS, *(o.column(options.form) for o in outcomes)),
         ),
         notes=(
+            "Prompt: its id, without its task's name.",
             "†: SAPO's pick, the prompt of its task with the lowest pre-update loss.",
             *standing(numbers),
         ),
         blocks="" if options.task else "current_task",
         wide=True,
         long=not options.task,
-        size="footnotesize",
     )
 
 
@@ -83,6 +83,10 @@ def _about(points: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
     about = prompts.rename(columns={"task": "current_task"})
     own = points[["current_task", "prompt_id", LOSS, "n_seeds"]]
     rows = own.merge(about, on=["current_task", "prompt_id"], how="left")
+    rows["name"] = [
+        prompt.removeprefix(f"{task}-")
+        for task, prompt in zip(rows["current_task"], rows["prompt_id"], strict=True)
+    ]
     marked = marked_prompts(rows, prompts, LOSS, lower_is_better=True)
     picks = marked[marked["mark"] == "sapo"]
     keys = set(zip(picks["current_task"], picks["prompt_id"], strict=True))

@@ -74,7 +74,6 @@ def selection_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
             *standing(numbers),
         ),
         blocks="block",
-        size="footnotesize",
     )
 
 

@@ -51,7 +51,6 @@ def settings_table(numbers: ParaphraseNumbers | SequenceNumbers, options: Option
         notes=standing(numbers),
         blocks="block",
         wide=True,
-        size="footnotesize",
     )
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["text", "integer", "number", "p", "estimate", "interval"]
 Interval = Literal["brackets", "plus-minus"]
-Size = Literal["small", "footnotesize", "scriptsize"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,6 @@ class TableSpec:
             base model or what only hindsight can do; "": none.
         wide: meant for the full width of a page, not for one of its columns.
         long: runs over several pages, in a one-column part of the document.
-        size: of its letters.
     """
 
     name: str
@@ -86,7 +84,6 @@ class TableSpec:
     outside: str = ""
     wide: bool = False
     long: bool = False
-    size: Size = "small"
 
     @property
     def all_notes(self) -> tuple[str, ...]:

@@ -223,7 +223,6 @@ def contrasts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         ),
         blocks="block",
         wide=True,
-        size="footnotesize",
     )
 
 

@@ -15,9 +15,9 @@ from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 from sapo_analysis.paper.tables.strategies import BOLD
 
-WITH_INTERVALS = 6
+WITH_INTERVALS = 5
 """Tasks whose intervals have room beside each other."""
-NAMES_FIT = 72
+NAMES_FIT = 60
 """Characters of all names together that have room beside each other."""
 
 
@@ -89,7 +89,6 @@ def task_scores_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         blocks="block",
         outside="is_base",
         wide=True,
-        size="footnotesize",
     )
 
 
