@@ -30,12 +30,10 @@ def page() -> None:
     if not runs:
         empty([str(folder) for folder in runs_folders()])
         return
-    wanted = st.query_params.get_all(OF) or [
-        run_id for name in ELSEWHERE for run_id in st.query_params.get_all(name)
-    ]
-    header.absent_runs(wanted, runs)
+    elsewhere = [run_id for name in ELSEWHERE for run_id in st.query_params.get_all(name)]
+    header.absent_runs(st.query_params.get_all(OF) or elsewhere, runs)
     with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = _picker(runs, [run_id for run_id in wanted if run_id in runs])
+        chosen = _picker(runs, [run_id for run_id in elsewhere if run_id in runs])
         beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
         st.space("stretch")
         actions = st.container(horizontal=True, width="content")
@@ -59,13 +57,17 @@ def page() -> None:
         header.ignored(ignored())
 
 
-def _picker(runs: dict[str, Run | DamagedRun], wanted: list[str]) -> list[Run | DamagedRun]:
-    """Choose runs; those of one sequence study in several orders can be chosen together."""
-    first = next((run_id for run_id, run in runs.items() if isinstance(run, Run)), next(iter(runs)))
+def _picker(runs: dict[str, Run | DamagedRun], first: list[str]) -> list[Run | DamagedRun]:
+    """Choose runs; those of one sequence study in several orders can be chosen together.
+
+    Args:
+        runs: by id.
+        first: chosen where the address says nothing under this page's own name.
+    """
     chosen = st.multiselect(
         "Runs",
         list(runs),
-        default=None if OF in st.session_state else wanted or [first],
+        default=None if OF in st.session_state else first or [next(iter(runs))],
         key=OF,
         help="Whose figures. Runs that are equal in model, data and settings are read as one,"
         " sequence runs of one study in several orders too.",

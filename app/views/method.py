@@ -12,6 +12,8 @@ from sapo_analysis.analysis.quantities import QUANTITIES
 from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.sequences.contrasts import PRIMARY
 from sapo_analysis.analysis.sequences.verdicts import AS_WELL_WITHIN
+from sapo_analysis.figures.spec import PARTS
+from sapo_analysis.figures.venues import VENUES
 
 
 def terms(words: str) -> pd.DataFrame:
@@ -188,6 +190,31 @@ st.markdown(
     "- **Cost**: what chains shared is counted for each. Fine-tunes of a stack share its time "
     "evenly, so the *share* of choosing by time grows with the number of strategies: compare it "
     "within a run. By texts, one trained on counts like one read, and costs about two to three."
+)
+
+st.subheader("Figures and tables for a paper", anchor=False)
+st.table(
+    [
+        {
+            "venue": venue.title,
+            "column (inches)": f"{venue.column:.4g}",
+            "full width (inches)": f"{venue.full:.4g}",
+            "labels (points)": f"{venue.size:g}",
+            "font": venue.font,
+        }
+        for venue in VENUES.values()
+    ]
+)
+st.markdown(
+    "- **True size**: the Figures page counts 96 pixels to the inch, as browsers do at 100 % zoom; "
+    "a PNG has 300 dots per inch.\n"
+    "- **Fonts**: serif is STIX General, which stands beside Times; sans is Liberation Sans, as "
+    "wide as Helvetica. Both are embedded as TrueType; nothing is drawn in a substitute.\n"
+    "- **Grey print**: groups differ in marker, dash or filling too, so that no colour is needed.\n"
+    "- **Hollow points**: the run is not done, or has random weights; its numbers get no verdict.\n"
+    f"- **May be left out**: {'; '.join(PARTS.values())}.\n"
+    "- **Every file** says which runs it is of, and its date is when the last of them ended: the "
+    "same runs give the same bytes."
 )
 
 st.subheader("Glossary", anchor=False)

@@ -109,8 +109,8 @@ def _of_sequence(numbers: SequenceNumbers, field: str, options: Options) -> list
         return list(numbers.methods)
     if field == "strategy":
         method = numbers.method(options)
-        known = dict.fromkeys(map(str, numbers.choices["strategy"]))
-        own = [name for name in known if name.partition("+")[2] == method]
+        chosen = dict.fromkeys(map(str, numbers.choices["strategy"]))
+        own = [name for name in chosen if name.partition("+")[2] == method]
         return sorted(own, key=lambda name: name != f"sapo+{method}")
     if field == "order":
         orders = list(dict.fromkeys(map(str, numbers.scores["order"])))

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from sapo_analysis.app.components.figure_words import key_of, words_of
 from sapo_analysis.cli import app as cli
+from sapo_analysis.figures.spec import Points
 from sapo_analysis.figures.venues import VENUES
 from sapo_analysis.paper.figures import FIGURES, every_figure, figure, kinds_of
 from sapo_analysis.paper.numbers import numbers_of
@@ -244,9 +245,13 @@ def test_all_orders_of_a_sequence_study_are_a_click_away(monkeypatch, sequence):
 
 def test_an_unfinished_run_is_hollow_and_says_so(monkeypatch, runs):
     app = shown(monkeypatch, runs["partial"])
+    assert app.query_params["of"] == runs["partial"].name  # a reload shows the same
     assert "Numbers will move; no verdict until done." in text_of(app)
     assert "nfinished" in next(area.value for area in app.text_area)
-    assert preview(app)
+    made = next(every_figure(numbers(runs["partial"]), ["impact_scatter"]))
+    assert preview(app)[1] == made.spec.alt
+    layers = [layer for panel in made.spec.panels for layer in panel.layers]
+    assert all(layer.hollow for layer in layers if isinstance(layer, Points) and layer.keys)
 
 
 def test_random_weights_are_said_above_and_in_the_caption(monkeypatch, runs):
@@ -458,3 +463,11 @@ def test_the_runs_page_leads_here(monkeypatch, runs, names, label):
 def _link_to_figures(app):
     (link,) = [e.proto for e in app.get("page_link") if e.proto.page == "figures"]
     return _query("?" + link.query_string)
+
+
+def test_the_method_page_has_the_widths_of_every_venue(monkeypatch, tmp_path):
+    app = opened(monkeypatch, tmp_path, "views/method.py")
+    table = next(t.value for t in app.table if "venue" in t.value)
+    assert list(table["column (inches)"]) == ["3.25", "5.5", "5.5", "3.031"]
+    assert list(table["full width (inches)"]) == ["6.75", "5.5", "5.5", "6.299"]
+    assert "slope with its 95 % band" in text_of(app)
