@@ -37,7 +37,7 @@ def above_means(means: Sequence[Estimate]) -> str:
         counted(first.n_prompts, "prompt"),
         counted(first.n_seeds, "seed"),
     )
-    return f"within tasks {in_short(first)}, {p_value(first.p)}, {' × '.join(sizes)}"
+    return _together(f"within tasks {in_short(first)}, {p_value(first.p)}, {' × '.join(sizes)}")
 
 
 def above_task(estimate: Estimate | None) -> str:
@@ -45,7 +45,14 @@ def above_task(estimate: Estimate | None) -> str:
     if estimate is None:
         return "r undefined"
     sizes = f"{p_value(estimate.p)}, n = {estimate.n_prompts}"
-    return f"{in_short(estimate).replace('95 % ', '')}\n{sizes}"
+    return _together(f"{in_short(estimate).replace('95 % ', '')}\n{sizes}")
+
+
+def _together(line: str) -> str:
+    """No line ends between a number and what it is."""
+    for words in (" = ", " %"):
+        line = line.replace(words, words.replace(" ", "\N{NO-BREAK SPACE}"))
+    return line
 
 
 def sentences_on_means(means: Sequence[Estimate]) -> tuple[str, ...]:

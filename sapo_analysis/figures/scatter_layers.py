@@ -191,7 +191,10 @@ def _names(arrows: list[_Named], frame: tuple[Range, Range], middle: float) -> l
         first, more = group[0], len(group) - 1
         said = f"{first.name} +{more}" if more else first.name
         side = "right" if first.x > middle else "left"
-        notes.append(Note(first.x, first.y, said, side, GAP, part="names"))
+        # Arrows that point up or down stand in a row: beside one the name would cover the next.
+        inwards = {"arrow-up": -TALL * height, "arrow-down": TALL * height}.get(first.arrow, 0.0)
+        gap = 0.0 if inwards else GAP
+        notes.append(Note(first.x, first.y + inwards, said, side, gap, part="names"))
     return notes
 
 

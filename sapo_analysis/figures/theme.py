@@ -89,7 +89,8 @@ MAX_COLOURED_GROUPS = 8
 def colors(groups: list[str], highlight: str | None = None) -> dict[str, str]:
     """A colour per group; beyond eight groups all are grey, and the highlighted one is blue."""
     if len(groups) > MAX_COLOURED_GROUPS:
-        return {group: BLUE if group == highlight else GREY for group in groups}
+        others = FADED if highlight in groups else GREY
+        return {group: BLUE if group == highlight else others for group in groups}
     if highlight in groups:
         palette = dict(zip(groups, CATEGORICAL, strict=False))
         return {group: palette[group] if group == highlight else FADED for group in groups}

@@ -6,7 +6,7 @@ import pytest
 
 from sapo_analysis.analysis.worth.payoff import original_prompts, selection_value
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures import pool_curve, selection_bars, theme
+from sapo_analysis.figures import pool_curve, regret_curve, selection_bars, theme
 from sapo_analysis.figures.spec import Band, Intervals, Line, Note, Points
 from tests.figures.test_builders import layers
 from tests.figures.test_renderers import matplotlib_points, plotly_points, same, spec_points
@@ -104,6 +104,32 @@ def test_where_high_is_good_a_gain_lies_above_the_random_pick(df):
     assert "higher is better" in spec.panels[0].y_label
 
 
+def test_regret_follows_the_pool_with_the_interval_of_new_tasks(df):
+    value = selection_value(df, "generalization")
+    spec = regret_curve(value)
+    lines = {line.color: line for line in layers(spec, Line)}
+    for color, rule in ((theme.BLUE, "lowest_loss"), (theme.ORANGE, "random")):
+        own = value.curve[value.curve["rule"] == rule]
+        assert lines[color].y == tuple(own["regret"]) and lines[color].x == tuple(range(1, 9))
+    assert lines[theme.BLUE].y[-1] == pytest.approx(value.regret.value)
+    assert lines[theme.ORANGE].y[-1] == pytest.approx(value.regret.at_random)
+    low = value.curve[value.curve["rule"] == "lowest_loss"].iloc[1:]
+    low = low[low["regret_lower"].notna()]
+    (band,) = layers(spec, Band)
+    assert band.x == (1.0, *low["pool_size"])
+    assert band.lower == (0.0, *low["regret_lower"]) and band.upper == (0.0, *low["regret_upper"])
+    # Whatever is good for the outcome, little regret is.
+    assert "lower is better" in spec.panels[0].y_label and spec.panels[0].y_zero
+    said = f"{value.regret.value:+.3f}".replace("-", "−")
+    assert any(said in line for line in spec.caption.statistics)
+    assert "gain" not in spec.table and "regret" in spec.table
+
+
+def test_with_one_seed_there_is_no_hindsight_to_regret(one_seed):
+    with pytest.raises(InputError, match="two seeds"):
+        regret_curve(one_seed)
+
+
 def test_what_is_not_known_is_said_where_it_would_stand(one_seed):
     spec = selection_bars(one_seed)
     for panel in (0, 1):
@@ -151,7 +177,7 @@ def test_an_unfinished_run_has_hollow_points(value):
     )
 
 
-@pytest.mark.parametrize("builder", [selection_bars, pool_curve])
+@pytest.mark.parametrize("builder", [selection_bars, pool_curve, regret_curve])
 def test_what_cannot_be_drawn_is_refused(df, builder):
     with pytest.raises(InputError, match=r"Not a DataFrame: make it with selection_value"):
         builder(df)

@@ -30,7 +30,8 @@ def test_more_than_eight_groups_are_grey_and_the_chosen_one_coloured():
     groups = [f"task-{i}" for i in range(9)]
     colors = theme.colors(groups, "task-3")
     assert colors.pop("task-3") == theme.BLUE
-    assert set(colors.values()) == {theme.GREY}
+    assert set(colors.values()) == {theme.FADED}
+    assert set(theme.colors(groups).values()) == {theme.GREY}
 
 
 def brightness(color):
