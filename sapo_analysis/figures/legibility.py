@@ -106,12 +106,15 @@ def _corners(text: Text) -> Corners:
     radians = np.deg2rad(angle)
     turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
     corners: Corners = np.array([turn @ (half * s) for s in ((-1, -1), (-1, 1), (1, 1), (1, -1))])
-    return np.add(corners, middle)
+    return corners + middle
 
 
 def _around(text: Text) -> Corners:
     box = text.get_window_extent()
-    return np.array([(box.x0, box.y0), (box.x0, box.y1), (box.x1, box.y1), (box.x1, box.y0)])
+    corners: Corners = np.array(
+        [(box.x0, box.y0), (box.x0, box.y1), (box.x1, box.y1), (box.x1, box.y0)]
+    )
+    return corners
 
 
 def _depth(a: Corners, b: Corners) -> float:

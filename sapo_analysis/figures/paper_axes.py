@@ -12,14 +12,17 @@ from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sapo_analysis.figures import paper_layout as layout
-from sapo_analysis.figures.paper_style import HAIR
+from sapo_analysis.figures.paper_layers import Noted
+from sapo_analysis.figures.paper_style import DPI, HAIR
 from sapo_analysis.figures.paper_text import LEADING, fitted, lines, text
 from sapo_analysis.figures.spec import FigureSpec, Panel, Ticks
 from sapo_analysis.figures.theme import NEUTRAL
-from sapo_analysis.figures.venues import Page
+from sapo_analysis.figures.venues import POINTS_PER_INCH, Page
 
 ABOVE = 3.0
 """Points between a panel and what stands above it."""
+LEAST_NOTE = 8.0
+"""A note may reach out of its panel rather than be narrower than this (font sizes)."""
 LEAST_ROOM = 5.0
 """A label of an axis may be as long as this (font sizes), however low its panel is."""
 
@@ -41,7 +44,7 @@ class Dress:
         page: Page,
         *,
         names: bool,
-        notes: Sequence[Text] = (),
+        notes: Sequence[Noted] = (),
     ) -> None:
         """Set all that does not depend on the panel's size; `names`: it names its rows itself."""
         self.axes, self.panel, self.page, self.notes = axes, panel, page, notes
@@ -59,9 +62,9 @@ class Dress:
             if is_log:
                 _name_powers(axis)
         if panel.y_ticks is not None:
-            room = layout.names_room(page)
-            rows = [fitted(t, page, room, page.small) for t in panel.y_ticks.labels]
-            axes.set_yticks(panel.y_ticks.places, rows, **lines(page))
+            rows = [text(name) for name in layout.row_names(panel, page)]
+            size = layout.row_names_size(panel, page)
+            axes.set_yticks(panel.y_ticks.places, rows, **lines(page), fontsize=size)
         if not names:
             axes.tick_params(axis="y", labelleft=False)
         if panel.x_zero:
@@ -100,9 +103,21 @@ class Dress:
             pad += (said.count("\n") + 1) * page.small * LEADING + 1.0
         title = fitted(panel.title, page, width)
         axes.set_title(title, loc="left", pad=pad, **lines(page))
-        now = [axes.get_xlabel(), axes.get_ylabel(), title, pad, angle]
+        self._fit_notes()
+        said_in = [noted.drawn.get_text() for noted in self.notes]
+        now = [axes.get_xlabel(), axes.get_ylabel(), title, pad, angle, said_in]
         changed, self._before = now != self._before, now
         return changed
+
+    def _fit_notes(self) -> None:
+        """Break notes into lines that end with the panel, as far as that leaves room for words."""
+        inside = self.axes.get_window_extent()
+        for noted in self.notes:
+            x = self.axes.transData.transform((noted.note.x, noted.note.y))[0]
+            left, right = x - inside.x0, inside.x1 - x
+            room = {"left": right, "right": left}.get(noted.note.anchor, 2 * min(left, right))
+            room = max(room * POINTS_PER_INCH / DPI, LEAST_NOTE * self.page.tiny)
+            noted.drawn.set_text(fitted(noted.note.text, self.page, room, self.page.tiny))
 
     def pin(self) -> None:
         """Let the labels stay where they are: each drawing would measure all ticks to find out."""

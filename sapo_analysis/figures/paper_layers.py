@@ -11,9 +11,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.text import Text
+from matplotlib.text import Annotation
 
-from sapo_analysis.figures.paper_text import text
+from sapo_analysis.figures.paper_text import lines, text
 from sapo_analysis.figures.spec import (
     Band,
     Bars,
@@ -60,17 +60,25 @@ HATCHED = ((-0.46, 0.1), (-0.1, 0.46))
 _MANY = 200  # points of a layer, below which it stays vectors even so
 
 
+@dataclass(frozen=True)
+class Noted:
+    """A note, and how it is drawn."""
+
+    note: Note
+    drawn: Annotation
+
+
 @dataclass
 class Drawn:
     """What others have to know of a panel's layers.
 
     Attributes:
         scales: the cells of each colour scale, by its limit and unit.
-        notes: texts in the panel, with the part of the figure that each belongs to.
+        notes: texts in the panel.
     """
 
     scales: dict[tuple[float, str], QuadMesh] = field(default_factory=dict)
-    notes: list[tuple[Text, str]] = field(default_factory=list)
+    notes: list[Noted] = field(default_factory=list)
 
 
 def draw_layers(axes: Axes, spec: FigureSpec, panel: Panel, page: Page) -> Drawn:
@@ -84,7 +92,7 @@ def draw_layers(axes: Axes, spec: FigureSpec, panel: Panel, page: Page) -> Drawn
             as_image = as_images and len(layer.x) > _MANY
             _points(axes, layer, as_image, whole=_inside(panel, layer))
         elif isinstance(layer, Note):
-            drawn.notes.append((_note(axes, layer, page), layer.part))
+            drawn.notes.append(Noted(layer, _note(axes, layer, page)))
         else:
             DRAW[type(layer)](axes, layer)
     return drawn
@@ -102,12 +110,16 @@ def _inside(panel: Panel, layer: Points) -> bool:
     )
 
 
+def marker_size(layer: Points) -> float:
+    """How large a layer's markers are (points)."""
+    return layer.size * SCREEN_TO_PAPER * (1.5 if layer.marker == "star" else 1.0)
+
+
 def _points(axes: Axes, layer: Points, as_image: bool, whole: bool) -> None:
-    size = (layer.size * SCREEN_TO_PAPER * (1.5 if layer.marker == "star" else 1.0)) ** 2
     axes.scatter(
         layer.x,
         layer.y,
-        s=size,
+        s=marker_size(layer) ** 2,
         marker=MARKERS[layer.marker],
         facecolors="none" if layer.hollow else layer.color,
         edgecolors=layer.color if layer.hollow else "white",
@@ -199,7 +211,7 @@ def _cells(axes: Axes, layer: Cells, page: Page) -> QuadMesh:
     return mesh
 
 
-def _note(axes: Axes, layer: Note, page: Page) -> Text:
+def _note(axes: Axes, layer: Note, page: Page) -> Annotation:
     return axes.annotate(
         text(layer.text),
         (layer.x, layer.y),
@@ -208,6 +220,7 @@ def _note(axes: Axes, layer: Note, page: Page) -> Text:
         ha=layer.anchor,
         va="center",
         fontsize=page.tiny,
+        **lines(page),
     )
 
 

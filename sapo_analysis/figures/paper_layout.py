@@ -17,6 +17,8 @@ ROW = 1.7
 """Height of a row of a forest, in font sizes."""
 LEAST_PANEL = 13.0
 """Width under which a panel is not drawn beside another, in font sizes."""
+LEAST_BARE = 11.0
+"""The same of one with nothing but numbers and a title around it."""
 NAMES_SHARE = 0.36
 """The most of the page's width that names of rows take."""
 LEAST_SIZE = 5.0
@@ -49,6 +51,8 @@ def _least(panel: Panel, page: Page, named_once: bool) -> float:
         return inside + (0.0 if named_once else _names(panel, page))
     if panel.y_ticks is not None and not named_once:
         return LEAST_PANEL * page.size + _names(panel, page)
+    if not (panel.y_label or panel.subtitle or panel.y_ticks):
+        return LEAST_BARE * page.size
     return LEAST_PANEL * page.size
 
 

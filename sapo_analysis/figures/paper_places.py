@@ -17,6 +17,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from sapo_analysis.figures.paper_axes import Dress
+from sapo_analysis.figures.paper_notes import step_aside
 from sapo_analysis.figures.paper_style import DPI, PaperFigure
 from sapo_analysis.figures.venues import POINTS_PER_INCH, Page
 
@@ -101,6 +102,7 @@ def place(parts: Parts, width: float) -> None:
         before = now
     for dress in parts.panels:
         dress.pin()
+        step_aside(dress, renderer)
 
 
 def _moved(before: list[Box], now: list[Box]) -> float:
@@ -212,7 +214,8 @@ def _measured(parts: Parts, renderer: RendererAgg) -> _Around:
     around = _Around([0.0] * n, [0.0] * n, [0.0] * n_rows, [0.0] * n_rows)
     for i, dress in enumerate(parts.panels):
         row, column = divmod(i, n)
-        left, below, right, above = _beside(dress.axes, renderer, dress.over, dress.notes)
+        notes = [noted.drawn for noted in dress.notes]
+        left, below, right, above = _beside(dress.axes, renderer, dress.over, notes)
         around.left[column] = max(around.left[column], left)
         around.right[column] = max(around.right[column], right)
         around.above[row] = max(around.above[row], above)

@@ -52,12 +52,15 @@ def _take(settings: Any) -> None:
 
 
 def _style(page: Page, family: str) -> dict[str, Any]:
+    kind = {"serif": "serif", "sans": "sans-serif"}[page.font]
     return {
         # Venues refuse Type 3 fonts, and 42 embeds TrueType; SVG text stays text.
         "pdf.fonttype": 42,
         "svg.fonttype": "none",
         "svg.hashsalt": "sapo_analysis",
-        "font.family": [family],
+        # By its kind, so that an SVG names the kind too, for viewers without the font.
+        "font.family": [kind],
+        f"font.{kind}": [family],
         "mathtext.fontset": "stix" if page.font == "serif" else "dejavusans",
         "font.size": page.size,
         "text.hinting": "none",  # letters of a picture stand where those of a PDF do

@@ -115,8 +115,7 @@ def _figure(spec: FigureSpec, page: Page) -> PaperFigure:
         for scale, mesh in drawn.scales.items():
             meshes.setdefault(scale, []).append((index, mesh))
         named = not (spec.names_rows_once and index % spec.columns)
-        notes = [note for note, _ in drawn.notes]
-        panels.append(Dress(axes, spec, panel, page, names=named, notes=notes))
+        panels.append(Dress(axes, spec, panel, page, names=named, notes=drawn.notes))
     parts = Parts(figure, page, heights, spec.columns, panels)
     parts.scales = [
         _scale(figure, page, unit, shown, spec.columns) for (_, unit), shown in meshes.items()
