@@ -38,17 +38,20 @@ class ParaphraseNumbers:
     def __post_init__(self) -> None:
         check_joinable(self.runs)
 
-    @cached_property
+    @property
     def df(self) -> pd.DataFrame:
         """The impacts table.
 
         Raises:
             InputError: no main trial has ended yet.
         """
-        table = analysis.impacts(self.runs)
-        if not (table["purpose"] == "main").any():
+        if not (self._table["purpose"] == "main").any():
             raise InputError("No trial of these runs has ended yet: there is nothing to show.")
-        return table
+        return self._table
+
+    @cached_property
+    def _table(self) -> pd.DataFrame:
+        return analysis.impacts(self.runs)
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
