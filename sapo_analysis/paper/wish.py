@@ -74,17 +74,19 @@ class Wish:
                 "The report of format html always holds everything, as the runs suggest it. Leave"
                 " the choice of figures, tables and options out, or add a format."
             )
-        for what, own in (("figures", FIGURE_FORMATS), ("tables", TABLE_FORMATS)):
+        formats_of = {"figures": FIGURE_FORMATS, "tables": TABLE_FORMATS}
+        for what, own in formats_of.items():
+            if getattr(self, what) and self.formats and not {*own, *BOTH} & set(self.formats):
+                raise InputError(
+                    f"The chosen {what} have no format {' or '.join(self.formats)}. They have:"
+                    f" {', '.join((*own, *BOTH))}."
+                )
+        for what, own in formats_of.items():
             idle = [name for name in self.formats if name in own]
             if idle and not self._takes(what):
                 raise InputError(
                     f"Format {idle[0]} is of {what}, and none were chosen. Leave it out or choose"
                     f" {what} too."
-                )
-            if getattr(self, what) and self.formats and not {*own, *BOTH} & set(self.formats):
-                raise InputError(
-                    f"The chosen {what} have no format {' or '.join(self.formats)}. They have:"
-                    f" {', '.join((*own, *BOTH))}."
                 )
 
     def _check_drawing(self) -> None:
