@@ -297,4 +297,6 @@ def _check(spreads: Spreads, means: Sequence[Estimate]) -> None:
         )
     if spreads.table.empty:
         told = "; ".join(f"{task}: {why}" for task, why in sorted(spreads.excluded.items()))
-        raise InputError(f"No task has a spread in-task and on other tasks. {told}".strip())
+        raise InputError(
+            "No task has a spread in-task and one on other tasks" + (f" ({told})." if told else ".")
+        )

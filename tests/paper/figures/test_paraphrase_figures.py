@@ -1,0 +1,109 @@
+"""The figures of paraphrase studies: which there are, of what numbers, and what they cite."""
+
+from dataclasses import replace
+
+import pytest
+
+from sapo_analysis import analysis
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures.claim_1_spread import IN_TASK
+from sapo_analysis.figures.spec import Points, Span
+from sapo_analysis.paper.citations import KEYS
+from sapo_analysis.paper.figures import every_figure, figure, kinds_of
+from sapo_analysis.paper.numbers import numbers_of
+from sapo_analysis.paper.options import Options
+from sapo_analysis.store import open_run
+from tests.synthetic import write_run
+
+
+def layers(spec, kind, panel=0):
+    return [layer for layer in spec.panels[panel].layers if isinstance(layer, kind)]
+
+
+def test_every_kind_can_be_made_and_cites_what_there_is(study_numbers):
+    made = list(every_figure(study_numbers))
+    assert {m.kind.name for m in made} == {kind.name for kind in kinds_of(study_numbers)}
+    assert {"claim_1_spread", "regret_curve"} <= {m.kind.name for m in made}
+    assert [(m.name, m.why_not) for m in made if m.spec is None] == []
+    names = [m.name for m in made]
+    assert len(set(names)) == len(names) and "claim_1_spread-loss" in names
+    for kind in kinds_of(study_numbers):
+        assert set(kind.cites) <= set(KEYS), kind.name
+
+
+def test_the_scatter_is_told_the_mean_over_tasks(study_numbers):
+    options = Options(outcome="generalization", form="loss")
+    new, _ = study_numbers.means(options)
+    said = figure("impact_scatter", study_numbers, options).panels[0].subtitle
+    assert f"{new.value:+.2f}".replace("-", "−") in said and "4 tasks" in said
+    panels = figure("impact_scatter", study_numbers, replace(options, view="panels")).panels
+    assert [panel.title for panel in panels] == [f"current-{i}" for i in range(4)]
+    assert all("n\N{NO-BREAK SPACE}=" in panel.subtitle for panel in panels)
+
+
+@pytest.mark.parametrize("form", ["score", "loss"])
+@pytest.mark.parametrize(
+    ("outcome", "x", "side"),
+    [
+        ("forgetting_past", "pre_update_loss", (0.0, 1.0)),
+        ("forgetting_retained", "pre_update_loss_content", (0.0, 1.0)),
+        ("generalization", "pre_update_loss", (-1.0, 0.0)),
+        ("generalization", "prompt_length", None),
+        ("in_task", "pre_update_loss", None),
+    ],
+)
+def test_the_predicted_side_is_that_of_the_outcome_in_either_form(
+    study_numbers, outcome, x, side, form
+):
+    if x not in study_numbers.df:
+        pytest.skip("this averaging was not measured")
+    options = Options(outcome=outcome, form=form, x=x)
+    found = [
+        (s.lower, s.upper) for s in layers(figure("task_forest", study_numbers, options), Span)
+    ]
+    assert found == ([side] if side else [])
+    # Both forms of an outcome say the same: r has the generating sign in each.
+    if side:
+        assert study_numbers.means(options)[0].value * sum(side) > 0
+
+
+def test_claim_1_has_the_estimates_of_the_verdicts(study_numbers):
+    spec = figure("claim_1_spread", study_numbers, Options(form="loss"))
+    table = analysis.claim_1_spreads(study_numbers.df, "loss").table
+    (own,) = [p for p in layers(spec, Points) if p.label == IN_TASK]
+    assert sorted(own.x[1:]) == sorted(table["in_task_spread"])
+    judged = [
+        v.estimate for v in study_numbers.verdicts if (v.claim, v.form) == ("claim_1", "loss")
+    ]
+    assert study_numbers.claim_1("loss")[1] == judged
+
+
+def test_a_study_that_is_not_finished_has_hollow_points_and_the_same_figures(tmp_path):
+    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=(0, 1), finish=False)
+    numbers = numbers_of([open_run(path)])
+    for name in ("impact_scatter", "task_forest", "claim_1_spread", "selection_bars"):
+        spec = figure(name, numbers)
+        drawn = [p for p in layers(spec, Points) if p.keys]
+        assert spec.alt and all(p.hollow for p in drawn), name
+        assert any("not finished" in mark for mark in spec.caption.marks), name
+
+
+def test_two_prompts_and_one_seed_give_a_figure_or_one_sentence(tmp_path):
+    numbers = numbers_of([open_run(write_run(tmp_path, n_tasks=1, n_prompts=2))])
+    why = {}
+    for made in every_figure(numbers):
+        if made.spec is None:
+            why[made.kind.name] = made.why_not
+            assert made.why_not.rstrip().endswith(".")
+        else:
+            assert made.spec.to_plotly().data, made.name
+            assert "nan" not in f"{made.spec.alt} {made.spec.caption}".lower(), made.name
+    assert "two seeds" in why["regret_curve"] and "four prompts" in why["task_forest"]
+    assert "at least 4" in why["claim_1_spread"]
+
+
+def test_a_study_that_tested_no_other_task_has_no_spread_to_compare(study_numbers):
+    numbers = type(study_numbers)(study_numbers.runs)
+    numbers.__dict__["df"] = study_numbers.df[study_numbers.df["role"] != "current"]
+    with pytest.raises(InputError, match="no spreads to compare.*own task"):
+        numbers.claim_1("score")
