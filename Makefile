@@ -12,12 +12,14 @@ TRAIN := .venv/.installed-train
 DEV := .venv/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo app test check reproduce screenshots chromium
+.PHONY: help demo app test test-latex check reproduce screenshots chromium latex
 
 help:
 	@echo "make demo    set up, run the embedded study, print its findings, open the app (SERVE=0: end instead)"
 	@echo "make app     set up and open the app over the shipped runs and ./runs"
 	@echo "make test    set up and run all tests"
+	@echo "make test-latex"
+	@echo "             set up and compile LaTeX documents that hold every figure and table"
 	@echo "make check   set up, then lint, formatting and types"
 	@echo "make screenshots"
 	@echo "             set up and photograph every page into screenshots/; SHOTS='explore live' takes some"
@@ -37,6 +39,19 @@ app: $(TRAIN)
 # On two cores two processes with one thread each get a third more done than one with two threads.
 test: $(DEV) chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+# Not part of `make test`: texlive takes 150 MB.
+test-latex: $(DEV) latex
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.paper.latex_document
+
+latex:
+	@if command -v pdflatex >/dev/null && kpsewhich booktabs.sty ptmr8t.tfm >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		echo "Installing texlive for the LaTeX documents"; \
+		apt-get update -qq && apt-get install -qq -y --no-install-recommends \
+			texlive-latex-recommended texlive-fonts-recommended >/dev/null; \
+	else echo "No pdflatex with booktabs and Times, and no root with apt-get to install them:"; \
+		echo "install texlive-latex-recommended and texlive-fonts-recommended"; exit 1; fi
 
 screenshots: $(DEV) chromium
 	$(BIN)/python -m tests.app.screenshots $(SHOTS)

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
+from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
 from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
 
-NEW = "95 % interval for new tasks: Student t over tasks"
-THESE = "95 % interval for these tasks alone: over prompts within each task"
-PAIRED = "95 % interval: Student t over tasks, which are the pairs"
+
+def plus_minus(lower: Iterable[float], unit: str, test: str = "Student t") -> str:
+    """What ± is, or why there is none.
+
+    Args:
+        lower: ends of the intervals of the table; all nan where there are none.
+        unit: what they are taken over.
+        test: how.
+    """
+    if all(math.isnan(end) for end in lower):
+        return f"No intervals: fewer than {LEAST} {unit}, or all the same."
+    return f"±: half of the 95 % interval, {test} over {unit}."
 
 
 def standing(numbers: ParaphraseNumbers | SequenceNumbers) -> tuple[str, ...]:

@@ -23,6 +23,11 @@ _HEADS = {
     "generalization": "general.",
     "in_task": "in-task",
 }
+_TOLD = (
+    Column("text", "Text", width=0.42),
+    Column("source", "source"),
+    Column("n_tokens", "tokens", kind="integer"),
+)
 
 
 def prompts_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
@@ -36,9 +41,7 @@ def prompts_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
     rows = _about(points[0], numbers.prompts)
     columns = [
         Column("name", "Prompt", mark="†", marked="is_pick"),
-        Column("text", "Text", width=0.42),
-        Column("source", "source"),
-        Column("n_tokens", "tokens", kind="integer"),
+        *(column for column in _TOLD if rows[column.key].notna().any()),  # not of imported ones
         Column(LOSS, "loss", kind="number", unit="nats per token"),
     ]
     for outcome, own in zip(outcomes, points, strict=True):

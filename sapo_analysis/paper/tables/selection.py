@@ -80,7 +80,7 @@ def selection_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
 def _rows(
     value: SelectionValue, outcome: Outcome, options: Options, is_silent: bool
 ) -> list[dict[str, Any]]:
-    unit = "sd over prompts" if value.unit == SD_UNIT else value.unit
+    unit = "sd over prompts" if value.unit == SD_UNIT else value.unit.partition(" (")[0]
     gains = {row["against"]: row for row in value.contrasts.to_dict("records")}
     found = []
     for row in value.rules.to_dict("records"):
@@ -102,7 +102,9 @@ def _rows(
                 "these_lower": gain.get("these_lower", float("nan")),
                 "these_upper": gain.get("these_upper", float("nan")),
                 "gains": not is_silent and (lower > 0 or upper < 0),
-                "of_tasks": f"{gain['tasks_better']}/{gain['n_tasks']}" if gain else "",
+                "of_tasks": f"{gain['tasks_better']}/{gain['n_tasks']}"
+                if gain.get("n_tasks")
+                else "",
                 "tasks_better": gain.get("tasks_better"),
                 "n_tasks": row["n_tasks"],
                 "n_prompts": row["n_prompts"],

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.sequences import SHORT, TEST_PROMPTS, TESTED, metric_term
+from sapo_analysis.analysis.sequences import LEAST, SHORT, TEST_PROMPTS, TESTED, metric_term
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.captions import METHOD_WORDS
 from sapo_analysis.paper.numbers import SequenceNumbers
 from sapo_analysis.paper.options import Options
-from sapo_analysis.paper.tables.notes import standing
+from sapo_analysis.paper.tables.notes import plus_minus, standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 LEVEL = 0.05
@@ -84,7 +84,7 @@ def strategies_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             terms=TESTED,
         ),
         notes=(
-            f"±: half of the 95 % interval, Student t over {unit}.",
+            plus_minus(own["lower"], unit),
             BOLD,
             *_star(numbers, kind, over),
             *standing(numbers),
@@ -153,7 +153,7 @@ def test_prompts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             terms=("ap",),
         ),
         notes=(
-            f"±: half of the 95 % interval, Student t over {unit}.",
+            plus_minus(own["lower"], unit),
             BOLD,
             "Training: the prompt that each task was learned with, of paft the original. Test-only:"
             " never trained with.",
@@ -217,7 +217,7 @@ def contrasts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             terms=(*TESTED, "difference"),
         ),
         notes=(
-            f"±: half of the 95 % interval, paired Student t over {unit}.",
+            plus_minus(own["lower"].astype(float), unit, "paired Student t"),
             *_contrast_rules(own, kind, is_tested),
             *standing(numbers),
         ),
@@ -252,7 +252,7 @@ def _contrast_columns(metrics: list[str]) -> list[Column]:
 
 def _contrast_rules(own: pd.DataFrame, kind: str, is_tested: bool) -> list[str]:
     if not is_tested:
-        why = "with fewer than 3 orders" if kind == KIND else f"without {KIND} test prompts"
+        why = f"with fewer than {LEAST} orders" if kind == KIND else f"without {KIND} test prompts"
         return [f"p: paired Student t, two-sided, uncorrected; nothing is tested {why}."]
     n = int(own["p_holm"].notna().sum())
     return [

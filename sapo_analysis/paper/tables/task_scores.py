@@ -11,7 +11,7 @@ from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.captions import METHOD_WORDS
 from sapo_analysis.paper.numbers import SequenceNumbers
 from sapo_analysis.paper.options import Options
-from sapo_analysis.paper.tables.notes import standing
+from sapo_analysis.paper.tables.notes import plus_minus, standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 from sapo_analysis.paper.tables.strategies import BOLD
 
@@ -50,6 +50,7 @@ def task_scores_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
     table = pd.DataFrame(list(rows.values()))
     numeric = [name for name in map(str, table.columns) if name.startswith("final ")]
     table[numeric] = table[numeric].astype(float)
+    lower = table[[name for name in numeric if name.endswith("_lower")]]
     intervals = len(tasks) <= WITH_INTERVALS
     heads, listed = heads_of(tasks)
     unit = str(found[0]["unit"])
@@ -81,7 +82,7 @@ def task_scores_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             terms=("final",),
         ),
         notes=(
-            *((f"±: half of the 95 % interval, Student t over {unit}.",) if intervals else ()),
+            *((plus_minus(lower.to_numpy().ravel(), unit),) if intervals else ()),
             BOLD,
             *listed,
             *standing(numbers),

@@ -2,6 +2,7 @@
 
 import pytest
 
+import sapo_analysis as sapo
 from sapo_analysis import analysis
 from sapo_analysis.errors import InputError
 from sapo_analysis.paper.figures import FIGURES
@@ -153,3 +154,28 @@ def test_sequences_under_way_say_why_there_is_no_table(tmp_path):
     for name in ("strategies", "test_prompts", "contrasts", "task_scores", "choosing", "choices"):
         assert made[name].spec is None and "yet" in made[name].why_not, name
     assert any("is not done" in note for note in made["sequence_settings"].spec.notes)
+
+
+def test_imported_results_have_tables_without_what_nobody_told(tmp_path, study_numbers):
+    columns = [
+        *("current_task", "prompt_id", "seed", "eval_task", "role", "metric", "pre_update_loss"),
+        *("score_before", "score_after", "loss_before", "loss_after"),
+    ]
+    df = study_numbers.df
+    run = sapo.import_results(df.loc[df["purpose"] == "main", columns], tmp_path)
+    made = {one.kind.name: one for one in every_table(numbers_of([run]))}
+    assert {c.head for c in made["prompts"].spec.columns} & {"Text", "source", "tokens"} == set()
+    original = made["selection"].spec.rows.query("rule == 'original'")
+    assert set(original["of_tasks"]) == {""}
+    assert made["settings"].spec is None and "imported" in made["settings"].why_not
+
+
+def test_names_that_have_no_room_are_numbered_below(tmp_path):
+    tasks = [f"task{i}_of_a_sequence_with_a_long_name" for i in range(3)]
+    path = write_sequence_run(
+        tmp_path, lambda *_: 50.0, orders=[tasks], losses={"00": 1.0, "01": 2.0, "02": 3.0}
+    )
+    spec = table("task_scores", numbers_of([open_run(path)]))
+    assert [column.head for column in spec.columns] == ["Policy", "1", "2", "3"]
+    assert any(f"Tasks: 1 {tasks[0]}, 2 {tasks[1]}" in note for note in spec.notes)
+    assert any("No intervals: fewer than 3 seeds of one order" in note for note in spec.notes)
