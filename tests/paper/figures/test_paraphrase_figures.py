@@ -10,7 +10,7 @@ from sapo_analysis.figures.claim_1_spread import IN_TASK
 from sapo_analysis.figures.spec import Points, Span
 from sapo_analysis.paper.citations import KEYS
 from sapo_analysis.paper.figures import every_figure, figure, kinds_of
-from sapo_analysis.paper.numbers import numbers_of
+from sapo_analysis.paper.numbers import ParaphraseNumbers, numbers_of
 from sapo_analysis.paper.options import Options
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
@@ -102,8 +102,11 @@ def test_two_prompts_and_one_seed_give_a_figure_or_one_sentence(tmp_path):
     assert "at least 4" in why["claim_1_spread"]
 
 
-def test_a_study_that_tested_no_other_task_has_no_spread_to_compare(study_numbers):
-    numbers = type(study_numbers)(study_numbers.runs)
-    numbers.__dict__["df"] = study_numbers.df[study_numbers.df["role"] != "current"]
-    with pytest.raises(InputError, match="no spreads to compare.*own task"):
-        numbers.claim_1("score")
+def test_a_study_that_tested_no_trial_on_its_own_task_has_no_spread_to_compare(study_numbers):
+    others = study_numbers.df[study_numbers.df["role"] != "current"]
+
+    class WithoutOwn(ParaphraseNumbers):
+        df = others
+
+    with pytest.raises(InputError, match=r"no spreads to compare.*own task"):
+        WithoutOwn(study_numbers.runs).claim_1("score")
