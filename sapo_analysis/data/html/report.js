@@ -63,7 +63,6 @@
 
   addEventListener("beforeprint", () => {
     printing = true;
-    document.querySelectorAll("details").forEach((one) => (one.open = true));
     drawn.forEach((plot) => Plotly.relayout(plot, { ...colors(), width: PRINTED.width }));
     plots.filter((plot) => !drawn.has(plot)).forEach(draw);
   });

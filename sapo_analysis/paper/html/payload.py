@@ -88,7 +88,13 @@ def _broken(picture: dict[str, Any], spec: FigureSpec) -> dict[str, Any]:
 
 
 def _wrapped(line: str, letters: int) -> list[str]:
-    return textwrap.wrap(line, letters, break_long_words=False, break_on_hyphens=False)
+    """Of the ways with the fewest lines the one whose lines are most alike in length."""
+    ways = [
+        textwrap.wrap(line, n, break_long_words=False, break_on_hyphens=False)
+        for n in range(1, letters + 1)
+    ]
+    fewest = len(ways[-1])
+    return next(way for way in ways if len(way) == fewest)
 
 
 def _written(picture: dict[str, Any], step: int) -> Payload:

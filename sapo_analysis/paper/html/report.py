@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.paper.figures import every_figure
 from sapo_analysis.paper.html import paraphrase, sequence, several
 from sapo_analysis.paper.html.claims import Claim
@@ -42,6 +43,7 @@ class Text:
     terms: tuple[str, ...] = ()
 
 
+@remembering()
 def static_report(numbers: Numbers) -> str:
     """One HTML file with figures, tables and verdicts that opens without a network.
 
