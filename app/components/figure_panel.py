@@ -31,6 +31,8 @@ KINDS = (
     ("svg", "image/svg+xml", "Text stays text: it can be edited."),
     ("png", "image/png", "300 dots per inch."),
 )
+MOST_PROBLEMS = 4
+"""Told one by one; of as many as that one sees what is wrong."""
 HAIR = 0.005
 """Inches by which two widths may differ and be the same."""
 CONTROLS = 220
@@ -94,7 +96,10 @@ def _sheet(keys: Keys, made: Made, on: Paper, in_grey: bool, found: Numbers) -> 
     caption = captions.draft(made.spec.caption, found)
     preview(png, width, made.spec.alt, venue, caption)
     if drawn.problems:
-        listed = "".join(f"\n- {md(problem)}" for problem in drawn.problems)
+        more = len(drawn.problems) - MOST_PROBLEMS
+        listed = "".join(f"\n- {md(problem)}" for problem in drawn.problems[:MOST_PROBLEMS])
+        if more > 0:
+            listed += f"\n- and {more} more"
         st.warning(f"{_what_to_do(width, venue)}{listed}", icon=":material/format_overline:")
     files = [
         File(

@@ -22,6 +22,7 @@ BOOKTABS = (
     "<style>.st-key-read-table table {border-collapse: collapse; border-top: 2px solid;"
     " border-bottom: 2px solid; font-size: .85rem}"
     " .st-key-read-table :is(th, td) {border: 0; padding: .15rem .55rem}"
+    " .st-key-read-table td[style*=right] {white-space: nowrap}"
     " .st-key-read-table thead {border-bottom: 1px solid}"
     " .st-key-read-table p {font-size: .85rem}</style>"
 )

@@ -36,7 +36,7 @@ def page() -> None:
         chosen = header.runs_picker(runs, STUDY)
         beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
         st.space("stretch")
-        actions = st.container(horizontal=True, width="content")
+        actions = st.container(horizontal=True, vertical_alignment="center", width="content")
     if not chosen:
         st.info("Choose at least one run above.")
         return

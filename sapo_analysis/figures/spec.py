@@ -7,9 +7,8 @@ so the two cannot show different data. Nothing here computes a statistic: number
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -31,7 +30,7 @@ PARTS = {
     "statistics": "the line of statistics above each panel",
     "slope": "slope with its 95 % band",
     "noise": "noise band of the seed",
-    "marks": "SAPO's pick, the original, the best in hindsight",
+    "marks": "marks of what was picked or learned",
     "names": "names beside points",
     "predicted": "the side that the claims predict",
     "intervals": "intervals and bands of uncertainty",
@@ -210,7 +209,7 @@ class FigureSpec:
     name: str
     panels: tuple[Panel, ...]
     table: pd.DataFrame  # the numbers behind the figure, one row per drawn mark
-    caption: Caption | Mapping[str, Any]  # facts a caption needs: n, tests, definitions
+    caption: Caption
     alt: str  # one sentence for readers who cannot see the figure
     columns: int = 1  # panels per row; on narrow paper fewer
     height: int = 430  # pixels on the screen
