@@ -105,8 +105,8 @@ def _corners(text: Text) -> Corners:
         text.set_rotation(angle)
     radians = np.deg2rad(angle)
     turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
-    corners: Corners = np.array([turn @ (half * s) for s in ((-1, -1), (-1, 1), (1, 1), (1, -1))])
-    return corners + middle
+    corners: Corners = middle + [turn @ (half * s) for s in ((-1, -1), (-1, 1), (1, 1), (1, -1))]
+    return corners
 
 
 def _around(text: Text) -> Corners:

@@ -100,7 +100,7 @@ class Dress:
             said = fitted(panel.subtitle, page, width, page.small)
             self._said.set_text(said)
             self._said.xyann = (0, pad)
-            pad += (said.count("\n") + 1) * page.small * LEADING + 1.0
+            pad += (said.count("\n") + 1) * page.small * LEADING + 0.3 * page.size
         title = fitted(panel.title, page, width)
         axes.set_title(title, loc="left", pad=pad, **lines(page))
         self._fit_notes()

@@ -20,6 +20,8 @@ from sapo_analysis.figures.venues import POINTS_PER_INCH
 
 NEAR = 0.4
 """Kept free between a name and what it steps aside for (points)."""
+STEP = 1.25
+"""From a line to the next, in font sizes."""
 _PIXELS = DPI / POINTS_PER_INCH
 
 
@@ -71,5 +73,5 @@ def _places(note: Annotation, size: float) -> Iterator[None]:
         *((here, n) for n in (2.0, -2.0)),
     ):
         note.set_horizontalalignment(anchor)
-        note.xyann = (shift, lines * size)
+        note.xyann = (shift, lines * STEP * size)
         yield
