@@ -220,7 +220,9 @@ def _plain(found: Exported) -> dict[str, Any]:
 def _show(folder: Path, found: Exported) -> None:
     rows = [(one.path.name, size(one.n_bytes), one.state) for one in found.files]
     show_table(f"{len(rows)} files in {folder}", ["file", "size", "state"], rows, whole=("file",))
-    for name, why in found.skipped:
-        show(f"No {name}: {why}")
+    reasons = dict.fromkeys(why for _, why in found.skipped)
+    for reason in reasons:
+        names = [name for name, why in found.skipped if why == reason]
+        show(f"No {', '.join(names)}: {reason}")
     for name, problem in found.problems:
         show(f"Look at {name}: {problem}.")

@@ -36,7 +36,8 @@ def caption_files(
         figures_in: the folder of the figures, seen from these files, with its slash.
         tables_in: the folder of the tables, likewise.
     """
-    plain, latex, keys = ["# Caption drafts"], [_HEAD], set()
+    plain, latex = ["# Caption drafts"], [_HEAD]
+    keys: set[str] = set()
     for made in figures:
         if made.spec is not None:
             plain.append(f"## {made.name}\n\n{draft(made.spec.caption, numbers)}")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.paper.figures import Made, every_figure, kinds_of
 from sapo_analysis.paper.folder import Written, check_folder, check_names, write_files
-from sapo_analysis.paper.kinds import MadeOf
+from sapo_analysis.paper.kinds import Kind, MadeOf
 from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
 from sapo_analysis.paper.offered import offered
 from sapo_analysis.paper.options import Options
@@ -89,9 +89,10 @@ def export(
             figures = _make(every_figure, numbers, wish.figures, wish.asked)
         if wish.takes_tables:
             tables = _make(every_table, numbers, wish.tables, wish.asked)
-    _check_obeyed(wish, figures, tables)
+    _check_values(wish, [*figures, *tables])
     _check_parts(wish, figures)
-    work.skipped += [(made.name, made.why_not) for made in (*figures, *tables) if made.why_not]
+    for made in (figures, tables):
+        work.skipped += [(one.name, one.why_not) for one in made if one.spec is None]
     drawn = _draw(numbers, wish, [made for made in figures if made.spec is not None], work, say)
     written = [table for table in tables if table.spec is not None]
     with work.timed("texts"):
@@ -117,19 +118,29 @@ def export(
 
 def _check_names(numbers: Numbers, wish: Wish) -> None:
     """Refuse names that such runs cannot have, before anything is computed."""
-    why = f" {numbers.apart}" if isinstance(numbers, SeveralNumbers) else ""
-    for what, names, kinds in (
-        ("figure", wish.figures, kinds_of(numbers)),
-        ("table", wish.tables, table_kinds_of(numbers)),
+    chosen: list[Kind[Any]] = []
+    why = numbers.apart if isinstance(numbers, SeveralNumbers) else ""
+    for what, names, taken, kinds in (
+        ("figure", wish.figures, wish.takes_figures, kinds_of(numbers)),
+        ("table", wish.tables, wish.takes_tables, table_kinds_of(numbers)),
     ):
-        known = [kind.name for kind in kinds]
+        known = {kind.name: kind for kind in kinds}
         for name in names:
             if name not in (*known, ALL):
-                raise unknown(f"{what} of these runs", name, [*known, ALL], why.strip())
+                raise unknown(f"{what} of these runs", name, [*known, ALL], why)
+        if taken:
+            every = not names or ALL in names
+            chosen += [kind for name, kind in known.items() if every or name in names]
+    for option, value in wish.asked.items():
+        if not any(option in kind.uses for kind in chosen):
+            raise InputError(
+                f"{option.replace('_', ' ')} {value!r}: nothing that was chosen has such a choice."
+                " Leave it out, or choose a figure or table that has."
+            )
     if "x" in wish.asked and numbers.study == "paraphrase":
-        known = offered(numbers, "x", Options())
-        if wish.asked["x"] not in known:
-            raise unknown("indicator of these runs", wish.asked["x"], known)
+        columns = offered(numbers, "x", Options())
+        if wish.asked["x"] not in columns:
+            raise unknown("indicator of these runs", wish.asked["x"], columns)
 
 
 def _make(
@@ -148,17 +159,11 @@ def _make(
     return found
 
 
-def _check_obeyed(wish: Wish, figures: Sequence[Made], tables: Sequence[MadeTable]) -> None:
-    """Refuse an option that changes nothing, or that nothing can be made with."""
-    chosen = [*figures, *tables]
-    for name, value in wish.asked.items():
-        obeying = [made for made in chosen if name in made.kind.uses]
-        if not obeying:
-            raise InputError(
-                f"{name.replace('_', ' ')} {value!r}: nothing that was chosen has such a choice."
-                " Leave it out, or choose a figure or table that has."
-            )
-        if all(made.spec is None for made in obeying):
+def _check_values(wish: Wish, made: Sequence[Made | MadeTable]) -> None:
+    """Refuse a value with which nothing can be made."""
+    for option in wish.asked:
+        obeying = [one for one in made if option in one.kind.uses]
+        if all(one.spec is None for one in obeying):
             raise InputError(obeying[0].why_not)
 
 
