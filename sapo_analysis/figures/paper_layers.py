@@ -200,10 +200,11 @@ def _cells(axes: Axes, layer: Cells, page: Page) -> QuadMesh:
                 rules.append([(j - RULE_HALF, y), (j + RULE_HALF, y)])
             if layer.faint[i][j]:
                 hatching += [[(j + a, i + b), (j + b, i + a)] for a, b in HATCHED]
-    for strokes, style in (
+    looks: list[tuple[list[Any], dict[str, Any]]] = [
         (hatching, {"colors": HATCH, "alpha": HATCH_OPACITY, "lw": 0.4}),
         (rules, {"colors": INK, "lw": 0.5}),
-    ):
+    ]
+    for strokes, style in looks:
         axes.add_collection(LineCollection(strokes, label=STROKES, **style), autolim=False)
     for spine in axes.spines.values():
         spine.set_visible(False)

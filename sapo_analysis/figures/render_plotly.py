@@ -61,7 +61,7 @@ GL_FROM = 5_000
 """Points beyond which WebGL draws them: as SVG so many are slow to draw and to drag."""
 
 X_TITLE: dict[str, Any] = {"x": 0.5, "y": 0, "yanchor": "top", "yshift": -28}
-Y_TITLE: dict[str, Any] = {"x": 0, "y": 0.5, "xanchor": "right", "xshift": -26, "textangle": -90}
+Y_TITLE: dict[str, Any] = {"x": 0, "y": 0.5, "xanchor": "right", "textangle": -90}
 """Where the titles of all panels stand: beside the panels, in pixels."""
 
 SUBTITLE_SIZE, SUBTITLE_LINE = 12, 15
@@ -100,10 +100,17 @@ def drawn(spec: FigureSpec) -> dict[str, Any]:
         named = not spec.names_rows_once or index % spec.columns == 0
         canvas.axes(panel, place, named)
         canvas.above(panel, place, spec.columns)
-    for title, where in ((spec.x_title, X_TITLE), (spec.y_title, Y_TITLE)):
+    beside = {**Y_TITLE, "xshift": -_left_of_title(spec)}
+    for title, where in ((spec.x_title, X_TITLE), (spec.y_title, beside)):
         if title:
             canvas.note(title, xref="paper", yref="paper", **where)
     return {"data": canvas.traces, "layout": _layout(spec, canvas)}
+
+
+def _left_of_title(spec: FigureSpec) -> int:
+    """Pixels that numbers or names of rows take between the panels and the title beside them."""
+    names = [name for p in spec.panels if p.y_ticks is not None for name in p.y_ticks.labels]
+    return max([26, *(10 + 8 * len(name) for name in names)])
 
 
 def _domains(n: int, gap: float) -> list[tuple[float, float]]:
@@ -132,7 +139,7 @@ def _layout(spec: FigureSpec, canvas: _Canvas) -> dict[str, Any]:
             "font": {"size": 12},
         },
         "margin": {
-            "l": 62 if spec.y_title else 10,
+            "l": 36 + _left_of_title(spec) if spec.y_title else 10,
             "r": 14,
             "t": above + 10,
             "b": 52 if spec.x_title else 10,

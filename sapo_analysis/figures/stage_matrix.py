@@ -91,9 +91,7 @@ def stage_matrix(
         columns=across,
         height=(110 + 38 * (len(names) + 1)) * math.ceil(len(strategies) / across),
         legend=False,
-        x_title="task, as they were learned"
-        if order is not None
-        else "task, by its place in the order",
+        x_title="" if order is not None else "task, by its place in the order",
         y_title="after stage",
     )
 

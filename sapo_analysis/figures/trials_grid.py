@@ -90,7 +90,7 @@ def trials_grid(table: pd.DataFrame) -> FigureSpec:
         caption=Caption(
             shows="Every trial of the study: a row per task and seed, a column per prompt; noise"
             " trials and repeats stand in rows of their own.",
-            n={"trials": len(own), **{mark: int(n) for mark, n in counts.items()}},
+            n={"trials": len(own), **{str(mark): int(n) for mark, n in counts.items()}},
         ),
         alt=f"{len(own)} trials: {said}.",
         height=130 + 25 * len(heights),

@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from sapo_analysis import analysis
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import impact_heatmap, impact_scatter, task_bars, task_forest
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import Cells, FigureSpec, Note, Panel, Points
 
 VIEWS = ["centred", "panels", "raw"]
@@ -99,7 +100,7 @@ def test_the_bars_have_the_same_lengths_on_screen_and_on_paper(df):
 def test_text_is_escaped_for_each_renderer(df):
     text = "<b>bold</b> $x_1$ & more"
     nothing = Panel((Points((1.0,), (1.0,), "#000000", hover=(text,)), Note(1, 1, text)), text, "y")
-    spec = FigureSpec("f", (nothing,), df.head(1), {}, "alt")
+    spec = FigureSpec("f", (nothing,), df.head(1), Caption("a"), "alt")
     figure = spec.to_plotly()
     escaped = "&lt;b&gt;bold&lt;/b&gt; $x_1$ &amp; more"
     assert figure.data[0].hovertext == (escaped,)
@@ -125,6 +126,6 @@ def test_paper_has_the_width_asked_for_and_no_type_3_fonts(df):
 
 def test_a_cell_of_the_csv_is_no_formula(df):
     table = df.head(2).assign(prompt_id=["=1+1", "plain"])
-    spec = FigureSpec("f", (), table, {}, "alt")
+    spec = FigureSpec("f", (), table, Caption("a"), "alt")
     assert ",'=1+1," in spec.to_csv()
     assert ",plain," in spec.to_csv()
