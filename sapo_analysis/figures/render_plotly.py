@@ -449,10 +449,20 @@ def _axes(panel: Panel) -> tuple[dict[str, Any], dict[str, Any]]:
             axis["type"] = "log"
         if ends is not None:
             axis["range"] = [math.log10(v) for v in ends] if is_log else list(ends)
+        if ends is not None and is_log and len(places := _on_log_scale(*ends)) > 2:
+            axis |= {"tickmode": "array", "tickvals": places}
+            axis["ticktext"] = [f"{place:g}" for place in places]
     for axis, ticks in ((x, panel.x_ticks), (y, panel.y_ticks)):
         if ticks is not None:
             axis |= _ticks(ticks)
     return x, y
+
+
+def _on_log_scale(low: float, high: float) -> list[float]:
+    """Ones, twos and fives of each power of ten in a range, as paper has them."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    places = [float(f"{m}e{power}") for power in powers for m in (1, 2, 5)]
+    return [place for place in places if low <= place <= high]
 
 
 def _ticks(ticks: Ticks) -> dict[str, Any]:

@@ -97,6 +97,8 @@ GAP = 13.0
 """Between an arrow and its name (points)."""
 LETTER, TALL = 0.022, 0.08
 """Room that a letter of a name needs across, and a name upright, as shares of a narrow panel."""
+INWARDS = {"arrow-up": -1.0, "arrow-down": 1.0}
+"""Arrows that stand in a row: a name beside one would cover the next, so it stands further in."""
 
 
 def clipped_points(
@@ -126,8 +128,9 @@ def clipped_points(
     layers = draw_points(points[inside], scene, marked)
     outside = points[~inside]
     arrows = _arrows(outside, scene, x_limits, y_limits)
+    height = frame[1][1] - frame[1][0]
     named = [
-        _Named(x, y, layer.marker, prompt)
+        _Named(x, y + INWARDS.get(layer.marker, 0.0) * TALL * height, layer.marker, prompt)
         for layer in arrows
         for x, y, (_, prompt) in zip(layer.x, layer.y, layer.keys, strict=True)
     ]
@@ -162,7 +165,7 @@ def _arrows(outside: pd.DataFrame, scene: Scene, x_limits: Range, y_limits: Rang
 
 @dataclass(frozen=True)
 class _Named:
-    """An arrow at the frame and the prompt it stands for."""
+    """Where the name of an arrow stands, and the prompt that the arrow is."""
 
     x: float
     y: float
@@ -191,10 +194,8 @@ def _names(arrows: list[_Named], frame: tuple[Range, Range], middle: float) -> l
         first, more = group[0], len(group) - 1
         said = f"{first.name} +{more}" if more else first.name
         side = "right" if first.x > middle else "left"
-        # Arrows that point up or down stand in a row: beside one the name would cover the next.
-        inwards = {"arrow-up": -TALL * height, "arrow-down": TALL * height}.get(first.arrow, 0.0)
-        gap = 0.0 if inwards else GAP
-        notes.append(Note(first.x, first.y + inwards, said, side, gap, part="names"))
+        gap = 0.0 if first.arrow in INWARDS else GAP
+        notes.append(Note(first.x, first.y, said, side, gap, part="names"))
     return notes
 
 

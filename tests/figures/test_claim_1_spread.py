@@ -108,3 +108,12 @@ def test_what_cannot_be_drawn_is_refused(df, spreads):
     few = df[df["prompt_id"] < "para-02"]
     with pytest.raises(InputError, match=r"No task has a spread.*prompts, at least 4"):
         claim_1_spread(analysis.claim_1_spreads(few))
+
+
+def test_on_the_screen_a_log_axis_has_ones_twos_and_fives(spreads):
+    layout = claim_1_spread(spreads, seed_alone=math.log(0.15)).to_plotly().layout
+    low, high = (10**end for end in layout.xaxis2.range)
+    assert low < 0.15 and layout.xaxis2.type == "log"
+    wanted = [v for v in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if low <= v <= high]
+    assert list(layout.xaxis2.tickvals) == wanted
+    assert list(layout.xaxis2.ticktext) == [f"{v:g}" for v in wanted]

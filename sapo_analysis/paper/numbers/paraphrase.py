@@ -15,8 +15,8 @@ from sapo_analysis.analysis.claims import without_data
 from sapo_analysis.analysis.estimate import FORMS, SCOPES, Estimate, Form, Verdict
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.levels.correlation import STATISTICS
-from sapo_analysis.analysis.training_losses import losses_by_prompt
 from sapo_analysis.analysis.quantities import in_form
+from sapo_analysis.analysis.training_losses import losses_by_prompt
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import OUTCOMES, Outcome
 from sapo_analysis.paper.numbers.once import asked_once
@@ -144,7 +144,16 @@ class ParaphraseNumbers:
 
     @asked_once
     def worth(self, options: Options) -> analysis.SelectionValue:
-        """What picking by lowest pre-update loss comes to."""
+        """What picking by lowest pre-update loss comes to.
+
+        Raises:
+            InputError: the outcome is the in-task result, which all picks are to leave alike.
+        """
+        if self.outcome(options).role == "current":
+            raise InputError(
+                "What a pick is worth is told of forgetting and generalization."
+                " Ask for one of these outcomes."
+            )
         originals = analysis.original_prompts(list(self.runs))
         return analysis.selection_value(
             self.df, x=options.x, original=originals, **self._of(options)

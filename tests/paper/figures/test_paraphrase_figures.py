@@ -67,6 +67,12 @@ def test_the_predicted_side_is_that_of_the_outcome_in_either_form(
         assert study_numbers.means(options)[0].value * sum(side) > 0
 
 
+@pytest.mark.parametrize("name", ["selection_bars", "pool_curve", "regret_curve"])
+def test_a_pick_is_not_judged_by_the_in_task_result(study_numbers, name):
+    with pytest.raises(InputError, match="told of forgetting and generalization"):
+        figure(name, study_numbers, Options(outcome="in_task"))
+
+
 def test_claim_1_has_the_estimates_of_the_verdicts(study_numbers):
     spec = figure("claim_1_spread", study_numbers, Options(form="loss"))
     table = analysis.claim_1_spreads(study_numbers.df, "loss").table
