@@ -2,7 +2,6 @@
 
 import json
 import math
-import struct
 from dataclasses import replace
 
 import pandas as pd
@@ -24,9 +23,7 @@ from sapo_analysis.figures.spec import (
     Span,
     Ticks,
 )
-from sapo_analysis.paper.figures import kinds_of
-from sapo_analysis.paper.numbers import numbers_of
-from sapo_analysis.store import CACHED_RUNS, open_run
+from tests.figures.bits import bits
 
 HARD = (0.1 + 0.2, 1e-320, -0.0, 1.7976931348623157e308, math.pi, float("nan"))
 SIX = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
@@ -65,18 +62,6 @@ def made(layers=ALL, **settings):
 TABLE = pd.DataFrame({"x": [1.0]})
 
 
-def bits(value):
-    """A value with every float as its eight bytes, so that NaN and -0.0 count."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return "nan" if math.isnan(value) else struct.pack(">d", value)
-    if isinstance(value, tuple):
-        return ("tuple", *map(bits, value))
-    if hasattr(value, "__dataclass_fields__"):
-        names = [name for name in value.__dataclass_fields__ if name != "table"]
-        return (type(value).__name__, *(bits(getattr(value, name)) for name in names))
-    return value
-
-
 def test_every_kind_of_layer_comes_back_bit_by_bit():
     assert {type(layer) for layer in ALL} == set(LAYERS.values())
     spec = made(columns=2, aspect=1 / 3, wide=True, legend=False, x_title="all")
@@ -111,17 +96,6 @@ def test_what_came_back_is_drawn_into_the_same_bytes(kind):
     )
     spec = made(drawable)
     assert from_json(to_json(spec)).to_bytes(kind, "acl") == spec.to_bytes(kind, "acl")
-
-
-@pytest.mark.skipif(not CACHED_RUNS.is_dir(), reason="no shipped runs here")
-def test_every_figure_of_a_shipped_run_comes_back():
-    numbers = numbers_of([open_run(next(CACHED_RUNS.glob("pocket-1-main-*")))])
-    for kind in kinds_of(numbers):
-        spec = kind.make(numbers, kind.variants(numbers)[0])
-        back = from_json(to_json(spec))
-        assert bits(back) == bits(spec), kind.name
-        if kind.name in ("impact_scatter", "impact_heatmap"):
-            assert back.to_bytes("svg", "neurips") == spec.to_bytes("svg", "neurips")
 
 
 def broken(change):

@@ -2,7 +2,9 @@
 
 import pytest
 
+from sapo_analysis.paper.figures import every_figure
 from sapo_analysis.paper.numbers import numbers_of
+from sapo_analysis.paper.tables import every_table
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
@@ -36,3 +38,13 @@ def sequence_numbers(tmp_path_factory):
         losses={"00": 1.5, "01": 1.0, "02": 4.0},
     )
     return numbers_of([open_run(path)])
+
+
+@pytest.fixture(scope="session")
+def all_made(study_numbers, sequence_numbers):
+    """Every figure and table of both, by kind of study."""
+    both = {"study": study_numbers, "sequence": sequence_numbers}
+    made = {name: [*every_figure(numbers), *every_table(numbers)] for name, numbers in both.items()}
+    found = {name: [one for one in own if one.spec is not None] for name, own in made.items()}
+    assert all(len(own) > 8 for own in found.values())
+    return found
