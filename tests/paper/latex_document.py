@@ -14,6 +14,7 @@ letters; sizes of text and captions are those that the styles set.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -192,12 +193,12 @@ def compile_latex(folder: Path, stem: str) -> list[str]:
             text=True,
             errors="replace",
             timeout=300,
+            env={**os.environ, "max_print_line": "10000"},  # no line of the log is broken
         )
         if done.returncode:
             lines = [line for line in done.stdout.splitlines() if line.strip()]
             errors = [i for i, line in enumerate(lines) if line.startswith("!")] or [len(lines) - 8]
             return [f"{command[0]} fails: " + " | ".join(lines[errors[0] : errors[0] + 6])]
-    # Lines of the log are cut at 79 characters.
     return problems_of((folder / f"{stem}.log").read_text(encoding="utf-8", errors="replace"))
 
 
@@ -209,7 +210,7 @@ def problems_of(log: str) -> list[str]:
         if (found := re.match(r"Overfull \\hbox \(([\d.]+)pt too wide\)", line))
         and float(found[1]) > ROOM
     ]
-    undefined = re.findall(r"(?:Citation|Reference) `[^']*' .*undefined", log.replace("\n", " "))
+    undefined = re.findall(r"(?:Citation|Reference) `[^']*' .*undefined", log)
     missing = re.findall(r"Missing character: .*", log)
     twice = re.findall(r"Label `[^']*' multiply defined", log)
     return [*wide, *(text[:120] for text in undefined), *missing, *twice]
