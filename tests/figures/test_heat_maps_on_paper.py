@@ -58,6 +58,13 @@ def test_upright_names_stand_under_the_cells(tmp_path):
     assert min(label.get_fontsize() for label in labels) >= 5
 
 
+def test_long_names_of_low_rows_shrink_before_they_break():
+    axes = impact_heatmap(correlations(MANY)).to_matplotlib("acl", "column").axes[0]
+    rows = axes.get_yticklabels()
+    assert all("\n" not in row.get_text() for row in rows)
+    assert all(5 <= row.get_fontsize() < 8 for row in rows)  # the page's small size is 8 pt
+
+
 def test_cells_below_zero_and_in_the_noise_are_told_apart_without_colour():
     few = impact_heatmap(correlations(["a", "b", "c"], r=-0.3, below=[("a", "b")]))
     check_same_data(few)

@@ -33,6 +33,7 @@ def test_a_panel_per_task_with_pick_original_and_the_range_of_prompts(by_task):
     spec = training_by_task(by_task)
     check_same_data(spec)
     assert [panel.title for panel in spec.panels] == ["current-0", "current-1", "current-2"]
+    assert spec.columns == 3
     first = spec.panels[0]
     assert first.y_log and len(layers(first, Band)) == 1
     assert [layer.dash for layer in layers(first, Line)] == [
