@@ -13,9 +13,10 @@ def csv_text(table: pd.DataFrame) -> str:
     Numbers are whole: as many digits as tell them apart. A number that is not there is empty.
     """
     safe = table.rename(columns=inert)
-    for i, name in enumerate(table.columns):
-        if not pd.api.types.is_numeric_dtype(table[name]):
-            safe.isetitem(i, table[name].map(inert))
+    for i in range(table.shape[1]):
+        column = table.iloc[:, i]
+        if not pd.api.types.is_numeric_dtype(column):
+            safe.isetitem(i, list(column.map(inert)))
     return safe.to_csv(index=False)
 
 
