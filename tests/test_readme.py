@@ -45,6 +45,37 @@ def test_every_option_in_a_commands_line_exists(command):
         assert option in options_of(command), f"sapo {command} has no {option}"
 
 
+def test_the_exports_that_are_shown_ask_for_what_there_is():
+    from sapo_analysis.paper.figures import FIGURES
+    from sapo_analysis.paper.wish import ALL, Wish
+
+    shown = re.findall(r"^sapo export (.+?)(?: +#.*)?$", README, re.MULTILINE)
+    assert len(shown) == 5
+    for line in shown:
+        words = line.split()
+        given = list(zip(words, words[1:], strict=False))
+        assert set(re.findall(r"--[a-z-]+", line)) <= options_of("export")
+        assert list(ROOT.glob(words[0])) or list((ROOT / "cached_runs").glob(f"{words[0]}-*"))
+        figures = tuple(value for option, value in given if option == "--figure")
+        assert set(figures) <= {*FIGURES, ALL}
+        asked = {o[2:]: v for o, v in given if o in ("--view", "--outcome")}
+        Wish(figures, formats=tuple(v for o, v in given if o == "--format"), asked=asked)
+
+
+def test_the_venues_are_those_that_are_drawn():
+    from sapo_analysis.figures.venues import VENUES
+
+    for name, column, full, label, tick in re.findall(
+        r"^\| `(\w+)`[^|]*\| ([\d.]+ \w+) \| ([\d.]+ \w+) \| (\d), (\d) pt \|", README, re.MULTILINE
+    ):
+        venue, inches = VENUES[name], {"in": 1.0, "cm": 1 / 2.54}
+        for said, known in ((column, venue.column), (full, venue.full)):
+            number, unit = said.split()
+            assert float(number) * inches[unit] == pytest.approx(known)
+        assert (int(label), int(tick)) == (venue.size, venue.size - 1)
+    assert all(f"`{name}`" in README for name in VENUES)
+
+
 def test_every_command_and_option_has_help():
     for name, command in COMMANDS.items():
         assert command.help, name

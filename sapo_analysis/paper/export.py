@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.figures import Made, every_figure, kinds_of
 from sapo_analysis.paper.folder import Written, check_folder, check_names, write_files
 from sapo_analysis.paper.kinds import Kind, MadeOf
@@ -59,6 +61,7 @@ class _Work:
         self.seconds[what] = self.seconds.get(what, 0.0) + time.perf_counter() - start
 
 
+@remembering()
 def export(
     numbers: Numbers, out: Path, wish: Wish | None = None, say: Say = lambda line: None
 ) -> Exported:
@@ -227,7 +230,8 @@ def _texts(
         if table.spec is None:
             continue
         if "tex" in wish.table_formats:
-            found[f"{table.name}.tex"] = table.spec.to_latex(cites=table.kind.cites)
+            cites = cited(table.kind, numbers.runs)
+            found[f"{table.name}.tex"] = table.spec.to_latex(cites=cites, numbers=numbers)
         if "md" in wish.table_formats:
             found[f"{table.name}.md"] = table.spec.to_markdown()
         if wish.csv:

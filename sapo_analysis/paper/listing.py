@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.paper.figures import Made, every_figure
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.tables import MadeTable, every_table
@@ -31,6 +32,7 @@ class Listed:
     why_not: str
 
 
+@remembering()
 def listing(numbers: Numbers) -> list[Listed]:
     """Every kind that such runs can have, figures first.
 
