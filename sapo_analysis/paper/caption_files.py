@@ -40,14 +40,18 @@ def caption_files(
     keys: set[str] = set()
     for made in figures:
         if made.spec is not None:
-            plain.append(f"## {made.name}\n\n{draft(made.spec.caption, numbers)}")
+            plain.append(
+                f"## {made.name}\n\n{draft(made.spec.caption, numbers, made.options.method)}"
+            )
             latex.append(_environment(made, numbers, venue, width, figures_in))
-            keys.update(cited(made.kind, numbers.runs))
+            keys.update(cited(made.kind, numbers.runs, made.options.method))
     for table in tables:
         if table.spec is not None:
-            plain.append(f"## {table.name}\n\n{draft(table.spec.caption, numbers)}")
+            plain.append(
+                f"## {table.name}\n\n{draft(table.spec.caption, numbers, table.options.method)}"
+            )
             latex.append(f"\\input{{{tables_in}{table.name}}}\n")
-            keys.update(cited(table.kind, numbers.runs))
+            keys.update(cited(table.kind, numbers.runs, table.options.method))
     return {
         "captions.md": "\n\n".join(plain) + "\n",
         "captions.tex": "\n".join(latex),
@@ -59,7 +63,9 @@ def _environment(
     made: Made, numbers: Numbers, venue: str, width: str | float | None, folder: str
 ) -> str:
     assert made.spec is not None
-    caption = draft_latex(made.spec.caption, cited(made.kind, numbers.runs), numbers)
+    method = made.options.method
+    keys = cited(made.kind, numbers.runs, method)
+    caption = draft_latex(made.spec.caption, keys, numbers, method)
     from sapo_analysis.figures.venues import VENUES
 
     at = VENUES[venue]

@@ -31,32 +31,39 @@ _CROSSED = ("tasks", "prompts", "seeds", "orders", "strategies", "stages", "cand
 _ENDS = (".", "!", "?")
 
 
-def draft(caption: Caption, numbers: Numbers | None = None) -> str:
+def draft(caption: Caption, numbers: Numbers | None = None, method: str = "") -> str:
     """A caption in plain text: whole sentences, each once.
 
     Args:
         caption: the facts.
         numbers: what was measured; with it the caption begins with what forbids to read anything
             into it, and ends with model and method.
+        method: the one method that is shown; "": all of the runs.
 
     Raises:
         InputError: a term is none of the glossary.
     """
-    return " ".join(_sentences(caption, numbers))
+    return " ".join(_sentences(caption, numbers, method))
 
 
-def draft_latex(caption: Caption, cites: Iterable[str] = (), numbers: Numbers | None = None) -> str:
+def draft_latex(
+    caption: Caption,
+    cites: Iterable[str] = (),
+    numbers: Numbers | None = None,
+    method: str = "",
+) -> str:
     """The same as LaTeX, with what it rests on cited where it is first named.
 
     Args:
         caption: the facts.
         cites: keys of `paper.citations`.
         numbers: as in `draft`.
+        method: as in `draft`.
 
     Raises:
         InputError: a term is none of the glossary, or a key none of a source.
     """
-    return with_citations(escaped(draft(caption, numbers)), cites)
+    return with_citations(escaped(draft(caption, numbers, method)), cites)
 
 
 def standing(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -73,7 +80,7 @@ def standing(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(_sentence(text) for text in found)
 
 
-def _sentences(caption: Caption, numbers: Numbers | None) -> list[str]:
+def _sentences(caption: Caption, numbers: Numbers | None, method: str) -> list[str]:
     found = [*(standing(numbers.runs) if numbers is not None else ()), caption.shows]
     found += [*caption.marks, *caption.statistics]
     if caption.interval:
@@ -82,7 +89,7 @@ def _sentences(caption: Caption, numbers: Numbers | None) -> list[str]:
         found.append(counts(caption.n))
     found += _definitions(caption.terms)
     if numbers is not None:
-        found.append(_made_with(numbers.runs))
+        found.append(_made_with(numbers.runs, method))
     return list(dict.fromkeys(_sentence(text) for text in found if text.strip()))
 
 
@@ -114,9 +121,9 @@ def _defined(label: str, said: str, definition: str) -> str:
     return f"{label} ({said}): {definition}"
 
 
-def _made_with(runs: Sequence[Run]) -> str:
+def _made_with(runs: Sequence[Run], method: str) -> str:
     models = [name for name in map(model_name, runs) if name != NOT_RECORDED]
-    methods = [METHOD_WORDS[name] for run in runs for name in _methods(run)]
+    methods = [METHOD_WORDS[m] for run in runs for m in _methods(run) if method in ("", m)]
     told = (_listed("model", models), _listed("method", methods))
     return "; ".join(part for part in told if part)
 

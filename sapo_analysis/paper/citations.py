@@ -302,15 +302,20 @@ class Citing(Protocol):
         """Keys of what it rests on."""
 
 
-def cited(kind: Citing, runs: Sequence[Run] = ()) -> tuple[str, ...]:
+def cited(kind: Citing, runs: Sequence[Run] = (), method: str = "") -> tuple[str, ...]:
     """Keys of what a figure or table rests on, of what its runs used, and of this software.
 
     Each once, in the order of `KEYS`.
 
+    Args:
+        kind: of the figure or table.
+        runs: that it shows.
+        method: the one method that it shows; "": all of them.
+
     Raises:
         InputError: the kind names a key that there is not.
     """
-    wanted = {*kind.cites, *(key for run in runs for key in _used(run)), SOFTWARE}
+    wanted = {*kind.cites, *(key for run in runs for key in _used(run, method)), SOFTWARE}
     return _in_order(wanted)
 
 
@@ -351,13 +356,14 @@ def _mention(text: str, words: tuple[str, ...]) -> int | None:
     return None if found is None else found.end()
 
 
-def _used(run: Run) -> tuple[str, ...]:
+def _used(run: Run, method: str) -> tuple[str, ...]:
     study = run.study
     if isinstance(study, ParaphraseStudy):
         return _OF_METHOD[study.method]
     if not run.is_sequence:
         return ()
-    strategies = run.learned_in_turn.chosen_strategies
+    chosen = run.learned_in_turn.chosen_strategies
+    strategies = [s for s in chosen if method in ("", s.method)]
     of_methods = (key for s in strategies for key in _OF_METHOD[s.method])
     return (*of_methods, *(key for s in strategies for key in _OF_POLICY.get(s.policy, ())))
 

@@ -83,6 +83,7 @@ def test_model_and_methods_are_named(study_numbers, sequence_numbers):
     model = study_numbers.runs[0].study.model
     assert draft(Caption("Shows."), study_numbers) == f"Shows. Model {model}; method LoRA."
     assert draft(Caption("Shows."), sequence_numbers).endswith("methods LoRA, O-LoRA.")
+    assert draft(Caption("Shows."), sequence_numbers, "o-lora").endswith("; method O-LoRA.")
 
 
 def test_random_weights_and_unfinished_runs_are_said_first(tmp_path):

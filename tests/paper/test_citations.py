@@ -105,6 +105,12 @@ def test_what_runs_used_is_cited(study_numbers, sequence_numbers):
     )
 
 
+def test_of_one_method_only_what_it_used_is_cited(sequence_numbers):
+    runs = sequence_numbers.runs
+    assert cited(Kind(), runs, "o-lora") == ("hu2022lora", "wang2023olora", SOFTWARE)
+    assert "wang2023olora" not in cited(Kind(), runs, "lora")
+
+
 def test_a_citation_stands_behind_the_first_mention_of_a_whole_word():
     text = "O-LoRA and LoRA against LoRAInc; LoRA."
     assert with_citations(text, ["hu2022lora", "wang2023olora"]) == (

@@ -15,6 +15,7 @@ from sapo_analysis.paper.bundle.drawing import KINDS, Drawn, On, draw, figure_fi
 from sapo_analysis.paper.bundle.readme import readme
 from sapo_analysis.paper.bundle.zipped import zipped
 from sapo_analysis.paper.caption_files import caption_files
+from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.figures import Made
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.stamps import ended, provenance, study_of
@@ -61,7 +62,7 @@ def bundle(
         reasons = " ".join(f"{name}: {why}" for name, why in left_out.items())
         raise InputError(f"There is nothing to bundle. {reasons or 'No figure was asked for.'}")
     files = {
-        **_tables(there),
+        **_tables(there, numbers),
         **_sources(drawn, numbers),
         **caption_files(
             numbers, [figure.made for figure in drawn], there, venue, width, "figures/", "tables/"
@@ -76,11 +77,12 @@ def bundle(
     return zipped(files, ended(numbers))
 
 
-def _tables(tables: Sequence[MadeTable]) -> dict[str, str | bytes]:
+def _tables(tables: Sequence[MadeTable], numbers: Numbers) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {}
     for made in tables:
         if made.spec is not None:
-            files[f"tables/{made.name}.tex"] = made.spec.to_latex(cites=made.kind.cites)
+            keys = cited(made.kind, numbers.runs, made.options.method)
+            files[f"tables/{made.name}.tex"] = made.spec.to_latex(cites=keys, numbers=numbers)
             files[f"tables/{made.name}.md"] = made.spec.to_markdown()
             files[f"tables/{made.name}.csv"] = made.spec.to_csv()
     return files
