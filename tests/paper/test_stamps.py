@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
+from sapo_analysis.analysis.importing import import_results
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.stamp import Stamp
+from sapo_analysis.paper.captions import draft
 from sapo_analysis.paper.figures import figure
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.stamps import ended, model_name, provenance, short_name, stamp
@@ -128,6 +131,20 @@ def test_the_source_says_what_forbids_to_read_anything_into_it(tmp_path):
     random = open_run(write_run(tmp_path, n_tasks=1, n_prompts=4, weights="random", finish=False))
     said = stamp(Numbers(random), "t").source
     assert "random weights" in said and "interrupted" in said and random.run_id in said
+
+
+def test_imported_results_tell_what_there_is(study_numbers, tmp_path):
+    folder = tmp_path / "secret"
+    folder.mkdir()
+    study_numbers.df.to_csv(folder / "results.csv", index=False)
+    numbers = numbers_of([import_results(folder / "results.csv", tmp_path)])
+    (told,) = provenance(numbers)["runs"]
+    assert told["kind"] == "imported" and told["study"]["file"] == "results.csv"
+    assert {"seeds", "commit", "engine", "shortened"}.isdisjoint(told)
+    assert "secret" not in json.dumps(told)
+    assert ended(numbers) == datetime.fromisoformat(numbers.runs[0].status.heartbeat)
+    assert "model not recorded" in stamp(numbers, "t").source
+    assert draft(Caption("Shows."), numbers) == "Shows."
 
 
 TITLE = "Größe θ → 忘却: “scatter”"
