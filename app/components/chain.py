@@ -40,7 +40,8 @@ def chain_tab(keys: Keys) -> None:
     run = sequences.run_of(keys, str(own["run_id"].iloc[0]))
     try:
         table = candidates_along(run, order, strategy, seed)
-        charts.still(choices_along(table, strategy=strategy), "choices")
+        spec = choices_along(table, strategy=strategy, order=order, seed=seed)
+        charts.still(spec, "choices")
     except InputError as error:
         st.info(md(str(error)))
     shown = own.rename(columns={"loss": "chosen_loss", "lowest": "lowest_loss"})[

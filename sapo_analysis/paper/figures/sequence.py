@@ -16,6 +16,7 @@ from sapo_analysis.paper.figures.kind import FigureKind, once
 from sapo_analysis.paper.numbers import SequenceNumbers
 from sapo_analysis.paper.options import Options
 
+_METRICS = ("lopezpaz2017gem", "shi2026sapo", "student1908")
 _MATRICES_ACROSS = 4
 """Panels side by side where the page is wide enough."""
 
@@ -78,6 +79,7 @@ SEQUENCE_FIGURES = (
         ("test_prompts",),
         _intervals,
         once,
+        _METRICS,
     ),
     FigureKind(
         "strategy_contrasts",
@@ -87,6 +89,7 @@ SEQUENCE_FIGURES = (
         ("test_prompts", "method"),
         _contrasts,
         _methods,
+        (*_METRICS, "holm1979"),
     ),
     FigureKind(
         "stage_matrix",
@@ -114,6 +117,7 @@ SEQUENCE_FIGURES = (
         ("method", "strategy", "order"),
         _choices,
         once,
+        ("shi2026sapo",),
     ),
     FigureKind(
         "stage_curves",
