@@ -14,6 +14,7 @@ from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
 from sapo_analysis.figures.theme import VERDICT_ICONS
 from sapo_analysis.paper.figures import every_figure
 from sapo_analysis.paper.html import LARGEST_BYTES, paraphrase, report, sequence, static_report
+from sapo_analysis.paper.html.tables import of_spec
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.tables import every_table
 from sapo_analysis.spec import ParaphraseStudy
@@ -85,7 +86,9 @@ def test_warnings_of_the_report_are_told(tmp_path):
     run = open_run(write_run(tmp_path, n_tasks=2, n_prompts=4, diverged=("t-current-0-para-01-0",)))
     warnings = analysis.report(run, n_permutations=0)["warnings"]
     assert any("diverged" in warning for warning in warnings)
-    assert numbers_of([run]).warnings == warnings
+    numbers = numbers_of([run])
+    assert numbers.warnings == warnings
+    assert paraphrase.head(numbers).cautions == tuple(warnings)
 
 
 def test_sequences_say_what_their_report_says(sequence_page, sequence_numbers):
@@ -105,6 +108,16 @@ def test_sequences_say_what_their_report_says(sequence_page, sequence_numbers):
                 for own in found["chosen"]
                 if own["task"] == chosen["task"]
             )
+
+
+def test_a_prompt_that_several_strategies_chose_names_them_all(tmp_path):
+    path = write_sequence_run(tmp_path, lambda *_: 1.0, chosen={"random": "01", "sapo": "01"})
+    (row,) = [
+        row for row in sequence.prompts(numbers_of([open_run(path)])).rows[:3] if row[4].order
+    ]
+    assert [cell.text for cell in row[1:]] == [
+        *("a-01", "a 01", "novel", "2", "random+lora 1, sapo+lora 1"),
+    ]
 
 
 def test_app_and_page_ask_the_same_questions():
@@ -145,6 +158,13 @@ def test_tables_print_the_cells_of_the_paper(study_page, study_numbers):
     assert numbers
     for cell in numbers:
         assert cell.split(" ")[0] in table.to_markdown()
+    # They are sorted by what is behind them, not by what is printed.
+    estimates = [column.key for column in table.columns if column.kind == "estimate"]
+    orders = of_spec(table, "made", "Made").rows
+    for i, column in enumerate(table.columns, start=bool(table.blocks)):
+        if column.key in estimates:
+            assert [row[i].order for row in orders] == pytest.approx(list(table.rows[column.key]))
+    assert estimates
 
 
 @pytest.mark.parametrize("kind", ["study", "sequence"])
