@@ -117,7 +117,7 @@ def test_the_method_decides_whose_race_and_matrices_are_shown(monkeypatch, seque
 def test_one_order_names_its_tasks(monkeypatch, sequence_runs):
     app = sequences(monkeypatch, sequence_runs, "order-1", "order-2", "order-3")
     by_place = charts(app)[2]
-    assert by_place["layout"]["xaxis"]["ticktext"] == ["task 1", "task 2", "task 3"]
+    assert by_place["layout"]["xaxis"]["ticktext"] == ["1", "2", "3"]
     app.selectbox(key="matrix-order").set_value("b > c > a").run()
     assert charts(app)[2]["layout"]["xaxis"]["ticktext"] == ["b", "c", "a"]
 
@@ -126,8 +126,9 @@ def frame(app):
     """(strategy, row, column from 0) of the cell with a frame."""
     matrices = charts(app)[2]["data"]
     mark = [t for t in matrices if t.get("name") is None and t["type"] == "scatter"]
-    (own,) = [t for t in mark if t["marker"].get("opacity", 1) and len(t["x"]) == 1]
-    panel = next(t for t in matrices if t["type"] == "scatter" and t["xaxis"] == own["xaxis"])
+    marks = [t for t in mark if "marker" in t and len(t["x"]) == 1]
+    (own,) = [t for t in marks if t["marker"].get("opacity", 1)]
+    panel = next(t for t in matrices if t.get("customdata") and t["xaxis"] == own["xaxis"])
     return panel["customdata"][0][0], own["y"][0], own["x"][0]
 
 
