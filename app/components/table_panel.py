@@ -15,6 +15,7 @@ from sapo_analysis.app.data import Keys
 from sapo_analysis.app.paper import Nothing, Paper
 from sapo_analysis.app.state import TABLE
 from sapo_analysis.errors import InputError, RunError
+from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.tables import MadeTable, table_kinds_of
 
@@ -55,7 +56,7 @@ def panel(keys: Keys, found: Numbers, command: DeltaGenerator) -> None:
             st.info(md(spec.why))
         return
     made = MadeTable(kind, options, spec)
-    latex = spec.to_latex(cites=kind.cites)
+    latex = spec.to_latex(cites=cited(kind, found.runs), numbers=found)
     with sheet:
         st.html(BOOKTABS)
         with st.container(key="read-table"):

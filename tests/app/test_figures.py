@@ -17,6 +17,7 @@ from sapo_analysis.app.components.figure_words import key_of, words_of
 from sapo_analysis.cli import app as cli
 from sapo_analysis.figures.spec import Points
 from sapo_analysis.figures.venues import VENUES
+from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.figures import FIGURES, every_figure, figure, kinds_of
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.options import OPTIONS, Options
@@ -162,7 +163,8 @@ def test_every_kind_of_table_is_read_and_taken_along(monkeypatch, runs, sequence
         options = kind.variants(found)[0]
         spec = table(kind.name, found, options)
         assert spec.to_markdown().strip() in [m.value for m in app.markdown]
-        assert spec.to_latex(cites=kind.cites).strip() in [code.value for code in app.code]
+        latex = spec.to_latex(cites=cited(kind, found.runs), numbers=found)
+        assert latex.strip() in [code.value for code in app.code]
 
 
 def test_a_link_restores_everything(monkeypatch, runs):
