@@ -174,7 +174,7 @@ def impact_scatter(
         f" {n_prompts} prompts of {n_tasks} tasks, view {view}.{dots}",
         columns=columns,
         height=470 if view != "panels" else max(420, 90 + 290 * rows),
-        aspect=0.62 if view != "panels" else 0.8,
+        aspect=0.62,
         wide=view == "panels" and len(panels) > 1,
         x_title=x_label if view == "panels" else "",
         y_title=y_label if view == "panels" else "",
