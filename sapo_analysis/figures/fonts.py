@@ -85,7 +85,12 @@ def _face(font: str) -> FT2Font:
 
 @lru_cache(maxsize=20_000)
 def text_width(text: str, font: str, size: float) -> float:
-    """How wide one line of text is (points) at a font size (points)."""
+    """How wide one line of text is (points) at a font size (points).
+
+    Raises:
+        InputError: the font lacks a character.
+    """
+    check_characters(text, font)
     with _LOCK:
         face = _face(font)
         face.set_size(size, 72 * _FINE)

@@ -36,7 +36,10 @@ class _Box:
 
 
 def text_problems(figure: Figure) -> list[str]:
-    """What is wrong with the texts of a figure, one sentence each; none where all can be read."""
+    """What is wrong with the texts of a figure, one sentence each; none where all can be read.
+
+    Texts that are alike and in the same trouble are told of once.
+    """
     figure.draw_without_rendering()
     to_points = 72.0 / figure.dpi
     undrawn = _undrawn(figure)
@@ -51,11 +54,12 @@ def text_problems(figure: Figure) -> list[str]:
         for box in boxes
         if (box.corners < -CUT).any() or (box.corners > size + CUT).any()
     ]
-    return found + [
+    found += [
         f"{boxes[i].text!r} and {boxes[j].text!r} cover each other"
         for i, j in _near(boxes)
         if _depth(boxes[i].corners, boxes[j].corners) > TOUCH
     ]
+    return list(dict.fromkeys(found))
 
 
 def _near(boxes: list[_Box]) -> list[tuple[int, int]]:

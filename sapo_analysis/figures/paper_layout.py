@@ -15,13 +15,17 @@ LINE = 1.2
 """Height of a line, in font sizes."""
 ROW = 1.7
 """Height of a row of a forest, in font sizes."""
-LEAST_PANEL = 13.0
+LEAST_PANEL = 11.5
 """Width under which a panel is not drawn beside another, in font sizes."""
 LEAST_BARE = 11.0
 """The same of one with nothing but numbers and a title around it."""
 NAMES_SHARE = 0.36
 """The most of the page's width that names of rows take."""
-LEAST_SIZE = 5.0
+TALLEST = 8.5
+"""The most that a figure may be high (inches): a page of 9 inches of text, less its caption."""
+LEAST_SHARE = 0.7
+"""Of the height that rows want: the least that they get where a page would not hold them all."""
+LEAST_SIZE = 6.0
 """Points under which no text is set."""
 SCALE_BESIDE_FROM = 324.0
 """Width of a page (points) from which colour scales stand beside their panels."""
@@ -96,7 +100,7 @@ def row_names_size(panel: Panel, page: Page) -> float:
 
 
 def rows(spec: FigureSpec, page: Page) -> list[float]:
-    """The height of the panels of each row."""
+    """The height that the panels of each row want."""
     width = panel_width(spec, page)
     heights = [_height(panel, spec, page, width) for panel in spec.panels]
     n = spec.columns

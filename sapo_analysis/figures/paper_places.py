@@ -8,7 +8,7 @@ picture: nothing is drawn for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from sapo_analysis.figures.paper_axes import Dress
+from sapo_analysis.figures.paper_layout import LEAST_SHARE, TALLEST
 from sapo_analysis.figures.paper_notes import step_aside
 from sapo_analysis.figures.paper_style import DPI, PaperFigure
 from sapo_analysis.figures.venues import POINTS_PER_INCH, Page
@@ -62,7 +63,7 @@ class Parts:
     Attributes:
         figure: all of it is in there.
         page: its width is kept.
-        heights: of the panels of each row.
+        wanted: height of the panels of each row.
         columns: panels per row.
         panels: row by row; the last row may have fewer.
         legend: above all panels.
@@ -73,13 +74,17 @@ class Parts:
 
     figure: PaperFigure
     page: Page
-    heights: list[float]
+    wanted: list[float]
     columns: int
     panels: Sequence[Dress]
     legend: Legend | None = None
     x_title: Text | None = None
     y_title: Text | None = None
     scales: Sequence[Scale] = ()
+    heights: list[float] = field(init=False)  # as the page has room for them
+
+    def __post_init__(self) -> None:
+        self.heights = list(self.wanted)
 
 
 def place(parts: Parts, width: float) -> None:
@@ -97,12 +102,26 @@ def place(parts: Parts, width: float) -> None:
             dress.fit(box[2], box[3]) for dress, box in zip(parts.panels, before, strict=True)
         ]
         now = _arrange(parts, renderer)
+        if _lowered(parts):
+            now = _arrange(parts, renderer)
         if not any(changed) and _moved(before, now) < _STILL:
             break
         before = now
     for dress in parts.panels:
         dress.pin()
         step_aside(dress, renderer)
+
+
+def _lowered(parts: Parts) -> bool:
+    """Make rows lower if the page is higher than paper; cells, with numbers in them, stay."""
+    height = parts.figure.get_figheight() * POINTS_PER_INCH
+    over = height - TALLEST * POINTS_PER_INCH
+    least = LEAST_SHARE * sum(parts.wanted)
+    if over <= 0 or parts.scales or sum(parts.heights) <= least:
+        return False
+    share = max(sum(parts.heights) - over, least) / sum(parts.heights)
+    parts.heights = [share * high for high in parts.heights]
+    return True
 
 
 def _moved(before: list[Box], now: list[Box]) -> float:

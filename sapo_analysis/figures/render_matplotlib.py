@@ -29,6 +29,8 @@ from sapo_analysis.figures.stamp import Stamp
 from sapo_analysis.figures.venues import Page
 
 KINDS = ("pdf", "svg", "png")
+MOST_TOLD = 10
+"""Texts in trouble that are told of; a matrix that is too narrow has hundreds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,13 @@ class Drawn:
     def problems(self) -> tuple[str, ...]:
         """What a reader could not read, one sentence each; none where all is well."""
         with drawing(self.page):
-            return (*text_problems(self.figure), *grey_twins(self.spec))
+            texts = text_problems(self.figure)
+        if len(texts) > MOST_TOLD:
+            texts[MOST_TOLD:] = [f"{len(texts) - MOST_TOLD} more texts like these"]
+        others, high = grey_others(self.spec), self.size[1]
+        if high > layout.TALLEST + 0.01:  # what was fitted to it may be off by a rounding
+            others.append(f"it is {high:.1f} inches high, more than a page holds")
+        return (*texts, *others)
 
 
 def draw(spec: FigureSpec, page: Page) -> Drawn:

@@ -57,8 +57,8 @@ def inside(figure, axes):
 
 def test_a_row_has_as_many_panels_as_keep_a_readable_width():
     spec = figure_of(*[dots()] * 6, columns=3)
-    assert layout.columns(spec, FULL) == 3  # 3 × 13 × 8 pt = 312 of 486
-    assert layout.columns(spec, ICML) == 2  # 208 of 234
+    assert layout.columns(spec, FULL) == 3  # 3 × 11.5 × 8 pt = 276 of 486
+    assert layout.columns(spec, ICML) == 2  # 184 of 234
     assert layout.columns(spec, page("icml", 2.0)) == 1
     assert layout.columns(figure_of(dots(), columns=3), FULL) == 1
 
@@ -93,6 +93,23 @@ def test_every_panel_has_its_height_and_all_the_same_width(width, font):
     assert max(w for w, _ in sizes) - min(w for w, _ in sizes) < 1.0
     assert drawn.size[0] == on.width
     assert not drawn.problems
+
+
+def test_rows_are_lower_where_a_page_would_not_hold_them():
+    few, many = (figure_of(*[dots(title="t")] * n) for n in (3, 4))
+    assert few.drawn().size[1] < layout.TALLEST
+    drawn = many.drawn()
+    assert drawn.size[1] == pytest.approx(layout.TALLEST, abs=0.01) and not drawn.problems
+    heights = [inside(drawn.figure, axes)[1] for axes in drawn.figure.axes]
+    assert max(heights) - min(heights) < 0.01
+    assert min(heights) > 0.7 * layout.rows(many, ICML)[0]
+    too_many = figure_of(*[dots(title="t")] * 20).drawn()
+    assert inside(too_many.figure, too_many.figure.axes[0])[1] == pytest.approx(
+        0.7 * layout.rows(too_many.spec, ICML)[0], abs=1.0
+    )
+    assert too_many.problems == (
+        f"it is {too_many.size[1]:.1f} inches high, more than a page holds",
+    )
 
 
 def test_a_row_of_a_forest_is_as_high_as_its_lines():
