@@ -75,7 +75,7 @@ class Drawn:
             texts = text_problems(self.figure)
         if len(texts) > MOST_TOLD:
             texts[MOST_TOLD:] = [f"{len(texts) - MOST_TOLD} more texts like these"]
-        others, high = grey_others(self.spec), self.size[1]
+        others, high = grey_twins(self.spec), self.size[1]
         if high > layout.TALLEST + 0.01:  # what was fitted to it may be off by a rounding
             others.append(f"it is {high:.1f} inches high, more than a page holds")
         return (*texts, *others)
