@@ -118,7 +118,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
                     else ()
                 ),
             ),
-            terms=("pair_r",),
+            terms=("impact",),
         ),
         alt=f"Heat map of the correlation of impacts between {len(tasks)} tasks.",
         height=120 + (44 if roomy else 28) * len(tasks),
