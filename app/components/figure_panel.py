@@ -31,8 +31,6 @@ KINDS = (
     ("svg", "image/svg+xml", "Text stays text: it can be edited."),
     ("png", "image/png", "300 dots per inch."),
 )
-MOST_PROBLEMS = 4
-"""Told one by one; of as many as that one sees what is wrong."""
 HAIR = 0.005
 """Inches by which two widths may differ and be the same."""
 CONTROLS = 220
@@ -96,10 +94,7 @@ def _sheet(keys: Keys, made: Made, on: Paper, in_grey: bool, found: Numbers) -> 
     caption = captions.draft(made.spec.caption, found)
     preview(png, width, made.spec.alt, venue, caption)
     if drawn.problems:
-        more = len(drawn.problems) - MOST_PROBLEMS
-        listed = "".join(f"\n- {md(problem)}" for problem in drawn.problems[:MOST_PROBLEMS])
-        if more > 0:
-            listed += f"\n- and {more} more"
+        listed = "".join(f"\n- {md(problem)}" for problem in drawn.problems)
         st.warning(f"{_what_to_do(width, venue)}{listed}", icon=":material/format_overline:")
     files = [
         File(
@@ -126,7 +121,7 @@ def _place(width: float, venue: Venue) -> str:
 
 
 def _what_to_do(width: float, venue: Venue) -> str:
-    first = "Not everything in it can be read."
+    first = "Not everything comes out well on paper."
     if width < venue.full - HAIR:
         return f"{first} Choose the full width, or leave an annotation out:"
     return f"{first} Leave an annotation out, or show less at once:"
