@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from sapo_analysis import analysis
-from sapo_analysis.figures import claim_1_spread, impact_scatter, task_forest
+from sapo_analysis.figures import claim_1_spread, impact_scatter, task_forest, theme
 from sapo_analysis.figures.legibility import grey_twins
+from sapo_analysis.figures.scatter_layers import MARK_COLORS
 from sapo_analysis.figures.spec import Points
 from sapo_analysis.figures.task_forest import POOLED
 
@@ -98,6 +99,8 @@ def test_tasks_and_marks_stand_apart_in_grey_print(n_tasks):
     shown = [a for a in whole.panels[0].layers if a.part == ""]
     looks = {(a.color, a.marker) for a in shown if isinstance(a, Points)}
     assert len(looks) >= min(n_tasks, 8)
+    worn = {a.color for a in whole.panels[0].layers if a.part == "marks"}
+    assert worn == ({theme.NEUTRAL} if n_tasks <= 8 else set(MARK_COLORS.values()))
     said = " ".join(whole.caption.marks)
     assert ("tasks are grey" in said) == (n_tasks > 8)
 
