@@ -1,7 +1,8 @@
 """Figures as JSON inside a page, as exact as there is room for.
 
 First every number is written in full. Where all figures together are larger than what the page has
-left for them, the largest gives way first, step by step (`STEPS`), and says so on the page.
+left for them, the large ones give way, the largest first: each by one step (`STEPS`) before any
+goes further, and says so on the page.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Payload:
         return '"type":"scattergl"' in self.json
 
 
+_LARGE = 0.02
+"""Share of the room from which on a figure gives way: smaller ones would gain nothing."""
 _LETTER = 6.6
 """Pixels of a letter of an axis title, about."""
 _WIDEST = 1060
@@ -57,12 +60,14 @@ _WIDEST = 1060
 def payloads(specs: Mapping[str, FigureSpec], room: int) -> dict[str, Payload]:
     """Every figure, all together in at most `room` bytes."""
     pictures = {name: _broken(drawn(spec), spec) for name, spec in specs.items()}
-    steps = dict.fromkeys(pictures, 0)
     found = {name: _written(picture, 0) for name, picture in pictures.items()}
-    while sum(len(one.json.encode()) for one in found.values()) > room:
-        largest = max(found, key=lambda name: len(found[name].json))
-        steps[largest] += 1
-        found[largest] = _written(pictures[largest], steps[largest])
+    for step in range(1, len(STEPS)):
+        by_size = sorted(found, key=lambda name: -len(found[name].json))
+        for name in by_size:
+            if sum(len(one.json.encode()) for one in found.values()) <= room:
+                return found
+            if len(found[name].json) > room * _LARGE:
+                found[name] = _written(pictures[name], step)
     return found
 
 

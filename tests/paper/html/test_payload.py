@@ -9,7 +9,7 @@ import pytest
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.render_plotly import drawn
 from sapo_analysis.figures.spec import FigureSpec, Line, Panel, Points
-from sapo_analysis.paper.html.payload import as_json, least_width, payloads
+from sapo_analysis.paper.html.payload import STEPS, as_json, least_width, payloads
 
 
 def figure(n, y_label="outcome (points)", name="made"):
@@ -44,6 +44,14 @@ def test_the_largest_gives_way_first_and_says_so():
     assert trace["x"]["dtype"] == "f8" and trace["hoverinfo"] == "skip"
     assert tuple(np.frombuffer(base64.b64decode(trace["x"]["bdata"]), "<f8")) == x
     assert not {"hovertext", "customdata"} & set(trace)
+
+
+def test_all_large_figures_give_way_a_little_before_one_is_left_out():
+    specs = {"a": figure(3000), "b": figure(3001), "small": figure(2)}
+    found = payloads(specs, 140_000)
+    assert [one.note[:40] for one in found.values()] == [*2 * [STEPS[1][:40]], ""]
+    found = payloads(specs, 70_000)
+    assert [one.note for one in found.values()] == [*2 * [STEPS[2]], ""]
 
 
 @pytest.mark.parametrize("room, words", [(29_000, "seven digits"), (5_000, "no room for this")])
