@@ -17,7 +17,7 @@ from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.figures import Made, every_figure, kinds_of
-from sapo_analysis.paper.folder import Written, check_folder, check_names, write_files
+from sapo_analysis.paper.folder import Written, check_folder, write_files
 from sapo_analysis.paper.kinds import Kind, MadeOf
 from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
 from sapo_analysis.paper.offered import offered
@@ -113,7 +113,6 @@ def export(
     if not work.contents:
         why = work.skipped[0][1] if work.skipped else "These runs have nothing of the kind."
         raise InputError(f"There is nothing to export. {why}")
-    check_names(out, work.contents)
     with work.timed("writing"):
         files = write_files(out, work.contents)
     return Exported(tuple(files), tuple(work.skipped), tuple(work.problems), work.seconds)

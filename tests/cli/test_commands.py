@@ -32,6 +32,7 @@ COMMANDS = [
     "queue",
     "runs",
     "report",
+    "export",
     "reproduce",
     "import",
     "tasks",

@@ -227,7 +227,7 @@ def test_a_damaged_run_is_an_error_and_no_reason_to_skip(study_run, tmp_path):
     shutil.copytree(study_run.path, path)
     (path / "tables" / "scores" / "all.parquet").write_bytes(b"PAR1")
     with pytest.raises(RunError, match=path.name):
-        export(numbers_of([open_run(path)]), tmp_path / "out", Wish())
+        export(numbers_of([open_run(path)]), tmp_path / "out", FOREST)
     assert not (tmp_path / "out").exists()
 
 
