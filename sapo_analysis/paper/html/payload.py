@@ -73,7 +73,7 @@ def payloads(specs: Mapping[str, FigureSpec], room: int) -> dict[str, Payload]:
 
 def least_width(spec: FigureSpec) -> int:
     """Pixels that a figure needs to be read; where a screen has less, it is scrolled."""
-    return min(_WIDEST, max(540, 290 * spec.columns))
+    return min(_WIDEST, max(620, 290 * spec.columns))
 
 
 def _broken(picture: dict[str, Any], spec: FigureSpec) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _broken(picture: dict[str, Any], spec: FigureSpec) -> dict[str, Any]:
     rows = math.ceil(len(spec.panels) / spec.columns)
     room = {
         "xaxis": (least_width(spec) - 60) / spec.columns,
-        "yaxis": (spec.height - 110) / rows,
+        "yaxis": (spec.height - 130) / rows,
     }
     for name, axis in picture["layout"].items():
         if name[:5] in room and axis["title"]["text"]:
