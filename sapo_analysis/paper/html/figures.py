@@ -11,6 +11,7 @@ from sapo_analysis.paper.captions import draft
 from sapo_analysis.paper.figures import Made
 from sapo_analysis.paper.html.payload import Payload, least_width
 from sapo_analysis.paper.kinds import Kind
+from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options
 
 _VIEWS = {"centred": "all tasks, centred", "panels": "one panel per task", "raw": "raw, pooled"}
@@ -50,39 +51,31 @@ class Section:
     missing: tuple[str, ...]
 
 
-def sections(made: Iterable[Made], payloads: dict[str, Payload]) -> list[Section]:
+def sections(made: Iterable[Made], payloads: dict[str, Payload], numbers: Numbers) -> list[Section]:
     """Figures by kind, in the order of their kinds; `payloads` by the figures' names."""
     of_kind: dict[str, list[Made]] = {}
     for one in made:
         of_kind.setdefault(one.kind.name, []).append(one)
-    return [_section(every[0].kind, every, payloads) for every in of_kind.values()]
+    return [_section(every, payloads, numbers) for every in of_kind.values()]
 
 
-def _section(kind: Kind[FigureSpec], every: list[Made], payloads: dict[str, Payload]) -> Section:
-    several = len(every) > 1
+def _section(every: list[Made], payloads: dict[str, Payload], numbers: Numbers) -> Section:
+    kind, several = every[0].kind, len(every) > 1
     figures, missing = [], []
     for one in every:
         title = in_words(kind, one.options) if several else ""
         if one.spec is None:
             missing.append(f"{title}: {one.why_not}" if title else one.why_not)
         else:
-            figures.append(_figure(one.name, title, one.spec, payloads[one.name]))
+            # Definitions stand in the report's own section, once.
+            facts = replace(one.spec.caption, terms=())
+            caption = draft(facts, numbers, one.options.method)
+            figures.append(_figure(one.name, title, caption, one.spec, payloads[one.name]))
     return Section(kind.name, kind.title, kind.about, tuple(figures), tuple(missing))
 
 
-def _figure(name: str, title: str, spec: FigureSpec, payload: Payload) -> Figure:
-    # Definitions stand in the report's own section, once.
-    caption = draft(replace(spec.caption, terms=()))
-    width = least_width(spec)
-    return Figure(
-        name,
-        title,
-        caption,
-        spec.alt,
-        spec.height,
-        width,
-        payload,
-    )
+def _figure(name: str, title: str, caption: str, spec: FigureSpec, payload: Payload) -> Figure:
+    return Figure(name, title, caption, spec.alt, spec.height, least_width(spec), payload)
 
 
 def in_words(kind: Kind[Any], options: Options) -> str:

@@ -59,11 +59,13 @@ def static_report(numbers: Numbers) -> str:
     found = sources(numbers, [*made, *printed], text.terms)
     specs = {one.name: one.spec for one in made if one.spec is not None}
     content = _content(numbers, text, printed, found)
-    bare = written({**content, "sections": sections(made, dict.fromkeys(specs, Payload("")))})
+    bare = written(
+        {**content, "sections": sections(made, dict.fromkeys(specs, Payload("")), numbers)}
+    )
     room = LARGEST_BYTES - _NOTES - len(bare.encode())
     drawn = payloads(specs, room)
     with_webgl = any(one.needs_webgl for one in drawn.values())
-    return written({**content, "sections": sections(made, drawn)}, with_webgl)
+    return written({**content, "sections": sections(made, drawn, numbers)}, with_webgl)
 
 
 def _text(numbers: Numbers) -> Text:

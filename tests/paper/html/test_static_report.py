@@ -141,7 +141,7 @@ def test_all_figures_and_tables_are_there(kind, request):
     assert [one.attributes["aria-label"] for one in plots] == [one.spec.alt for one in made]
     captions = [one.text for one in page.all("figcaption")]
     for one, caption in zip(made, captions, strict=True):
-        assert one.spec.caption.shows[1:].strip(".") in caption
+        assert one.spec.caption.shows[1:].strip(".") in caption and "Model pocket" in caption
     known = {one.attributes.get("id") for one in page.all("section", "table")}
     for one in every_table(numbers):
         assert f"table-{one.name}" in known
