@@ -5,7 +5,7 @@ import pytest
 from sapo_analysis.paper.figures import every_figure
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.tables import every_table
-from sapo_analysis.store import open_run
+from sapo_analysis.store import CACHED_RUNS, open_run
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
 
@@ -48,3 +48,15 @@ def all_made(study_numbers, sequence_numbers):
     found = {name: [one for one in own if one.spec is not None] for name, own in made.items()}
     assert all(len(own) > 8 for own in found.values())
     return found
+
+
+@pytest.fixture(scope="session")
+def main_numbers():
+    """Those of the shipped study; they take seconds."""
+    return numbers_of([open_run(path) for path in sorted(CACHED_RUNS.glob("pocket-1-main-*"))])
+
+
+@pytest.fixture(scope="session")
+def order_numbers():
+    """Those of the shipped family of sequences; they take seconds."""
+    return numbers_of([open_run(path) for path in sorted(CACHED_RUNS.glob("pocket-1-order-*"))])

@@ -13,8 +13,8 @@ from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.spec import FigureSpec, Note, Panel, Points
 from sapo_analysis.figures.theme import BLUE, GREY
 from sapo_analysis.figures.venues import page
-from sapo_analysis.paper.figures import FIGURES
-from tests.paper.every_page import PAGES, shipped, wrong, wrong_in_file
+from sapo_analysis.paper.figures import FIGURES, every_figure
+from tests.paper.every_page import PAGES, wrong, wrong_in_file
 
 NARROW = (
     page("icml"),
@@ -24,12 +24,13 @@ NARROW = (
 
 
 @pytest.fixture(scope="module")
-def figures():
+def figures(main_numbers, order_numbers):
     """The first figure of each kind: those of other outcomes and methods are laid out alike."""
     found = {}
-    for made in shipped():
-        assert made.spec is not None, f"{made.name}: {made.why_not}"
-        found.setdefault(made.kind.name, made)
+    for numbers in (main_numbers, order_numbers):
+        for made in every_figure(numbers):
+            assert made.spec is not None, f"{made.name}: {made.why_not}"
+            found.setdefault(made.kind.name, made)
     return found
 
 
@@ -71,7 +72,7 @@ def test_what_is_wrong_is_found():
     notes = (Note(0.5, 0.5, "first"), Note(0.5, 0.5, "second"))
     twins = replace(dots, color=GREY, label="other")
     tall = Panel((dots, twins, *notes), "x", "y")
-    drawn = replace(figure_of(tall), aspect=4.0).drawn()
+    drawn = replace(figure_of(tall), aspect=8.0).drawn()
     assert wrong(drawn) == [
         "'first' and 'second' cover each other",
         f"points circle in {BLUE} and {GREY} look alike in grey",

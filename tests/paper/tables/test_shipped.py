@@ -8,9 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sapo_analysis.cli import app, results
-from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.tables import table
-from sapo_analysis.store import open_run
 
 RUNS = Path(__file__).resolve().parents[3] / "cached_runs"
 MAIN = sorted(RUNS.glob("pocket-1-main-*"))
@@ -24,17 +22,16 @@ def printed(paths):
 
 
 @pytest.fixture(scope="module")
-def main():
-    return numbers_of([open_run(path) for path in MAIN]), printed(MAIN)
+def main(main_numbers):
+    return main_numbers, printed(MAIN)
 
 
 @pytest.fixture(scope="module")
-def orders():
+def orders(order_numbers):
     """The report takes seconds: it is made once, for the tables and for the terminal."""
     with pytest.MonkeyPatch.context() as patch:
-        numbers = numbers_of([open_run(path) for path in ORDERS])
-        patch.setattr(results, "sequence_report", lambda runs: numbers.report)
-        yield numbers, printed(ORDERS)
+        patch.setattr(results, "sequence_report", lambda runs: order_numbers.report)
+        yield order_numbers, printed(ORDERS)
 
 
 def signed(value, digits=2):
