@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from sapo_analysis.figures.paper_text import plain
 from sapo_analysis.figures.spec import Bars, FigureSpec, Intervals, Layer, Line, Points
 
 Corners = NDArray[np.float64]
@@ -50,16 +51,21 @@ def text_problems(figure: Figure) -> list[str]:
     ]
     size = np.array(figure.get_size_inches()) * 72.0
     found = [
-        f"{box.text!r} is cut off at the edge of the page"
+        f"{_quoted(box.text)} is cut off at the edge of the page"
         for box in boxes
         if (box.corners < -CUT).any() or (box.corners > size + CUT).any()
     ]
     found += [
-        f"{boxes[i].text!r} and {boxes[j].text!r} cover each other"
+        f"{_quoted(boxes[i].text)} and {_quoted(boxes[j].text)} cover each other"
         for i, j in _near(boxes)
         if _depth(boxes[i].corners, boxes[j].corners) > TOUCH
     ]
     return list(dict.fromkeys(found))
+
+
+def _quoted(text: str) -> str:
+    """A text on one line, without the signs that keep matplotlib from reading it as formulas."""
+    return f"“{' '.join(plain(text).split())}”"
 
 
 def _near(boxes: list[_Box]) -> list[tuple[int, int]]:
@@ -78,10 +84,13 @@ def _undrawn(figure: Figure) -> set[int]:
     hidden: set[int] = set()
     for axes in figure.findobj(Axes):
         for axis, ends in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-            low, high = sorted(ends)
+            along = axis.get_transform()  # on a logarithmic axis places differ by their ratio
+            low, high = sorted(along.transform(np.array(ends, dtype=float)))
             slack = 1e-9 * (high - low)
             ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
-            places = [*axis.get_majorticklocs(), *axis.get_minorticklocs()]
+            places = along.transform(
+                np.array([*axis.get_majorticklocs(), *axis.get_minorticklocs()], dtype=float)
+            )
             drawn = {
                 id(tick)
                 for tick, place in zip(ticks, places, strict=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
 from matplotlib.text import Annotation, Text
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter
 
 from sapo_analysis.figures import paper_layout as layout
 from sapo_analysis.figures.paper_layers import Noted
@@ -25,6 +26,9 @@ LEAST_NOTE = 8.0
 """A note may reach out of its panel rather than be narrower than this (font sizes)."""
 LEAST_ROOM = 5.0
 """A label of an axis may be as long as this (font sizes), however low its panel is."""
+
+MOST_POWERS = 6
+"""Powers of ten along an axis before some are left out, however low its panel is."""
 
 
 class Dress:
@@ -119,10 +123,15 @@ class Dress:
             room = max(room * POINTS_PER_INCH / DPI, LEAST_NOTE * self.page.tiny)
             noted.drawn.set_text(fitted(noted.note.text, self.page, room, self.page.tiny))
 
-    def pin(self) -> None:
-        """Let the labels stay where they are: each drawing would measure all ticks to find out."""
+    def pin(self, renderer: RendererBase) -> None:
+        """Let ticks and labels stay as they are now, in every file and at every resolution.
+
+        matplotlib would choose and measure them anew in each drawing.
+        """
         to_shares = self.axes.transAxes.inverted()
         for axis in (self.axes.xaxis, self.axes.yaxis):
+            axis.set_major_locator(FixedLocator(list(axis.get_majorticklocs())))
+            axis.get_tightbbox(renderer)
             where = axis.label.get_transform().transform(axis.label.get_position())
             axis.set_label_coords(*to_shares.transform(where))
 
@@ -146,7 +155,7 @@ def _name_powers(axis: Axis) -> None:
     low, high = sorted(axis.get_view_interval())
     decades = math.log10(high / low)
     between = (1.0, 2.0, 5.0) if decades < 1 else (1.0, 3.0) if decades < 2 else (1.0,)
-    axis.set_major_locator(LogLocator(subs=between))
+    axis.set_major_locator(LogLocator(subs=between, numticks=MOST_POWERS))
     axis.set_major_formatter(FuncFormatter(_short))
     # Minor labels run into each other.
     axis.set_minor_formatter(NullFormatter())

@@ -108,7 +108,7 @@ def place(parts: Parts, width: float) -> None:
             break
         before = now
     for dress in parts.panels:
-        dress.pin()
+        dress.pin(renderer)
         step_aside(dress, renderer)
 
 

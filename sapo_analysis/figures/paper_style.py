@@ -68,6 +68,8 @@ def _style(page: Page, family: str) -> dict[str, Any]:
         "axes.labelsize": page.size,
         "axes.titley": 1.0,  # found anew at each drawing otherwise, from ticks that are not there
         "axes.labelpad": 2.5,
+        "axes.xmargin": 0.06,  # a mark at the end of a small panel is whole
+        "axes.ymargin": 0.08,
         "legend.fontsize": page.small,
         "xtick.labelsize": page.small,
         "ytick.labelsize": page.small,

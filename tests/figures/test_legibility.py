@@ -38,7 +38,7 @@ def test_a_text_inside_is_no_problem(page):
 )
 def test_a_text_over_an_edge_is_cut_off(page, place, style):
     page.put(*place, "gone", **style)
-    assert text_problems(page) == ["'gone' is cut off at the edge of the page"]
+    assert text_problems(page) == ["“gone” is cut off at the edge of the page"]
 
 
 def test_less_than_a_rule_over_the_edge_is_nothing(page):
@@ -50,7 +50,16 @@ def test_two_texts_in_one_place_cover_each_other(page):
     page.put(100, 100, "first")
     page.put(110, 103, "second")
     page.put(100, 130, "third")
-    assert text_problems(page) == ["'first' and 'second' cover each other"]
+    assert text_problems(page) == ["“first” and “second” cover each other"]
+
+
+def test_a_text_is_told_on_one_line_and_once(page):
+    for _ in range(2):
+        page.put(-20, 100, "two\nlines\u00a0of \\$5")
+    assert text_problems(page) == [
+        "“two lines of $5” is cut off at the edge of the page",
+        "“two lines of $5” and “two lines of $5” cover each other",
+    ]
 
 
 def test_neighbours_that_touch_by_less_than_their_boxes_margin_do_not(page):
@@ -60,7 +69,7 @@ def test_neighbours_that_touch_by_less_than_their_boxes_margin_do_not(page):
     page.put(end - 0.5, 100, "two")
     assert text_problems(page) == []
     page.put(end - 2.0, 100, "three")
-    assert "'one' and 'three' cover each other" in text_problems(page)
+    assert "“one” and “three” cover each other" in text_problems(page)
 
 
 @pytest.mark.parametrize("angle", [35, 60, 90, -45])
@@ -90,7 +99,17 @@ def test_ticks_beyond_the_axis_are_not_counted(page):
     axes.set_xlim(0, 1)
     assert text_problems(page) == []
     axes.set_xticks([0.5, 0.51], ["quite inside", "and beside"])
-    assert text_problems(page) == ["'quite inside' and 'and beside' cover each other"]
+    assert text_problems(page) == ["“quite inside” and “and beside” cover each other"]
+
+
+def test_ticks_beyond_a_logarithmic_axis_are_not_counted(page):
+    axes = page.add_axes((0.3, 0.3, 0.5, 0.5))
+    axes.set_xscale("log")
+    axes.set_xticks([1e-12, 1e-9, 1e9], ["far outside", "0", "1"], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(1e-9, 1e9)
+    axes.xaxis.get_major_ticks()[0].label1.set_fontsize(60)  # would reach the page's edge
+    assert text_problems(page) == []
 
 
 def test_ticks_that_an_earlier_view_has_left_behind_are_not_counted(page):
@@ -107,7 +126,7 @@ def test_one_of_many_texts_is_still_found(page):
             page.put(10 + 32 * i, 10 + 24 * j, f"{i}{j}")
     assert text_problems(page) == []
     page.put(10 + 32 * 5 + 3, 10 + 24 * 6, "x")
-    assert text_problems(page) == ["'56' and 'x' cover each other"]
+    assert text_problems(page) == ["“56” and “x” cover each other"]
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,28 @@ def test_files_of_one_drawing_are_those_of_their_own(spec, kind):
     assert drawn.bytes(kind) == spec.to_bytes(kind, font="sans")
 
 
+@pytest.mark.parametrize("high", [5.0, 4.99, 1.01, 0.2])
+def test_ticks_are_the_same_in_every_file(high):
+    """How many fit would depend on the resolution, and labels stand beside them."""
+    for aspect in np.linspace(0.3, 0.7, 9):
+        layer = Points((0.0, 1.0), (0.0, high), BLUE)
+        panel = Panel((layer,), "x", "y")
+        drawn = FigureSpec(
+            "f", (panel,), pd.DataFrame(), Caption("x"), "alt", aspect=float(aspect)
+        ).drawn()
+        root = ElementTree.fromstring(drawn.bytes("svg"))
+        said = ["".join(t.itertext()) for t in root.iter("{http://www.w3.org/2000/svg}text")]
+        (axes,) = drawn.figure.axes
+        low, top = axes.get_ylim()
+        shown = [
+            label.get_text()
+            for place, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+            if low <= place <= top
+        ]
+        assert said[said.index("y") - len(shown) : said.index("y")] == shown
+        assert drawn.problems == ()
+
+
 def test_another_kind_is_refused_before_anything_is_drawn(spec):
     for ask in (spec.to_bytes, spec.drawn().bytes):
         with pytest.raises(InputError, match="pdf, png, svg"):

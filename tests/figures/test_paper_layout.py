@@ -251,6 +251,19 @@ def test_what_an_axis_is_multiplied_by_stands_in_its_label(scale):
     assert not drawn.problems
 
 
+def test_a_low_panel_names_every_power_of_ten():
+    layer = Points((0.0, 1.0), (0.0007, 3.0), BLUE)
+    panel = Panel((layer,), "x", "y", y_log=True)
+    spec = FigureSpec("f", (panel, panel), pd.DataFrame(), Caption("x"), "x", columns=2, aspect=0.4)
+    figure = spec.to_matplotlib("icml", "column")
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    low, high = axes.get_ylim()
+    places = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    said = [label.get_text() for at, label in places if low <= at <= high]
+    assert said == ["0.001", "0.01", "0.1", "1"]
+
+
 @pytest.mark.parametrize("ends", [(1.0, 5.0), (0.3, 40.0), (1e-9, 1e9)])
 def test_numbers_along_a_logarithmic_axis_are_short_and_apart(ends):
     layer = Points(ends, ends, BLUE)

@@ -74,7 +74,7 @@ def test_what_is_wrong_is_found():
     tall = Panel((dots, twins, *notes), "x", "y")
     drawn = replace(figure_of(tall), aspect=8.0).drawn()
     assert wrong(drawn) == [
-        "'first' and 'second' cover each other",
+        "“first” and “second” cover each other",
         f"points circle in {BLUE} and {GREY} look alike in grey",
         f"it is {drawn.size[1]:.1f} inches high, more than a page holds",
     ]
