@@ -106,7 +106,7 @@ def between_tab(sight: Sight) -> None:
         current = None if chosen in (None, EVERY_TASK) else str(chosen)
         try:
             table = estimates.between_tasks(sight.keys, sight.choice.form, current)
-            spec = impact_heatmap(table)
+            spec = impact_heatmap(table, form=sight.choice.form)
         except InputError as error:
             st.info(md(str(error)))
             return
@@ -119,7 +119,8 @@ def between_tab(sight: Sight) -> None:
     open_pair = NO_TASK not in pair and pair[0] != pair[1]
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        charts.cells(impact_heatmap(table, pair) if open_pair else spec, "between-tasks")
+        framed = impact_heatmap(table, pair, form=sight.choice.form) if open_pair else spec
+        charts.cells(framed, "between-tasks")
         st.caption(
             "r over prompts of the impact on one task and the impact on another. Hatched: prompts "
             "differ no more than seeds do, so r may be noise. Without noise trials nothing is"

@@ -13,11 +13,11 @@ from sapo_analysis.analysis.wording import counted, p_value, signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption, known_terms
-from sapo_analysis.figures.estimates_told import BARS, HOW, role_told, shaded
+from sapo_analysis.figures.estimates_told import HOW, role_told, shaded
 from sapo_analysis.figures.outcomes import indicator_name
+from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import (
     FigureSpec,
-    Intervals,
     Layer,
     Note,
     Panel,
@@ -30,7 +30,7 @@ CHOSEN = "strength of the best, on tasks left out"
 """The row of the winner: its r is above 0 where the sign that other tasks give it holds."""
 
 
-def indicator_forest(board: Board) -> FigureSpec:
+def indicator_forest(board: Board, *, hollow: bool = False) -> FigureSpec:
     """The within-task correlation of each indicator with both intervals, strongest on top.
 
     Below them stands what the best is worth on tasks that it was not chosen on, with its interval
@@ -38,6 +38,7 @@ def indicator_forest(board: Board) -> FigureSpec:
 
     Args:
         board: `indicator_board(...)`.
+        hollow: Draw hollow points: the numbers are not final.
 
     Raises:
         InputError: something other than a board.
@@ -54,10 +55,10 @@ def indicator_forest(board: Board) -> FigureSpec:
         of_x = f"side predicted for {indicator_name(board.x)}"
         layers.append(Span("x", low, high, theme.SKY, 0.13, label=of_x, part="predicted"))
     for row, y in zip(board.rows, places, strict=True):
-        layers += _row(row, y, named=row.indicator == board.x)
+        layers += _row(row, y, row.indicator == board.x, hollow)
     table = board.table
     if has_winner:
-        layers += _chosen(board.winner)
+        layers += _chosen(board.winner, hollow)
         places, labels = [*places, 0.0], [*labels, CHOSEN]
         table = pd.concat([table, _as_row(board.winner)], ignore_index=True)
     panel = Panel(
@@ -75,17 +76,22 @@ def indicator_forest(board: Board) -> FigureSpec:
         name=f"indicator_forest_{board.y}_{board.role or 'all'}",
         panels=(panel,),
         table=table,
-        caption=_caption(board, has_winner),
+        caption=_caption(board, has_winner, hollow),
         alt=f"Forest plot of r within tasks by indicator: {values}{of_best}.",
         height=160 + 34 * len(places),
         aspect=0.22 + 0.035 * len(places),
     )
 
 
-def _caption(board: Board, has_winner: bool) -> Caption:
+def _caption(board: Board, has_winner: bool, hollow: bool) -> Caption:
     known = [row for row in board.rows if not math.isnan(row.r)]
-    statistics = [_said(row, len(board.rows)) for row in known[:1]]
-    statistics += [_said(row, len(board.rows)) for row in known[1:] if row.indicator == board.x]
+    statistics = [_said(row) for row in known[:1]]
+    statistics += [_said(row) for row in known[1:] if row.indicator == board.x]
+    if any(not math.isnan(row.p_adjusted) for row in known):
+        statistics.append(
+            f"adjusted p: for the {len(board.rows)} tried (Westfall and Young), two-sided,"
+            " prompts shuffled within task, so of these tasks"
+        )
     marks = [BARS]
     if any(row.indicator == board.x for row in known):
         marks.append(f"diamond: {indicator_name(board.x)}, named beforehand")
@@ -93,9 +99,12 @@ def _caption(board: Board, has_winner: bool) -> Caption:
         best = board.winner
         marks.append("square: the best indicator, each task's chosen and signed by the other tasks")
         ends = f"95 % for new tasks: {_ends(best.lower, best.upper)}"
-        statistics.append(f"{CHOSEN}: r = {signed(best.r)} ({ends}), {p_value(best.p)}")
+        p = p_value(best.p) + " (one-sided, these tasks)" * (not math.isnan(best.p))
+        statistics.append(f"{CHOSEN}: r = {signed(best.r)} ({ends}), {p}")
     if board.predicted:
         marks.append(f"{shaded(board.predicted)}, for {indicator_name(board.x)}")
+    if hollow:
+        marks.append("hollow: the study is not finished")
     return Caption(
         shows="correlation within tasks of every indicator known before the update with"
         f" {entry(board.y).label}{role_told(board.role)}, mean over tasks, strongest on top",
@@ -107,20 +116,20 @@ def _caption(board: Board, has_winner: bool) -> Caption:
         statistics=tuple(statistics),
         interval="; ".join(HOW.values()) if known else "",
         marks=tuple(marks),
-        terms=known_terms(board.y, "strength", "p_adjusted"),
+        terms=known_terms(board.y, "strength"),
     )
 
 
-def _said(row: IndicatorRow, n_tried: int) -> str:
+def _said(row: IndicatorRow) -> str:
     ends = f"95 % for new tasks: {_ends(row.lower, row.upper)}"
-    p = f"{p_value(row.p_adjusted)} adjusted for the {n_tried} tried"
-    return f"{indicator_name(row.indicator)}: r = {signed(row.r)} ({ends}), {p}"
+    adjusted = p_value(row.p_adjusted) + " adjusted" * (not math.isnan(row.p_adjusted))
+    return f"{indicator_name(row.indicator)}: r = {signed(row.r)} ({ends}), {adjusted}"
 
 
-def _row(row: IndicatorRow, y: float, named: bool) -> list[Layer]:
+def _row(row: IndicatorRow, y: float, named: bool, hollow: bool) -> list[Layer]:
     if math.isnan(row.r):
         return [Note(0.02, y, "no correlation: no task has enough prompts that differ")]
-    layers = _bars(y, (row.lower, row.upper), (row.these_lower, row.these_upper))
+    layers = scope_bars(y, (row.lower, row.upper), (row.these_lower, row.these_upper))
     color, marker = (theme.VERMILION, "diamond") if named else (theme.GREY, "circle")
     label = "named beforehand" if named else None
     words = "\n".join(
@@ -135,12 +144,12 @@ def _row(row: IndicatorRow, y: float, named: bool) -> list[Layer]:
     )
     key = ((row.indicator,),)
     layers.append(
-        Points((row.r,), (y,), color, marker, 10.0, label=label, keys=key, hover=(words,))
+        Points((row.r,), (y,), color, marker, 10.0, hollow, label=label, keys=key, hover=(words,))
     )
     return layers
 
 
-def _chosen(winner: Winner) -> list[Layer]:
+def _chosen(winner: Winner, hollow: bool) -> list[Layer]:
     often = "\n".join(
         f"{indicator_name(name)}: {counted(n, 'task')}" for name, n in winner.chosen.items()
     )
@@ -149,24 +158,9 @@ def _chosen(winner: Winner) -> list[Layer]:
         f"p of choosing: {_p(winner.p)}\nchosen for\n{often}"
     )
     return [
-        *_bars(0.0, (winner.lower, winner.upper)),
-        Points((winner.r,), (0.0,), theme.GREEN, "square", 10.0, hover=(words,)),
+        *scope_bars(0.0, (winner.lower, winner.upper)),
+        Points((winner.r,), (0.0,), theme.GREEN, "square", 10.0, hollow, hover=(words,)),
     ]
-
-
-def _bars(
-    y: float, new: tuple[float, float], these: tuple[float, float] | None = None
-) -> list[Layer]:
-    """Thick: new tasks; thin: these tasks. An interval that does not exist is not drawn."""
-    layers: list[Layer] = []
-    for ends, width, color, shift, label in (
-        (new, 5.0, theme.BLUE, 0.08, "new tasks, 95 %"),
-        (these, 1.8, theme.ORANGE, -0.18, "these tasks, 95 %"),
-    ):
-        if ends is not None and not math.isnan(ends[0]):
-            at = (y + shift,), (ends[0],), (ends[1],)
-            layers.append(Intervals(*at, color, width, label=label, part="intervals"))
-    return layers
 
 
 def _as_row(winner: Winner) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from sapo_analysis.analysis.wording import counted
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.figures.estimates_told import BARS
+from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Intervals,
@@ -186,15 +186,11 @@ def _ratios(
 
 
 def _mean_row(means: Sequence[Estimate], hollow: bool) -> list[Layer]:
-    """Thick: new tasks; thin: these tasks. An interval that does not exist is not drawn."""
-    layers: list[Layer] = []
-    for e in sorted(means, key=lambda e: e.scope != "new_tasks"):
-        new = e.scope == "new_tasks"
-        if not math.isnan(e.lower):
-            width, color, shift = (5.0, theme.BLUE, 0.12) if new else (1.8, theme.ORANGE, -0.22)
-            label = "mean, new tasks, 95 %" if new else "mean, these tasks, 95 %"
-            ends = (shift,), (math.exp(e.lower),), (math.exp(e.upper),)
-            layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
+    ends = {e.scope: (math.exp(e.lower), math.exp(e.upper)) for e in means}
+    none = (math.nan, math.nan)
+    of_both = ends.get("new_tasks", none), ends.get("these_tasks")
+    # On this axis the thin bar is often shorter than the diamond is wide.
+    layers = scope_bars(0.0, *of_both, whose="mean, ", below=0.42)
     if means:
         words = f"{MEAN}, geometric\n" + "\n".join(_read_out(e) for e in means)
         at = (math.exp(means[0].value),), (0.0,)
@@ -224,9 +220,9 @@ def _caption(
         told = "; ".join(f"{task} ({why})" for task, why in sorted(spreads.excluded.items()))
         marks.append(f"left out: {told}")
     return Caption(
-        shows="left: standard deviation over prompts of the final in-task result and of the mean"
+        shows="spread: standard deviation over prompts of the final in-task result and of the mean"
         f" impact on all other tasks, per current task, {spreads.form} form, means over seeds;"
-        " right: the second ÷ the first",
+        " ratio: the second ÷ the first",
         n={
             "tasks": len(table),
             "prompts": int(table["n_prompts"].min()),

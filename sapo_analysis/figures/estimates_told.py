@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from sapo_analysis.analysis.claims import MIN_TASKS
 from sapo_analysis.analysis.estimate import Estimate
-from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, in_short, p_value, sentence, signed
+from sapo_analysis.analysis.wording import (
+    SCOPE_WORDS,
+    counted,
+    in_short,
+    p_value,
+    sentence,
+    signed,
+    symbol,
+)
 
 P_SHUFFLED = "two-sided, prompts shuffled within task, so of these tasks"
 HOW = {
@@ -16,7 +24,6 @@ HOW = {
     ),
     "these_tasks": "95 % for these tasks: normal, errors of the tasks' Fisher z over prompts",
 }
-BARS = "thick bar: for new tasks, thin bar: for these tasks"
 OVER_PROMPTS = "95 % over the prompts of a task: Fisher's z"
 
 
@@ -37,13 +44,28 @@ def above_means(means: Sequence[Estimate]) -> str:
         counted(first.n_prompts, "prompt"),
         counted(first.n_seeds, "seed"),
     )
-    return _together(f"within tasks {in_short(first)}, {p_value(first.p)}, {' × '.join(sizes)}")
+    return _together(f"within tasks {in_short(first)}, {p_of(first)}, {' × '.join(sizes)}")
+
+
+def p_of(estimate: Estimate) -> str:
+    """Its p; beside an interval for new tasks with whose it is, as shuffles say nothing of those.
+
+    `p = 0.012 (these tasks)`; `no p`.
+    """
+    said = p_value(estimate.p)
+    beside_new = estimate.scope == "new_tasks" and not math.isnan(estimate.lower)
+    return f"{said} (these tasks)" if beside_new and not math.isnan(estimate.p) else said
+
+
+def on_axis(estimate: Estimate) -> str:
+    """What an axis of such correlations is called: `Pearson r`, `Spearman's ρ`."""
+    return "Pearson r" if estimate.statistic == "pearson" else symbol(estimate)
 
 
 def above_task(estimate: Estimate | None) -> str:
     """Two lines over the points of a task; None: too few of its prompts differ."""
     if estimate is None:
-        return "r undefined"
+        return "no correlation"
     sizes = f"{p_value(estimate.p)}, n = {estimate.n_prompts}"
     return _together(f"{in_short(estimate).replace('95 % ', '')}\n{sizes}")
 
@@ -81,7 +103,7 @@ def span_of(tasks: Sequence[Estimate]) -> str:
     if not known:
         return ""
     span = f"{signed(min(known))} to {signed(max(known))}" if len(known) > 1 else signed(known[0])
-    return f"r of {counted(len(known), 'task')}: {span}"
+    return f"{symbol(tasks[0])} of {counted(len(known), 'task')}: {span}"
 
 
 def _leading_first(means: Sequence[Estimate]) -> list[Estimate]:

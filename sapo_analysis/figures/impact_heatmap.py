@@ -6,6 +6,8 @@ import math
 
 import pandas as pd
 
+from sapo_analysis.analysis.estimate import Form
+from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
@@ -26,12 +28,15 @@ MOST_NUMBERED = 12
 """Tasks up to which every cell has its number written in it; of more a hover says it."""
 
 
-def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -> FigureSpec:
+def impact_heatmap(
+    table: pd.DataFrame, chosen: tuple[str, str] | None = None, *, form: Form = "score"
+) -> FigureSpec:
     """The correlation over prompts of the impacts on two other tasks, for every pair.
 
     Args:
-        table: `impact_correlation(df)`.
+        table: `impact_correlation(df, form=form)`.
         chosen: The pair (task_i, task_j) whose cell gets a frame.
+        form: `score` or `loss`: what the table's impacts are.
 
     Raises:
         InputError: another table, or one without pairs.
@@ -96,12 +101,12 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
         y_ticks=ticks,
     )
     return FigureSpec(
-        name="impact_heatmap",
+        name=f"impact_heatmap_{form}",
         panels=(panel,),
         table=table,
         caption=Caption(
             shows="Correlation r over prompts of the impacts on two other tasks, for every pair of"
-            " tasks: the mean over the current tasks.",
+            f" tasks, {form} form, means over seeds: the mean over the current tasks.",
             n={
                 "tasks": len(tasks),
                 "current tasks (most of a pair)": int(table["n_current_tasks"].max()),
@@ -118,7 +123,7 @@ def impact_heatmap(table: pd.DataFrame, chosen: tuple[str, str] | None = None) -
                     else ()
                 ),
             ),
-            terms=("impact",),
+            terms=(in_form("impact", form),),
         ),
         alt=f"Heat map of the correlation of impacts between {len(tasks)} tasks.",
         height=120 + (44 if roomy else 28) * len(tasks),

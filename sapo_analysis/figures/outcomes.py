@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from sapo_analysis.analysis.glossary import DIRECTIONS, SECTIONS, entry
 
+SD_WORDS = "sd over prompts, as metrics differ"
+"""The unit where evaluated tasks have several metrics, in words for an axis."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -40,7 +43,7 @@ class Outcome:
             on = ""
         else:
             on = f", mean of {n_eval_tasks} {self.role} task{'s' if n_eval_tasks != 1 else ''}"
-        unit = "sd over prompts, as metrics differ" if sd else term.unit
+        unit = SD_WORDS if sd else term.unit
         return f"{term.label}{on}\n({unit}, {DIRECTIONS[term.better]})"
 
 

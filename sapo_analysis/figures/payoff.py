@@ -13,13 +13,13 @@ from sapo_analysis.analysis.worth.payoff import SelectionValue
 from sapo_analysis.analysis.worth.picks import RULES
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.figures.estimates_told import BARS
 from sapo_analysis.figures.payoff_words import (
     MARKS,
     NEW_TASKS,
     axis,
     bounds,
     check,
+    decimals,
     names_of,
     rows_of,
     shown,
@@ -27,14 +27,15 @@ from sapo_analysis.figures.payoff_words import (
     terms,
     unit_of,
 )
+from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Note, Panel, Points, Ticks
 
 
 def selection_bars(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
     """The outcome of each rule's picks, and beside it what the rule gains over each other.
 
-    Left: mean over tasks with its interval for new tasks, which mostly shows how tasks differ.
-    Right: the paired differences with both intervals, thick for new tasks and thin for these; they
+    Outcome: mean over tasks with its interval for new tasks, which mostly shows how tasks differ.
+    Gain: the paired differences with both intervals, thick for new tasks and thin for these; they
     tell whether the rule pays. An interval that does not exist is not drawn.
 
     Args:
@@ -116,15 +117,8 @@ def _gains(
         if math.isnan(row["gain"]):
             layers.append(Note(0.0, y, row["note"], gap=8.0))
             continue
-        for kind, width, color, shift in (
-            ("", 5.0, theme.BLUE, 0.1),
-            ("these_", 1.8, theme.ORANGE, -0.18),
-        ):
-            low, high = row[f"{kind}lower"], row[f"{kind}upper"]
-            if not math.isnan(low):
-                label = "these tasks, 95 %" if kind else "new tasks, 95 %"
-                ends = (y + shift,), (low,), (high,)
-                layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
+        new, these = ((row[f"{kind}lower"], row[f"{kind}upper"]) for kind in ("", "these_"))
+        layers += scope_bars(y, new, these)
         words = (
             f"{names['lowest_loss']} over {names[row['against']]}: {signed(row['gain'], 3)}"
             f"{bounds(row['lower'], row['upper'], 'new tasks')}"
@@ -156,28 +150,33 @@ def _long(value: SelectionValue) -> pd.DataFrame:
 
 def _bars_caption(value: SelectionValue, names: dict[str, str], hollow: bool) -> Caption:
     unit, known = unit_of(value), [r for r in rows_of(value.contrasts) if not math.isnan(r["gain"])]
-    marks = [f"right: {BARS}", "hollow star: the rule turned round"]
+    digits = decimals(value)
+    hindsight = any(row["against"] == "hindsight_best" for row in known)
+
+    def gain(row: dict[str, Any]) -> str:
+        ends = f"{_ends(row, '', digits)}; {_ends(row, 'these_', digits)}"
+        better = f"better in {row['tasks_better']} of {counted(row['n_tasks'], 'task')}"
+        return f"over {names[row['against']]} {signed(row['gain'], digits)} ({ends}; {better})"
+
+    marks = [f"gain: {BARS}", "hollow star: the rule turned round"]
     if hollow:
         marks.append("hollow: the study is not finished")
     return Caption(
-        shows=f"left: {shown(value)} of the prompt that each rule picks, mean over tasks; right:"
+        # On a narrow page the panels stand one below the other: their titles tell them apart.
+        shows=f"outcome: {shown(value)} of the prompt that each rule picks, mean over tasks; gain:"
         f" what {names['lowest_loss']} is better by than each other, of the same trials",
         n=sizes(value),
-        statistics=tuple(
-            f"{names['lowest_loss']} over {names[row['against']]}: {signed(row['gain'], 3)} {unit}"
-            f" ({_ends(row, '')}; {_ends(row, 'these_')}), better in {row['tasks_better']} of"
-            f" {counted(row['n_tasks'], 'task')}"
-            for row in known
-        ),
-        interval=f"{NEW_TASKS}; these tasks: Student t over seeds, variance pooled over tasks",
+        statistics=(f"gain in {unit} {', '.join(map(gain, known))}",) if known else (),
+        interval=f"{NEW_TASKS}; these tasks: Student t over seeds, variance pooled over tasks"
+        + "; of the best in hindsight with the factor of Nadeau and Bengio" * hindsight,
         marks=tuple(marks),
         terms=terms(value, "hindsight_best", "highest_loss"),
     )
 
 
-def _ends(row: dict[str, Any], kind: str) -> str:
+def _ends(row: dict[str, Any], kind: str, digits: int) -> str:
     scope = "these tasks" if kind else "new tasks"
     low, high = row[f"{kind}lower"], row[f"{kind}upper"]
     if math.isnan(low):
         return f"no interval for {scope}"
-    return f"95 % {scope} {signed(low, 3)} to {signed(high, 3)}"
+    return f"95 % {scope} {signed(low, digits)} to {signed(high, digits)}"

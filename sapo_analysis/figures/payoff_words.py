@@ -65,6 +65,11 @@ def unit_of(value: SelectionValue) -> str:
     return UNITS.get(value.unit, value.unit)
 
 
+def decimals(value: SelectionValue) -> int:
+    """Of its numbers in a caption: losses are small."""
+    return 3 if value.y.endswith("_loss") else 2
+
+
 def bounds(lower: float, upper: float, scope: str) -> str:
     """A line of a hover on one interval."""
     known = not math.isnan(lower)

@@ -18,6 +18,7 @@ from sapo_analysis.figures.payoff_words import (
     axis,
     bounds,
     check,
+    decimals,
     floats,
     names_of,
     rows_of,
@@ -34,11 +35,12 @@ DASHES: dict[str, tuple[float, ...]] = {
     "hindsight_best": (6, 2),
 }
 BAND = "95 % of the gain over random, new tasks"
+UNFINISHED = "hollow: the study is not finished"
 MOST_MARKS = 25
 """Along a longer curve, so many pool sizes have a mark."""
 
 
-def pool_curve(value: SelectionValue) -> FigureSpec:
+def pool_curve(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
     """The expected outcome of a pick by the number of prompts that it is picked from.
 
     Bands are 95 % for new tasks of the difference to a random pick, around it: with the bands of
@@ -46,6 +48,7 @@ def pool_curve(value: SelectionValue) -> FigureSpec:
 
     Args:
         value: `selection_value(...)`.
+        hollow: Draw hollow points: the numbers are not final.
 
     Raises:
         InputError: something else, or no task had prompts to pick from.
@@ -72,7 +75,7 @@ def pool_curve(value: SelectionValue) -> FigureSpec:
             for row in rows_of(shown)
         )
         x, y = floats(shown["pool_size"]), floats(shown["value"])
-        layers.append(Points(x, y, color, marker, 8.0, label=names[rule], hover=hover))
+        layers.append(Points(x, y, color, marker, 8.0, hollow, label=names[rule], hover=hover))
     largest = int(value.curve["pool_size"].max())
     last = value.curve[(value.curve["pool_size"] == largest) & value.curve["value"].notna()]
     said = ", ".join(f"{names[row['rule']]} {row['value']:.2f}" for row in rows_of(last))
@@ -87,14 +90,14 @@ def pool_curve(value: SelectionValue) -> FigureSpec:
             ),
         ),
         table=value.curve,
-        caption=_pool_caption(value, names),
+        caption=_pool_caption(value, names, hollow),
         alt=f"Expected outcome of a pick by pool size; from {largest} prompts: {said}."
         " Bands: 95 % for new tasks of the difference to a random pick.",
         height=380,
     )
 
 
-def regret_curve(value: SelectionValue) -> FigureSpec:
+def regret_curve(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
     """What a pick loses against the best in hindsight, by the number of prompts to pick from.
 
     The band is 95 % for new tasks. Pools are those of `pool_curve`: the best in hindsight is chosen
@@ -102,6 +105,7 @@ def regret_curve(value: SelectionValue) -> FigureSpec:
 
     Args:
         value: `selection_value(...)`.
+        hollow: Draw hollow points: the numbers are not final.
 
     Raises:
         InputError: something else, no task had prompts to pick from, or there is one seed.
@@ -134,7 +138,7 @@ def regret_curve(value: SelectionValue) -> FigureSpec:
             for row in rows_of(shown)
         )
         x, y = floats(shown["pool_size"]), floats(shown["regret"])
-        layers.append(Points(x, y, color, marker, 8.0, label=names[rule], hover=hover))
+        layers.append(Points(x, y, color, marker, 8.0, hollow, label=names[rule], hover=hover))
     largest = int(curve["pool_size"].max())
     unit = f"({unit_of(value)}, lower is better)"
     last = curve[(curve["pool_size"] == largest) & (curve["rule"] != "hindsight_best")]
@@ -151,7 +155,7 @@ def regret_curve(value: SelectionValue) -> FigureSpec:
             ),
         ),
         table=curve.drop(columns=["gain", "gain_lower", "gain_upper"]),
-        caption=_regret_caption(value, names, any(isinstance(a, Band) for a in layers)),
+        caption=_regret_caption(value, names, any(isinstance(a, Band) for a in layers), hollow),
         alt=f"Regret against the best in hindsight by pool size; from {largest} prompts: {said}.",
         height=380,
     )
@@ -183,26 +187,34 @@ def _spread(n: int) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, min(n, MOST_MARKS))})
 
 
-def _pool_caption(value: SelectionValue, names: dict[str, str]) -> Caption:
+def _pool_caption(value: SelectionValue, names: dict[str, str], hollow: bool) -> Caption:
     return Caption(
         shows=f"expected {shown(value)} of the prompt picked from a random pool of prompts, by the"
         " size of the pool, mean over tasks",
         n=sizes(value),
         statistics=_at_the_end(value, names, "gain", "over a random prompt"),
         interval=f"{NEW_TASKS}, of the difference to a random pick",
-        marks=("bands: the difference to a random pick, drawn around it",),
+        marks=(
+            "bands, each in its rule's colour: the difference to a random pick, drawn around it",
+            *((UNFINISHED,) * hollow),
+        ),
         terms=terms(value, "hindsight_best"),
     )
 
 
-def _regret_caption(value: SelectionValue, names: dict[str, str], banded: bool) -> Caption:
+def _regret_caption(
+    value: SelectionValue, names: dict[str, str], banded: bool, hollow: bool
+) -> Caption:
     return Caption(
         shows="regret: what a pick loses against the best in hindsight of the same pool, by the"
         f" size of the pool, mean over tasks, of {shown(value)}; 0: as good as hindsight",
         n=sizes(value),
         statistics=_at_the_end(value, names, "regret", "behind the best in hindsight"),
         interval=NEW_TASKS,
-        marks=(f"band: 95 % of {names['lowest_loss']}",) if banded else (),
+        marks=(
+            *((f"band: 95 % of {names['lowest_loss']}",) * banded),
+            *((UNFINISHED,) * hollow),
+        ),
         terms=terms(value, "regret", "hindsight_best"),
     )
 
@@ -211,14 +223,14 @@ def _at_the_end(
     value: SelectionValue, names: dict[str, str], what: str, said: str
 ) -> tuple[str, ...]:
     """One sentence on each rule at the largest pool."""
-    size = value.curve["pool_size"].max()
+    size, digits = value.curve["pool_size"].max(), decimals(value)
     found = []
     for row in rows_of(value.curve[value.curve["pool_size"] == size]):
         if math.isnan(row[what]) or math.isnan(row[f"{what}_lower"]):
             continue
-        ends = f"{signed(row[f'{what}_lower'], 3)} to {signed(row[f'{what}_upper'], 3)}"
+        lower, upper = (signed(row[f"{what}_{end}"], digits) for end in ("lower", "upper"))
         found.append(
-            f"{names[row['rule']]} of {size} prompts: {signed(row[what], 3)} {unit_of(value)}"
-            f" {said} (95 % new tasks {ends})"
+            f"{names[row['rule']]} of {size} prompts: {signed(row[what], digits)} {unit_of(value)}"
+            f" {said} (95 % new tasks {lower} to {upper})"
         )
     return tuple(found)

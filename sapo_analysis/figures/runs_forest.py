@@ -10,15 +10,15 @@ import pandas as pd
 
 from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.wording import counted, in_short, p_value, signed, symbol
+from sapo_analysis.analysis.wording import counted, in_short, signed, symbol
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption, known_terms
-from sapo_analysis.figures.estimates_told import BARS, HOW, role_told, shaded
+from sapo_analysis.figures.estimates_told import HOW, on_axis, p_of, role_told, shaded
 from sapo_analysis.figures.outcomes import indicator_name
+from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import (
     FigureSpec,
-    Intervals,
     Layer,
     Note,
     Panel,
@@ -53,14 +53,7 @@ def runs_forest(
         layers.append(Span("x", low, high, theme.SKY, 0.13, label=SIDE, part="predicted"))
     for name, (new, these) in runs.items():
         y = heights[name]
-        for e, width, color, shift in (
-            (new, 5.0, theme.BLUE, 0.07),
-            (these, 1.8, theme.ORANGE, -0.16),
-        ):
-            if not math.isnan(e.lower):
-                label = "new tasks, 95 %" if e is new else "these tasks, 95 %"
-                ends = (y + shift,), (e.lower,), (e.upper,)
-                layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
+        layers += scope_bars(y, (new.lower, new.upper), (these.lower, these.upper))
         if math.isnan(new.value):
             layers.append(Note(0.02, y, "no correlation: too few prompts so far"))
         else:
@@ -70,10 +63,9 @@ def runs_forest(
                 Points((new.value,), (y,), theme.VERMILION, "diamond", 11.0, hollow, hover=(words,))
             )
     first = next(iter(runs.values()))[0]
-    statistic = "Pearson" if first.statistic == "pearson" else "Spearman"
     panel = Panel(
         layers=tuple(layers),
-        x_label=f"{statistic} r within tasks, mean over tasks",
+        x_label=f"{on_axis(first)} within tasks, mean over tasks",
         y_label="",
         x_range=(-1.05, 1.05),
         y_range=(-0.7, len(runs) - 0.3),
@@ -106,7 +98,7 @@ def _caption(runs: Mapping[str, Pair], predicted: int, unfinished: frozenset[str
         " are not pooled",
         n={"runs": len(runs)},
         statistics=tuple(
-            f"{name}: {in_short(new)}, {p_value(new.p)}, {counted(new.n_tasks, 'task')}"
+            f"{name}: {in_short(new)}, {p_of(new)}, {counted(new.n_tasks, 'task')}"
             for name, (new, _) in runs.items()
         ),
         interval="; ".join(HOW.values()),
@@ -119,7 +111,7 @@ def _words(e: Estimate) -> str:
     scope = "new" if e.scope == "new_tasks" else "these"
     known = not math.isnan(e.lower)
     bounds = f"{signed(e.lower)} to {signed(e.upper)}" if known else "no interval"
-    return f"{scope} tasks: r = {signed(e.value)} ({bounds})"
+    return f"{scope} tasks: {symbol(e)} = {signed(e.value)} ({bounds})"
 
 
 def _check(runs: Mapping[str, Pair]) -> None:

@@ -19,7 +19,7 @@ from sapo_analysis.figures.estimates_told import (
     sentences_on_means,
     span_of,
 )
-from sapo_analysis.figures.outcomes import indicator_name
+from sapo_analysis.figures.outcomes import SD_WORDS, indicator_name
 from sapo_analysis.figures.spec import Layer, Panel, Points, Span
 
 VIEWS = {
@@ -55,7 +55,7 @@ def caption(points: pd.DataFrame, panels: Sequence[Panel], told: Told) -> Captio
     dot = "a prompt at one seed" if told.by_seed else "a prompt"
     seeds = int(points["n_seeds"].min())
     averaged = f", mean of {counted(seeds, 'seed')}" if seeds > 1 and not told.by_seed else ""
-    what = told.y_axis.split("\n")[0]
+    what = told.y_axis.split("\n")[0] + (f" ({SD_WORDS})" if SD_WORDS in told.y_axis else "")
     return Caption(
         shows=f"{indicator_name(told.x)} against {what}: a point is {dot}{averaged},"
         f" {VIEWS[told.view]}",
@@ -101,7 +101,7 @@ def _marks(panels: Sequence[Panel], told: Told) -> list[str]:
             "arrows at the frame: points outside the shown range, named where there is room"
         )
     if any(panel.x_log for panel in panels):
-        found.append("logarithmic axis where the largest loss lies far above the median")
+        found.append(_logarithmic(told))
     if told.hollow:
         found.append("hollow: the study is not finished")
     tasks = {key[0] for a in layers if isinstance(a, Points) for key in a.keys}
@@ -115,6 +115,13 @@ SHAPES = {
     theme.MARK_ORIGINAL: "diamond",
     theme.MARK_BEST: "triangle",
 }
+
+
+def _logarithmic(told: Told) -> str:
+    """Which axes are, and why a straight slope is bent on them; r is that of the values too."""
+    where = " where it says so" if told.view == "panels" else ""
+    bent = "" if told.view == "centred" else "; the slope is straight in the values themselves"
+    return f"the axis of {indicator_name(told.x)} is logarithmic{where}{bent}"
 
 
 def _noise(noise: NoiseBand, layers: Sequence[Layer]) -> str:

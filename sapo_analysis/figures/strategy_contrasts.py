@@ -40,6 +40,7 @@ def strategy_contrasts(
     test_prompts: str = "original",
     metrics: Sequence[str] = ("ap", "bwt", "fwt"),
     hollow: bool = False,
+    judged: bool = True,
 ) -> FigureSpec:
     """Paired differences strategy − reference of one method, with 95 % intervals.
 
@@ -49,12 +50,13 @@ def strategy_contrasts(
         test_prompts: which of the three kinds.
         metrics: the panels; one that no difference has is left out.
         hollow: draw hollow points: the numbers are not final.
+        judged: whether anything may be concluded; if not, nothing is called significant.
 
     Raises:
         InputError: another table, or one without a difference of this method.
     """
     require_columns(table, COLUMNS, "contrasts(chain_metrics(scores))")
-    table = table.assign(is_significant=significant(table))
+    table = table.assign(is_significant=significant(table) & judged)
     of_method = table["strategy"].str.split("+").str[1] == method
     own = table[
         of_method
@@ -74,7 +76,7 @@ def strategy_contrasts(
         name=f"strategy_contrasts_{method}_{test_prompts}",
         panels=tuple(_panel(own[own["metric"] == name], name, heights, hollow) for name in metrics),
         table=own,
-        caption=_caption(own, metrics, method, test_prompts, hollow),
+        caption=_caption(own, metrics, method, test_prompts, hollow, judged),
         alt=f"{len(pairs)} paired differences between strategies of {method} in"
         f" {', '.join(TITLES[name] for name in metrics)} with 95 % intervals, {test_prompts} test"
         " prompts.",
@@ -117,7 +119,12 @@ def _panel(
 
 
 def _caption(
-    rows: pd.DataFrame, metrics: Sequence[str], method: str, test_prompts: str, hollow: bool
+    rows: pd.DataFrame,
+    metrics: Sequence[str],
+    method: str,
+    test_prompts: str,
+    hollow: bool,
+    judged: bool,
 ) -> Caption:
     records = rows.to_dict("records")
     primary = [
@@ -128,22 +135,22 @@ def _caption(
     others = [row for row in records if row["is_significant"] and not row["is_primary"]]
     tested = rows["p_holm"].notna().any()
     said = [f"{_named(row)}: {_words(row, SHORT[row['metric']])}." for row in others]
-    if tested and not others:
-        said = ["No other difference is significant."]
+    if tested and judged and not others:
+        said = [f"No {'other ' * bool(primary)}difference is significant."]
     known = rows.dropna(subset=["lower"])
     marked = rows["is_significant"].any()
     return Caption(
         shows=f"Paired differences between policies with {method}: strategy − reference within an"
-        f" order and a seed, {test_prompts} test prompts.",
+        f" order and a seed, seeds averaged within an order, {test_prompts} test prompts.",
         n=counts_of(rows),
         statistics=(*primary, *said),
         interval="" if known.empty else f"{interval_over(known)} of the paired differences",
         marks=(
-            *((f"*: {SIGNIFICANT}.",) if tested or primary else ()),
+            *((f"*: {SIGNIFICANT}.",) if judged and (tested or primary) else ()),
             *(() if marked or tested or primary else ("Described, not tested.",)),
             *(("Hollow: the run is not complete, numbers will move.",) if hollow else ()),
         ),
-        terms=(*(metric_term(name).name for name in metrics), "difference"),
+        terms=tuple(metric_term(name).name for name in metrics),
     )
 
 

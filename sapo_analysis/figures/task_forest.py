@@ -10,27 +10,28 @@ import pandas as pd
 
 from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.wording import in_short, sentence, symbol
+from sapo_analysis.analysis.wording import counted, in_short, sentence, signed, symbol
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption, known_terms
 from sapo_analysis.figures.estimates_told import (
-    BARS,
     OVER_PROMPTS,
     how_intervals,
+    on_axis,
     role_told,
     sentences_on_means,
     shaded,
     span_of,
 )
 from sapo_analysis.figures.outcomes import indicator_name
+from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Panel, Points, Span, Ticks
 from sapo_analysis.figures.task_names import beside_axis
 
 POOLED = "all points pooled"
 """The row of the correlation that mixes differences between tasks with those between prompts."""
 POOLED_AT = -1.3
-SIDE = "side the paper predicts"
+SIDE = "side that the claim predicts"
 
 
 def task_forest(
@@ -39,6 +40,7 @@ def task_forest(
     *,
     pooled: Estimate | None = None,
     predicted: int = 0,
+    eval_task: str | None = None,
     highlight: str | None = None,
     hollow: bool = False,
 ) -> FigureSpec:
@@ -50,6 +52,7 @@ def task_forest(
         pooled: `pooled_correlation(...)`: a row of its own at the bottom, hollow, as it mixes
             differences between tasks with those between prompts.
         predicted: Sign that the published claims predict (0: none); that half is shaded.
+        eval_task: The one evaluated task that they are of; None: the mean of the role's tasks.
         highlight: The task to show in colour.
         hollow: Draw hollow points: the numbers are not final.
 
@@ -67,7 +70,7 @@ def task_forest(
     for e in rows:
         color = theme.BLUE if highlight in (None, e.task) else theme.GREY
         layers += _row(e, heights[str(e.task)], color, hollow)
-    layers += _mean_rows(means, hollow)
+    layers += _mean_row(means, hollow)
     layers += _pooled_row(pooled)
     labels = list(beside_axis(f"{e.task}" for e in rows))
     places = [heights[str(e.task)] for e in rows]
@@ -75,10 +78,9 @@ def task_forest(
         labels, places = ["mean", *labels], [0.0, *places]
     if pooled is not None:
         labels, places = [POOLED, *labels], [POOLED_AT, *places]
-    statistic = "Pearson" if rows[0].statistic == "pearson" else "Spearman"
     panel = Panel(
         layers=tuple(layers),
-        x_label=f"{statistic} r over prompts, 95 %",
+        x_label=f"{on_axis(rows[0])} over prompts, 95 %",
         y_label="",
         x_range=(-1.05, 1.05),
         y_range=(-0.7 if pooled is None else POOLED_AT - 0.7, max(places) + 0.7),
@@ -89,9 +91,9 @@ def task_forest(
         name=f"task_forest_{rows[0].y}_{rows[0].role or 'all'}",
         panels=(panel,),
         table=pd.DataFrame([asdict(e) for e in (*rows, *means, *([pooled] if pooled else []))]),
-        caption=_caption(rows, means, pooled, predicted, hollow),
-        alt="Forest plot of r per task: "
-        + ", ".join(f"{e.task} {e.value:+.2f}" for e in rows)
+        caption=_caption(rows, means, pooled, predicted, eval_task, hollow),
+        alt=f"Forest plot of {symbol(rows[0])} per task: "
+        + ", ".join(f"{e.task} {signed(e.value)}" for e in rows)
         + ".",
         height=470,
         aspect=0.9,
@@ -100,42 +102,22 @@ def task_forest(
 
 def _row(e: Estimate, height: float, color: str, hollow: bool) -> list[Layer]:
     key = ((str(e.task),),)
-    words = (
-        f"{e.task}\nr = {e.value:+.2f} ({e.lower:+.2f} to {e.upper:+.2f})\n{e.n_prompts} prompts"
-    )
+    words = f"{e.task}\n{in_short(e)}\n{counted(e.n_prompts, 'prompt')}"
     return [
         Intervals((height,), (e.lower,), (e.upper,), color, 1.4, part="intervals"),
         Points((e.value,), (height,), color, "circle", 10.0, hollow, keys=key, hover=(words,)),
     ]
 
 
-def _mean_rows(means: Sequence[Estimate], hollow: bool) -> list[Layer]:
-    """Thick bar: new tasks; thin bar: these tasks. An interval that does not exist is not drawn."""
-    layers: list[Layer] = []
-    for e in sorted(means, key=lambda e: e.scope != "new_tasks"):
-        new = e.scope == "new_tasks"
-        if not math.isnan(e.lower):
-            width, color = (5.0, theme.BLUE) if new else (1.8, theme.ORANGE)
-            label = "mean, new tasks" if new else "mean, these tasks"
-            height = 0.12 if new else -0.22
-            ends = (height,), (e.lower,), (e.upper,)
-            layers.append(Intervals(*ends, color, width, label=label, part="intervals"))
-    first = means[0] if means else None
-    if first is not None and not math.isnan(first.value):
-        words = "\n".join(
-            f"{'new' if e.scope == 'new_tasks' else 'these'} tasks: r = {e.value:+.2f}"
-            + (
-                f" ({e.lower:+.2f} to {e.upper:+.2f})"
-                if not math.isnan(e.lower)
-                else " (no interval)"
-            )
-            for e in means
-        )
-        layers.append(
-            Points(
-                (first.value,), (-0.05,), theme.VERMILION, "diamond", 11.0, hollow, hover=(words,)
-            )
-        )
+def _mean_row(means: Sequence[Estimate], hollow: bool) -> list[Layer]:
+    """The mean with what is known of its intervals, in one scope or both."""
+    ends = {e.scope: (e.lower, e.upper) for e in means}
+    none = (math.nan, math.nan)
+    layers = scope_bars(0.0, ends.get("new_tasks", none), ends.get("these_tasks"), whose="mean, ")
+    if means and not math.isnan(means[0].value):
+        words = "mean over tasks\n" + "\n".join(map(in_short, means))
+        at = (means[0].value,), (0.0,)
+        layers.append(Points(*at, theme.VERMILION, "diamond", 11.0, hollow, hover=(words,)))
     return layers
 
 
@@ -155,6 +137,7 @@ def _caption(
     means: Sequence[Estimate],
     pooled: Estimate | None,
     predicted: int,
+    eval_task: str | None,
     hollow: bool,
 ) -> Caption:
     first = rows[0]
@@ -170,9 +153,10 @@ def _caption(
     if hollow:
         marks.append("hollow circles: the study is not finished")
     how = [OVER_PROMPTS, how_intervals(means)]
+    on = role_told(first.role) if eval_task is None else f" of {eval_task}"
     return Caption(
         shows=f"{symbol(first)} over the prompts of each current task, of"
-        f" {indicator_name(first.x)} and {entry(first.y).label}{role_told(first.role)}",
+        f" {indicator_name(first.x)} and {entry(first.y).label}{on}",
         n={
             "tasks": len(rows),
             "prompts": min(e.n_prompts for e in rows),

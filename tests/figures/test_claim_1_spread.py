@@ -62,6 +62,8 @@ def test_ratios_have_their_intervals_and_the_mean_both_of_its_own(spreads, means
         "mean, new tasks, 95 %": pytest.approx((math.exp(new.lower), math.exp(new.upper))),
         "mean, these tasks, 95 %": pytest.approx((math.exp(these.lower), math.exp(these.upper))),
     }
+    # The diamond covers a third of a row to either side, and often all of the thin bar's length.
+    assert all(b.y[0] < -0.35 for b in bars if b.label and "these" in b.label)
     at = {line.x[0]: line.dash for line in layers(spec, Line, 1)}
     assert at[1.0] == () and at[0.5] != ()
     low, high = spec.panels[1].x_range
@@ -97,6 +99,13 @@ def test_loss_form_has_its_unit_and_one_task_no_interval_of_new_ones(df):
     assert "mean, these tasks, 95 %" in labels and "mean, new tasks, 95 %" not in labels
     assert all(p.hollow for k in (0, 1) for p in layers(spec, Points, k))
     assert "no interval" in " ".join(spec.caption.statistics)
+
+
+def test_panels_are_told_apart_by_title_however_they_stand(spreads):
+    spec = claim_1_spread(spreads)
+    assert [panel.title for panel in spec.panels] == ["Spread", "Ratio"]
+    shows = spec.caption.shows
+    assert shows.startswith("spread: ") and "ratio: " in shows and "left" not in shows
 
 
 def test_what_cannot_be_drawn_is_refused(df, spreads):

@@ -34,7 +34,7 @@ def spoken(line):
 
 def test_r_interval_p_and_n_stand_in_one_line(means):
     assert spoken(above_means(means)) == (
-        "within tasks r = +0.57 (95 % new tasks +0.20 to +0.80), p = 0.0001,"
+        "within tasks r = +0.57 (95 % new tasks +0.20 to +0.80), p = 0.0001 (these tasks),"
         " 11 tasks × 13 prompts × 3 seeds"
     )
     assert above_means(()) == ""
@@ -44,7 +44,10 @@ def test_r_interval_p_and_n_stand_in_one_line(means):
 
 def test_of_too_few_tasks_nothing_is_said_of_new_ones(means):
     few = [replace(e, n_tasks=3) for e in means]
-    assert "(95 % these tasks +0.44 to +0.69)" in spoken(above_means(few))
+    # The interval says whose it is, and p is of the same tasks.
+    assert "(95 % these tasks +0.44 to +0.69), p = 0.0001, 11" in spoken(
+        above_means(few).replace("3 tasks", "11 tasks")
+    )
     assert sentences_on_means(few)[0].startswith("Within tasks, r = +0.57 (95 % for these tasks")
     alone = spoken(above_means(few[:1]))
     assert "new tasks" in alone  # nothing else was given
@@ -74,7 +77,7 @@ def test_a_tasks_numbers_stand_in_two_lines(df):
     assert spoken(above_task(task)) == "r = −0.30 (−0.71 to +0.25)\np = 0.031, n = 8"
     ranks = replace(task, statistic="spearman", p=NAN)
     assert spoken(above_task(ranks)) == "Spearman's ρ = −0.30 (−0.71 to +0.25)\nno p, n = 8"
-    assert above_task(None) == "r undefined"
+    assert above_task(None) == "no correlation"
 
 
 def test_the_span_of_r_over_tasks(df):
@@ -83,4 +86,6 @@ def test_the_span_of_r_over_tasks(df):
     assert span_of(tasks) == "r of 2 tasks: −0.25 to +0.50"
     assert span_of(tasks[:1]) == "r of 1 task: +0.50"
     assert span_of(tasks[2:]) == ""
+    ranks = [replace(e, statistic="spearman") for e in tasks]
+    assert span_of(ranks) == "Spearman's ρ of 2 tasks: −0.25 to +0.50"
     assert shaded(-1).endswith("below 0") and shaded(1).endswith("above 0")

@@ -86,6 +86,28 @@ def test_rows_without_numbers_say_so_and_no_winner_has_no_row(board):
     assert not any(math.isnan(point[0]) for point in spec_points(spec))
 
 
+def test_the_caption_says_of_which_tasks_and_which_sides_each_p_is(board):
+    rows = [dataclasses.replace(row, p_adjusted=0.012) for row in board.rows]
+    winner = dataclasses.replace(board.winner, p=0.034)
+    tested = dataclasses.replace(board, rows=tuple(rows), winner=winner)
+    said = indicator_forest(tested).caption.statistics
+    assert said[0].endswith("p = 0.012 adjusted")
+    assert any(line.endswith("p = 0.034 (one-sided, these tasks)") for line in said)
+    (how,) = [line for line in said if "Westfall and Young" in line]
+    assert f"for the {len(rows)} tried" in how and "two-sided" in how and "these tasks" in how
+    rows = [dataclasses.replace(row, p_adjusted=NAN) for row in rows]
+    bare = dataclasses.replace(tested, rows=tuple(rows), winner=dataclasses.replace(winner, p=NAN))
+    said = indicator_forest(bare).caption.statistics
+    assert said[0].endswith("no p") and not any("sided" in line for line in said)
+
+
+def test_an_unfinished_study_has_hollow_points(board):
+    spec = indicator_forest(board, hollow=True)
+    assert all(p.hollow for p in layers(spec, Points))
+    assert "hollow: the study is not finished" in spec.caption.marks
+    assert not any(p.hollow for p in layers(indicator_forest(board), Points))
+
+
 def test_two_tasks_make_a_figure_too(df):
     few = df[df["current_task"].isin(["current-0", "current-1"])]
     spec = indicator_forest(indicator_board(few, "generalization", "unseen", n_permutations=0))

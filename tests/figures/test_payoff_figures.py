@@ -120,7 +120,7 @@ def test_regret_follows_the_pool_with_the_interval_of_new_tasks(df):
     assert band.lower == (0.0, *low["regret_lower"]) and band.upper == (0.0, *low["regret_upper"])
     # Whatever is good for the outcome, little regret is.
     assert "lower is better" in spec.panels[0].y_label and spec.panels[0].y_zero
-    said = f"{value.regret.value:+.3f}".replace("-", "−")
+    said = f"{value.regret.value:+.2f}".replace("-", "−")
     assert any(said in line for line in spec.caption.statistics)
     assert "gain" not in spec.table and "regret" in spec.table
 
@@ -171,10 +171,35 @@ def test_a_long_curve_has_few_marks(df):
     assert len(layers(spec, Line)[0].x) == 120
 
 
-def test_an_unfinished_run_has_hollow_points(value):
-    assert all(
-        p.hollow for k in (0, 1) for p in layers(selection_bars(value, hollow=True), Points, k)
-    )
+@pytest.mark.parametrize("builder", [selection_bars, pool_curve, regret_curve])
+def test_an_unfinished_run_has_hollow_points(df, builder):
+    value = selection_value(df, "generalization")
+    spec = builder(value, hollow=True)
+    for k in range(len(spec.panels)):
+        assert all(p.hollow for p in layers(spec, Points, k))
+    assert "hollow: the study is not finished" in spec.caption.marks
+    assert not any("finished" in mark for mark in builder(value).caption.marks)
+
+
+def test_the_caption_names_panels_by_their_titles_and_gives_each_gain(df, run):
+    value = selection_value(df, "generalization", original=original_prompts(run))
+    caption = selection_bars(value).caption
+    assert caption.shows.startswith("outcome: ") and "; gain: " in caption.shows
+    assert not any(side in f"{caption}" for side in ("left:", "right:"))
+    (said,) = caption.statistics
+    assert said.startswith("gain in points over random prompt ")
+    for row in value.contrasts.to_dict("records"):
+        assert f"{row['gain']:+.2f}".replace("-", "−") in said
+        assert f"better in {row['tasks_better']} of 3 tasks" in said
+    assert "Nadeau and Bengio" in caption.interval
+
+
+def test_gains_in_loss_have_one_digit_more(df):
+    value = selection_value(df, "generalization_loss")
+    row = value.contrasts.iloc[0]
+    said = selection_bars(value).caption.statistics[0]
+    assert said.startswith("gain in nats per token over random prompt ")
+    assert f"{row['gain']:+.3f}".replace("-", "−") in said
 
 
 @pytest.mark.parametrize("builder", [selection_bars, pool_curve, regret_curve])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.prompt_means import SD_UNIT
 from sapo_analysis.figures import claim_1_spread, impact_scatter, task_forest, theme
 from sapo_analysis.figures.legibility import grey_twins
 from sapo_analysis.figures.scatter_layers import MARK_COLORS
@@ -44,7 +45,7 @@ def test_the_centred_view_says_what_was_estimated(df):
 def test_each_panel_has_its_tasks_numbers_below_its_name(df, tasks):
     spec = impact_scatter(df, view="panels", estimates=tasks[1:])
     assert [panel.title for panel in spec.panels] == ["current-0", "current-1", "current-2"]
-    assert told(spec) == "r undefined"
+    assert told(spec) == "no correlation"
     for i, e in enumerate(tasks[1:], 1):
         assert told(spec, i).startswith(f"r = {e.value:+.2f}".replace("-", "−"))
         assert told(spec, i).endswith("n = 8")
@@ -129,6 +130,34 @@ def test_pooled_r_has_a_row_of_its_own_that_says_what_it_mixes(df, tasks):
     assert "mixes" in " ".join(spec.caption.marks) and "mixes" in mark.hover[0]
     with pytest.raises(Exception, match="pooled_correlation"):
         task_forest(tasks, means, pooled=means[0])
+
+
+def test_a_forest_says_what_it_correlates_and_on_which_task(df):
+    of = {**OF, "statistic": "spearman", "eval_task": "past-1"}
+    tasks = analysis.task_correlations(df, **of)
+    spec = task_forest(tasks, eval_task="past-1")
+    assert "forgetting of past-1" in spec.caption.shows and "past tasks" not in spec.caption.shows
+    shown = [spec.panels[0].x_label, spec.alt, *spec.caption.statistics]
+    shown += [a.hover[0] for a in spec.panels[0].layers if isinstance(a, Points)]
+    for text in shown:
+        assert "Spearman's ρ" in text
+        assert not re.search(r"\br\b", text), text
+    assert "forgetting on past tasks" in task_forest(tasks).caption.shows
+
+
+def test_the_caption_has_the_unit_of_the_axis_and_tells_which_axes_are_logarithmic():
+    points, _ = study(2)
+    said = impact_scatter(points.assign(unit=SD_UNIT)).caption
+    assert "(sd over prompts, as metrics differ)" in said.shows
+    assert "sd over" not in impact_scatter(points).caption.shows
+    assert not any("logarithmic" in mark for mark in impact_scatter(points).caption.marks)
+    for view, words in (
+        ("centred", "the axis of pre-update loss is logarithmic"),
+        ("panels", "the axis of pre-update loss is logarithmic where it says so; the slope is"),
+        ("raw", "the axis of pre-update loss is logarithmic; the slope is"),
+    ):
+        marks = impact_scatter(points, view=view, x_scale="log").caption.marks
+        assert any(mark.startswith(words) for mark in marks), view
 
 
 def test_in_a_study_of_many_tasks_claim_1_stands_apart_in_grey(df):

@@ -94,6 +94,21 @@ def test_the_caption_tells_the_primary_contrast_and_what_else_is_significant(tab
     assert "random+lora − original+lora: FWT" in strategy_contrasts(found).caption.statistics[1]
 
 
+def test_without_a_primary_contrast_there_are_no_others(table):
+    found = table.assign(p_holm=0.5)
+    assert strategy_contrasts(found, method="ewc").caption.statistics == (
+        "No difference is significant.",
+    )
+
+
+def test_where_nothing_may_be_concluded_nothing_is_significant(table):
+    sure = ap_of(table.assign(p_holm=0.5), p=0.001, p_holm=math.nan)
+    assert layers(strategy_contrasts(sure), Note)
+    spec = strategy_contrasts(sure, judged=False)
+    assert not layers(spec, Note) and not spec.table["is_significant"].any()
+    assert "significant" not in draft(spec.caption)
+
+
 def test_few_orders_are_described_and_have_no_interval(tmp_path):
     path = write_sequence_run(tmp_path, noisy, strategies=["original", "sapo"], seeds=[0, 1])
     spec = strategy_contrasts(contrasts(chain_metrics(sequence_scores(open_run(path)))))

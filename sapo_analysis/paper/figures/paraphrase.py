@@ -35,7 +35,7 @@ def _scatter(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
         noise=numbers.noise(options),
         estimates=numbers.tasks(options),
         means=numbers.means(options),
-        hollow=bool(numbers.silent),
+        hollow=not numbers.is_complete,
     )
 
 
@@ -56,13 +56,14 @@ def _task_forest(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
         numbers.means(options),
         pooled=numbers.pooled(options),
         predicted=predicted if options.x in (HEADLINE_INDICATOR, *AVERAGINGS) else 0,
-        hollow=bool(numbers.silent),
+        eval_task=options.eval_task or None,
+        hollow=not numbers.is_complete,
     )
 
 
 def _spread(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
     spreads, means, seed_alone = numbers.claim_1(options.form)
-    return claim_1_spread(spreads, means, seed_alone=seed_alone, hollow=bool(numbers.silent))
+    return claim_1_spread(spreads, means, seed_alone=seed_alone, hollow=not numbers.is_complete)
 
 
 def _both_forms(numbers: ParaphraseNumbers) -> list[Options]:
@@ -70,23 +71,23 @@ def _both_forms(numbers: ParaphraseNumbers) -> list[Options]:
 
 
 def _heatmap(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
-    return impact_heatmap(numbers.between_tasks(options.form))
+    return impact_heatmap(numbers.between_tasks(options.form), form=options.form)
 
 
 def _indicators(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
-    return indicator_forest(numbers.board(options))
+    return indicator_forest(numbers.board(options), hollow=not numbers.is_complete)
 
 
 def _selection(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
-    return selection_bars(numbers.worth(options), hollow=bool(numbers.silent))
+    return selection_bars(numbers.worth(options), hollow=not numbers.is_complete)
 
 
 def _pool_curve(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
-    return pool_curve(numbers.worth(options))
+    return pool_curve(numbers.worth(options), hollow=not numbers.is_complete)
 
 
 def _regret(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
-    return regret_curve(numbers.worth(options))
+    return regret_curve(numbers.worth(options), hollow=not numbers.is_complete)
 
 
 def _training(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:

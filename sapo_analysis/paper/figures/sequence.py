@@ -25,7 +25,7 @@ def _intervals(numbers: SequenceNumbers, options: Options) -> FigureSpec:
     return strategy_intervals(
         numbers.summary,
         test_prompts=numbers.test_prompts(options),
-        hollow=bool(numbers.silent),
+        hollow=not numbers.is_complete,
     )
 
 
@@ -34,7 +34,8 @@ def _contrasts(numbers: SequenceNumbers, options: Options) -> FigureSpec:
         numbers.contrasts,
         method=numbers.method(options),
         test_prompts=numbers.test_prompts(options),
-        hollow=bool(numbers.silent),
+        hollow=not numbers.is_complete,
+        judged=not numbers.silent,
     )
 
 

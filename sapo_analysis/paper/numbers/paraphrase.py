@@ -59,6 +59,11 @@ class ParaphraseNumbers:
         table = pd.concat([run.table("prompts") for run in self.runs], ignore_index=True)
         return table.drop_duplicates(["task", "prompt_id"], ignore_index=True)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the numbers are final: every planned trial has ended."""
+        return all(run.is_complete for run in self.runs)
+
     @cached_property
     def silent(self) -> str:
         """Why there is no verdict; "" where there may be one."""

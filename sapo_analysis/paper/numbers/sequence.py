@@ -35,6 +35,11 @@ class SequenceNumbers:
         """The whole report."""
         return sequences.sequence_report(list(self.runs))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the numbers are final: every planned trial has ended."""
+        return all(run.is_complete for run in self.runs)
+
     @cached_property
     def silent(self) -> str:
         """Why there is no verdict; "" where there may be one."""

@@ -87,11 +87,38 @@ def test_claim_1_has_the_estimates_of_the_verdicts(study_numbers):
 def test_a_study_that_is_not_finished_has_hollow_points_and_the_same_figures(tmp_path):
     path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=(0, 1), finish=False)
     numbers = numbers_of([open_run(path)])
-    for name in ("impact_scatter", "task_forest", "claim_1_spread", "selection_bars"):
+    kinds = ("impact_scatter", "task_forest", "claim_1_spread", "selection_bars")
+    for name in (*kinds, "indicator_forest", "pool_curve", "regret_curve"):
         spec = figure(name, numbers)
-        drawn = [p for p in layers(spec, Points) if p.keys]
-        assert spec.alt and all(p.hollow for p in drawn), name
+        drawn = [p for k in range(len(spec.panels)) for p in layers(spec, Points, k)]
+        assert drawn and spec.alt and all(p.hollow for p in drawn), name
         assert any("not finished" in mark for mark in spec.caption.marks), name
+
+
+def test_a_finished_control_of_random_weights_is_not_drawn_as_unfinished(tmp_path):
+    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=(0, 1), weights="random")
+    numbers = numbers_of([open_run(path)])
+    assert numbers.silent and numbers.is_complete
+    spec = figure("task_forest", numbers)
+    assert not any(p.hollow for p in layers(spec, Points) if p.keys)
+    assert not any("finished" in mark for mark in spec.caption.marks)
+
+
+def test_a_forest_of_one_evaluated_task_names_it(study_numbers):
+    df = study_numbers.df
+    task = df.loc[df["role"] == "past", "eval_task"].iloc[0]
+    shows = figure("task_forest", study_numbers, Options(eval_task=task)).caption.shows
+    assert shows.endswith(f"forgetting of {task}")
+
+
+def test_the_heat_map_is_of_the_form_that_is_asked_for(study_numbers):
+    for form in ("score", "loss"):
+        spec = figure("impact_heatmap", study_numbers, Options(form=form))
+        assert f"{form} form" in spec.caption.shows and spec.name.endswith(form)
+        values = {round(r, 9) for r in study_numbers.between_tasks(form)["r"]}
+        assert {round(r, 9) for row in spec.panels[0].layers[0].values for r in row if r == r} == (
+            values
+        )
 
 
 def test_two_prompts_and_one_seed_give_a_figure_or_one_sentence(tmp_path):
