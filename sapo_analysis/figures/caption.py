@@ -19,6 +19,7 @@ class Caption:
         interval: what intervals are, and over what: "95 % Student t over tasks"; "": none shown.
         marks: sentences on symbols, bands and shades.
         terms: names of the glossary (`analysis.glossary.entry`) that a reader needs defined.
+        strategy: `policy+method`, where one strategy of several is shown; "": all.
     """
 
     shows: str
@@ -27,6 +28,7 @@ class Caption:
     interval: str = ""
     marks: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
+    strategy: str = ""
 
 
 def known_terms(*names: str) -> tuple[str, ...]:

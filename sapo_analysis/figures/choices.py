@@ -95,6 +95,7 @@ def _caption(table: pd.DataFrame, strategy: str, order: str, seed: int | None) -
             *(("Arrow or hollow diamond: dropped early, its loss is at least this.",) * bounds),
         ),
         terms=("pre_update_loss", "stage"),
+        strategy=strategy,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_text(table: pd.DataFrame) -> str:
@@ -17,7 +17,7 @@ def csv_text(table: pd.DataFrame) -> str:
         column = table.iloc[:, i]
         if not pd.api.types.is_numeric_dtype(column):
             safe.isetitem(i, list(column.map(inert)))
-    return safe.to_csv(index=False)
+    return safe.to_csv(index=False, lineterminator="\n")
 
 
 def inert(value: object) -> object:

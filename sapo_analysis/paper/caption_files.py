@@ -9,9 +9,10 @@ from sapo_analysis.paper.citations import bibtex, cited
 from sapo_analysis.paper.figures import Made
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.tables import MadeTable
+from sapo_analysis.paper.tables.in_markdown import plain
 
 _HEAD = r"""% Drafts: n, tests and definitions are there to be shortened.
-% Needs \usepackage{graphicx} and \usepackage{booktabs}; \cite finds its keys in references.bib.
+% Needs \usepackage{graphicx,booktabs,array,longtable}; \cite finds its keys in references.bib.
 % If these files lie in another folder than your paper: \graphicspath{{FOLDER/}}, \input{FOLDER/…}.
 """
 
@@ -36,27 +37,32 @@ def caption_files(
         figures_in: the folder of the figures, seen from these files, with its slash.
         tables_in: the folder of the tables, likewise.
     """
-    plain, latex = ["# Caption drafts"], [_HEAD]
+    drafts, latex = ["# Caption drafts"], [_HEAD]
+    long: list[str] = []
     keys: set[str] = set()
     for made in figures:
         if made.spec is not None:
-            plain.append(
-                f"## {made.name}\n\n{draft(made.spec.caption, numbers, made.options.method)}"
-            )
+            drafts.append(_paragraph(made, numbers))
             latex.append(_environment(made, numbers, venue, width, figures_in))
             keys.update(cited(made.kind, numbers.runs, made.options.method))
     for table in tables:
         if table.spec is not None:
-            plain.append(
-                f"## {table.name}\n\n{draft(table.spec.caption, numbers, table.options.method)}"
-            )
-            latex.append(f"\\input{{{tables_in}{table.name}}}\n")
+            drafts.append(_paragraph(table, numbers))
+            (long if table.spec.long else latex).append(f"\\input{{{tables_in}{table.name}}}\n")
             keys.update(cited(table.kind, numbers.runs, table.options.method))
+    if long:
+        latex += ["% Over several pages: in a document of two columns behind \\onecolumn.", *long]
     return {
-        "captions.md": "\n\n".join(plain) + "\n",
+        "captions.md": "\n\n".join(drafts) + "\n",
         "captions.tex": "\n".join(latex),
         "references.bib": bibtex(keys),
     }
+
+
+def _paragraph(made: Made | MadeTable, numbers: Numbers) -> str:
+    assert made.spec is not None
+    said = draft(made.spec.caption, numbers, made.options.method)
+    return f"## {made.name}\n\n{plain(said)}"
 
 
 def _environment(

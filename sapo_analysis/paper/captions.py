@@ -52,7 +52,7 @@ def draft_latex(
     numbers: Numbers | None = None,
     method: str = "",
 ) -> str:
-    """The same as LaTeX, with what it rests on cited where it is first named.
+    """The same as LaTeX, with what it names cited where it is first named.
 
     Args:
         caption: the facts.
@@ -89,7 +89,7 @@ def _sentences(caption: Caption, numbers: Numbers | None, method: str) -> list[s
         found.append(counts(caption.n))
     found += _definitions(caption.terms)
     if numbers is not None:
-        found.append(_made_with(numbers.runs, method))
+        found.append(_made_with(numbers.runs, method, caption.strategy))
     return list(dict.fromkeys(_sentence(text) for text in found if text.strip()))
 
 
@@ -105,11 +105,14 @@ def _singular(name: str) -> str:
 
 
 def _definitions(names: Iterable[str]) -> list[str]:
-    """Each term once; those that are defined alike together."""
+    """Each term once; those that are defined alike together.
+
+    A definition of the glossary ends at its first semicolon: what follows are remarks.
+    """
     alike: dict[tuple[str, str], list[str]] = {}
     for term in map(entry, dict.fromkeys(names)):
         said = ", ".join(part for part in (term.unit, DIRECTIONS[term.better]) if part)
-        alike.setdefault((said, term.definition), []).append(term.label)
+        alike.setdefault((said, term.definition.partition(";")[0]), []).append(term.label)
     return [_defined(" and ".join(labels), *told) for told, labels in alike.items()]
 
 
@@ -121,24 +124,38 @@ def _defined(label: str, said: str, definition: str) -> str:
     return f"{label} ({said}): {definition}"
 
 
-def _made_with(runs: Sequence[Run], method: str) -> str:
+def _made_with(runs: Sequence[Run], method: str, strategy: str) -> str:
+    """Model, methods and policies, of one method or one strategy where no other is shown."""
     models = [name for name in map(model_name, runs) if name != NOT_RECORDED]
-    methods = [METHOD_WORDS[m] for run in runs for m in _methods(run) if method in ("", m)]
-    told = (_listed("model", models), _listed("method", methods))
+    pairs = [pair for run in runs for pair in _policies_and_methods(run)]
+    own = [
+        (policy, m)
+        for policy, m in pairs
+        if method in ("", m) and strategy in ("", f"{policy}+{m}")
+    ]
+    told = (
+        _listed("model", models),
+        _listed("method", [METHOD_WORDS[m] for _, m in own]),
+        _listed("policy", [policy for policy, _ in own if policy]),
+    )
     return "; ".join(part for part in told if part)
 
 
 def _listed(what: str, names: Iterable[str]) -> str:
     each = list(dict.fromkeys(names))
-    return f"{what}{'s' if len(each) > 1 else ''} {', '.join(each)}" if each else ""
+    return f"{what if len(each) == 1 else _plural(what)} {', '.join(each)}" if each else ""
 
 
-def _methods(run: Run) -> tuple[str, ...]:
+def _plural(name: str) -> str:
+    return f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+
+
+def _policies_and_methods(run: Run) -> list[tuple[str, str]]:
     if isinstance(run.study, ParaphraseStudy):
-        return (run.study.method,)
+        return [("", run.study.method)]
     if not run.is_sequence:
-        return ()
-    return tuple(strategy.method for strategy in run.learned_in_turn.chosen_strategies)
+        return []
+    return [(one.policy, one.method) for one in run.learned_in_turn.chosen_strategies]
 
 
 def _sentence(text: str) -> str:

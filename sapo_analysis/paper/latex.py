@@ -83,15 +83,22 @@ SYMBOLS: dict[str, str] = {
 """Characters beyond ASCII that have a command of their own."""
 
 _ALL = {**_ASCII, **SYMBOLS}
+_SHOWN_BY_OTHERS = ("\N{ZERO WIDTH SPACE}", "\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}")
+"""Signs that print nothing, but make a line break or change how their neighbours look."""
+_LATIN = 0x17F
+"""The last letter of Latin Extended-A: up to it pdfLaTeX's fonts have nearly all."""
 
 
 def escaped(text: str) -> str:
     """The text as LaTeX source, on one line, for a table's cell, a caption or running text.
 
-    Line breaks, tabs and other control characters become spaces, runs of spaces one. Lone halves of
-    a character (surrogates), which no file can hold, become question marks.
+    Line breaks, tabs and other control characters become spaces, runs of spaces one. Letters and
+    accents of their own become one character. Signs that print nothing, as those that turn the
+    direction of writing, are left out; joiners, which other scripts need, stay. Lone halves of a
+    character (surrogates), which no file can hold, become question marks.
     """
-    plain = re.sub(" +", " ", "".join(_printable(sign) for sign in text))
+    joined = unicodedata.normalize("NFC", text)
+    plain = re.sub(" +", " ", "".join(_printable(sign) for sign in joined))
     # Apart, so that two of them become no dash and no quotation mark.
     apart = re.sub(r"([-,'])(?=\1)", r"\1{}", "".join(_ALL.get(sign, sign) for sign in plain))
     # After a row's end these two would say something to LaTeX.
@@ -102,4 +109,16 @@ def _printable(sign: str) -> str:
     category = unicodedata.category(sign)
     if category in ("Cc", "Zl", "Zp"):
         return " "
+    if category == "Cf" and sign not in _SHOWN_BY_OTHERS:
+        return ""
     return "?" if category == "Cs" else sign
+
+
+def beyond_pdflatex(source: str) -> str:
+    """The characters of a LaTeX source that only XeLaTeX and LuaLaTeX set, each once, in order."""
+    return "".join(dict.fromkeys(sign for sign in source if ord(sign) > _LATIN))
+
+
+def label_of(name: str) -> str:
+    r"""A name as `\label` and `\ref` take it."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", name)

@@ -7,6 +7,7 @@ import pytest
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.captions import counts, draft, draft_latex, standing
+from sapo_analysis.paper.figures import figure
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
@@ -27,9 +28,8 @@ def test_all_facts_in_order():
         " noise of the seed. Within tasks, r = +0.57 (95 % for new tasks: +0.20 to +0.80)."
         " Permutation p = 0.012. Intervals: 95 % Student t over tasks. n = 11 tasks × 13 prompts ×"
         " 3 seeds. Pre-update loss (nats per token): loss on the task's training examples under a"
-        " prompt, before any update; averaged as the paper's released code does: a mean of batch"
-        " means. BWT (points, higher is better): backward transfer, averaged over stages as"
-        " released; negative: forgetting."
+        " prompt, before any update. BWT (points, higher is better): backward transfer, averaged"
+        " over stages as released."
     )
 
 
@@ -82,8 +82,17 @@ def test_a_term_that_the_glossary_does_not_have_is_refused():
 def test_model_and_methods_are_named(study_numbers, sequence_numbers):
     model = study_numbers.runs[0].study.model
     assert draft(Caption("Shows."), study_numbers) == f"Shows. Model {model}; method LoRA."
-    assert draft(Caption("Shows."), sequence_numbers).endswith("methods LoRA, O-LoRA.")
-    assert draft(Caption("Shows."), sequence_numbers, "o-lora").endswith("; method O-LoRA.")
+    assert draft(Caption("Shows."), sequence_numbers).endswith(
+        "; methods LoRA, O-LoRA; policies original, random, sapo, paft."
+    )
+    assert draft(Caption("Shows."), sequence_numbers, "o-lora").endswith(
+        "; method O-LoRA; policy original."
+    )
+
+
+def test_a_figure_of_one_strategy_names_no_other(sequence_numbers):
+    said = draft(figure("choices_along", sequence_numbers).caption, sequence_numbers)
+    assert said.endswith("; method LoRA; policy sapo.")
 
 
 def test_random_weights_and_unfinished_runs_are_said_first(tmp_path):

@@ -130,7 +130,16 @@ def test_symbols_are_found_as_latex_writes_them():
     )
 
 
-def test_what_is_not_named_is_cited_at_the_end_and_the_software_is_not():
-    said = with_citations("Nothing.", ["holm1979", SOFTWARE])
-    assert said == r"Nothing. Methods:~\cite{holm1979}."
-    assert with_citations("Nothing.", [SOFTWARE]) == "Nothing."
+def test_what_is_not_named_is_not_cited_and_the_software_never_is():
+    assert with_citations("Nothing.", ["holm1979", SOFTWARE]) == "Nothing."
+
+
+@pytest.mark.parametrize("whole", ["sapo+lora", "sapo-two", "my-sapo", "LoRA+sapo", "SAPOs"])
+def test_a_part_of_a_name_is_no_mention_of_its_source(whole):
+    assert with_citations(f"{whole} wins.", ["shi2026sapo"]) == f"{whole} wins."
+
+
+def test_the_policies_of_the_claims_are_theirs():
+    assert with_citations("policies random, sapo, sapp.", ["shi2026sapo"]) == (
+        r"policies random, sapo~\cite{shi2026sapo}, sapp."
+    )

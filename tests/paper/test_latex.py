@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapo_analysis.paper.latex import SYMBOLS, escaped
+from sapo_analysis.paper.latex import SYMBOLS, beyond_pdflatex, escaped, label_of
 
 # Written out here once more, by what each prints: what a piece of the output may look like.
 COMMANDS = [
@@ -64,3 +64,26 @@ def test_nothing_of_a_text_is_lost(text):
 )  # fmt: skip
 def test_what_stands_for_what(text, out):
     assert escaped(text) == out
+
+
+def test_accents_of_their_own_join_their_letters():
+    assert escaped("Cafe\u0301 o\u0308") == "Café ö"
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\ufeff", "\u00ad", "\u200f"])
+def test_what_prints_nothing_and_turns_the_writing_is_left_out(sign):
+    assert escaped(f"a{sign}b") == "ab"
+
+
+def test_joiners_stay_for_the_scripts_that_need_them():
+    assert escaped("\u0645\u06cc\u200c\u062e") == "\u0645\u06cc\u200c\u062e"
+
+
+def test_what_pdflatex_cannot_set_is_known():
+    assert beyond_pdflatex(escaped("Žluť α − 忘却 忘 é")) == "忘却"
+
+
+@pytest.mark.parametrize("name", ["a%b", "x}{y", "忘却", "a\\b", "a#b~c d"])
+def test_a_label_is_a_plain_name(name):
+    assert re.fullmatch("prompts_[A-Za-z0-9_.+-]*", label_of(f"prompts_{name}"))
+    assert label_of("task_scores_test-only") == "task_scores_test-only"

@@ -69,7 +69,7 @@ def p_text(p: Any) -> str:
 
 def _column(table: TableSpec, column: Column) -> list[Cell]:
     own = [_cell(row, column) for row in table.rows.to_dict("records")]
-    if column.better:
+    if column.better or column.better_in:
         for best in _best(table, column, own):
             own[best] = replace(own[best], bold=True)
     return own
@@ -113,7 +113,8 @@ def _best(table: TableSpec, column: Column, own: Sequence[Cell]) -> list[int]:
     for _, rows in blocks(table):
         values = {i: _read(own[i].text) for i in rows if own[i].text and not _is_true(outside[i])}
         if len(set(values.values())) > 1:
-            best = (max if column.better == "high" else min)(values.values())
+            own_way = table.rows[column.better_in].iloc[rows[0]] if column.better_in else ""
+            best = (max if (own_way or column.better) == "high" else min)(values.values())
             found += [i for i, value in values.items() if math.isclose(value, best)]
     return found
 

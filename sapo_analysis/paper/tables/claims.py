@@ -18,6 +18,31 @@ from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 _FORMS = {"score": "In scores (points)", "loss": "In losses (nats per token)"}
 _SCOPES = {"these_tasks": "These tasks", "new_tasks": "New tasks"}
+_CLAIM_3 = ("claim_3_forgetting_past", "claim_3_forgetting_retained", "claim_3_generalization")
+_ESTIMATES = (
+    (
+        ("claim_1",),
+        "Claim 1: natural log of the standard deviation over prompts of the mean impact on other"
+        " tasks ÷ that of the final in-task result, mean over current tasks.",
+    ),
+    (
+        ("claim_2",),
+        "Claim 2: Pearson's r over prompts between the impacts on two other tasks, mean over their"
+        " pairs.",
+    ),
+    (
+        _CLAIM_3,
+        "Claim 3: Pearson's r over prompts of pre-update loss (before any update, on the task's"
+        " training examples) with forgetting (score before − after, or loss after − before, on past"
+        " or retained tasks) or generalization (score after − before, or loss before − after, on"
+        " unseen tasks).",
+    ),
+    (
+        ("claim_2", *_CLAIM_3),
+        "r: within a current task, then the mean of Fisher's z over tasks.",
+    ),
+)
+"""What each claim's estimate is: claims, and a sentence."""
 _RULE = (
     "Verdict: supported where the 95 % interval lies wholly on the predicted side, contradicted"
     " where wholly on the other, else unclear. Of new tasks it takes four tasks, two thirds of them"
@@ -57,11 +82,13 @@ def claims_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
             n=_n(numbers.unjudged),
             interval="95 %; of new tasks Student t over tasks, of these tasks over the prompts of"
             " each task",
-            terms=tuple(dict.fromkeys(v.claim for v in numbers.unjudged)),
+            marks=tuple(
+                said
+                for claims, said in _ESTIMATES
+                if any(v.claim in claims for v in numbers.unjudged)
+            ),
         ),
         notes=(
-            "Estimate: of claim 1 the natural log of a ratio of standard deviations, of the others"
-            " Pearson's r.",
             "p: of claim 3, for these tasks: two-sided permutation test, prompts shuffled within"
             " task, uncorrected.",
             *(() if numbers.silent else (_RULE,)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -46,7 +47,8 @@ def correlations_table(numbers: ParaphraseNumbers, options: Options) -> TableSpe
                 outcome.name: e.value,
                 f"{outcome.name}_lower": e.lower,
                 f"{outcome.name}_upper": e.upper,
-                f"{outcome.name}_p": e.p,
+                # It speaks of the tasks that were shuffled: the row of new tasks has none.
+                f"{outcome.name}_p": math.nan if e.scope == "new_tasks" else e.p,
                 f"{outcome.name}_n_tasks": e.n_tasks,
                 f"{outcome.name}_n_prompts": e.n_prompts,
                 f"{outcome.name}_n_seeds": e.n_seeds,
@@ -77,8 +79,8 @@ def correlations_table(numbers: ParaphraseNumbers, options: Options) -> TableSpe
             terms=known_terms(options.x, *(o.column(options.form) for o in outcomes)),
         ),
         notes=(
-            "p: two-sided permutation test, prompts shuffled within task, uncorrected; the mean's"
-            " speaks of these tasks.",
+            "p: two-sided permutation test, prompts shuffled within task, uncorrected: of these"
+            " tasks, new ones have none.",
             *_predictions(outcomes, options),
             *numbered,
             *standing(numbers),

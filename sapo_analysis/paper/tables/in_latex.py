@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from sapo_analysis.paper.latex import escaped
+from sapo_analysis.paper.latex import beyond_pdflatex, escaped, label_of
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.tables.cells import MINUS, Cell, blocks, cells
 from sapo_analysis.paper.tables.spec import Column, TableSpec
@@ -25,21 +25,26 @@ _MARKS = {"": "", "*": "$^{*}$", "†": r"$^{\dagger}$"}
 def in_latex(table: TableSpec, wide: bool, cites: tuple[str, ...], numbers: Numbers | None) -> str:
     """The whole environment, with what it needs in a comment on top."""
     from sapo_analysis.paper.captions import draft_latex
+    from sapo_analysis.paper.citations import with_citations
 
-    caption = rf"\caption{{{draft_latex(table.caption, cites, numbers)}}}"
-    label = rf"\label{{tab:{table.name}}}"
-    lines = [_needs(table)]
+    # Cited where it is first named, be it above the table or below; no text has a line's end.
+    said = [draft_latex(table.caption, (), numbers), escaped(" ".join(table.all_notes))]
+    drafted, notes = with_citations("\n".join(said), cites).split("\n")
+    caption = rf"\caption{{{drafted}}}"
+    label = rf"\label{{tab:{label_of(table.name)}}}"
+    lines = []
     if table.long:
         lines += ["{" + "".join(_letters(table))]
-        lines += [*_long(table, f"{caption}{label}"), *_notes(table), r"\par}"]
+        lines += [*_long(table, f"{caption}{label}"), *_notes(notes), r"\par}"]
     else:
         name = "table*" if wide else "table"
         lines += [rf"\begin{{{name}}}[t]", r"\centering", caption, label]
         lines += _letters(table)
         lines += [rf"\begin{{tabular}}{{@{{}}{_alignment(table)}@{{}}}}", r"\toprule"]
         lines += [*_head(table), r"\midrule", *_body(table), r"\bottomrule", r"\end{tabular}"]
-        lines += [*_notes(table), rf"\end{{{name}}}"]
-    return "\n".join(lines) + "\n"
+        lines += [*_notes(notes), rf"\end{{{name}}}"]
+    source = "\n".join(lines)
+    return "\n".join([*_needs(table, beyond_pdflatex(source)), source]) + "\n"
 
 
 def _letters(table: TableSpec) -> list[str]:
@@ -47,15 +52,17 @@ def _letters(table: TableSpec) -> list[str]:
     return [r"\footnotesize", rf"\setlength{{\tabcolsep}}{{{room}pt}}"]
 
 
-def _needs(table: TableSpec) -> str:
+def _needs(table: TableSpec, beyond: str) -> list[str]:
     packages = ["booktabs"]
     packages += ["array"] if any(column.width for column in table.columns) else []
-    if not table.long:
-        return f"% Needs \\usepackage{{{','.join(packages)}}}."
-    return (
+    where = (
         f"% Needs \\usepackage{{{','.join([*packages, 'longtable'])}}}, and one column of text:"
         " in a document of two it stands after \\onecolumn."
+        if table.long
+        else f"% Needs \\usepackage{{{','.join(packages)}}}."
     )
+    others = f"% Needs XeLaTeX or LuaLaTeX, and a font that has them, for: {beyond}"
+    return [where, others] if beyond else [where]
 
 
 def _alignment(table: TableSpec) -> str:
@@ -118,10 +125,9 @@ def _row(parts: Sequence[str]) -> str:
     return rf"{' & '.join(parts)} \\"
 
 
-def _notes(table: TableSpec) -> list[str]:
-    if not table.all_notes:
+def _notes(said: str) -> list[str]:
+    if not said:
         return []
-    said = " ".join(escaped(note) for note in table.all_notes)
     set_small = rf"{{\footnotesize\raggedright {said}}}"
     return [r"\par\vspace{4pt}\noindent", rf"\parbox{{\linewidth}}{set_small}"]
 

@@ -6,8 +6,10 @@ import math
 
 import pandas as pd
 
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.indicators.board import Board
 from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.estimates_told import role_told
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.paper.numbers import ParaphraseNumbers
 from sapo_analysis.paper.options import Options
@@ -45,14 +47,15 @@ def indicators_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
         ),
         rows=rows,
         caption=Caption(
-            shows=f"How well every indicator known before the update predicts {outcome.label} in"
-            f" {options.form} form, within tasks",
+            shows="How well every indicator known before the update predicts"
+            f" {entry(board.y).label}{role_told(board.role)} in {options.form} form, within tasks",
             n={
                 "indicators": len(board.rows),
                 "tasks": max(row.n_tasks for row in board.rows),
                 "prompts": min(row.n_prompts for row in board.rows),
             },
-            interval="95 % for new tasks, Student t over tasks",
+            interval="95 % for new tasks, Student t over tasks, by both signs of r where the sign"
+            " is in doubt",
             terms=("strength", "p_adjusted", outcome.column(options.form)),
         ),
         notes=(

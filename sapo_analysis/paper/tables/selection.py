@@ -43,7 +43,7 @@ def selection_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
         name="selection",
         columns=(
             Column("name", "Prompt picked"),
-            Column("value", "outcome", kind="estimate", interval="plus-minus"),
+            Column("value", "outcome", kind="estimate", better_in="better", interval="plus-minus"),
             Column(
                 *("gain", "gain"),
                 kind="estimate",
@@ -67,13 +67,15 @@ def selection_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
             terms=("pick_gain", "pick_random", "pick_hindsight_best", "pick_highest_loss"),
         ),
         notes=(
-            "±: half of the 95 % interval for new tasks, Student t over tasks.",
+            "±: half of the 95 % interval for new tasks, Student t over tasks. Bold: the best"
+            " outcome, without hindsight.",
             "Gain: of the lowest over the row's rule, paired by task; positive is better. Star: the"
             " interval leaves out 0 (paired Student t over tasks, p < 0.05, uncorrected). Tasks: on"
             " how many the gain is above 0.",
             *standing(numbers),
         ),
         blocks="block",
+        outside="is_hindsight",
     )
 
 
@@ -93,6 +95,8 @@ def _rows(
                 "form": options.form,
                 "rule": row["rule"],
                 "name": _NAMES[row["rule"]].format(x=_short(options.x)),
+                "is_hindsight": row["rule"] == _ORACLE,
+                "better": value.good_when,
                 "value": row["value"],
                 "value_lower": row["lower"],
                 "value_upper": row["upper"],

@@ -35,6 +35,7 @@ class Column:
         decimals: of every number in it.
         signed: whether positive numbers have a plus, as differences and correlations do.
         better: which way is good; the best is bold. "": neither, nothing is bold.
+        better_in: column of the rows that says so instead, for tables whose blocks differ in it.
         unit: unit of its numbers, named below the table.
         interval: `brackets`: lower and upper end; `plus-minus`: half of what lies between them,
             for intervals that lie evenly about their estimate.
@@ -50,6 +51,7 @@ class Column:
     decimals: int = 2
     signed: bool = False
     better: Better = ""
+    better_in: str = ""
     unit: str = ""
     interval: Interval = "brackets"
     mark: Literal["", "*", "†"] = ""

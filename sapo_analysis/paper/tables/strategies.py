@@ -214,7 +214,7 @@ def contrasts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
             " differences paired by order and seed",
             n=_n(numbers, own),
             interval=f"95 %, paired Student t over {unit}",
-            terms=(*TESTED, "difference"),
+            terms=tuple(metrics),
         ),
         notes=(
             plus_minus(own["lower"].astype(float), unit, "paired Student t"),

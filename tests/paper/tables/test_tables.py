@@ -9,6 +9,7 @@ from sapo_analysis.paper.figures import FIGURES
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.tables import TABLES, every_table, table, table_kinds_of
+from sapo_analysis.paper.tables.cells import cells
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
@@ -78,6 +79,35 @@ def test_claims_have_the_verdicts_of_the_analysis(study_numbers):
     }
     verdicts = analysis.claims(analysis.impacts(study_numbers.runs[0]))
     assert found == {(v.claim, v.form, v.scope.removesuffix("_tasks")): v.verdict for v in verdicts}
+
+
+def test_the_caption_of_claim_1_speaks_of_what_is_printed(study_numbers):
+    """The log of a ratio, which the claim predicts above 0: above 1 is the ratio itself."""
+    spec = table("claims", study_numbers)
+    first = spec.rows.query("claim == 'claim_1'").iloc[0]
+    assert first["statistic"] == "log_sd_ratio" and first["predicted"] == "> 0"
+    assert any("natural log of the standard deviation" in mark for mark in spec.caption.marks)
+    assert not spec.caption.terms
+
+
+def test_the_permutation_p_stands_with_the_tasks_that_were_shuffled(study_numbers):
+    rows = table("correlations", study_numbers).rows.set_index("name")
+    p = rows.filter(regex="_p$")
+    assert p.loc["for these tasks"].notna().all() and p.loc["for new tasks"].isna().all()
+
+
+def test_the_best_pick_is_bold_and_hindsight_never(study_numbers):
+    spec = table("selection", study_numbers)
+    column = next(i for i, one in enumerate(spec.columns) if one.key == "value")
+    bold = [row[column].bold for row in cells(spec)]
+    for _, rows in spec.rows.assign(bold=bold).groupby("block"):
+        real = rows[rows["rule"] != "hindsight_best"]
+        best = (
+            real["value"].round(2).min()
+            if (rows["better"] == "low").all()
+            else (real["value"].round(2).max())
+        )
+        assert set(rows["rule"][rows["bold"]]) == set(real["rule"][real["value"].round(2) == best])
 
 
 def test_sapos_pick_is_the_lowest_loss_of_each_task(study_numbers):

@@ -4,12 +4,14 @@ import csv
 import io
 import math
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.tables import Column, TableSpec
+from sapo_analysis.paper.tables.cells import cells
 
 NASTY = "a|b\n& 50 % \\end{tabular} {x} $y$ #1 _ ^ ~ <script> *b* [c](d) `e`"
 
@@ -88,7 +90,37 @@ def test_wide_tables_span_the_page_and_long_ones_turn_pages():
 
 
 def test_a_citation_stands_where_it_is_asked_for():
-    assert r"\cite{holm1979}" in made().to_latex(cites=("holm1979",))
+    noted = replace(made(), notes=("p after Holm.",), caption=Caption("By Student t over tasks"))
+    text = noted.to_latex(cites=("holm1979", "student1908", "fisher1921"))
+    assert r"By Student t~\cite{student1908} over tasks." in text
+    assert r"AP: points. p after Holm~\cite{holm1979}." in text
+    assert "fisher1921" not in text
+
+
+def test_a_source_is_cited_once_above_or_below():
+    noted = replace(made(), notes=("Holm again.",), caption=Caption("After Holm"))
+    assert noted.to_latex(cites=("holm1979",)).count("holm1979") == 1
+
+
+def test_a_name_from_outside_makes_a_plain_label():
+    assert r"\label{tab:prompts_a-b-}" in replace(made(), name="prompts_a%}b{").to_latex()
+
+
+def test_the_source_says_which_engine_its_characters_need():
+    rows = made().rows.assign(name=["忘却", "é", "x"])
+    assert (
+        "LuaLaTeX, and a font that has them, for: 忘却\n" in replace(made(), rows=rows).to_latex()
+    )
+    assert "LuaLaTeX" not in made().to_latex()
+
+
+def test_blocks_may_differ_in_which_way_is_good():
+    rows = pd.DataFrame(
+        {"block": ["a", "a", "b", "b"], "way": ["low", "low", "high", "high"], "v": [1, 2, 1, 2.0]}
+    )
+    column = Column("v", "v", kind="number", better_in="way")
+    table = TableSpec("t", (column,), rows, Caption("One"), blocks="block")
+    assert [row[0].bold for row in cells(table)] == [True, False, False, True]
 
 
 def test_markdown_rows_stay_rows():
@@ -114,7 +146,7 @@ def test_the_csv_is_whole_and_runs_nothing():
     assert rows[1]["ap_lower"] == ""
 
 
-@pytest.mark.parametrize("name", ["=x", "+x", "-x", "@x", "\tx"])
+@pytest.mark.parametrize("name", ["=x", "+x", "-x", "@x", "\tx", "\nx"])
 def test_heads_of_the_csv_run_nothing_either(name):
     spec = TableSpec("t", (), pd.DataFrame({name: [1.5]}), Caption("One"))
     assert next(csv.reader(io.StringIO(spec.to_csv()))) == [f"'{name}"]
