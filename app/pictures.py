@@ -10,8 +10,8 @@ from sapo_analysis.app import estimates
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import Choice, Pair, Sight
 from sapo_analysis.figures import FigureSpec, Race, impact_scatter, race_reach, with_race
-from sapo_analysis.figures.impact_scatter import NOWHERE, Reach
 from sapo_analysis.figures.scatter_layers import ringed
+from sapo_analysis.figures.scatter_views import NOWHERE, Reach
 
 
 def scatter(sight: Sight, selected: Sequence[Pair], race: Race | None = None) -> FigureSpec:

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.estimate import Estimate
-from sapo_analysis.analysis.noise.band import NoiseBand, NoiseFacet
+from sapo_analysis.analysis.noise.band import NoiseBand
 from sapo_analysis.analysis.prompt_means import SD_UNIT, prompts_table
 from sapo_analysis.analysis.scatter import (
-    centred,
-    clip_limits,
     marked_prompts,
-    needs_log,
-    slope_band,
 )
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import scatter_caption, theme
-from sapo_analysis.figures.estimates_told import above_means, above_task
+from sapo_analysis.figures.estimates_told import above_means
 from sapo_analysis.figures.outcomes import OUTCOMES, indicator_words
 from sapo_analysis.figures.scatter_layers import (
     Scene,
-    clipped_points,
-    draw_points,
-    holding,
-    padded,
     ringed,
 )
+from sapo_analysis.figures.scatter_views import (
+    NOWHERE,
+    Parts,
+    Reach,
+    centred_panel,
+    left_out,
+    raw_panel,
+    task_panels,
+)
 from sapo_analysis.figures.spec import (
-    Band,
     FigureSpec,
-    Layer,
-    Line,
-    Note,
-    Panel,
-    Points,
-    Span,
     require_columns,
 )
 
@@ -48,11 +40,6 @@ VIEWS = ("centred", "panels", "raw")
 SCALES = ("auto", "linear", "log")
 BRIEF_FROM = 5_000
 """Dots beyond which a hover names the prompt without its text, and the screen draws by WebGL."""
-MOST_DOTS = 50_000
-"""Dots drawn at most; of more, every n-th. Slopes, ranges and marks are those of all."""
-Reach = tuple[tuple[float, ...], tuple[float, ...]]
-"""Values of x and of y that something laid over the scatter has, as on its axes."""
-NOWHERE: Reach = ((), ())
 
 
 def impact_scatter(
@@ -88,7 +75,8 @@ def impact_scatter(
         prompts: The run's table `prompts`; with it the points carry texts and the marks.
         noise: `noise_band(...)` of the same outcome.
         estimates: `task_correlations(...)`: panels show each task's r, its interval and p.
-        means: `within_task_correlation(...)` in both scopes: the centred view shows r above it.
+        means: `within_task_correlation(...)` in both scopes: the centred view shows r above it,
+            but not where x is a logarithm, which r is not of.
         color_by: `current_task`, `source`, `length` or `frequency`.
         selected: (task, prompt_id) of points that get a ring.
         highlight: The one task to colour; the others turn grey.
@@ -109,7 +97,7 @@ def impact_scatter(
         raise unknown("view", view, list(VIEWS))
     if x_scale not in SCALES:
         raise unknown("scale", x_scale, list(SCALES))
-    chosen = OUTCOMES[outcome]
+    chosen, means = OUTCOMES[outcome], () if x_scale == "log" else means
     y = chosen.column(form)
     if "eval_task" in getattr(table, "columns", ()):
         table = prompts_table(table, y, chosen.role, x, eval_task)
@@ -144,22 +132,21 @@ def impact_scatter(
     )
     points["_mark"] = _marks(points, prompts, scene)
     points["_x"], points["_y"] = points[x], points[y]
-    parts = _Parts(points, _dots(points, seeds, scene), only, seeds is not None)
+    parts = Parts(points, _dots(points, seeds, scene), only, seeds is not None)
     sd = "unit" in points and bool((points["unit"] == SD_UNIT).any())
     y_label = chosen.axis(form, int(points["n_eval_tasks"].max()), eval_task, sd)
     x_label = indicator_words(x)
     if view == "panels":
-        panels = _task_panels(parts, scene, noise, estimates, x_scale)
+        panels = task_panels(parts, scene, noise, estimates, x_scale)
     elif view == "raw":
-        panels = [_raw_panel(parts, scene, x_label, y_label, x_scale == "log")]
+        panels = [raw_panel(parts, scene, x_label, y_label, x_scale == "log")]
     else:
-        panel = _centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log", reach)
+        panel = centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log", reach)
         panels = [replace(panel, subtitle=above_means(means))]
     columns = min(3, len(panels)) if view == "panels" else 1
     rows = -(-len(panels) // columns)
     n_tasks, n_prompts = points["current_task"].nunique(), len(points)
     drawn = points.drop(columns=["_group", "_mark", "_x", "_y"]) if seeds is None else seeds
-    dots = f" {min(n_dots, MOST_DOTS):,} of {n_dots:,} dots drawn." if n_dots > MOST_DOTS else ""
     told = scatter_caption.Told(
         *(x, y, y_label, view, means, estimates, noise),
         by_seed=seeds is not None,
@@ -171,7 +158,7 @@ def impact_scatter(
         table=drawn,
         caption=scatter_caption.caption(points, panels, told),
         alt=f"Scatter of {x_label} against {y_label.replace(chr(10), ' ')}:"
-        f" {n_prompts} prompts of {n_tasks} tasks, view {view}.{dots}",
+        f" {n_prompts} prompts of {n_tasks} tasks, view {view}.{left_out(n_dots)}",
         columns=columns,
         height=470 if view != "panels" else max(420, 90 + 290 * rows),
         aspect=0.62,
@@ -180,50 +167,6 @@ def impact_scatter(
         y_title=y_label if view == "panels" else "",
     )
     return ringed(spec, selected)
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """`means`: a row per prompt. `dots`: what is drawn, a row per prompt or per prompt and seed."""
-
-    means: pd.DataFrame
-    dots: pd.DataFrame
-    only: Collection[tuple[str, str]] | None
-    by_seed: bool
-
-    def moved(self, scene: Scene, log: bool) -> _Parts:
-        """Both minus their task's mean over prompts; x as a logarithm first, if so."""
-        means, dots = self.means, self.dots
-        if log:
-            means, dots = (
-                rows.assign(**{scene.x: np.log(rows[scene.x].astype(float))})
-                for rows in (means, dots)
-            )
-        columns = [scene.x, scene.y]
-        return replace(
-            self,
-            means=centred(means, columns, "current_task"),
-            dots=centred(dots, columns, "current_task", of=means),
-        )
-
-    def of(self, task: str) -> _Parts:
-        """One task's."""
-        means, dots = (rows[rows["current_task"] == task] for rows in (self.means, self.dots))
-        return replace(self, means=means, dots=dots)
-
-    def shown(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Dots and marked prompts that the filter lets through."""
-        step = -(-len(self.dots) // MOST_DOTS)
-        dots = self.dots.iloc[::step] if step > 1 else self.dots
-        if self.only is None:
-            return dots, self.means
-        wanted = set(self.only)
-        return _among(dots, wanted), _among(self.means, wanted)
-
-
-def _among(rows: pd.DataFrame, wanted: set[tuple[str, str]]) -> pd.DataFrame:
-    keys = zip(rows["current_task"], rows["prompt_id"], strict=True)
-    return rows[np.array([key in wanted for key in keys], dtype=bool)]
 
 
 def _dots(points: pd.DataFrame, seeds: pd.DataFrame | None, scene: Scene) -> pd.DataFrame:
@@ -275,128 +218,3 @@ def _marks(points: pd.DataFrame, prompts: pd.DataFrame | None, scene: Scene) -> 
                 found.setdefault(key, []).append(str(row.mark))
     keys = zip(points["current_task"], points["prompt_id"], strict=True)
     return pd.Series([tuple(found.get(key, ())) for key in keys], index=points.index)
-
-
-def _centred_panel(
-    parts: _Parts,
-    scene: Scene,
-    noise: NoiseBand | None,
-    x_label: str,
-    y_label: str,
-    log: bool,
-    reach: Reach,
-) -> Panel:
-    moved = parts.moved(scene, log)
-    dots, marked = moved.shown()
-    facet = noise.pooled if noise is not None else None
-    lower, upper = _half(facet, 0.0, parts.by_seed) if facet is not None else (0.0, 0.0)
-    x_limits, y_limits = (clip_limits(moved.dots[c]) for c in (scene.x, scene.y))
-    frame = (
-        holding(padded(moved.dots[scene.x], x_limits), np.log(reach[0]) if log else reach[0]),
-        holding(padded(moved.dots[scene.y], y_limits, (lower, upper)), reach[1]),
-    )
-    band = slope_band(moved.means, scene.x, scene.y, groups=moved.means["current_task"].nunique())
-    layers: list[Layer] = []
-    if facet is not None:
-        layers.append(_noise(facet, parts.by_seed))
-    if band is not None:
-        layers += _slope(band.x, band.y, band.lower, band.upper, "within-task slope, 95 %")
-    layers += clipped_points(dots, scene, frame, marked)
-    y_label = y_label.replace("\n(", " minus the task's mean\n(")
-    if log:
-        name = x_label.split(" (")[0]
-        return Panel(
-            layers=tuple(_powers(layer) for layer in layers),
-            x_label=f"{name} ÷ the task's geometric mean (log)",
-            y_label=y_label,
-            x_range=(math.exp(frame[0][0]), math.exp(frame[0][1])),
-            y_range=frame[1],
-            x_log=True,
-            y_zero=True,
-        )
-    return Panel(
-        layers=tuple(layers),
-        x_label=x_label.replace(" (", " minus the task's mean ("),
-        y_label=y_label,
-        x_range=frame[0],
-        y_range=frame[1],
-        x_zero=True,
-        y_zero=True,
-    )
-
-
-def _powers(layer: Layer) -> Layer:
-    """A layer drawn over logarithms, over the ratios themselves."""
-    if isinstance(layer, Points | Line | Band):
-        return replace(layer, x=tuple(math.exp(value) for value in layer.x))
-    return replace(layer, x=math.exp(layer.x)) if isinstance(layer, Note) else layer
-
-
-def _raw_panel(parts: _Parts, scene: Scene, x_label: str, y_label: str, log: bool) -> Panel:
-    dots, marked = parts.shown()
-    band = slope_band(parts.means, scene.x, scene.y)
-    layers: list[Layer] = []
-    if band is not None:
-        layers += _slope(band.x, band.y, band.lower, band.upper, "pooled slope, 95 %")
-    layers += draw_points(dots, scene, marked)
-    label = _on_log_scale(x_label) if log else x_label
-    return Panel(tuple(layers), label, y_label, x_log=log, y_zero=True)
-
-
-def _task_panels(
-    parts: _Parts,
-    scene: Scene,
-    noise: NoiseBand | None,
-    estimates: Sequence[Estimate] | None,
-    x_scale: str,
-) -> list[Panel]:
-    by_task = {estimate.task: estimate for estimate in estimates or ()}
-    facets = {facet.current_task: facet for facet in noise.facets} if noise is not None else {}
-    panels = []
-    tasks = sorted(parts.means["current_task"].unique())
-    for task in map(str, tasks):
-        own = parts.of(task)
-        dots, marked = own.shown()
-        band = slope_band(own.means, scene.x, scene.y)
-        layers: list[Layer] = []
-        if task in facets:
-            layers.append(_noise(facets[task], parts.by_seed))
-        if band is not None:
-            layers += _slope(band.x, band.y, band.lower, band.upper, "slope, 95 %")
-        layers += draw_points(dots, replace(scene, highlight=None), marked, listed=False)
-        said = "" if estimates is None else above_task(by_task.get(task))
-        log = x_scale == "log" or (x_scale == "auto" and needs_log(own.means[scene.x]))
-        panels.append(Panel(tuple(layers), "log scale" if log else "", "", task, said, x_log=log))
-    return panels
-
-
-def _half(facet: NoiseFacet, centre: float, by_seed: bool) -> tuple[float, float]:
-    """Ends of the band: of a mean over seeds, or of one trial."""
-    half = facet.half_width * (math.sqrt(facet.seeds_averaged) if by_seed else 1.0)
-    return centre - half, centre + half
-
-
-def _noise(facet: NoiseFacet, by_seed: bool) -> Span:
-    words = f"noise band{' of one trial' if by_seed else ''}, {facet.n_noise_seeds} seeds"
-    if facet.dashed:
-        words += " (σ's upper limit)"
-    lower, upper = _half(facet, facet.centre, by_seed)
-    return Span("y", lower, upper, theme.NEUTRAL, 0.22, facet.dashed, words, part="noise")
-
-
-def _slope(
-    x: tuple[float, ...],
-    y: tuple[float, ...],
-    lower: tuple[float, ...],
-    upper: tuple[float, ...],
-    label: str,
-) -> list[Layer]:
-    return [
-        Band(x, lower, upper, theme.NEUTRAL, 0.28, part="slope"),
-        Line(x, y, theme.NEUTRAL, 1.8, label=label, part="slope"),
-    ]
-
-
-def _on_log_scale(label: str) -> str:
-    """`loss (nats)` becomes `loss (nats, log)`."""
-    return f"{label[:-1]}, log)" if label.endswith(")") else f"{label} (log)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -62,20 +63,16 @@ def pool_curve(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
         known = rows[rows["value"].notna()]
         if known.empty:
             continue
-        color, marker, _ = MARKS[rule]
+        color = MARKS[rule][0]
         label = BAND if rule == "lowest_loss" else None
         layers += _band(known[known["gain_lower"].notna()], sign, color, label)
-        x, y = floats(known["pool_size"]), floats(known["value"])
-        layers.append(Line(x, y, color, 1.8, dash=DASHES[rule]))
-        shown = known.iloc[_spread(len(known))]
-        hover = tuple(
+        hover = [
             f"{names[rule]} of {row['pool_size']}: {row['value']:.3g}"
             f"\nover random {signed(row['gain'], 3)}"
             f"{bounds(row['gain_lower'], row['gain_upper'], 'new tasks')}"
-            for row in rows_of(shown)
-        )
-        x, y = floats(shown["pool_size"]), floats(shown["value"])
-        layers.append(Points(x, y, color, marker, 8.0, hollow, label=names[rule], hover=hover))
+            for row in rows_of(known)
+        ]
+        layers += _curve(known, "value", rule, names[rule], hover, hollow)
     largest = int(value.curve["pool_size"].max())
     last = value.curve[(value.curve["pool_size"] == largest) & value.curve["value"].notna()]
     said = ", ".join(f"{names[row['rule']]} {row['value']:.2f}" for row in rows_of(last))
@@ -121,7 +118,7 @@ def regret_curve(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
     layers: list[Layer] = []
     for rule in ("lowest_loss", "random"):
         rows = curve[curve["rule"] == rule]
-        color, marker, _ = MARKS[rule]
+        color = MARKS[rule][0]
         bounded = rows[rows["regret_lower"].notna()]
         if rule == "lowest_loss" and len(bounded):
             # A pool of one leaves no choice: there every rule is the best.
@@ -129,16 +126,12 @@ def regret_curve(value: SelectionValue, *, hollow: bool = False) -> FigureSpec:
             x = (1.0, *floats(bounded["pool_size"]))
             label = f"{names[rule]}, 95 % new tasks"
             layers.append(Band(x, low, high, color, 0.18, label=label, part="intervals"))
-        x, y = floats(rows["pool_size"]), floats(rows["regret"])
-        layers.append(Line(x, y, color, 1.8, dash=DASHES[rule]))
-        shown = rows.iloc[_spread(len(rows))]
-        hover = tuple(
+        hover = [
             f"{names[rule]} of {row['pool_size']}: regret {signed(row['regret'], 3)}"
             f"{bounds(row['regret_lower'], row['regret_upper'], 'new tasks')}"
-            for row in rows_of(shown)
-        )
-        x, y = floats(shown["pool_size"]), floats(shown["regret"])
-        layers.append(Points(x, y, color, marker, 8.0, hollow, label=names[rule], hover=hover))
+            for row in rows_of(rows)
+        ]
+        layers += _curve(rows, "regret", rule, names[rule], hover, hollow)
     largest = int(curve["pool_size"].max())
     unit = f"({unit_of(value)}, lower is better)"
     last = curve[(curve["pool_size"] == largest) & (curve["rule"] != "hindsight_best")]
@@ -179,6 +172,21 @@ def _band(rows: pd.DataFrame, sign: float, color: str, label: str | None) -> lis
             label=label,
             part="intervals",
         )
+    ]
+
+
+def _curve(
+    rows: pd.DataFrame, column: str, rule: str, name: str, hover: Sequence[str], hollow: bool
+) -> list[Layer]:
+    """A rule's line with a mark at each pool size, or of many at some; `hover`: one per row."""
+    color, marker, _ = MARKS[rule]
+    x, y = floats(rows["pool_size"]), floats(rows[column])
+    at = _spread(len(rows))
+    places = tuple(x[i] for i in at), tuple(y[i] for i in at)
+    said = tuple(hover[i] for i in at)
+    return [
+        Line(x, y, color, 1.8, dash=DASHES[rule]),
+        Points(*places, color, marker, 8.0, hollow, label=name, hover=said),
     ]
 
 

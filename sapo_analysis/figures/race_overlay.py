@@ -13,8 +13,8 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.figures.impact_scatter import NOWHERE, Reach
 from sapo_analysis.figures.outcomes import indicator_words
+from sapo_analysis.figures.scatter_views import NOWHERE, Reach
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, Points, require_columns
 
 X = "pre_update_loss"

@@ -144,7 +144,9 @@ def _caption(
         f" order and a seed, seeds averaged within an order, {test_prompts} test prompts.",
         n=counts_of(rows),
         statistics=(*primary, *said),
-        interval="" if known.empty else f"{interval_over(known)} of the paired differences",
+        interval=""
+        if known.empty
+        else f"{interval_over(known)} of the paired differences, each for itself",
         marks=(
             *((f"*: {SIGNIFICANT}.",) if judged and (tested or primary) else ()),
             *(() if marked or tested or primary else ("Described, not tested.",)),

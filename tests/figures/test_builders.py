@@ -261,7 +261,7 @@ def test_many_points_are_drawn_by_webgl_without_texts_and_more_are_thinned(df, m
 
     module = importlib.import_module("sapo_analysis.figures.impact_scatter")
     monkeypatch.setattr(module, "BRIEF_FROM", 3)
-    monkeypatch.setattr(module, "MOST_DOTS", 12)
+    monkeypatch.setattr("sapo_analysis.figures.scatter_views.MOST_DOTS", 12)
     monkeypatch.setattr(render_plotly, "GL_FROM", 3)
     prompts = pd.DataFrame(
         {

@@ -40,6 +40,9 @@ def test_the_centred_view_says_what_was_estimated(df):
     assert impact_scatter(df).panels[0].subtitle == ""
     assert impact_scatter(df, view="raw", means=(new, these)).panels[0].subtitle == ""
     assert spec.without("statistics").panels[0].subtitle == ""
+    # r is of the losses, not of their logarithms that this axis and its slope are of.
+    on_log = impact_scatter(df, means=(new, these), x_scale="log")
+    assert on_log.panels[0].subtitle == "" and on_log.caption.statistics == ()
 
 
 def test_each_panel_has_its_tasks_numbers_below_its_name(df, tasks):

@@ -86,7 +86,9 @@ def test_the_caption_tells_the_primary_contrast_and_what_else_is_significant(tab
         "No other difference is significant.",
     )
     assert caption.n == {"orders": 3, "seeds": 1}
-    assert caption.interval == "95 % Student t over 3 orders of the paired differences"
+    assert caption.interval == (
+        "95 % Student t over 3 orders of the paired differences, each for itself"
+    )
     assert SIGNIFICANT in caption.marks[0]
     assert "BWT" in draft(caption)
     at = (found["strategy"] == "random+lora") & (found["metric"] == "fwt")

@@ -85,7 +85,7 @@ def test_claim_1_has_the_estimates_of_the_verdicts(study_numbers):
 
 
 def test_a_study_that_is_not_finished_has_hollow_points_and_the_same_figures(tmp_path):
-    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=(0, 1), finish=False)
+    path = write_run(tmp_path, n_tasks=2, n_prompts=5, seeds=(0, 1, 2), finish=False)
     numbers = numbers_of([open_run(path)])
     kinds = ("impact_scatter", "task_forest", "claim_1_spread", "selection_bars")
     for name in (*kinds, "indicator_forest", "pool_curve", "regret_curve"):
