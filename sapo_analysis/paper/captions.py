@@ -12,7 +12,7 @@ from sapo_analysis.analysis.glossary import DIRECTIONS, entry
 from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.citations import with_citations
-from sapo_analysis.paper.latex import escaped
+from sapo_analysis.paper.latex import escaped, with_symbols
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.stamps import model_name
 from sapo_analysis.spec import NOT_RECORDED, ParaphraseStudy
@@ -63,7 +63,7 @@ def draft_latex(
     Raises:
         InputError: a term is none of the glossary, or a key none of a source.
     """
-    return with_citations(escaped(draft(caption, numbers, method)), cites)
+    return with_symbols(with_citations(escaped(draft(caption, numbers, method)), cites))
 
 
 def standing(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -114,6 +114,11 @@ def _printable(sign: str) -> str:
     return "?" if category == "Cs" else sign
 
 
+def with_symbols(source: str) -> str:
+    """A LaTeX text of statistics with n, p, r, t and z that stand alone as mathematics has them."""
+    return re.sub(r"(?<![\w\\{$'.-])([nprtz])(?![\w'}-])", r"$\1$", source)
+
+
 def beyond_pdflatex(source: str) -> str:
     """The characters of a LaTeX source that only XeLaTeX and LuaLaTeX set, each once, in order."""
     return "".join(dict.fromkeys(sign for sign in source if ord(sign) > _LATIN))

@@ -211,9 +211,10 @@ def problems_of(log: str) -> list[str]:
         and float(found[1]) > ROOM
     ]
     undefined = re.findall(r"(?:Citation|Reference) `[^']*' .*undefined", log)
+    high = re.findall(r"Float too large for page by [\d.]+pt", log)
     missing = re.findall(r"Missing character: .*", log)
     twice = re.findall(r"Label `[^']*' multiply defined", log)
-    return [*wide, *(text[:120] for text in undefined), *missing, *twice]
+    return [*wide, *high, *(text[:120] for text in undefined), *missing, *twice]
 
 
 if __name__ == "__main__":

@@ -112,8 +112,8 @@ def test_a_finished_trained_run_has_nothing_to_say_first(study_run):
 
 def test_latex_is_escaped_and_cites():
     said = draft_latex(FULL, ("student1908", "phipson2010", "sapo_analysis"))
-    assert r"95 \% Student t~\cite{student1908} over tasks" in said
-    assert r"Permutation~\cite{phipson2010} p = 0.012" in said
+    assert r"95 \% Student $t$~\cite{student1908} over tasks" in said
+    assert r"Permutation~\cite{phipson2010} $p$ = 0.012" in said
     assert r"11 tasks $\times$ 13 prompts" in said
     assert "sapo_analysis" not in said and " % " not in said
 

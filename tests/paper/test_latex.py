@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sapo_analysis.paper.latex import SYMBOLS, beyond_pdflatex, escaped, label_of
+from sapo_analysis.paper.latex import SYMBOLS, beyond_pdflatex, escaped, label_of, with_symbols
 
 # Written out here once more, by what each prints: what a piece of the output may look like.
 COMMANDS = [
@@ -87,3 +87,21 @@ def test_what_pdflatex_cannot_set_is_known():
 def test_a_label_is_a_plain_name(name):
     assert re.fullmatch("prompts_[A-Za-z0-9_.+-]*", label_of(f"prompts_{name}"))
     assert label_of("task_scores_test-only") == "task_scores_test-only"
+
+
+def test_symbols_of_statistics_are_set_as_mathematics():
+    text = "r = −0.5, p (two-sided), n = 3; Student t, Fisher's z and p: a prompt's z-score. r's R²"
+    assert with_symbols(escaped(text)) == (
+        r"$r$ = $-$0.5, $p$ (two-sided), $n$ = 3; Student $t$, Fisher's $z$ and $p$: a prompt's"
+        r" z-score. r's R$^{2}$"
+    )
+    assert with_symbols(escaped("xⁿ yₜ")) == "x$^{n}$ y$_{t}$"
+
+
+@given(st.text(alphabet="nprtz \\{}$&#^_~%<>|\"`'-,.ⁿₜ−"))
+def test_symbols_leave_mathematics_whole(text):
+    set_so = with_symbols(escaped(text)).replace(r"\$", "")
+    parts = set_so.split("$")
+    assert len(parts) % 2
+    for inside in parts[1::2]:
+        assert inside in ("n", "p", "r", "t", "z", "-", "^{n}", "_{t}"), set_so

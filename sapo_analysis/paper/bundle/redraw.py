@@ -76,7 +76,10 @@ def main(folder: Path) -> int:
         return 2
     try:
         same = redraw(folder)
-    except (SapoError, OSError, ValueError, KeyError) as error:
+    except KeyError as error:
+        print(f"The figures could not be drawn: {DRAWN} lacks {error}.", file=sys.stderr)
+        return 2
+    except (SapoError, OSError, ValueError) as error:
         print(f"The figures could not be drawn: {error}", file=sys.stderr)
         return 2
     for file, is_same in same.items():

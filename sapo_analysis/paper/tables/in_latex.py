@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from sapo_analysis.paper.latex import beyond_pdflatex, escaped, label_of
+from sapo_analysis.paper.latex import beyond_pdflatex, escaped, label_of, with_symbols
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.tables.cells import MINUS, Cell, blocks, cells
 from sapo_analysis.paper.tables.spec import Column, TableSpec
@@ -24,12 +24,13 @@ _MARKS = {"": "", "*": "$^{*}$", "†": r"$^{\dagger}$"}
 
 def in_latex(table: TableSpec, wide: bool, cites: tuple[str, ...], numbers: Numbers | None) -> str:
     """The whole environment, with what it needs in a comment on top."""
-    from sapo_analysis.paper.captions import draft_latex
+    from sapo_analysis.paper.captions import draft
     from sapo_analysis.paper.citations import with_citations
 
     # Cited where it is first named, be it above the table or below; no text has a line's end.
-    said = [draft_latex(table.caption, (), numbers), escaped(" ".join(table.all_notes))]
-    drafted, notes = with_citations("\n".join(said), cites).split("\n")
+    texts = (draft(table.caption, numbers), " ".join(table.all_notes))
+    said = with_symbols(with_citations("\n".join(map(escaped, texts)), cites))
+    drafted, notes = said.split("\n")
     caption = rf"\caption{{{drafted}}}"
     label = rf"\label{{tab:{label_of(table.name)}}}"
     lines = []
@@ -101,7 +102,7 @@ def _head(table: TableSpec) -> list[str]:
                 rules.append(rf"\cmidrule(lr){{{place}-{place + n - 1}}}")
             place += n
         lines += [_row(above), " ".join(rules)]
-    lines.append(_row([escaped(column.head) for column in table.columns]))
+    lines.append(_row([with_symbols(escaped(column.head)) for column in table.columns]))
     return lines
 
 

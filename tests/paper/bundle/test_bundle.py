@@ -216,6 +216,9 @@ def test_damage_is_told_without_a_traceback(folder, figures, capsys):
     (folder / "specs" / f"{figures[0].name}.json").write_text("{", encoding="utf-8")
     assert main(folder) == 2
     assert "could not be drawn: This is no saved figure" in capsys.readouterr().err
+    edited(folder / "drawn.json", lambda data: data.pop("date"))
+    assert main(folder) == 2
+    assert "could not be drawn: drawn.json lacks 'date'." in capsys.readouterr().err
 
 
 def test_without_the_package_the_script_says_what_to_install(folder):

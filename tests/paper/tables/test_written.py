@@ -45,11 +45,11 @@ def test_the_latex_is_a_whole_table():
     assert text.startswith("% Needs \\usepackage{booktabs}.\n\\begin{table}[t]")
     assert text.endswith("\\end{table}\n")
     for part in (
-        r"\caption{Shown: 50 \% of a\_b. n = 3 tasks.}",
+        r"\caption{Shown: 50 \% of a\_b. $n$ = 3 tasks.}",
         r"\label{tab:made}",
         r"\multicolumn{2}{c}{AP}",
         r"\cmidrule(lr){2-3}",
-        r"Policy \& co & mean & p \\",
+        r"Policy \& co & mean & $p$ \\",
         r"\multicolumn{3}{@{}l}{\emph{LoRA}}\\",
         r"\textless{} 0.05",
         r"AP: points.",
@@ -92,8 +92,8 @@ def test_wide_tables_span_the_page_and_long_ones_turn_pages():
 def test_a_citation_stands_where_it_is_asked_for():
     noted = replace(made(), notes=("p after Holm.",), caption=Caption("By Student t over tasks"))
     text = noted.to_latex(cites=("holm1979", "student1908", "fisher1921"))
-    assert r"By Student t~\cite{student1908} over tasks." in text
-    assert r"AP: points. p after Holm~\cite{holm1979}." in text
+    assert r"By Student $t$~\cite{student1908} over tasks." in text
+    assert r"AP: points. $p$ after Holm~\cite{holm1979}." in text
     assert "fisher1921" not in text
 
 
