@@ -221,6 +221,11 @@ def _note(axes: Axes, layer: Note, page: Page) -> Annotation:
         ha=layer.anchor,
         va="center",
         fontsize=page.tiny,
+        zorder=4,
+        # A name may stand on dots.
+        bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.4}
+        if layer.part == "names"
+        else None,
         **lines(page),
     )
 
