@@ -28,6 +28,8 @@ from sapo_analysis.figures.spec import (
 
 CHOSEN = "strength of the best, on tasks left out"
 """The row of the winner: its r is above 0 where the sign that other tasks give it holds."""
+MANY = 8
+"""Indicators beyond which their names take a page's full width: in a column a row has two lines."""
 
 
 def indicator_forest(board: Board, *, hollow: bool = False) -> FigureSpec:
@@ -80,6 +82,7 @@ def indicator_forest(board: Board, *, hollow: bool = False) -> FigureSpec:
         alt=f"Forest plot of r within tasks by indicator: {values}{of_best}.",
         height=160 + 34 * len(places),
         aspect=0.22 + 0.035 * len(places),
+        wide=len(places) > MANY,
     )
 
 

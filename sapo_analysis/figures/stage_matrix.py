@@ -27,6 +27,8 @@ from sapo_analysis.figures.task_names import beside_axis
 from sapo_analysis.plan import tasks_in
 
 _TARGET, _FRAME = 24.0, 30.0  # points
+_IN_A_COLUMN = 4
+"""Matrices that have room in one column of a page, two by two."""
 COLUMNS = (
     *("strategy", "policy", "method", "order", "seed", "stage", "eval_task", "position"),
     *("test_prompts", "value", "is_final"),
@@ -89,6 +91,7 @@ def stage_matrix(
         caption=_caption(far, means, test_prompts, order),
         alt=f"Score by stage and task of {', '.join(strategies)}, {test_prompts} test prompts.",
         columns=across,
+        wide=len(strategies) > _IN_A_COLUMN,
         height=(110 + 38 * (len(names) + 1)) * math.ceil(len(strategies) / across),
         legend=False,
         x_title="" if order is not None else "task, by its place in the order",

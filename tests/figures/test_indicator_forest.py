@@ -118,3 +118,9 @@ def test_two_tasks_make_a_figure_too(df):
 def test_a_table_is_no_board(board):
     with pytest.raises(InputError, match="indicator_board"):
         indicator_forest(board.table)
+
+
+def test_many_indicators_take_the_full_width_of_a_page(board):
+    """In a column of ACL fourteen names of two or three lines were higher than the page."""
+    assert not indicator_forest(dataclasses.replace(board, rows=board.rows[:3])).wide
+    assert indicator_forest(dataclasses.replace(board, rows=board.rows * 5)).wide

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from sapo_analysis.analysis.sequences import (
@@ -48,6 +49,14 @@ def scores(made):
 
 def layers(spec, kind):
     return [layer for panel in spec.panels for layer in panel.layers if isinstance(layer, kind)]
+
+
+def test_more_matrices_than_four_take_the_full_width_of_a_page(scores):
+    own = ["original+lora", "random+lora", "sapo+lora", "sapo+ewc"]
+    assert not stage_matrix(scores, own).wide
+    more = scores.assign(strategy=scores["strategy"].replace("sapo+ewc", "paft+lora"))
+    five = pd.concat([scores, more[more["strategy"] == "paft+lora"]], ignore_index=True)
+    assert stage_matrix(five, [*own, "paft+lora"]).wide
 
 
 def test_every_policy_has_a_colour_and_a_marker_of_its_own():
