@@ -136,7 +136,9 @@ def _figures(page: Page, numbers: Numbers, folder: Path) -> Iterator[str]:
         name = f"{numbers.study}-{made.name}.pdf"
         (folder / name).write_bytes(made.spec.to_bytes("pdf", page.venue))
         environment = "figure*" if made.spec.wide else "figure"
-        caption = draft_latex(made.spec.caption, cited(made.kind, numbers.runs), numbers)
+        method = made.options.method
+        cites = cited(made.kind, numbers.runs, method)
+        caption = draft_latex(made.spec.caption, cites, numbers, method)
         yield "\n".join(
             (
                 rf"\begin{{{environment}}}[t]\centering",

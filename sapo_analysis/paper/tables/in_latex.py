@@ -18,6 +18,7 @@ from sapo_analysis.paper.tables.spec import Column, TableSpec
 MISSING = "--"
 MANY = 10
 """Columns beyond which less room is left between them."""
+_BOLD_SIGN = r"\boldmath"
 _SIGNS = {"+": "$+$", MINUS: "$-$", "<": "$<$"}
 _MARKS = {"": "", "*": "$^{*}$", "†": r"$^{\dagger}$"}
 
@@ -159,7 +160,9 @@ def _number(
     found = ""
     if cell.text:
         text = _signed(cell.text)
-        found = _room(cell.text, values) + (rf"\textbf{{{text}}}" if cell.bold else text) + mark
+        if cell.bold:  # a sign is mathematics, which \textbf leaves as it is
+            text = rf"\textbf{{{_BOLD_SIGN if '$' in text else ''}{text}}}"
+        found = _room(cell.text, values) + text + mark
         mark = ""
     if not ends[0]:
         return found

@@ -80,6 +80,12 @@ def test_numbers_are_as_wide_as_the_widest_of_their_column():
     assert r"$<$0.001" in text and r"\phantom{$-$}0.500" in text and r"& -- \\" in text
 
 
+def test_a_bold_number_has_a_bold_sign():
+    rows = made().rows.assign(ap=[-2.0, -7.5, -1.0])
+    text = replace(made(), rows=rows, blocks="").to_latex()
+    assert r"\textbf{\boldmath$-$1.0}" in text and text.count("boldmath") == 1
+
+
 def test_wide_tables_span_the_page_and_long_ones_turn_pages():
     assert made(wide=True).to_latex().count("{table*}") == 2
     assert made(wide=True).to_latex(wide=False).count("{table*}") == 0
