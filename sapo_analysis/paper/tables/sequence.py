@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sapo_analysis.paper.tables.choosing import choices_table, choosing_table
+from sapo_analysis.paper.tables.contrasts import contrasts_table
 from sapo_analysis.paper.tables.kind import TableKind, once
 from sapo_analysis.paper.tables.settings import settings_table
 from sapo_analysis.paper.tables.strategies import (
-    contrasts_table,
     strategies_table,
     test_prompts_table,
 )

@@ -1,12 +1,13 @@
-"""AP, BWT and FWT of every strategy, and strategies against each other."""
+"""AP, BWT and FWT of every strategy, and AP under each kind of test prompts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.sequences import LEAST, SHORT, TEST_PROMPTS, TESTED, metric_term
+from sapo_analysis.analysis.sequences import SHORT, TEST_PROMPTS, TESTED, metric_term
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
@@ -17,8 +18,6 @@ from sapo_analysis.paper.tables.notes import plus_minus, standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 LEVEL = 0.05
-KIND = "original"
-"""The test prompts that contrasts are tested with."""
 BOLD = "Bold: the best of its column with the same method."
 
 
@@ -43,11 +42,7 @@ def strategies_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         }
         for one in metrics.to_dict("records"):
             name = str(one["metric"])
-            row |= {
-                name: one["value"],
-                f"{name}_lower": one["lower"],
-                f"{name}_upper": one["upper"],
-            }
+            row |= _with_ends(name, one)
         for name in TESTED:
             p = tested.get((str(strategy), name), float("nan"))
             row[f"{name}_p_holm"] = p
@@ -79,7 +74,7 @@ def strategies_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         caption=Caption(
             shows=f"Average performance, backward and forward transfer of every strategy, with"
             f" {kind} test prompts",
-            n=_n(numbers, own),
+            n=size_of(numbers, own),
             interval=f"95 %, Student t over {unit}",
             terms=TESTED,
         ),
@@ -91,6 +86,10 @@ def strategies_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         ),
         blocks="block",
     )
+
+
+def _with_ends(name: str, one: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: one["value"], f"{name}_lower": one["lower"], f"{name}_upper": one["upper"]}
 
 
 def complete(numbers: SequenceNumbers, kind: str) -> pd.DataFrame:
@@ -121,11 +120,7 @@ def test_prompts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         row = {"block": METHOD_WORDS[method], "strategy": strategy, "policy": policy}
         for one in metrics.to_dict("records"):
             name = str(one["test_prompts"])
-            row |= {
-                name: one["value"],
-                f"{name}_lower": one["lower"],
-                f"{name}_upper": one["upper"],
-            }
+            row |= _with_ends(name, one)
         rows.append(row)
     unit = str(own["unit"].iloc[0])
     return TableSpec(
@@ -148,7 +143,7 @@ def test_prompts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         caption=Caption(
             shows="Average performance of every strategy under each kind of test prompts, so that"
             " better training does not hide in a better test prompt",
-            n=_n(numbers, own),
+            n=size_of(numbers, own),
             interval=f"95 %, Student t over {unit}",
             terms=("ap",),
         ),
@@ -161,109 +156,6 @@ def test_prompts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
         ),
         blocks="block",
     )
-
-
-def contrasts_table(numbers: SequenceNumbers, options: Options) -> TableSpec:
-    """A row per pair of strategies: paired differences in AP, BWT and FWT.
-
-    Raises:
-        InputError: no two strategies are complete in one order and seed.
-    """
-    kind = numbers.test_prompts(options)
-    table = numbers.contrasts
-    own = table[table["test_prompts"] == kind] if len(table) else table
-    if own.empty:
-        raise InputError("No two strategies are complete in any one order and seed yet.")
-    own = own[own["metric"].isin(TESTED)]
-    metrics = [m for m in TESTED if own.loc[own["metric"] == m, "value"].notna().any()]
-    is_tested = bool(own["p_holm"].notna().any())
-    rows = []
-    for (strategy, reference), found in own.groupby(["strategy", "reference"], sort=False):
-        row: dict[str, Any] = {
-            "block": METHOD_WORDS[str(strategy).partition("+")[2]],
-            "name": " − ".join(str(s).partition("+")[0] for s in (strategy, reference)),
-            "strategy": strategy,
-            "reference": reference,
-            "test_prompts": kind,
-        }
-        for one in found.to_dict("records"):
-            name, primary = str(one["metric"]), bool(one["is_primary"])
-            corrected = float("nan") if one["p_holm"] is None else float(one["p_holm"])
-            raw = float("nan") if one["p"] is None else float(one["p"])
-            row |= {
-                name: _number(one["value"]),
-                f"{name}_lower": _number(one["lower"]),
-                f"{name}_upper": _number(one["upper"]),
-                f"{name}_p": raw,
-                f"{name}_p_holm": corrected,
-                f"{name}_p_shown": raw if primary or not is_tested else corrected,
-                f"{name}_is_primary": primary,
-                f"{name}_differs": bool(
-                    not numbers.silent and is_tested and (raw if primary else corrected) < LEVEL
-                ),
-            }
-        first = found.iloc[0]
-        rows.append({**row, **{name: first[name] for name in ("unit", "n_orders", "n_seeds")}})
-    unit = str(own["unit"].iloc[0])
-    return TableSpec(
-        name=f"contrasts_{kind}",
-        columns=(Column("name", "Strategies"), *_contrast_columns(metrics)),
-        rows=pd.DataFrame(rows),
-        caption=Caption(
-            shows=f"Strategies against each other with the same method, with {kind} test prompts:"
-            " differences paired by order and seed",
-            n=_n(numbers, own),
-            interval=f"95 %, paired Student t over {unit}",
-            terms=tuple(metrics),
-        ),
-        notes=(
-            plus_minus(own["lower"].astype(float), unit, "paired Student t"),
-            *_contrast_rules(own, kind, is_tested),
-            *standing(numbers),
-        ),
-        blocks="block",
-        wide=True,
-    )
-
-
-def _contrast_columns(metrics: list[str]) -> list[Column]:
-    columns = []
-    for name in metrics:
-        columns += [
-            Column(
-                *(name, "difference", SHORT[name]),
-                kind="estimate",
-                decimals=1,
-                signed=True,
-                unit=metric_term(name).unit,
-                interval="plus-minus",
-                mark="*",
-                marked=f"{name}_differs",
-            ),
-            Column(
-                *(f"{name}_p_shown", "p", SHORT[name]),
-                kind="p",
-                mark="†",
-                marked=f"{name}_is_primary",
-            ),
-        ]
-    return columns
-
-
-def _contrast_rules(own: pd.DataFrame, kind: str, is_tested: bool) -> list[str]:
-    if not is_tested:
-        why = f"with fewer than {LEAST} orders" if kind == KIND else f"without {KIND} test prompts"
-        return [f"p: paired Student t, two-sided, uncorrected; nothing is tested {why}."]
-    n = int(own["p_holm"].notna().sum())
-    return [
-        f"p: paired Student t over orders, two-sided, Holm corrected over these {n} contrasts;"
-        f" star: p < {LEVEL:g}.",
-        *(
-            ["†: the primary contrast, named beforehand and tested by itself, uncorrected."]
-            if own["is_primary"].astype(bool).any()
-            else []
-        ),
-    ]
 
 
 def _against_original(numbers: SequenceNumbers, kind: str) -> dict[tuple[str, str], float]:
@@ -292,13 +184,10 @@ def _star(numbers: SequenceNumbers, kind: str, over: str) -> list[str]:
     ]
 
 
-def _n(numbers: SequenceNumbers, own: pd.DataFrame) -> dict[str, int]:
+def size_of(numbers: SequenceNumbers, own: pd.DataFrame) -> dict[str, int]:
+    """N of a caption: tasks, orders and seeds behind some rows of the metrics."""
     return {
         "tasks": len(numbers.report["tasks"]),
         "orders": int(own["n_orders"].max()),
         "seeds": int(own["n_seeds"].min()),
     }
-
-
-def _number(value: Any) -> float:
-    return float("nan") if value is None else float(value)
