@@ -16,7 +16,7 @@ _FOLDERS = {
     "data/columns.csv": "what the columns of data/ mean, where the glossary knows them",
     "specs/": "each figure as data: every layer with every number that is drawn",
     "tables/": "each table as LaTeX (booktabs), Markdown and CSV",
-    "captions.md": "drafts of the captions as plain text",
+    "captions.md": "drafts of the captions, as Markdown",
     "captions.tex": "the same as LaTeX, with the files and the citations",
     "references.bib": "what the captions cite",
     "study.json": "the study of each run: what was asked",
