@@ -66,7 +66,7 @@ def _check_same_tasks(runs: Sequence[Run]) -> None:
 
 
 def _of_run(run: Run) -> pd.DataFrame:
-    return pd.DataFrame(_rows(run), columns=_COLUMNS)
+    return pd.DataFrame(list(_rows(run)), columns=_COLUMNS)
 
 
 _COLUMNS = [
@@ -75,7 +75,8 @@ _COLUMNS = [
 ]
 
 
-def _rows(run: Run) -> Iterator[dict[str, Any]]:
+def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
+    """Rows in the order of `_COLUMNS`."""
     scores = _Scores(run)
     chains = run.table("chains")
     for chain, stages in chains.sort_values("stage").groupby(_CHAIN, sort=False):
@@ -95,24 +96,12 @@ def _rows(run: Run) -> Iterator[dict[str, Any]]:
             for position, task in enumerate(tasks, start=1):
                 for kind, found in scores.of(state_id, task, chosen.get(task)):
                     for n_examples, value, loss in found:
-                        yield {
-                            "run_id": run.run_id,
-                            "order": order,
-                            "policy": policy,
-                            "method": method,
-                            "strategy": f"{policy}+{method}",
-                            "seed": seed,
-                            "stage": number,
-                            "n_stages": len(tasks),
-                            "eval_task": task,
-                            "position": position,
-                            "test_prompts": kind,
-                            "n_examples": n_examples,
-                            "is_final": scores.n_shared is not None
-                            and n_examples > scores.n_shared,
-                            "value": value,
-                            "loss": loss,
-                        }
+                        is_final = scores.n_shared is not None and n_examples > scores.n_shared
+                        yield (
+                            *(run.run_id, order, policy, method, f"{policy}+{method}", seed),
+                            *(number, len(tasks), task, position, kind, n_examples),
+                            *(is_final, value, loss),
+                        )
 
 
 def headline_prompts(scores: pd.DataFrame) -> str:
