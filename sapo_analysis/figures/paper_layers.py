@@ -28,7 +28,7 @@ from sapo_analysis.figures.spec import (
     Span,
 )
 from sapo_analysis.figures.theme import DIVERGING, HATCH, HATCH_OPACITY, INK
-from sapo_analysis.figures.venues import Page
+from sapo_analysis.figures.venues import POINTS_PER_INCH, Page
 
 MARKERS = {
     "circle": "o",
@@ -47,7 +47,11 @@ MARKERS = {
     "arrow-left": "<",
     "arrow-right": ">",
 }
-SCREEN_TO_PAPER = 0.55  # marker sizes are given for the screen
+SCREEN_TO_PAPER = 0.55
+"""Marker sizes are given for the screen; so large are they on a page of `ROOMY` points or wider."""
+ROOMY = 5 * POINTS_PER_INCH
+LEAST_MARKER = 0.75
+"""Of that, what markers have at least on narrower pages, where as many share less room."""
 MOST_VECTORS = 2_000
 """Points beyond which a layer of many is an image inside the vector file: a viewer draws it at once
 and a file stays small. Axes, texts and lines stay vectors."""
@@ -90,7 +94,7 @@ def draw_layers(axes: Axes, spec: FigureSpec, panel: Panel, page: Page) -> Drawn
             drawn.scales[layer.limit, layer.unit] = _cells(axes, layer, page)
         elif isinstance(layer, Points):
             as_image = as_images and len(layer.x) > _MANY
-            _points(axes, layer, as_image, whole=_inside(panel, layer))
+            _points(axes, layer, page, as_image, whole=_inside(panel, layer))
         elif isinstance(layer, Note):
             drawn.notes.append(Noted(layer, _note(axes, layer, page)))
         else:
@@ -110,16 +114,17 @@ def _inside(panel: Panel, layer: Points) -> bool:
     )
 
 
-def marker_size(layer: Points) -> float:
+def marker_size(layer: Points, page: Page) -> float:
     """How large a layer's markers are (points)."""
-    return layer.size * SCREEN_TO_PAPER * (1.5 if layer.marker == "star" else 1.0)
+    narrow = min(max(page.points / ROOMY, LEAST_MARKER), 1.0)
+    return layer.size * SCREEN_TO_PAPER * narrow * (1.5 if layer.marker == "star" else 1.0)
 
 
-def _points(axes: Axes, layer: Points, as_image: bool, whole: bool) -> None:
+def _points(axes: Axes, layer: Points, page: Page, as_image: bool, whole: bool) -> None:
     axes.scatter(
         layer.x,
         layer.y,
-        s=marker_size(layer) ** 2,
+        s=marker_size(layer, page) ** 2,
         marker=MARKERS[layer.marker],
         facecolors="none" if layer.hollow else layer.color,
         edgecolors=layer.color if layer.hollow else "white",
@@ -222,10 +227,6 @@ def _note(axes: Axes, layer: Note, page: Page) -> Annotation:
         va="center",
         fontsize=page.tiny,
         zorder=4,
-        # A name may stand on dots.
-        bbox={"fc": "white", "ec": "none", "alpha": 0.7, "pad": 0.4}
-        if layer.part == "names"
-        else None,
         **lines(page),
     )
 

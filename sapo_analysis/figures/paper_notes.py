@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
 
 from sapo_analysis.figures.paper_axes import Dress
 from sapo_analysis.figures.paper_layers import marker_size
 from sapo_analysis.figures.paper_style import DPI
 from sapo_analysis.figures.spec import Points
 from sapo_analysis.figures.venues import POINTS_PER_INCH
+
+Boxes = NDArray[np.float64]
 
 NEAR = 0.4
 """Kept free between a name and what it steps aside for (points)."""
@@ -29,8 +33,7 @@ def step_aside(dress: Dress, renderer: RendererAgg) -> None:
     """Find each name a free place, first come first served; one that has none is not shown.
 
     The places are where it is, a line above and below, and the point's other side. Names keep clear
-    of other texts, of the page's edge and of arrows, which stand for points beyond the panel and
-    are what most names are for. They may cover dots.
+    of the page's edge, of other texts and of every marker: a name on a dot hides a number.
     """
     figure = dress.axes.get_figure(root=True)
     names = [noted.drawn for noted in dress.notes if noted.note.part == "names"]
@@ -38,27 +41,35 @@ def step_aside(dress: Dress, renderer: RendererAgg) -> None:
     if figure is None or not names:
         return
     page = Bbox.from_bounds(0, 0, *(length * DPI for length in figure.get_size_inches()))
-    taken = [text.get_window_extent(renderer) for text in (*dress.over, *others)]
-    taken += _arrows(dress)
+    taken = np.array(
+        [text.get_window_extent(renderer).extents for text in (*dress.over, *others)]
+    ).reshape(-1, 4)
+    taken = np.vstack([taken, *_markers(dress)])
     for note in names:
         for _ in _places(note, dress.page.tiny):
             box = note.get_window_extent(renderer).padded(NEAR * _PIXELS)
             inside = box.x0 >= 0 and box.x1 <= page.x1 and box.y0 >= 0 and box.y1 <= page.y1
-            if inside and not box.count_overlaps(taken):
-                taken.append(box)
+            room = np.array(box.extents)
+            if inside and not _overlap(room, taken):
+                taken = np.vstack([taken, room])
                 break
         else:
             note.set_visible(False)
 
 
-def _arrows(dress: Dress) -> list[Bbox]:
-    found = []
+def _markers(dress: Dress) -> Iterator[Boxes]:
+    """The boxes of all markers that are seen, layer by layer (pixels)."""
     for layer in dress.panel.layers:
-        if isinstance(layer, Points) and layer.marker.startswith("arrow"):
-            half = marker_size(layer) / 2 * _PIXELS
-            for x, y in dress.axes.transData.transform(list(zip(layer.x, layer.y, strict=True))):
-                found.append(Bbox.from_extents(x - half, y - half, x + half, y + half))
-    return found
+        if isinstance(layer, Points) and layer.opacity > 0:
+            half = marker_size(layer, dress.page) / 2 * _PIXELS
+            at = dress.axes.transData.transform(np.column_stack([layer.x, layer.y]))
+            yield np.hstack([at - half, at + half])
+
+
+def _overlap(box: Boxes, others: Boxes) -> bool:
+    """Whether any of the boxes shares room with one: left, bottom, right and top each."""
+    near = (others[:, :2] < box[2:]) & (others[:, 2:] > box[:2])
+    return bool(near.all(axis=1).any())
 
 
 def _places(note: Annotation, size: float) -> Iterator[None]:

@@ -7,6 +7,7 @@ changes no figure.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,6 +24,9 @@ DPI = 300
 HAIR = 0.6
 """Width of axes, ticks and lines at zero (points)."""
 
+RARELY = 50_000
+"""New objects after which Python looks for garbage while a figure is drawn."""
+
 _LOCK = RLock()
 
 
@@ -33,9 +37,24 @@ def drawing(page: Page) -> Iterator[None]:
     Raises:
         WorkError: the page's font is not where the installation should have it.
     """
-    with _LOCK, mpl.rc_context():
+    with _LOCK, mpl.rc_context(), _collecting_rarely():
         _take(_settings(page, use(page.font)))
         yield
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """Look for garbage less often: a figure is many small objects that stay until its end.
+
+    A fifth of the time that drawing takes goes into looking for it otherwise.
+    """
+    before = gc.get_threshold()
+    # 0 says never; that stays.
+    gc.set_threshold(max(before[0], RARELY) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 @lru_cache(maxsize=32)

@@ -1,5 +1,6 @@
 """What stands in the files of a figure: fonts, text, pictures, sizes, and nothing else."""
 
+import gc
 import io
 import re
 import shutil
@@ -19,8 +20,10 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.fonts import FAMILIES
 from sapo_analysis.figures.paper_layers import MOST_VECTORS
+from sapo_analysis.figures.paper_style import drawing
 from sapo_analysis.figures.spec import FigureSpec, Line, Panel, Points
 from sapo_analysis.figures.theme import BLUE, GREY
+from sapo_analysis.figures.venues import page
 from tests.paper.pdf_fonts import fonts_of, images_of, size_of
 
 KINDS = ["pdf", "svg", "png"]
@@ -243,3 +246,16 @@ def test_a_missing_character_is_refused_wherever_it_stands(spec):
             replace(spec, panels=(changed,)).to_bytes("pdf")
     with pytest.raises(InputError, match="時間"):
         replace(spec, x_title="時間").to_bytes("pdf")
+
+
+@pytest.mark.parametrize("usual", [(700, 10, 10), (0, 10, 10), (90_000, 5, 5)])
+def test_garbage_is_looked_for_less_often_while_drawing_and_as_before_afterwards(usual):
+    before = gc.get_threshold()
+    gc.set_threshold(*usual)
+    try:
+        with pytest.raises(ZeroDivisionError), drawing(page("icml")):
+            assert gc.get_threshold()[0] == (max(usual[0], 50_000) if usual[0] else 0)
+            raise ZeroDivisionError
+        assert gc.get_threshold() == usual
+    finally:
+        gc.set_threshold(*before)

@@ -217,17 +217,36 @@ def test_a_name_without_a_free_place_is_left_out_and_other_notes_never_are():
     assert found["no data"] is True and found["name 0"] is True
 
 
-def test_a_name_keeps_clear_of_arrows():
-    """The arrow stands where the name would; the name goes to its other side."""
-    arrow = Points((0.5,), (0.5,), BLUE, "arrow-up", 20.0)
+@pytest.mark.parametrize("marker", ["arrow-up", "circle"])
+def test_a_name_keeps_clear_of_markers(marker):
+    """The marker stands where the name would; the name goes to its other side."""
+    arrow = Points((0.5,), (0.5,), BLUE, marker, 20.0)
     name = Note(0.48, 0.5, "task 1", part="names")
     panel = Panel((arrow, name), "x", "y", x_range=(0.0, 1.0), y_range=(0.0, 1.0))
     drawn = figure_of(panel).drawn()
     (text,) = drawn.figure.axes[0].texts
     box = text.get_window_extent(RendererAgg(1, 1, drawn.figure.dpi))
     x, y = drawn.figure.axes[0].transData.transform((0.5, 0.5))
-    half = 20 * 0.55 / 2 * drawn.figure.dpi / 72
+    half = 20 * 0.55 * 0.75 / 2 * drawn.figure.dpi / 72  # three quarters in a narrow column
     assert box.x1 < x - half or box.y0 > y + half or box.y1 < y - half
+
+
+def test_a_name_that_would_hide_dots_wherever_it_stands_is_left_out():
+    grid = [(i / 30, j / 30) for i in range(31) for j in range(31)]
+    dots = Points(*map(tuple, zip(*grid, strict=True)), BLUE, "circle", 9.0)
+    name = Note(0.5, 0.5, "task 1", part="names")
+    drawn = figure_of(Panel((dots, name), "x", "y")).drawn()
+    assert names_in(drawn) == [("task 1", False)]
+    unseen = Panel((replace(dots, opacity=0.0), name), "x", "y")
+    assert names_in(figure_of(unseen).drawn()) == [("task 1", True)]
+
+
+@pytest.mark.parametrize(("inches", "share"), [(2.5, 0.75), (4.5, 0.9), (5.0, 1.0), (6.75, 1.0)])
+def test_markers_are_smaller_on_narrow_pages(inches, share):
+    layer = Points((0.0, 1.0), (0.0, 1.0), BLUE, "circle", 20.0)
+    figure = figure_of(Panel((layer,), "x", "y")).to_matplotlib("icml", inches)
+    (size,) = figure.axes[0].collections[0].get_sizes()
+    assert size**0.5 == pytest.approx(20 * 0.55 * share)
 
 
 def test_a_note_is_broken_at_the_panels_end():
