@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from sapo_analysis.errors import InputError, RunError, unknown
@@ -83,7 +83,7 @@ class Kinds(Generic[Spec]):
         Raises:
             InputError: none of that name for such runs, or they have no data for it.
         """
-        return self._named(name, numbers).make(numbers, options or Options())
+        return _named_as_its_file(self._named(name, numbers), numbers, options or Options())
 
     def every(
         self, numbers: Numbers, names: Iterable[str], asked: Mapping[str, Any] | None
@@ -106,7 +106,7 @@ class Kinds(Generic[Spec]):
                 continue
             for options in variants:
                 try:
-                    yield MadeOf(kind, options, kind.make(numbers, options))
+                    yield MadeOf(kind, options, _named_as_its_file(kind, numbers, options))
                 except RunError:
                     raise
                 except InputError as error:
@@ -117,6 +117,13 @@ class Kinds(Generic[Spec]):
         if name not in own:
             raise unknown(f"{self.what} of these runs", name, list(own))
         return own[name]
+
+
+def _named_as_its_file(kind: Kind[Spec], numbers: Numbers, options: Options) -> Spec:
+    """What a kind makes, named as its files: labels in LaTeX are as unlike as those."""
+    made: Any = kind.make(numbers, options)
+    named: Spec = replace(made, name=stem(kind.name, kind.uses, options))
+    return named
 
 
 def once(numbers: Any) -> list[Options]:

@@ -114,7 +114,8 @@ def test_a_forest_of_one_evaluated_task_names_it(study_numbers):
 def test_the_heat_map_is_of_the_form_that_is_asked_for(study_numbers):
     for form in ("score", "loss"):
         spec = figure("impact_heatmap", study_numbers, Options(form=form))
-        assert f"{form} form" in spec.caption.shows and spec.name.endswith(form)
+        assert f"{form} form" in spec.caption.shows
+        assert spec.name == {"score": "impact_heatmap", "loss": "impact_heatmap-loss"}[form]
         values = {round(r, 9) for r in study_numbers.between_tasks(form)["r"]}
         assert {round(r, 9) for row in spec.panels[0].layers[0].values for r in row if r == r} == (
             values

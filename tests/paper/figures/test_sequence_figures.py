@@ -65,7 +65,7 @@ def test_order_and_strategy_of_the_choices_can_be_asked_for(numbers):
     spec = figure("choices_along", numbers, Options(strategy="sapo-once+lora", order=order))
     assert spec.panels[0].x_ticks.labels[0].startswith("1: task0002")
     assert f"one chain of sapo-once+lora, order {order}, seed 0" in spec.caption.shows
-    assert figure("choices_along", numbers).name == "choices_sapo_lora"
+    assert figure("choices_along", numbers).name == "choices_along"
     with pytest.raises(InputError, match="SAPO did not take part with lora-inc"):
         figure("choices_along", numbers, Options(method="lora-inc"))
 

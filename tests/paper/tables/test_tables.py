@@ -1,5 +1,7 @@
 """Which tables runs have, what stands in them, and what they say where nothing may be concluded."""
 
+import re
+
 import pytest
 
 import sapo_analysis as sapo
@@ -36,9 +38,22 @@ def test_every_table_of_a_finished_run_is_made_in_three_forms(study_numbers, seq
         made = list(every_table(numbers))
         assert {one.kind.name for one in made} == {kind.name for kind in table_kinds_of(numbers)}
         assert [one.why_not for one in made] == [""] * len(made)
-        assert len({one.spec.name for one in made}) == len({one.name for one in made}) == len(made)
+        assert [one.spec.name for one in made] == [one.name for one in made]
+        assert len({one.name for one in made}) == len(made)
         for one in made:
             assert one.spec.to_latex() and one.spec.to_markdown() and one.spec.to_csv()
+
+
+def test_two_forms_of_one_table_have_two_labels(study_numbers):
+    labels = [
+        re.search(r"\\label\{(.*?)\}", table(name, study_numbers, Options(form=form)).to_latex())[1]
+        for name in ("correlations", "selection")
+        for form in ("score", "loss")
+    ]
+    assert labels == [
+        *("tab:correlations", "tab:correlations-loss"),
+        *("tab:selection", "tab:selection-loss"),
+    ]
 
 
 def test_names_of_tables_and_figures_differ():
