@@ -23,6 +23,8 @@ STATISTICS: tuple[Statistic, ...] = ("pearson", "spearman")
 """What pages and reports show."""
 ALL_STATISTICS: tuple[Statistic, ...] = (*STATISTICS, "kendall")
 """What the correlations of this module accept."""
+ROUNDING = 1e-10
+"""Of the largest value of a column: what two of them may differ by and still be equal."""
 N_PERMUTATIONS = 9999
 MIN_PROMPTS = 4
 """Fewer prompts leave Fisher's z no degree of freedom (n - 3)."""
@@ -410,10 +412,18 @@ def estimate_of(
 
 
 def ranks(values: Floats) -> Floats:
-    """Ranks from 1; tied values share their mean rank."""
-    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
+    """Ranks from 1; tied values share their mean rank.
+
+    Values are tied where they are equal, rounding apart: the means of (1, 2, 3) and of (3, 2, 1)
+    over seeds may differ in their last bit, and that says nothing of which is larger.
+    """
+    order = np.argsort(values, kind="stable")
+    steps = np.diff(values[order]) > ROUNDING * np.max(np.abs(values), initial=0.0)
+    groups = np.empty(len(values), dtype=np.int64)
+    groups[order] = np.concatenate([[0], np.cumsum(steps)])[: len(values)]
+    return np.asarray(pd.Series(groups).rank(), dtype=np.float64)
 
 
 def constant(values: Floats) -> bool:
     """Whether all values are the same, rounding apart."""
-    return bool(np.ptp(values) <= 1e-10 * np.max(np.abs(values), initial=0.0))
+    return bool(np.ptp(values) <= ROUNDING * np.max(np.abs(values), initial=0.0))

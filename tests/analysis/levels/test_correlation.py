@@ -16,7 +16,7 @@ from sapo_analysis.analysis import (
     task_correlations,
     within_task_correlation,
 )
-from sapo_analysis.analysis.levels.correlation import ALL_STATISTICS
+from sapo_analysis.analysis.levels.correlation import ALL_STATISTICS, ranks
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.synthetic import Truth, write_run
@@ -313,3 +313,15 @@ def test_pooled_says_why_it_has_no_value(table_of):
         assert np.isnan([found.value, found.lower, found.upper, found.p]).all()
         assert f"; no value: {why}" in found.method
     assert "no value" not in pooled_correlation(table, "x", "y", n_permutations=9).method
+
+
+def test_means_that_differ_by_rounding_alone_share_a_rank():
+    one, other = (0.1 + 0.2 + 0.3) / 3, (0.3 + 0.2 + 0.1) / 3
+    assert one != other
+    np.testing.assert_array_equal(ranks(np.array([one, 5.0, other, -1.0])), [2.5, 4.0, 2.5, 1.0])
+
+
+@given(st.lists(st.integers(-40, 40), max_size=30))
+def test_ranks_are_those_of_scipy_where_nothing_is_rounded(values):
+    array = np.array(values, dtype=float)
+    np.testing.assert_array_equal(ranks(array), stats.rankdata(array))
