@@ -65,7 +65,10 @@ def bundle(
         **_tables(there, numbers),
         **_sources(drawn, numbers),
         **caption_files(
-            numbers, [figure.made for figure in drawn], there, venue, width, "figures/", "tables/"
+            *(numbers, [figure.made for figure in drawn], there, venue, width),
+            figures_in="figures/",
+            tables_in="tables/",
+            without=without,
         ),
     }
     if drawn:

@@ -76,9 +76,10 @@ def draw(figures: Sequence[Made], numbers: Numbers, on: On) -> tuple[list[Drawn]
 def figure_files(drawn: Sequence[Drawn], numbers: Numbers, on: On) -> dict[str, str | bytes]:
     """The figures, their data and their specs, and `drawn.json`, by which they are drawn again."""
     files: dict[str, str | bytes] = {}
+    tables = {figure.made.name: figure.spec.to_csv() for figure in drawn}
     for figure in drawn:
         name = figure.made.name
-        files[f"data/{name}.csv"] = figure.spec.to_csv()
+        files[f"data/{name}.csv"] = tables[name]
         files[f"specs/{name}.json"] = to_json(figure.spec)
         files |= {f"figures/{name}.{kind}": data for kind, data in figure.files.items()}
     said = stamp(numbers, "")
@@ -93,11 +94,14 @@ def figure_files(drawn: Sequence[Drawn], numbers: Numbers, on: On) -> dict[str, 
         "figures": {
             figure.made.name: {
                 "title": figure.made.kind.title,
-                "sha256": {
-                    kind: hashlib.sha256(data).hexdigest() for kind, data in figure.files.items()
-                },
+                "sha256": {kind: _sha256(data) for kind, data in figure.files.items()},
+                "data_sha256": _sha256(tables[figure.made.name].encode("utf-8")),
             }
             for figure in drawn
         },
     }
     return {**files, "drawn.json": json.dumps(told, indent=1, ensure_ascii=False) + "\n"}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

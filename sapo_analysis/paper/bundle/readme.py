@@ -22,7 +22,7 @@ _FOLDERS = {
     "study.json": "the study of each run: what was asked",
     "provenance.json": "what each run was made with, and the SHA-256 of its tables",
     "requirements.txt": "the versions of the packages that drew the figures",
-    "drawn.json": "venue, width, font and SHA-256 of each figure",
+    "drawn.json": "venue, width, font, and SHA-256 of each figure and its data",
     "redraw.py": "draws figures/ again from specs/, and compares",
     "licences/": "of the font in the figures",
 }
@@ -48,8 +48,10 @@ def readme(numbers: Numbers, files: list[str], left_out: Mapping[str, str]) -> s
             "    pip install -r requirements.txt\n    python redraw.py",
             _filled(
                 "It says of each file whether it came out the same, byte by byte, and ends with"
-                " status 1 if one did not. Venue, width, font and parts left out stand in"
-                f" drawn.json. Drawn with Python {platform.python_version()}; pip takes"
+                " status 1 if one did not. It draws from specs/ alone: a number changed in data/"
+                " changes no figure, and redraw.py says that the file was changed. Venue,"
+                " width, font and parts left out stand in drawn.json."
+                f" Drawn with Python {platform.python_version()}; pip takes"
                 " sapo-analysis from where you have it, if no index has it."
             ),
         ]

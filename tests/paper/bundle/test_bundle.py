@@ -202,6 +202,30 @@ def test_a_changed_number_is_seen(folder, figures, capsys):
     assert (folder / "drawn.json").read_bytes() == drawn, "the next time would call it the same"
 
 
+def test_changed_data_changes_no_figure_and_is_told(folder, figures, capsys):
+    changed, other = figures[0].name, figures[-1].name
+    n = 2 * len(figures)
+    edited(folder / "drawn.json", lambda data: [f["sha256"].pop("png") for f in _all(data)])
+    assert main(folder) == 0
+    said = capsys.readouterr().out
+    assert f"1 of {n} same      figures/" in said and f"{n} of {n} same      figures/" in said
+    assert "data/" not in said
+    file = folder / "data" / f"{changed}.csv"
+    file.write_bytes(file.read_bytes().replace(b"0.", b"1.", 1))
+    (folder / "data" / f"{other}.csv").unlink()
+    assert main(folder) == 1
+    said = capsys.readouterr().out
+    assert f"{n} of {n} files are the same" in said
+    assert f"data/{changed}.csv was changed; figures are drawn from specs/{changed}.json\n" in said
+    assert f"data/{other}.csv is missing; figures are drawn from specs/{other}.json\n" in said
+    readme = " ".join((folder / "README.txt").read_text(encoding="utf-8").split())
+    assert "a number changed in data/ changes no figure" in readme
+
+
+def _all(data):
+    return data["figures"].values()
+
+
 def test_another_venue_can_be_asked_for_in_the_folder(folder, figures, study_numbers, capsys):
     edited(folder / "drawn.json", lambda data: data.update(venue="neurips", without=["intervals"]))
     made = figures[0]
