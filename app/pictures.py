@@ -29,6 +29,7 @@ def scatter(sight: Sight, selected: Sequence[Pair], race: Race | None = None) ->
 @st.cache_resource(max_entries=24, show_spinner="Drawing …")
 def _scatter(keys: Keys, choice: Choice, hollow: bool, reach: Reach = NOWHERE) -> FigureSpec:
     prompts = estimates.prompts(keys)
+    found = estimates.correlations(keys, choice.asked, choice.statistic)
     return impact_scatter(
         estimates.points(keys, choice.asked),
         outcome=choice.outcome.name,
@@ -38,7 +39,8 @@ def _scatter(keys: Keys, choice: Choice, hollow: bool, reach: Reach = NOWHERE) -
         eval_task=choice.eval_task,
         prompts=prompts,
         noise=estimates.noise(keys, choice.asked),
-        estimates=estimates.correlations(keys, choice.asked, choice.statistic).tasks,
+        estimates=found.tasks,
+        pooled=found.pooled,
         color_by=choice.color_by,
         highlight=choice.highlight,
         hollow=hollow,

@@ -76,7 +76,7 @@ def panel(keys: Keys, found: Numbers, command: DeltaGenerator) -> None:
     with command:
         command_popover(figure_command(found, kind, options, on), found)
     with sheet:
-        caption_box(spec.caption, kind, found)
+        caption_box(spec.without(*on.without).caption, kind, found)
 
 
 def _sheet(keys: Keys, made: Made, on: Paper, in_grey: bool, found: Numbers) -> None:
@@ -91,7 +91,7 @@ def _sheet(keys: Keys, made: Made, on: Paper, in_grey: bool, found: Numbers) -> 
     venue = VENUES[on.venue]
     st.caption(f"True size at 100 % zoom: {width:.4g} × {height:.3g} in{_place(width, venue)}.")
     png = paper.picture(keys, made.kind.name, made.options, on, made.kind.title, in_grey)
-    caption = captions.draft(made.spec.caption, found)
+    caption = captions.draft(made.spec.without(*on.without).caption, found)
     preview(png, width, made.spec.alt, venue, caption)
     if drawn.problems:
         listed = "".join(f"\n- {md(problem)}" for problem in drawn.problems)

@@ -7,6 +7,8 @@ import math
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.noise.band import UPPER_BOUND_LABEL
 
+IMPORTED = "imported results: no provenance"
+"""Said first wherever figures or tables of such results leave the project."""
 RANDOM_WEIGHTS = "random weights: no scientific meaning"
 """Said wherever a run of a base model that was never trained is shown."""
 SCOPE_WORDS = {"new_tasks": "new tasks", "these_tasks": "these tasks"}

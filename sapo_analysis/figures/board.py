@@ -12,7 +12,7 @@ from sapo_analysis.analysis.indicators.held_out import Winner
 from sapo_analysis.analysis.wording import counted, p_value, signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.caption import Caption, Of, known_terms
 from sapo_analysis.figures.estimates_told import HOW, role_told, shaded
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.scope_bars import BARS, scope_bars
@@ -95,7 +95,7 @@ def _caption(board: Board, has_winner: bool, hollow: bool) -> Caption:
             f"adjusted p: for the {len(board.rows)} tried (Westfall and Young), two-sided,"
             " prompts shuffled within task, so of these tasks"
         )
-    marks = [BARS]
+    marks: list[str | Of] = [Of("intervals", BARS)]
     if any(row.indicator == board.x for row in known):
         marks.append(f"diamond: {indicator_name(board.x)}, named beforehand")
     if has_winner:
@@ -105,7 +105,8 @@ def _caption(board: Board, has_winner: bool, hollow: bool) -> Caption:
         p = p_value(best.p) + " (one-sided, these tasks)" * (not math.isnan(best.p))
         statistics.append(f"{CHOSEN}: r = {signed(best.r)} ({ends}), {p}")
     if board.predicted:
-        marks.append(f"{shaded(board.predicted)}, for {indicator_name(board.x)}")
+        of_x = f"{shaded(board.predicted)}, for {indicator_name(board.x)}"
+        marks.append(Of("predicted", of_x))
     if hollow:
         marks.append("hollow: the study is not finished")
     return Caption(

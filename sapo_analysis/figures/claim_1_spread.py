@@ -15,7 +15,7 @@ from sapo_analysis.analysis.noise.claim_1_spreads import Spreads
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import (
     FigureSpec,
@@ -204,16 +204,18 @@ def _caption(
     table = spreads.table
     statistics = [_read_out(e) for e in means]
     statistics.append(f"the ratio is above 1 in {above} of {counted(len(table), 'task')}")
-    marks = ["rows are sorted by the ratio"]
+    marks: list[str | Of] = ["rows are sorted by the ratio"]
     if means:
-        marks.append(f"lowest row: geometric means over tasks; {BARS}")
+        marks += ["lowest row: geometric means over tasks", Of("intervals", BARS)]
     if table["seed_ratio"].notna().any():
-        marks.append(
+        small = (
             "small hollow marks: what the seed alone would spread the means over seeds by, from the"
             " prompt × seed component of main trials"
         )
+        marks.append(Of("noise", small))
     if not math.isnan(seed_alone):
-        marks.append(f"dashes: the ratio if prompts did nothing, {math.exp(seed_alone):.2g}")
+        dashes = f"dashes: the ratio if prompts did nothing, {math.exp(seed_alone):.2g}"
+        marks.append(Of("noise", dashes))
     if hollow:
         marks.append("hollow: the study is not finished")
     if spreads.excluded:

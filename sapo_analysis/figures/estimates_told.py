@@ -47,6 +47,16 @@ def above_means(means: Sequence[Estimate]) -> str:
     return _together(f"within tasks {in_short(first)}, {p_of(first)}, {' × '.join(sizes)}")
 
 
+def above_pooled(estimate: Estimate | None, n: int) -> str:
+    """One line over all `n` points at once, with what they mix; "" without an estimate."""
+    if estimate is None:
+        return ""
+    if math.isnan(estimate.value):
+        return "all points pooled: no correlation"
+    said = f"{in_short(estimate)}, {p_value(estimate.p)}, n = {n:,}"
+    return _together(f"all points pooled {said}; mixes differences between tasks")
+
+
 def p_of(estimate: Estimate) -> str:
     """Its p; beside an interval for new tasks with whose it is, as shuffles say nothing of those.
 

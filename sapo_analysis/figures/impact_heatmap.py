@@ -11,7 +11,7 @@ from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.spec import (
     Cells,
     FigureSpec,
@@ -113,7 +113,7 @@ def impact_heatmap(
                 "prompts (fewest of a pair)": int(table["n_prompts"].min()),
             },
             marks=(
-                *(("In the cells: r.",) if roomy else ("Minus: r is negative.",)),
+                *((Of("numbers", "In the cells: r."),) if roomy else ("Minus: r is negative.",)),
                 *(
                     (
                         "Hatched, below seed noise: in most current tasks the spread over prompts"

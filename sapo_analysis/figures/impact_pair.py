@@ -12,7 +12,7 @@ from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.scatter import centred, slope_band
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.caption import Caption, Of, known_terms
 from sapo_analysis.figures.scatter_layers import floats, ringed
 from sapo_analysis.figures.spec import (
     Band,
@@ -109,7 +109,9 @@ def impact_pair(
     return ringed(spec, selected)
 
 
-def _marks(has_slope: bool, hollow: bool) -> tuple[str, ...]:
+def _marks(has_slope: bool, hollow: bool) -> tuple[str | Of, ...]:
     slope = "line and band: least-squares slope with the 95 % band of its mean"
-    unfinished = "hollow: the study is not finished"
-    return tuple(said for said, is_so in ((slope, has_slope), (unfinished, hollow)) if is_so)
+    return (
+        *((Of("slope", slope),) * has_slope),
+        *(("hollow: the study is not finished",) * hollow),
+    )

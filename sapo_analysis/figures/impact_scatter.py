@@ -16,7 +16,7 @@ from sapo_analysis.analysis.scatter import (
 )
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import scatter_caption, theme
-from sapo_analysis.figures.estimates_told import above_means
+from sapo_analysis.figures.estimates_told import above_means, above_pooled
 from sapo_analysis.figures.outcomes import OUTCOMES, indicator_words
 from sapo_analysis.figures.scatter_layers import (
     Scene,
@@ -54,6 +54,7 @@ def impact_scatter(
     noise: NoiseBand | None = None,
     estimates: Sequence[Estimate] | None = None,
     means: Sequence[Estimate] = (),
+    pooled: Estimate | None = None,
     color_by: str = "current_task",
     selected: Sequence[tuple[str, str]] = (),
     highlight: str | None = None,
@@ -77,6 +78,8 @@ def impact_scatter(
         estimates: `task_correlations(...)`: panels show each task's r, its interval and p.
         means: `within_task_correlation(...)` in both scopes: the centred view shows r above it,
             but not where x is a logarithm, which r is not of.
+        pooled: `pooled_correlation(...)`: the raw view shows it above the points, but not where x
+            is a logarithm.
         color_by: `current_task`, `source`, `length` or `frequency`.
         selected: (task, prompt_id) of points that get a ring.
         highlight: The one task to colour; the others turn grey.
@@ -97,7 +100,9 @@ def impact_scatter(
         raise unknown("view", view, list(VIEWS))
     if x_scale not in SCALES:
         raise unknown("scale", x_scale, list(SCALES))
-    chosen, means = OUTCOMES[outcome], () if x_scale == "log" else means
+    chosen = OUTCOMES[outcome]
+    if x_scale == "log":
+        means, pooled = (), None
     y = chosen.column(form)
     if "eval_task" in getattr(table, "columns", ()):
         table = prompts_table(table, y, chosen.role, x, eval_task)
@@ -139,7 +144,8 @@ def impact_scatter(
     if view == "panels":
         panels = task_panels(parts, scene, noise, estimates, x_scale)
     elif view == "raw":
-        panels = [raw_panel(parts, scene, x_label, y_label, x_scale == "log")]
+        said = above_pooled(pooled, len(points.dropna(subset=[x, y])))
+        panels = [raw_panel(parts, scene, x_label, y_label, x_scale == "log", said)]
     else:
         panel = centred_panel(parts, scene, noise, x_label, y_label, x_scale == "log", reach)
         panels = [replace(panel, subtitle=above_means(means))]
@@ -148,7 +154,9 @@ def impact_scatter(
     n_tasks, n_prompts = points["current_task"].nunique(), len(points)
     drawn = points.drop(columns=["_group", "_mark", "_x", "_y"]) if seeds is None else seeds
     told = scatter_caption.Told(
-        *(x, y, y_label, view, means, estimates, noise),
+        *(x, y, y_label, view, means, estimates, pooled, noise),
+        shapes=tuple(scene.shapes.values()),
+        is_in_sd=sd,
         by_seed=seeds is not None,
         hollow=hollow,
     )

@@ -12,7 +12,7 @@ from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.analysis.worth.payoff import SelectionValue
 from sapo_analysis.analysis.worth.picks import RULES
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.payoff_words import (
     MARKS,
     NEW_TASKS,
@@ -26,6 +26,7 @@ from sapo_analysis.figures.payoff_words import (
     sizes,
     terms,
     unit_of,
+    units,
 )
 from sapo_analysis.figures.scope_bars import BARS, scope_bars
 from sapo_analysis.figures.spec import FigureSpec, Intervals, Layer, Note, Panel, Points, Ticks
@@ -158,7 +159,13 @@ def _bars_caption(value: SelectionValue, names: dict[str, str], hollow: bool) ->
         better = f"better in {row['tasks_better']} of {counted(row['n_tasks'], 'task')}"
         return f"over {names[row['against']]} {signed(row['gain'], digits)} ({ends}; {better})"
 
-    marks = [f"gain: {BARS}", "hollow star: the rule turned round"]
+    low, high = names["lowest_loss"], names["highest_loss"]
+    marks: list[str | Of] = [
+        f"star: {low}, in the panel of gains at 0, where a diamond is its gain over each other",
+        Of("intervals", f"gain: {BARS}"),
+    ]
+    if not hollow:
+        marks.append(f"hollow star: {high}, the rule turned round")
     if hollow:
         marks.append("hollow: the study is not finished")
     return Caption(
@@ -171,6 +178,7 @@ def _bars_caption(value: SelectionValue, names: dict[str, str], hollow: bool) ->
         + "; of the best in hindsight with the factor of Nadeau and Bengio" * hindsight,
         marks=tuple(marks),
         terms=terms(value, "hindsight_best", "highest_loss"),
+        units=units(value),
     )
 
 

@@ -13,7 +13,7 @@ from sapo_analysis.analysis.worth.payoff import SelectionValue
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import known_terms
-from sapo_analysis.figures.outcomes import Outcome, indicator_name
+from sapo_analysis.figures.outcomes import SD_WORDS, Outcome, indicator_name
 
 MARKS: dict[str, tuple[str, str, bool]] = {
     "lowest_loss": (*theme.POLICIES["sapo"], False),
@@ -95,6 +95,11 @@ def sizes(value: SelectionValue) -> dict[str, int]:
 def shown(value: SelectionValue) -> str:
     """The outcome in the middle of a sentence."""
     return axis(value).replace("\n", " ")
+
+
+def units(value: SelectionValue) -> dict[str, str]:
+    """The unit of the outcome, where it is not that of its definition."""
+    return {value.y: SD_WORDS} if value.unit == SD_UNIT else {}
 
 
 def terms(value: SelectionValue, *rules: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from sapo_analysis.analysis.wording import signed
 from sapo_analysis.analysis.worth.payoff import SelectionValue
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.payoff_words import (
     MARKS,
     NEW_TASKS,
@@ -27,6 +27,7 @@ from sapo_analysis.figures.payoff_words import (
     sizes,
     terms,
     unit_of,
+    units,
 )
 from sapo_analysis.figures.spec import Band, FigureSpec, Layer, Line, Panel, Points
 
@@ -203,10 +204,15 @@ def _pool_caption(value: SelectionValue, names: dict[str, str], hollow: bool) ->
         statistics=_at_the_end(value, names, "gain", "over a random prompt"),
         interval=f"{NEW_TASKS}, of the difference to a random pick",
         marks=(
-            "bands, each in its rule's colour: the difference to a random pick, drawn around it",
+            Of(
+                "intervals",
+                "bands, each in its rule's colour: the difference to a random pick, drawn around"
+                " it",
+            ),
             *((UNFINISHED,) * hollow),
         ),
         terms=terms(value, "hindsight_best"),
+        units=units(value),
     )
 
 
@@ -220,10 +226,11 @@ def _regret_caption(
         statistics=_at_the_end(value, names, "regret", "behind the best in hindsight"),
         interval=NEW_TASKS,
         marks=(
-            *((f"band: 95 % of {names['lowest_loss']}",) * banded),
+            *((Of("intervals", f"band: 95 % of {names['lowest_loss']}"),) * banded),
             *((UNFINISHED,) * hollow),
         ),
         terms=terms(value, "regret", "hindsight_best"),
+        units=units(value),
     )
 
 

@@ -13,7 +13,7 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import counted, in_short, signed, symbol
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.caption import Caption, Of, known_terms
 from sapo_analysis.figures.estimates_told import HOW, on_axis, p_of, role_told, shaded
 from sapo_analysis.figures.outcomes import indicator_name
 from sapo_analysis.figures.scope_bars import BARS, scope_bars
@@ -87,9 +87,9 @@ def runs_forest(
 
 def _caption(runs: Mapping[str, Pair], predicted: int, unfinished: frozenset[str]) -> Caption:
     first = next(iter(runs.values()))[0]
-    marks = [f"diamond: the mean over the tasks of a run; {BARS}"]
+    marks: list[str | Of] = ["diamond: the mean over the tasks of a run", Of("intervals", BARS)]
     if predicted:
-        marks.append(shaded(predicted))
+        marks.append(Of("predicted", shaded(predicted)))
     if unfinished & set(runs):
         marks.append("hollow: the run is not finished")
     return Caption(

@@ -135,8 +135,10 @@ def _powers(layer: Layer) -> Layer:
     return replace(layer, x=math.exp(layer.x)) if isinstance(layer, Note) else layer
 
 
-def raw_panel(parts: Parts, scene: Scene, x_label: str, y_label: str, log: bool) -> Panel:
-    """All points as they were measured, whatever their task."""
+def raw_panel(
+    parts: Parts, scene: Scene, x_label: str, y_label: str, log: bool, said: str
+) -> Panel:
+    """All points as they were measured, whatever their task; `said` stands above them."""
     dots, marked = parts.shown()
     band = slope_band(parts.means, scene.x, scene.y)
     layers: list[Layer] = []
@@ -144,7 +146,7 @@ def raw_panel(parts: Parts, scene: Scene, x_label: str, y_label: str, log: bool)
         layers += _slope(band.x, band.y, band.lower, band.upper, "pooled slope, 95 %")
     layers += draw_points(dots, scene, marked)
     label = _on_log_scale(x_label) if log else x_label
-    return Panel(tuple(layers), label, y_label, x_log=log, y_zero=True)
+    return Panel(tuple(layers), label, y_label, subtitle=said, x_log=log, y_zero=True)
 
 
 def task_panels(
@@ -171,7 +173,8 @@ def task_panels(
         layers += draw_points(dots, replace(scene, highlight=None), marked, listed=False)
         said = "" if estimates is None else above_task(by_task.get(task))
         log = x_scale == "log" or (x_scale == "auto" and needs_log(own.means[scene.x]))
-        panels.append(Panel(tuple(layers), "log scale" if log else "", "", task, said, x_log=log))
+        title = f"{task} (log scale)" if log else task
+        panels.append(Panel(tuple(layers), "", "", title, said, x_log=log))
     return panels
 
 

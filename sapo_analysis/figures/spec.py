@@ -256,7 +256,8 @@ class FigureSpec:
             if name not in PARTS:
                 raise unknown("part of a figure", name, list(PARTS))
         panels = tuple(panel.without(parts) for panel in self.panels)
-        return replace(self, panels=panels, legend=self.legend and "legend" not in parts)
+        legend = self.legend and "legend" not in parts
+        return replace(self, panels=panels, legend=legend, caption=self.caption.without(parts))
 
     def to_plotly(self) -> go.Figure:
         """The figure for the screen; transparent, so it follows the page's theme."""
@@ -269,12 +270,14 @@ class FigureSpec:
 
         Args:
             venue: a name of `VENUES`.
-            width: `column`, `full`, or a width in inches.
+            width: `column`, `full`, a length as `8.4cm` or `3.3in`, or a number of inches; None:
+                what suits the figure.
             font: `serif` or `sans`; "": what the venue's text is set in.
         """
         from sapo_analysis.figures.venues import page
 
-        return page(venue, width or ("full" if self.wide else "column"), font)
+        usual = "full" if self.wide else "column"
+        return page(venue, usual if width is None else width, font)
 
     def to_matplotlib(
         self, venue: str | Page = "icml", width: str | float | None = None, font: str = ""

@@ -12,7 +12,7 @@ from sapo_analysis.analysis.sequences import Cell, furthest
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.spec import (
     Cells,
     FigureSpec,
@@ -114,10 +114,13 @@ def _caption(
             "seeds": far["seed"].nunique(),
         },
         marks=(
-            f"Colour: gain over {first} in points, on one scale for all panels. A rule under a"
-            " number: less than there.",
-            "Tasks left of the stepped line are learned by then; what fades below it down a column"
-            " is forgotten.",
+            f"Colour: gain over {first} in points, on one scale for all panels.",
+            "A rule under a number, or alone: less than there.",
+            Of(
+                "marks",
+                "Tasks left of the stepped line are learned by then; what fades below it down a"
+                " column is forgotten.",
+            ),
         ),
         terms=("strategy", "stage"),
     )

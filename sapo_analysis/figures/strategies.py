@@ -12,7 +12,7 @@ from sapo_analysis.analysis.glossary import DIRECTIONS
 from sapo_analysis.analysis.sequences import metric_term
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Intervals,
@@ -100,7 +100,7 @@ def _caption(
         n=counts_of(rows),
         interval="" if known.empty else interval_over(known),
         marks=(
-            *(() if known.empty else (ABOUT_ORDERS,)),
+            *(() if known.empty else (Of("intervals", ABOUT_ORDERS),)),
             *(("Hollow: the run is not complete, numbers will move.",) if hollow else ()),
         ),
         terms=tuple(metric_term(name).name for name in metrics),

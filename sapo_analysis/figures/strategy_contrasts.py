@@ -14,7 +14,7 @@ from sapo_analysis.analysis.sequences import SHORT, SIGNIFICANT, metric_term, si
 from sapo_analysis.analysis.wording import p_value, signed
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Intervals,
@@ -148,7 +148,11 @@ def _caption(
         if known.empty
         else f"{interval_over(known)} of the paired differences, each for itself",
         marks=(
-            *((f"*: {SIGNIFICANT}.",) if judged and (tested or primary) else ()),
+            *(
+                (Of("significance", f"*: {SIGNIFICANT}."),)
+                if judged and (tested or primary)
+                else ()
+            ),
             *(() if marked or tested or primary else ("Described, not tested.",)),
             *(("Hollow: the run is not complete, numbers will move.",) if hollow else ()),
         ),

@@ -13,7 +13,7 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import counted, in_short, sentence, signed, symbol
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption, known_terms
+from sapo_analysis.figures.caption import Caption, Of, known_terms
 from sapo_analysis.figures.estimates_told import (
     OVER_PROMPTS,
     how_intervals,
@@ -141,15 +141,15 @@ def _caption(
     hollow: bool,
 ) -> Caption:
     first = rows[0]
-    marks = ["circles: single tasks, sorted"]
+    marks: list[str | Of] = ["circles: single tasks, sorted"]
     if any(not math.isnan(e.value) for e in means):
-        marks.append(f"diamond: the mean over tasks; {BARS}")
+        marks += ["diamond: the mean over tasks", Of("intervals", BARS)]
     statistics = [span_of(rows), *sentences_on_means(means)]
     if pooled is not None and not math.isnan(pooled.value):
         marks.append("hollow diamond: all points pooled, which mixes differences between tasks in")
         statistics.append(sentence(pooled))
     if predicted:
-        marks.append(shaded(predicted))
+        marks.append(Of("predicted", shaded(predicted)))
     if hollow:
         marks.append("hollow circles: the study is not finished")
     how = [OVER_PROMPTS, how_intervals(means)]

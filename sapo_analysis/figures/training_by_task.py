@@ -9,7 +9,7 @@ import pandas as pd
 from sapo_analysis.analysis.training_losses import COLUMNS
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.spec import (
     Band,
     FigureSpec,
@@ -63,7 +63,10 @@ def training_by_task(table: pd.DataFrame) -> FigureSpec:
             marks=(
                 "SAPO's pick: the prompt with the lowest pre-update loss at the state that each"
                 " seed trains from.",
-                "Band: from the lowest to the highest of the prompts' own means over seeds.",
+                Of(
+                    "intervals",
+                    "Band: from the lowest to the highest of the prompts' own means over seeds.",
+                ),
             ),
             terms=("pre_update_loss",),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sapo_analysis.paper.captions import draft, draft_latex
 from sapo_analysis.paper.citations import bibtex, cited
@@ -25,6 +26,7 @@ def caption_files(
     width: str | float | None = None,
     figures_in: str = "",
     tables_in: str = "",
+    without: Sequence[str] = (),
 ) -> dict[str, str]:
     """The texts of `captions.md`, `captions.tex` and `references.bib`, by these names.
 
@@ -36,12 +38,14 @@ def caption_files(
         width: as figures were drawn.
         figures_in: the folder of the figures, seen from these files, with its slash.
         tables_in: the folder of the tables, likewise.
+        without: parts left out of the drawn figures: their captions do not speak of them.
     """
     drafts, latex = ["# Caption drafts"], [_HEAD]
     long: list[str] = []
     keys: set[str] = set()
     for made in figures:
         if made.spec is not None:
+            made = replace(made, spec=made.spec.without(*without))
             drafts.append(_paragraph(made, numbers))
             latex.append(_environment(made, numbers, venue, width, figures_in))
             keys.update(cited(made.kind, numbers.runs, made.options.method))
@@ -72,9 +76,9 @@ def _environment(
     method = made.options.method
     keys = cited(made.kind, numbers.runs, method)
     caption = draft_latex(made.spec.caption, keys, numbers, method)
-    from sapo_analysis.figures.venues import VENUES
+    from sapo_analysis.figures.venues import venue_of
 
-    at = VENUES[venue]
+    at = venue_of(venue)
     inches = made.spec.page(venue, width).width
     star = "*" if at.column < inches <= at.full else ""
     return (

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sapo_analysis.analysis.glossary import DIRECTIONS, entry
-from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
+from sapo_analysis.analysis.wording import IMPORTED, RANDOM_WEIGHTS
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.citations import with_citations
 from sapo_analysis.paper.latex import escaped, with_symbols
@@ -69,6 +69,8 @@ def draft_latex(
 def standing(runs: Sequence[Run]) -> tuple[str, ...]:
     """What has to be said before any number of such runs: sentences, mostly none."""
     found = []
+    if any(run.is_imported for run in runs):
+        found.append(IMPORTED)
     if any(run.has_random_weights for run in runs):
         found.append(RANDOM_WEIGHTS)
     open_ones = [run for run in runs if not run.is_complete]
@@ -82,12 +84,12 @@ def standing(runs: Sequence[Run]) -> tuple[str, ...]:
 
 def _sentences(caption: Caption, numbers: Numbers | None, method: str) -> list[str]:
     found = [*(standing(numbers.runs) if numbers is not None else ()), caption.shows]
-    found += [*caption.marks, *caption.statistics]
+    found += [*caption.explained, *caption.statistics]
     if caption.interval:
         found.append(f"Intervals: {caption.interval}")
     if caption.n:
         found.append(counts(caption.n))
-    found += _definitions(caption.terms)
+    found += _definitions(caption.terms, caption.units)
     if numbers is not None:
         found.append(_made_with(numbers.runs, method, caption.strategy))
     return list(dict.fromkeys(_sentence(text) for text in found if text.strip()))
@@ -104,14 +106,15 @@ def _singular(name: str) -> str:
     return name.removesuffix("ies") + "y" if name.endswith("ies") else name.removesuffix("s")
 
 
-def _definitions(names: Iterable[str]) -> list[str]:
+def _definitions(names: Iterable[str], units: Mapping[str, str]) -> list[str]:
     """Each term once; those that are defined alike together.
 
     A definition of the glossary ends at its first semicolon: what follows are remarks.
     """
     alike: dict[tuple[str, str], list[str]] = {}
     for term in map(entry, dict.fromkeys(names)):
-        said = ", ".join(part for part in (term.unit, DIRECTIONS[term.better]) if part)
+        unit = units.get(term.name, term.unit)
+        said = ", ".join(part for part in (unit, DIRECTIONS[term.better]) if part)
         alike.setdefault((said, term.definition.partition(";")[0]), []).append(term.label)
     return [_defined(" and ".join(labels), *told) for told, labels in alike.items()]
 

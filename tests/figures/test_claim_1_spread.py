@@ -68,7 +68,7 @@ def test_ratios_have_their_intervals_and_the_mean_both_of_its_own(spreads, means
     assert at[1.0] == () and at[0.5] != ()
     low, high = spec.panels[1].x_range
     assert low < min(0.5, *table["lower"]) and high > max(table["upper"])
-    assert "0.5" in " ".join(spec.caption.marks)
+    assert "0.5" in " ".join(spec.caption.explained)
     said = " ".join(spec.caption.statistics)
     assert f"ratio {math.exp(new.value):.2f}" in said and "of 3 tasks" in said
     assert spec.table["ratio"].tolist() == pytest.approx(

@@ -78,9 +78,9 @@ def test_cells_below_zero_and_in_the_noise_are_told_apart_without_colour():
 
 def test_the_caption_says_what_hatching_and_strokes_are():
     few = impact_heatmap(correlations(["a", "b"], below=[("a", "b")])).caption
-    assert few.marks[0] == "In the cells: r." and few.marks[1].startswith("Hatched")
+    assert few.explained[0] == "In the cells: r." and few.explained[1].startswith("Hatched")
     many = impact_heatmap(correlations(MANY)).caption
-    assert many.marks == ("Minus: r is negative.",)
+    assert many.explained == ("Minus: r is negative.",)
     assert many.n == {
         "tasks": 21,
         "current tasks (most of a pair)": 3,

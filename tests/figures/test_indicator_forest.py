@@ -104,7 +104,7 @@ def test_the_caption_says_of_which_tasks_and_which_sides_each_p_is(board):
 def test_an_unfinished_study_has_hollow_points(board):
     spec = indicator_forest(board, hollow=True)
     assert all(p.hollow for p in layers(spec, Points))
-    assert "hollow: the study is not finished" in spec.caption.marks
+    assert "hollow: the study is not finished" in spec.caption.explained
     assert not any(p.hollow for p in layers(indicator_forest(board), Points))
 
 

@@ -177,8 +177,8 @@ def test_an_unfinished_run_has_hollow_points(df, builder):
     spec = builder(value, hollow=True)
     for k in range(len(spec.panels)):
         assert all(p.hollow for p in layers(spec, Points, k))
-    assert "hollow: the study is not finished" in spec.caption.marks
-    assert not any("finished" in mark for mark in builder(value).caption.marks)
+    assert "hollow: the study is not finished" in spec.caption.explained
+    assert not any("finished" in mark for mark in builder(value).caption.explained)
 
 
 def test_the_caption_names_panels_by_their_titles_and_gives_each_gain(df, run):
@@ -208,3 +208,11 @@ def test_what_cannot_be_drawn_is_refused(df, builder):
         builder(df)
     with pytest.raises(InputError, match="No task has two prompts"):
         builder(selection_value(df[df["prompt_id"] == "original"], role="past"))
+
+
+def test_every_mark_of_the_bars_is_explained(value):
+    said = " ".join(selection_bars(value).caption.explained)
+    assert "star: lowest pre-update loss, in the panel of gains at 0, where a diamond is" in said
+    assert "hollow star: highest pre-update loss, the rule turned round" in said
+    # Where every mark is hollow that tells nothing.
+    assert "hollow star" not in " ".join(selection_bars(value, hollow=True).caption.explained)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.figures.caption import Caption
+from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.saving import LAYERS, from_json, to_json
 from sapo_analysis.figures.spec import (
     Band,
@@ -54,7 +54,9 @@ ALL = (
 def made(layers=ALL, **settings):
     ticks = Ticks((0.0, 1.0), ("zero", "one"))
     panel = Panel(layers, "x (unit)", "y", "title", "r = +0.50", (0.0, 5.0), x_ticks=ticks)
-    caption = Caption("Shows.", {"tasks": 3, "seeds": 2}, ("r = 1.",), marks=("a mark",))
+    caption = Caption(
+        "Shows.", {"tasks": 3, "seeds": 2}, ("r = 1.",), marks=("a mark", Of("noise", "grey"))
+    )
     log = Panel((Note(2.0, 0.5, "alone"),), "x", "y", x_range=(0.1, 5.0), x_log=True)
     return FigureSpec("made", (panel, log), TABLE, caption, "alt", **settings)
 

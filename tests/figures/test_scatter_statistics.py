@@ -13,6 +13,7 @@ from sapo_analysis.figures.legibility import grey_twins
 from sapo_analysis.figures.scatter_layers import MARK_COLORS
 from sapo_analysis.figures.spec import Points
 from sapo_analysis.figures.task_forest import POOLED
+from sapo_analysis.paper.captions import draft
 
 OF = {"role": "past", "n_permutations": 99}
 
@@ -105,8 +106,9 @@ def test_tasks_and_marks_stand_apart_in_grey_print(n_tasks):
     assert len(looks) >= min(n_tasks, 8)
     worn = {a.color for a in whole.panels[0].layers if a.part == "marks"}
     assert worn == ({theme.NEUTRAL} if n_tasks <= 8 else set(MARK_COLORS.values()))
-    said = " ".join(whole.caption.marks)
+    said = " ".join(whole.caption.explained)
     assert ("tasks are grey" in said) == (n_tasks > 8)
+    assert ("some share a shape" in said) == (n_tasks > 8)
 
 
 def test_a_mark_lies_over_its_dot_except_the_filled_star(df, prompts):
@@ -130,7 +132,7 @@ def test_pooled_r_has_a_row_of_its_own_that_says_what_it_mixes(df, tasks):
     assert ends == [(pooled.lower, pooled.upper)]
     assert [a for a in layers if getattr(a, "y", None) != (row,)] == list(plain.panels[0].layers)
     assert spec.table.iloc[-1]["level"] == "pooled"
-    assert "mixes" in " ".join(spec.caption.marks) and "mixes" in mark.hover[0]
+    assert "mixes" in " ".join(spec.caption.explained) and "mixes" in mark.hover[0]
     with pytest.raises(Exception, match="pooled_correlation"):
         task_forest(tasks, means, pooled=means[0])
 
@@ -152,16 +154,80 @@ def test_the_caption_has_the_unit_of_the_axis_and_tells_which_axes_are_logarithm
     points, _ = study(2)
     said = impact_scatter(points.assign(unit=SD_UNIT)).caption
     assert "(sd over prompts, as metrics differ)" in said.shows
-    assert "sd over" not in impact_scatter(points).caption.shows
-    assert not any("logarithmic" in mark for mark in impact_scatter(points).caption.marks)
+    assert "Forgetting (sd over prompts, as metrics differ, lower is better)" in draft(said)
+    assert "points" not in draft(said).partition("Forgetting (")[2]
+    assert "sd over" not in draft(impact_scatter(points).caption)
+    assert not any("logarithmic" in mark for mark in impact_scatter(points).caption.explained)
     for view, words in (
         ("centred", "the axis of pre-update loss is logarithmic"),
         ("panels", "the axis of pre-update loss is logarithmic where it says so; the slope is"),
         ("raw", "the axis of pre-update loss is logarithmic; the slope is"),
     ):
-        marks = impact_scatter(points, view=view, x_scale="log").caption.marks
+        marks = impact_scatter(points, view=view, x_scale="log").caption.explained
         assert any(mark.startswith(words) for mark in marks), view
 
 
 def test_in_a_study_of_many_tasks_claim_1_stands_apart_in_grey(df):
     assert grey_twins(claim_1_spread(analysis.claim_1_spreads(df))) == []
+
+
+def test_the_caption_speaks_of_no_part_that_is_left_out(df, prompts):
+    noise = analysis.noise_band(df, "forgetting", "past")
+    table = analysis.prompts_table(df, "forgetting", "past")
+    table.loc[table["prompt_id"] == "para-03", "forgetting"] += 1000
+    spec = impact_scatter(table, prompts=prompts, noise=noise)
+    words = {
+        "slope": "Line and band",
+        "noise": "what the seed alone moves",
+        "marks": "Star: ",
+        "names": "where there is room",
+    }
+    for part, said in words.items():
+        assert part in spec.parts and said in draft(spec.caption), part
+        less = draft(spec.without(part).caption)
+        assert said not in less, part
+        assert all(other in less for other in words.values() if other != said), part
+    assert "Arrows at the frame" in draft(spec.without(*words, "legend").caption)
+
+
+def test_a_name_that_stands_for_several_arrows_is_explained():
+    points, _ = study(8)
+    far = points["prompt_id"].isin(["p1", "p2"]) & (points["current_task"] == "task-01")
+    points.loc[far, ["pre_update_loss", "forgetting"]] = (2.0, 1000.0)
+    named = impact_scatter(points)
+    assert any(a.part == "names" and a.text.endswith(" +1") for a in named.panels[0].layers)
+    assert "+n behind a name: n further points beside it" in draft(named.caption)
+    points.loc[far & (points["prompt_id"] == "p2"), "forgetting"] = 2.0
+    assert "+n" not in draft(impact_scatter(points).caption)
+
+
+def test_grey_tasks_of_one_shape_each_are_told_by_it(monkeypatch):
+    points, _ = study(9)
+    assert "shape: task" not in draft(impact_scatter(points).caption)
+    monkeypatch.setattr(theme, "TASK_MARKERS", (*theme.TASK_MARKERS, "star"))
+    assert "; shape: task" in draft(impact_scatter(points).caption)
+
+
+def test_a_logarithmic_panel_says_so_in_its_title():
+    points, _ = study(2)
+    points.loc[points.index[0], "pre_update_loss"] = 500.0
+    panels = impact_scatter(points, view="panels").panels
+    assert [p.title for p in panels] == ["task-00 (log scale)", "task-01"]
+    assert {p.x_label for p in panels} == {""}
+
+
+def test_the_raw_view_says_the_pooled_r_and_what_it_mixes(df):
+    pooled = analysis.pooled_correlation(df, **OF)
+    spec = impact_scatter(df, view="raw", pooled=pooled)
+    found = re.findall(r"[+−]?\d+\.\d+", told(spec))
+    numbers = [float(text.replace("−", "-")) for text in found]
+    assert numbers == pytest.approx([pooled.value, pooled.lower, pooled.upper, pooled.p], abs=0.005)
+    assert told(spec).startswith("all points pooled r = ")
+    assert told(spec).endswith("n = 24; mixes differences between tasks")
+    said = draft(spec.caption)
+    assert "Over all points, r = " in said and "Fisher's z of all points" in said
+    assert impact_scatter(df, view="raw").panels[0].subtitle == ""
+    assert impact_scatter(df, pooled=pooled).panels[0].subtitle == ""
+    # r is of the values, not of their logarithms.
+    on_log = impact_scatter(df, view="raw", pooled=pooled, x_scale="log")
+    assert on_log.panels[0].subtitle == "" and on_log.caption.statistics == ()

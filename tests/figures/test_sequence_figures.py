@@ -294,10 +294,10 @@ def test_an_original_that_was_chosen_is_seen_beside_the_choice(tmp_path):
 def test_captions_say_over_what_intervals_are(scores, made):
     caption = strategy_intervals(summary(chain_metrics(scores)), hollow=True).caption
     assert caption.interval == "95 % Student t over 3 orders"
-    assert caption.n == {"orders": 3, "seeds": 1} and len(caption.marks) == 2
+    assert caption.n == {"orders": 3, "seeds": 1} and len(caption.explained) == 2
     one = open_run(write_sequence_run(made.path.parent, worked, name="single", seeds=[0]))
     alone = strategy_intervals(summary(chain_metrics(sequence_scores(one))))
-    assert alone.caption.interval == "" and alone.caption.marks == ()
+    assert alone.caption.interval == "" and alone.caption.explained == ()
     assert strategy_intervals(summary(chain_metrics(scores))).parts == ("intervals",)
 
 

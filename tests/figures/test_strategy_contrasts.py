@@ -89,7 +89,7 @@ def test_the_caption_tells_the_primary_contrast_and_what_else_is_significant(tab
     assert caption.interval == (
         "95 % Student t over 3 orders of the paired differences, each for itself"
     )
-    assert SIGNIFICANT in caption.marks[0]
+    assert SIGNIFICANT in caption.explained[0]
     assert "BWT" in draft(caption)
     at = (found["strategy"] == "random+lora") & (found["metric"] == "fwt")
     found.loc[at & (found["test_prompts"] == "original"), "p_holm"] = 0.01
@@ -115,7 +115,7 @@ def test_few_orders_are_described_and_have_no_interval(tmp_path):
     path = write_sequence_run(tmp_path, noisy, strategies=["original", "sapo"], seeds=[0, 1])
     spec = strategy_contrasts(contrasts(chain_metrics(sequence_scores(open_run(path)))))
     assert len(layers(spec, Points)) == 1 and not layers(spec, Intervals)
-    assert spec.caption.interval == "" and spec.caption.marks == ("Described, not tested.",)
+    assert spec.caption.interval == "" and spec.caption.explained == ("Described, not tested.",)
     assert spec.without("intervals").panels == spec.panels
 
 
@@ -126,7 +126,7 @@ def test_parts_can_be_left_out(table):
     bare = spec.without("intervals", "significance")
     assert {type(layer) for layer in bare.panels[0].layers} == {Points}
     assert all(layer.hollow for layer in layers(bare, Points))
-    assert any("Hollow" in mark for mark in spec.caption.marks)
+    assert any("Hollow" in mark for mark in spec.caption.explained)
 
 
 @pytest.mark.parametrize(

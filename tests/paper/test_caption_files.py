@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from sapo_analysis.paper.caption_files import caption_files
+from sapo_analysis.paper.figures import every_figure
 from sapo_analysis.paper.tables import every_table
 
 
@@ -22,3 +23,11 @@ def test_tables_over_pages_come_last_with_what_they_need(study_numbers):
     assert r"\usepackage{graphicx,booktabs,array,longtable}" in lines[1]
     at = lines.index(r"\input{t/prompts}")
     assert lines.index(r"\input{t/settings}") < at and r"\onecolumn" in lines[at - 1]
+
+
+def test_captions_speak_of_what_was_drawn(study_numbers):
+    made = list(every_figure(study_numbers, ["impact_scatter"]))
+    whole = caption_files(study_numbers, made, [])
+    less = caption_files(study_numbers, made, [], without=("slope",))
+    for name in ("captions.md", "captions.tex"):
+        assert "Line and band" in whole[name] and "Line and band" not in less[name]

@@ -140,7 +140,7 @@ def test_captions_of_all_figures_and_tables_are_sentences(which, all_made, reque
         assert len(sentences) == len(set(sentences)), one.name
         alone = draft(Caption("", terms=caption.terms), numbers)
         given = " ".join(
-            (caption.shows, *caption.statistics, caption.interval, *caption.marks, alone)
+            (caption.shows, *caption.statistics, caption.interval, *caption.explained, alone)
         )
         counted = {f"{count:,}" for count in caption.n.values()}
         assert numbers_in(said) <= numbers_in(given) | counted, one.name

@@ -144,7 +144,7 @@ def test_imported_results_tell_what_there_is(study_numbers, tmp_path):
     assert "secret" not in json.dumps(told)
     assert ended(numbers) == datetime.fromisoformat(numbers.runs[0].status.heartbeat)
     assert "model not recorded" in stamp(numbers, "t").source
-    assert draft(Caption("Shows."), numbers) == "Shows."
+    assert draft(Caption("Shows."), numbers) == "Imported results: no provenance. Shows."
 
 
 TITLE = "Größe θ → 忘却: “scatter”"

@@ -35,6 +35,7 @@ def _scatter(numbers: ParaphraseNumbers, options: Options) -> FigureSpec:
         noise=numbers.noise(options),
         estimates=numbers.tasks(options),
         means=numbers.means(options),
+        pooled=numbers.pooled(options) if options.view == "raw" else None,
         hollow=not numbers.is_complete,
     )
 

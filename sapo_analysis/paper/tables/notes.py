@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from sapo_analysis.analysis.sequences import LEAST
-from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
+from sapo_analysis.analysis.wording import IMPORTED, RANDOM_WEIGHTS
 from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
 
 
@@ -24,8 +24,12 @@ def plus_minus(lower: Iterable[float], unit: str, test: str = "Student t") -> st
 
 
 def standing(numbers: ParaphraseNumbers | SequenceNumbers) -> tuple[str, ...]:
-    """Why nothing is concluded from these runs, if so; a control says that it means nothing."""
-    found = [numbers.silent] if numbers.silent else []
+    """What has to be known of these runs: imported, why nothing is concluded, a control."""
+    found = []
+    if any(run.is_imported for run in numbers.runs):
+        found.append(f"{IMPORTED.capitalize()}.")
+    if numbers.silent:
+        found.append(numbers.silent)
     if any(run.has_random_weights for run in numbers.runs):
         found.append(f"{RANDOM_WEIGHTS[0].upper()}{RANDOM_WEIGHTS[1:]}.")
     return tuple(found)

@@ -17,6 +17,7 @@ from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 LOSS = "pre_update_loss"
+_SD = "sd over prompts"
 _HEADS = {
     "forgetting_past": "forg. past",
     "forgetting_retained": "forg. ret.",
@@ -44,11 +45,13 @@ def prompts_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
         *(column for column in _TOLD if rows[column.key].notna().any()),  # not of imported ones
         Column(LOSS, "loss", kind="number", unit="nats per token"),
     ]
+    scaled: dict[str, list[bool]] = {}
     for outcome, own in zip(outcomes, points, strict=True):
         y = outcome.column(options.form)
         values = own.set_index(["current_task", "prompt_id"])[y].rename(outcome.name)
         rows = rows.join(values, on=["current_task", "prompt_id"])
-        unit = "sd over prompts" if (own["unit"] == SD_UNIT).any() else str(own["unit"].iloc[0])
+        scaled.setdefault(y, []).append(bool((own["unit"] == SD_UNIT).any()))
+        unit = _SD if scaled[y][-1] else str(own["unit"].iloc[0])
         columns.append(Column(outcome.name, _HEADS[outcome.name], kind="number", unit=unit))
     tasks = list(dict.fromkeys(rows["current_task"]))
     if options.task:
@@ -69,6 +72,7 @@ def prompts_table(numbers: ParaphraseNumbers, options: Options) -> TableSpec:
                 "seeds": int(rows["n_seeds"].min()),
             },
             terms=(LOSS, *(o.column(options.form) for o in outcomes)),
+            units={y: _SD for y, each in scaled.items() if all(each)},
         ),
         notes=(
             "Prompt: its id, without its task's name.",

@@ -92,7 +92,7 @@ def test_a_study_that_is_not_finished_has_hollow_points_and_the_same_figures(tmp
         spec = figure(name, numbers)
         drawn = [p for k in range(len(spec.panels)) for p in layers(spec, Points, k)]
         assert drawn and spec.alt and all(p.hollow for p in drawn), name
-        assert any("not finished" in mark for mark in spec.caption.marks), name
+        assert any("not finished" in mark for mark in spec.caption.explained), name
 
 
 def test_a_finished_control_of_random_weights_is_not_drawn_as_unfinished(tmp_path):
@@ -101,7 +101,7 @@ def test_a_finished_control_of_random_weights_is_not_drawn_as_unfinished(tmp_pat
     assert numbers.silent and numbers.is_complete
     spec = figure("task_forest", numbers)
     assert not any(p.hollow for p in layers(spec, Points) if p.keys)
-    assert not any("finished" in mark for mark in spec.caption.marks)
+    assert not any("finished" in mark for mark in spec.caption.explained)
 
 
 def test_a_forest_of_one_evaluated_task_names_it(study_numbers):

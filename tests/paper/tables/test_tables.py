@@ -101,7 +101,7 @@ def test_the_caption_of_claim_1_speaks_of_what_is_printed(study_numbers):
     spec = table("claims", study_numbers)
     first = spec.rows.query("claim == 'claim_1'").iloc[0]
     assert first["statistic"] == "log_sd_ratio" and first["predicted"] == "> 0"
-    assert any("natural log of the standard deviation" in mark for mark in spec.caption.marks)
+    assert any("natural log of the standard deviation" in mark for mark in spec.caption.explained)
     assert not spec.caption.terms
 
 
@@ -213,6 +213,9 @@ def test_imported_results_have_tables_without_what_nobody_told(tmp_path, study_n
     original = made["selection"].spec.rows.query("rule == 'original'")
     assert set(original["of_tasks"]) == {""}
     assert made["settings"].spec is None and "imported" in made["settings"].why_not
+    for name in ("prompts", "selection", "correlations", "claims"):
+        assert "Imported results: no provenance." in made[name].spec.notes, name
+        assert "Imported results" not in " ".join(table(name, study_numbers).notes), name
 
 
 def test_names_that_have_no_room_are_numbered_below(tmp_path):
