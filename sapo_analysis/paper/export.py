@@ -241,7 +241,7 @@ def _texts(
         from sapo_analysis.paper.caption_files import caption_files
 
         venue = wish.venue or USUAL_VENUE
-        found |= caption_files(numbers, shown, set_in_text, venue, wish.width)
+        found |= caption_files(numbers, shown, set_in_text, venue, wish.width, without=wish.without)
     work.contents |= {name: text.encode() for name, text in found.items()}
 
 

@@ -106,6 +106,8 @@ def test_parts_that_are_left_out_are_not_drawn(study_numbers, tmp_path):
         for folder in ("with", "without")
     ]
     assert sizes[0] > sizes[1]
+    said = [(tmp_path / folder / "captions.tex").read_text() for folder in ("with", "without")]
+    assert "Shaded: the side" in said[0] and "Shaded: the side" not in said[1]
 
 
 def test_the_bundle_holds_what_was_chosen(study_numbers, tmp_path):
