@@ -387,6 +387,13 @@ def test_caption_and_sources_stand_below(monkeypatch, runs):
     assert "Mine & shorter." in [code.value for code in app.code]
 
 
+def test_the_caption_leaves_out_what_is_not_drawn(monkeypatch, runs):
+    said = "Line and band"
+    assert said in shown(monkeypatch, runs["few"]).text_area[0].value
+    less = shown(monkeypatch, runs["few"], **{"draw-slope": "false"})
+    assert said not in less.text_area[0].value and said not in html_of(less)
+
+
 def test_files_are_those_of_the_spec(monkeypatch, runs):
     """What a click makes: the callables that the buttons are given."""
     given = _buttons(monkeypatch)
