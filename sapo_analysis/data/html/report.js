@@ -2,10 +2,11 @@
 (() => {
   "use strict";
 
-  const PRINTED = { ink: "#14171c", panel: "#ffffff", line: "#d5d9e0", width: 660 };
+  const PRINTED = { ink: "#14171c", panel: "#ffffff", line: "#d5d9e0" };
+  const PAGE = { width: 660, height: 760 };  // of a printed page, less title and caption
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const plots = [...document.querySelectorAll(".plot")];
-  const drawn = new Set();
+  const drawn = new Map();  // to the promise of being there
   const hasWebgl = Boolean(document.createElement("canvas").getContext("webgl"));
   let printing = false;
 
@@ -21,6 +22,18 @@
     "hoverlabel.font.color": variable("ink"),
   });
 
+  // Printed, a figure keeps its least width and its height, and is made small enough for a page.
+  const shrunk = (plot) =>
+    Math.min(
+      1,
+      PAGE.height / parseFloat(plot.style.height),
+      PAGE.width / parseFloat(plot.style.minWidth),
+    );
+  const printedWidth = (plot) => {
+    plot.style.zoom = shrunk(plot);
+    return PAGE.width / shrunk(plot);
+  };
+
   const config = {
     responsive: true,
     displaylogo: false,
@@ -29,13 +42,12 @@
 
   function draw(plot) {
     if (drawn.has(plot)) return;
-    drawn.add(plot);
     const figure = JSON.parse(document.getElementById(plot.dataset.from).textContent);
     if (!hasWebgl) figure.data.forEach((trace) => (trace.type = trace.type.replace("gl", "")));
     plot.dataset.gl = figure.data.some((trace) => trace.type === "scattergl");
     const layout = figure.layout;
     layout.font = { ...layout.font, family: getComputedStyle(document.body).fontFamily };
-    if (printing) layout.width = PRINTED.width;
+    if (printing) layout.width = printedWidth(plot);
     for (const [path, value] of Object.entries(colors())) {
       const keys = path.split(".");
       const last = keys.pop();
@@ -43,8 +55,12 @@
       for (const key of keys) at = at[key] = at[key] || {};
       at[last] = value;
     }
-    Plotly.newPlot(plot, figure.data, layout, config);
+    drawn.set(plot, Plotly.newPlot(plot, figure.data, layout, config));
   }
+
+  // What is asked of a figure that is not there yet waits for it.
+  const change = (plot, changes) =>
+    drawn.get(plot).then(() => drawn.has(plot) && Plotly.relayout(plot, changes));
 
   // A browser has few WebGL contexts: figures that use them give them back when out of sight.
   function forget(plot) {
@@ -59,16 +75,23 @@
   );
   plots.forEach((plot) => watcher.observe(plot));
 
-  dark.addEventListener("change", () => drawn.forEach((plot) => Plotly.relayout(plot, colors())));
+  dark.addEventListener("change", () => drawn.forEach((_, plot) => change(plot, colors())));
 
   addEventListener("beforeprint", () => {
     printing = true;
-    drawn.forEach((plot) => Plotly.relayout(plot, { ...colors(), width: PRINTED.width }));
-    plots.filter((plot) => !drawn.has(plot)).forEach(draw);
+    plots.forEach((plot) => {
+      if (drawn.has(plot)) change(plot, { ...colors(), width: printedWidth(plot) });
+      else draw(plot);
+    });
   });
   addEventListener("afterprint", () => {
     printing = false;
-    drawn.forEach((plot) => Plotly.relayout(plot, { ...colors(), width: null, autosize: true }));
+    drawn.forEach((_, plot) => {
+      plot.style.zoom = "";
+      // Not `width: null`: plotly knows no width of its own for figures that were drawn to print.
+      delete plot.layout.width;
+      change(plot, { ...colors(), autosize: true });
+    });
   });
 
   const value = (row, column) => {

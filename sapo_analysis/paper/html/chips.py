@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from sapo_analysis.figures.theme import VERDICT_ICONS
 
 LOOKS = {"better": "supported", "worse": "contradicted"}
 """Verdicts on a contrast look like those on a claim."""
+
+_HYPHEN = re.compile(r"(?<![^\s(])-(?=\d)")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,12 @@ class Badge:
 def chip(verdict: Verdict, words: str = "") -> Chip:
     """The chip of one verdict; its scope stands before it unless other words are given."""
     said = words or f"{SCOPE_WORDS[verdict.scope]}: {verdict.verdict}"
-    return Chip(verdict.verdict, said, verdict.reason)
+    return Chip(verdict.verdict, said, with_minus(verdict.reason))
+
+
+def with_minus(text: str) -> str:
+    """A sentence whose numbers have a true minus, as everywhere on the page; names keep hyphens."""
+    return _HYPHEN.sub("\N{MINUS SIGN}", text)
 
 
 def chips(pair: Sequence[Verdict]) -> tuple[Chip, ...]:

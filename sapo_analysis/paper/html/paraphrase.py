@@ -10,7 +10,7 @@ from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.wording import SCOPE_WORDS, counted, signed
 from sapo_analysis.errors import InputError
-from sapo_analysis.paper.html.chips import Badge, Chip, chip, chips
+from sapo_analysis.paper.html.chips import Badge, Chip, chip, chips, with_minus
 from sapo_analysis.paper.html.claims import Claim
 from sapo_analysis.paper.html.head import Head, about, made_with, states
 from sapo_analysis.paper.html.table import MISSING, Cell, Column, Table, column, table
@@ -72,9 +72,8 @@ def claims(numbers: ParaphraseNumbers) -> list[Claim]:
         shown = () if numbers.silent else chips(pair)
         if pair and not pair[0].estimate.n_tasks:
             shown = ()  # nothing was estimated: no verdict
-        found.append(
-            Claim(term.label, term.help, value, interval, n, shown, said.sentence, said.warnings)
-        )
+        sentence, warnings = with_minus(said.sentence), tuple(map(with_minus, said.warnings))
+        found.append(Claim(term.label, term.help, value, interval, n, shown, sentence, warnings))
     return found
 
 
@@ -87,10 +86,10 @@ def claims_table(numbers: ParaphraseNumbers) -> Table:
         row = [
             *(Cell(entry(v.claim).label), Cell(v.form), Cell(SCOPE_WORDS[v.scope])),
             *(Cell(signed(e.value), _known(e.value)), Cell(interval, _known(e.lower))),
-            Cell(f"{e.n_tasks} × {e.n_prompts} × {e.n_seeds}", e.n_tasks),
+            Cell(_unbroken(f"{e.n_tasks} × {e.n_prompts} × {e.n_seeds}"), e.n_tasks),
         ]
         if not numbers.silent:
-            row += [Cell("", chip=chip(v, v.verdict)), Cell(v.reason)]
+            row += [Cell("", chip=chip(v, v.verdict)), Cell(with_minus(v.reason))]
         rows.append(row)
     columns = [
         *(column("claim"), column("form"), Column("scope", "new tasks, or these tasks only")),
@@ -151,13 +150,17 @@ def _texts(pair: list[Verdict]) -> tuple[str, str, str]:
     n = f"n = {counted(e.n_tasks, 'task')} × {e.n_prompts} prompts × {counted(e.n_seeds, 'seed')}"
     scope = SCOPE_WORDS[lead.scope]
     if math.isnan(e.value):
-        return MISSING, lead.reason, n
+        return MISSING, with_minus(lead.reason), n
     ratio = e.statistic == "log_sd_ratio"
     value = f"× {math.exp(e.value):.2f}" if ratio else f"r = {signed(e.value)}"
     if math.isnan(e.lower):
         return value, f"no interval for {scope}", n
     ends = [f"{math.exp(b):.2f}" if ratio else signed(b) for b in (e.lower, e.upper)]
     return value, f"95 % for {scope}: {ends[0]} to {ends[1]}", n
+
+
+def _unbroken(text: str) -> str:
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _known(value: float) -> float | None:

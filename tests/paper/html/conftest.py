@@ -2,6 +2,7 @@
 
 import pytest
 
+from sapo_analysis import analysis
 from sapo_analysis.paper.html import static_report
 from tests.paper.html.reading import Page
 
@@ -14,6 +15,11 @@ def study_html(study_numbers):
 @pytest.fixture(scope="session")
 def study_page(study_html):
     return Page(study_html)
+
+
+@pytest.fixture(scope="session")
+def study_report(study_numbers):
+    return analysis.report(list(study_numbers.runs), n_permutations=0)
 
 
 @pytest.fixture(scope="session")

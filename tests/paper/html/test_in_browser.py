@@ -1,7 +1,10 @@
 """The page as a reviewer opens it: a file in a folder, no network, a real browser."""
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import expect
+from pypdf import PdfReader
 
 from sapo_analysis.paper.html import report, static_report
 from sapo_analysis.paper.kinds import Kind, MadeOf
@@ -55,8 +58,7 @@ def test_figures_are_drawn_when_they_are_looked_at_and_tell_of_their_points(chro
     box = point.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     plot.locator(".hoverlayer .hovertext").first.wait_for()
-    for n in range(count):
-        seen(page, n)
+    seen(page, count - 1)
     assert page.evaluate("document.documentElement.scrollWidth") == 1280
     assert told == []
 
@@ -83,6 +85,49 @@ def test_prompts_are_searched_and_sorted_with_the_keyboard(chromium, file):
     assert told == []
 
 
+def test_printed_every_figure_is_drawn_and_heads_of_tables_stand_on_each_page(
+    chromium, file, tmp_path
+):
+    page, told = opened(chromium, file)
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    count = page.locator(".plot").count()
+    assert page.locator(".plot:has(svg.main-svg)").count() == count
+    texts = [one.extract_text() for one in PdfReader(tmp_path / "report.pdf").pages]
+    there = [text for text in texts if "have the predicted sign" in text and "reason" in text]
+    rows = [text for text in texts if "have the predicted sign" in text]
+    assert len(rows) > 1 and there == rows
+    assert "↕" not in "".join(texts)
+    wide = page.locator(".plot").first.bounding_box()["width"]
+    expect(page.locator(".plot").first.locator("svg.main-svg").first).to_have_attribute(
+        "width", f"{wide:g}"
+    )
+    assert told == []
+
+
+def test_a_figure_taller_and_wider_than_a_page_is_printed_on_one(
+    chromium, study_numbers, tmp_path, monkeypatch
+):
+    tall = replace(figure(20), height=1250)
+    made = [MadeOf(Kind("k", "Tall", "One.", "", (), None, None), Options(), tall)]
+    monkeypatch.setattr(report, "every_figure", lambda numbers: made)
+    path = tmp_path / "tall.html"
+    path.write_text(static_report(study_numbers), encoding="utf-8")
+    page, told = opened(chromium, path)
+    plot = seen(page)
+    before = plot.bounding_box()
+    assert before["height"] == 1250
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    drawing = plot.locator("svg.main-svg").first
+    page.wait_for_function("document.querySelector('.plot').getBoundingClientRect().height < 800")
+    box = drawing.bounding_box()
+    assert box["height"] <= 761 and box["width"] <= 661
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert plot.bounding_box() == before
+    assert told == []
+
+
 def test_it_follows_the_readers_colours_and_fits_a_phone(chromium, file):
     page, told = opened(chromium, file, viewport={"width": 375, "height": 800}, color_scheme="dark")
     title = seen(page).locator(".xtitle").first
@@ -106,14 +151,14 @@ def test_without_scripts_everything_but_the_pictures_is_read(chromium, file):
 def test_many_points_are_drawn_and_given_up_again_when_out_of_sight(
     chromium, study_numbers, tmp_path, monkeypatch
 ):
-    kinds = [Kind(f"k{i}", "Many", "Many points.", "", (), None, None) for i in range(4)]
+    kinds = [Kind(f"k{i}", "Many", "Many points.", "", (), None, None) for i in range(3)]
     made = [MadeOf(kind, Options(), figure(12_000)) for kind in kinds]
     monkeypatch.setattr(report, "every_figure", lambda numbers: made)
     path = tmp_path / "many.html"
     path.write_text(static_report(study_numbers), encoding="utf-8")
     assert path.stat().st_size < 10_000_000
     page, told = opened(chromium, path, viewport={"width": 1000, "height": 600})
-    for n in range(4):
+    for n in range(3):
         plot = seen(page, n)
         assert not plot.get_by_text("WebGL is not supported").is_visible()
     expect(page.locator(".plot").first.locator("svg.main-svg")).to_have_count(0)

@@ -14,6 +14,7 @@ from sapo_analysis.analysis.wording import RANDOM_WEIGHTS
 from sapo_analysis.figures.theme import VERDICT_ICONS
 from sapo_analysis.paper.figures import every_figure
 from sapo_analysis.paper.html import LARGEST_BYTES, paraphrase, report, sequence, static_report
+from sapo_analysis.paper.html.chips import with_minus
 from sapo_analysis.paper.html.tables import of_spec
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.tables import every_table
@@ -34,11 +35,10 @@ def without_figures(monkeypatch):
     monkeypatch.setattr(report, "every_figure", lambda numbers: [])
 
 
-def test_headline_and_its_verdict_are_the_reports(study_page, study_numbers):
-    found = analysis.report(list(study_numbers.runs), n_permutations=0)
+def test_headline_and_its_verdict_are_the_reports(study_page, study_report):
     (verdict,) = [
         v
-        for v in found["verdicts"]
+        for v in study_report["verdicts"]
         if (v["claim"], v["form"], v["scope"]) == ("claim_3_forgetting_past", "score", "new_tasks")
     ]
     (headline,) = study_page.all("p", "headline")
@@ -63,23 +63,30 @@ def test_every_verdict_stands_in_the_table_with_its_number_and_reason(study_page
         assert ends == pytest.approx([e.lower, e.upper], abs=0.005)
         assert row[5] == f"{e.n_tasks} × {e.n_prompts} × {e.n_seeds}"
         assert row[6] == f"{VERDICT_ICONS[v.verdict]} {v.verdict}"
-        assert row[7] == v.reason
+        assert row[7] == v.reason.replace(" -", " \N{MINUS SIGN}")
+    assert any(" -" in v.reason for v in verdicts) and not any(" -" in row[7] for row in rows)
 
 
-def test_each_claim_has_its_sentence_warnings_and_chips(study_page, study_numbers):
-    found = analysis.report(list(study_numbers.runs), n_permutations=0)
+def test_numbers_in_sentences_have_a_true_minus_and_names_keep_their_hyphens():
+    said = with_minus("sst-2 of run-1: from -0.86 to -0.48 (-1.5), 2-3, pre-update, e-5.")
+    minus = "\N{MINUS SIGN}"
+    wanted = f"sst-2 of run-1: from {minus}0.86 to {minus}0.48 ({minus}1.5), 2-3, pre-update, e-5."
+    assert said == wanted
+
+
+def test_each_claim_has_its_sentence_warnings_and_chips(study_page, study_report):
     cards = study_page.all("article", "card")
-    assert len(cards) == len(found["sentences"]) == 5
-    for card, said in zip(cards, found["sentences"], strict=True):
-        assert said["sentence"] in card.text
+    assert len(cards) == len(study_report["sentences"]) == 5
+    for card, said in zip(cards, study_report["sentences"], strict=True):
+        assert with_minus(said["sentence"]) in card.text
         for warning in said["warnings"]:
-            assert warning in card.text
-        for v in found["verdicts"]:
+            assert with_minus(warning) in card.text
+        for v in study_report["verdicts"]:
             if v["claim"] == said["claim"] and v["form"] == "score":
                 assert f"{v['scope'].replace('_', ' ')}: {v['verdict']}" in card.text
     # What the runs as a whole are to be read with stands on top, as in the report.
     told = [one.text.removeprefix("⚠ ") for one in study_page.all("p", "warning")]
-    assert set(found["warnings"]) <= set(told)
+    assert set(study_report["warnings"]) <= set(told)
 
 
 def test_warnings_of_the_report_are_told(tmp_path):
@@ -276,8 +283,8 @@ def test_a_sequence_without_a_stage_says_so(tmp_path):
 
 
 def test_unfinished_runs_and_controls_have_numbers_but_no_verdict(tmp_path, without_figures):
-    part = open_run(write_run(tmp_path, n_tasks=4, n_prompts=6, finish=False))
-    control = open_run(write_run(tmp_path, n_tasks=4, n_prompts=6, weights="random", name="c"))
+    part = open_run(write_run(tmp_path, n_tasks=3, n_prompts=5, finish=False))
+    control = open_run(write_run(tmp_path, n_tasks=3, n_prompts=5, weights="random", name="c"))
     done = f"unfinished: {part.status.done} of {part.status.total} trials, no verdict"
     for run, badge in ((part, done), (control, RANDOM_WEIGHTS)):
         numbers = numbers_of([run])
@@ -297,7 +304,7 @@ def test_two_tasks_and_two_prompts_make_a_modest_page(tmp_path):
 
 def test_runs_that_cannot_be_joined_stand_beside_each_other(tmp_path):
     runs = [
-        open_run(write_run(tmp_path, n_tasks=4, n_prompts=6, name=name, fingerprint=name * 16))
+        open_run(write_run(tmp_path, n_tasks=2, n_prompts=5, name=name, fingerprint=name * 16))
         for name in ("a", "b")
     ]
     page = Page(static_report(numbers_of(runs)))
