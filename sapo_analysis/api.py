@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from sapo_analysis import jobs, store
-from sapo_analysis.errors import InputError
+from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.plan import EngineName, as_engine
 from sapo_analysis.reuse import find_reusable, plan_to_fill
 from sapo_analysis.spec import AnyStudy
@@ -132,12 +132,21 @@ def import_results(
     return open_run(import_results(source, runs_dir, name, model, note).path)
 
 
-def open_run(path: Path | str) -> Run:
-    """Open a run folder.
+def open_run(path: Path | str, runs_dir: Path | str = "runs") -> Run:
+    """Open a run.
+
+    Args:
+        path: Its folder; or its id, or the only beginning of one, as a text.
+        runs_dir: Folder in which ids are looked for, beside the shipped runs.
 
     Raises:
         RunError: it is missing, damaged or of a newer schema.
     """
+    if isinstance(path, str) and Path(path).name == path:
+        try:
+            path = store.find_run(path, [Path(runs_dir), store.CACHED_RUNS])
+        except InputError as error:
+            raise RunError(str(error)) from error
     opened = store.open_run(path)
     return Run(opened.path, opened.study, opened.status)
 
@@ -191,7 +200,8 @@ def export(
         formats: `pdf`, `svg`, `png`, `tex`, `md`, `csv`, `html`, `bundle`; none: PDF of the
             figures, LaTeX of the tables.
         venue: `icml`, `neurips`, `iclr` or `acl`; "": ICML.
-        width: `column`, `full` or inches; None: what suits each figure.
+        width: `column`, `full`, a length as `8.4cm` or `3.3in`, or inches as a number; None: what
+            suits each figure.
         font: `serif` or `sans`; "": the venue's.
         without: Parts of figures to leave out, of `sapo_analysis.figures.spec.PARTS`.
         runs_dir: Folder in which ids are looked for, beside the shipped runs.
@@ -202,8 +212,10 @@ def export(
         WorkError: the disk filled up on the way; the files that are there are whole.
     """
     from sapo_analysis.paper.export import export
+    from sapo_analysis.paper.folder import folder_of
     from sapo_analysis.paper.wish import Wish
 
+    folder = folder_of(out)
     wish = Wish(
         figures=_names(figures),
         tables=_names(tables),
@@ -214,7 +226,7 @@ def export(
         without=_names(without),
         asked=options,
     )
-    return export(_numbers(runs, runs_dir), Path(out), wish)
+    return export(_numbers(runs, runs_dir), folder, wish)
 
 
 def _names(given: str | Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 import pytest
 
 import sapo_analysis as sapo
+from sapo_analysis.errors import RunError
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.paper.tables import TableSpec
 from tests.synthetic import write_run
@@ -31,6 +32,18 @@ def test_a_figure_and_a_table_by_name_of_a_run_its_folder_or_its_id(run):
     assert isinstance(by_id, TableSpec)
 
 
+def test_a_run_is_opened_by_its_folder_its_id_or_the_beginning_of_one(run, monkeypatch):
+    runs = run.path.parent
+    for name in (run.path, str(run.path)):
+        assert sapo.open_run(name).run_id == run.run_id
+    assert sapo.open_run(run.run_id, runs_dir=runs).run_id == run.run_id
+    assert sapo.open_run("pocket-1-main").run_id.startswith("pocket-1-main-")  # a shipped one
+    monkeypatch.chdir(runs)
+    assert sapo.open_run(run.run_id).run_id == run.run_id
+    with pytest.raises(RunError, match=r"Unknown run 'pocket-1-maim'. Did you mean"):
+        sapo.open_run("pocket-1-maim")
+
+
 def test_an_export_takes_single_words_for_lists(run, tmp_path):
     found = sapo.export(
         run,
@@ -38,7 +51,7 @@ def test_an_export_takes_single_words_for_lists(run, tmp_path):
         figures="task_forest",
         formats="svg",
         venue="acl",
-        width=4,
+        width="4in",
         without="legend",
         outcome="generalization",
     )
@@ -55,6 +68,9 @@ def test_an_export_takes_single_words_for_lists(run, tmp_path):
         (lambda run, out: sapo.table("claim", run), "Did you mean 'claims'"),
         (lambda run, out: sapo.export(run, out, colour="red"), "Unknown option of figures"),
         (lambda run, out: sapo.export([], out), "No run was given"),
+        (lambda run, out: sapo.export(run, ""), "folder to write into has no name"),
+        (lambda run, out: sapo.export(run, out, width=0), "2 to 20 inches wide, not 0"),
+        (lambda run, out: sapo.open_run("nowhere"), "Unknown run 'nowhere'"),
         (lambda run, out: sapo.export("nowhere", out), "Unknown run 'nowhere'"),
     ],
 )

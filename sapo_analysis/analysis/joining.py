@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +17,12 @@ from sapo_analysis.store import Run
 
 _LONGEST = 60
 """Of a differing value this much is shown (characters)."""
+_OF_HASH = 12
+"""Of a hash this much."""
+_MOST = 6
+"""So many differing keys are told in a sentence."""
+_LAST = ("learned before ", "data.", "candidates of ", "prompt ")
+"""Beginnings of keys that follow from others, or are many: told after all settings."""
 
 _SETTINGS = {
     "paraphrase": (
@@ -71,12 +79,15 @@ def check_joinable(runs: Sequence[Run]) -> None:
     identities = [_identity(run) for run in runs]
     for i, j in itertools.combinations(range(len(runs)), 2):
         one, other = identities[i], identities[j]
-        differing = [key for key in sorted(one.keys() & other.keys()) if one[key] != other[key]]
+        differing = [key for key in _ordered(one.keys() & other.keys()) if one[key] != other[key]]
         if differing:
+            pair = (runs[i], runs[j])
             listed = "; ".join(
-                f"{key}: {_shown(key, one[key], runs[i])} and {_shown(key, other[key], runs[j])}"
-                for key in differing
+                f"{key}: {' and '.join(_shown(key, [one[key], other[key]], pair))}"
+                for key in differing[:_MOST]
             )
+            if len(differing) > _MOST:
+                listed += f"; and in {len(differing) - _MOST} more"
             raise InputError(
                 f"Runs {runs[i].run_id} and {runs[j].run_id} cannot be joined, they differ in"
                 f" {listed}. Joined runs may differ in {_MAY_DIFFER[runs[0].study.kind]} only."
@@ -93,23 +104,60 @@ def differing_keys(runs: Sequence[Run]) -> pd.DataFrame:
     """
     known = [run for run in runs if not run.is_imported]
     identities = {run.run_id: _identity(run) for run in known}
-    keys = sorted({key for identity in identities.values() for key in identity})
     rows = []
-    for key in keys:
-        values = {run.run_id: identities[run.run_id].get(key) for run in known}
-        if len({value for value in values.values() if value is not None}) > 1:
-            shown = {
-                run.run_id: "" if (value := values[run.run_id]) is None else _shown(key, value, run)
-                for run in known
-            }
-            rows.append({"key": key, **shown})
+    for key in _ordered({key for identity in identities.values() for key in identity}):
+        having = [run for run in known if key in identities[run.run_id]]
+        values = [identities[run.run_id][key] for run in having]
+        if len(set(values)) > 1:
+            shown = zip((run.run_id for run in having), _shown(key, values, having), strict=True)
+            empty = dict.fromkeys((run.run_id for run in known), "")
+            rows.append({"key": key, **empty, **dict(shown)})
     return pd.DataFrame(rows, columns=["key", *(run.run_id for run in known)])
 
 
-def _shown(key: str, value: str, run: Run) -> str:
+def _ordered(keys: Iterable[str]) -> list[str]:
+    """What was set by hand first: the kind, the model, settings; then what follows from them."""
+
+    def place(key: str) -> tuple[int, str]:
+        last = [i for i, start in enumerate(_LAST) if key.startswith(start)]
+        return (last[0] + 3 if last else 2 - (key in ("kind", "model")), key)
+
+    return sorted(keys, key=place)
+
+
+def _shown(key: str, values: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """Differing values of runs as text; of long ones what not all of them have."""
+    short = [_hash(value) for value in values]
+    values = short if len(set(short)) == len(set(values)) else values
     if key == "model":  # its hash alone says little
-        value = f"{run.study.model} {value}"
-    return value if len(value) <= _LONGEST else f"{value[:_LONGEST]} …"
+        return [f"{run.study.model} {value}" for run, value in zip(runs, values, strict=True)]
+    if max(map(len, values)) <= _LONGEST:
+        return list(values)
+    read = [json.loads(value) for value in values]
+    if all(isinstance(one, list) for one in read):
+        common = [item for item in read[0] if all(item in one for one in read)]
+        own = [[item for item in one if item not in common] for one in read]
+        if len({str(one) for one in own}) > 1:
+            return [_of_list(len(one), items) for one, items in zip(read, own, strict=True)]
+    begin = len(os.path.commonprefix(list(values)))
+    kept = max(0, begin - _LONGEST // 4)  # what stands before says where it is
+    return [("… " if kept else "") + _cut(value[kept:]) for value in values]
+
+
+def _hash(value: str) -> str:
+    """The beginning of a hash; any other value as it is."""
+    return value[1 : 1 + _OF_HASH] if re.fullmatch(r'"[0-9a-f]{16,}"', value) else value
+
+
+def _of_list(n: int, own: Sequence[object]) -> str:
+    """A list by its length and what others do not have."""
+    if not own:
+        return f"{n} (no others)"
+    return f"{n} (with {_cut(', '.join(map(str, own)))})"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def _identity(run: Run) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,18 +10,19 @@ import typer
 
 from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
 from sapo_analysis.cli.output import MISSING, say, show, show_json, show_table, size
-from sapo_analysis.errors import InputError
 from sapo_analysis.figures.spec import PARTS
 from sapo_analysis.paper.export import Exported, export
+from sapo_analysis.paper.folder import folder_of
 from sapo_analysis.paper.listing import listing
 from sapo_analysis.paper.numbers import Numbers, SeveralNumbers, numbers_of
 from sapo_analysis.paper.options import CHOICES
 from sapo_analysis.paper.wish import FORMATS, Wish
 from sapo_analysis.store import find_run, open_run
 
-_INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
-"""Units of a width; a point as TeX has it, for `\\the\\columnwidth` prints such."""
 DEFAULT_OUT = Path("export")
+_DRAFTS = ("captions.md", "captions.tex")
+"""Files that people edit."""
+_WHOLE: Any = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def _choices(name: str) -> str:
@@ -65,7 +66,8 @@ def export_(
         str | None,
         typer.Option(
             metavar="WIDTH",
-            help="column, full, or a width with its unit, as 3.3in, 8.4cm or 240pt (TeX's points)."
+            help="column, full, or a width with its unit, as 3.3in, 8.4cm, 84mm or 240pt (TeX's"
+            " points)."
             " [default: full for figures of many panels, else column]",
         ),
     ] = None,
@@ -123,7 +125,7 @@ def export_(
         typer.Option(metavar="ORDER", help="Of a sequence: one order. [default: all together]"),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="Folder to write into; it is made. [default: export/RUN]"),
     ] = None,
     runs: RunsFoldersOption = None,
@@ -145,41 +147,26 @@ def export_(
     wish = Wish(
         figures=tuple(figure or ()),
         tables=tuple(table or ()),
-        formats=tuple(dict.fromkeys(format_ or ())),
+        formats=tuple(format_ or ()),
         venue=venue or "",
-        width=None if width is None else _width(width),
+        width=width,
         font=font or "",
         without=tuple(without or ()),
         asked={name: value for name, value in asked.items() if value is not None},
     )
+    given = None if out is None else folder_of(out)
     opened = [open_run(find_run(name, folders(runs))) for name in run]
     numbers = numbers_of(opened)
     if list_:
         _list(numbers, as_json)
         return
-    folder = out or DEFAULT_OUT / opened[0].run_id
+    folder = given or DEFAULT_OUT / opened[0].run_id
     found = export(numbers, folder, wish, say)
+    _tell_replaced(found)
     if as_json:
         show_json({"runs": [one.run_id for one in opened], "out": str(folder), **_plain(found)})
         return
     _show(folder, found)
-
-
-def _width(text: str) -> str | float:
-    """Words as they are, a length in inches.
-
-    Raises:
-        InputError: a length without a unit, or of none.
-    """
-    if text.isalpha():
-        return text
-    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*(in|cm|mm|pt)", text.strip())
-    if match is None:
-        raise InputError(
-            f"Width {text!r} is neither column nor full nor a length with its unit. Write it as"
-            " 3.3in, 8.4cm, 84mm or 240pt."
-        )
-    return float(match[1]) * _INCHES[match[2]]
 
 
 def _list(numbers: Numbers, as_json: bool) -> None:
@@ -206,6 +193,17 @@ def _list(numbers: Numbers, as_json: bool) -> None:
         show(numbers.apart)
 
 
+def _tell_replaced(found: Exported) -> None:
+    """Captions may have been edited by hand."""
+    names = [one.path.name for one in found.files if one.state == "replaced"]
+    if drafts := [name for name in _DRAFTS if name in names]:
+        say(
+            f"{' and '.join(drafts)} of an earlier export had other content and"
+            f" {'was' if len(drafts) == 1 else 'were'} replaced. Give each export a folder of its"
+            " own with --out."
+        )
+
+
 def _plain(found: Exported) -> dict[str, Any]:
     return {
         "files": [
@@ -221,8 +219,11 @@ def _show(folder: Path, found: Exported) -> None:
     rows = [(one.path.name, size(one.n_bytes), one.state) for one in found.files]
     show_table(f"{len(rows)} files in {folder}", ["file", "size", "state"], rows, whole=("file",))
     reasons = dict.fromkeys(why for _, why in found.skipped)
+    if reasons:
+        show("Left out:")
     for reason in reasons:
-        names = [name for name, why in found.skipped if why == reason]
-        show(f"No {', '.join(names)}: {reason}")
+        names = ", ".join(name for name, why in found.skipped if why == reason)
+        show(f"  {reason}")
+        show(textwrap.fill(names, 96, initial_indent="    ", subsequent_indent="    ", **_WHOLE))
     for name, problem in found.problems:
         show(f"Look at {name}: {problem}.")

@@ -9,6 +9,7 @@ and entries of legends a point smaller still.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from sapo_analysis.errors import InputError, unknown
@@ -18,6 +19,8 @@ POINTS_PER_INCH = 72.0
 NARROWEST, WIDEST = 2.0, 20.0
 """Widths that are drawn (inches): below, text takes all the room; above is no paper."""
 WIDTHS = ("column", "full")
+UNITS = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4, "pt": 1 / 72.27}
+"""Units of a width (inches); a point as TeX has it, for `\\the\\columnwidth` prints such."""
 
 
 @dataclass(frozen=True)
@@ -67,29 +70,61 @@ class Page:
         return self.width * POINTS_PER_INCH
 
 
+def venue_of(name: str) -> Venue:
+    """A venue by its name, in capitals or not.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name.casefold() not in VENUES:
+        raise unknown("venue", name, list(VENUES))
+    return VENUES[name.casefold()]
+
+
+def as_width(width: str | float) -> str | float:
+    """A name of `WIDTHS` as it is, a length such as `8.4cm` in inches, a number as it is.
+
+    Raises:
+        InputError: another name, or a length without a unit.
+    """
+    if not isinstance(width, str):
+        return width
+    text = width.strip().casefold()
+    if text in WIDTHS:
+        return text
+    units = ", ".join(UNITS)
+    if text.isalpha():
+        raise unknown("width", width, [*WIDTHS, f"a length in {units}, as 3.3in"])
+    match = re.fullmatch(rf"([0-9]*\.?[0-9]+)\s*({'|'.join(UNITS)})", text)
+    if match is None:
+        raise InputError(
+            f"Width {width!r} is neither column nor full nor a length with its unit ({units})."
+            " Write it as 3.3in, 8.4cm, 84mm or 240pt."
+        )
+    return float(match[1]) * UNITS[match[2]]
+
+
 def page(venue: str, width: str | float = "column", font: str = "") -> Page:
     """The page of a venue.
 
     Args:
         venue: a name of `VENUES`.
-        width: `column`, `full`, or inches.
+        width: `column`, `full`, a length with its unit (`3.3in`, `8.4cm`, `84mm`, `240pt`), or
+            inches as a number.
         font: `serif` or `sans`; "": the venue's own.
 
     Raises:
         InputError: an unknown venue, font or name of a width, or a width that is not drawn.
     """
-    if venue not in VENUES:
-        raise unknown("venue", venue, list(VENUES))
-    chosen = VENUES[venue]
-    if font and font not in FAMILIES:
+    chosen = venue_of(venue)
+    if font and font.casefold() not in FAMILIES:
         raise unknown("font", font, list(FAMILIES))
+    width = as_width(width)
     if isinstance(width, str):
-        if width not in WIDTHS:
-            raise unknown("width", width, [*WIDTHS, "a number of inches"])
         width = chosen.column if width == "column" else chosen.full
     if not (math.isfinite(width) and NARROWEST <= width <= WIDEST):
         raise InputError(
             f"A figure is {NARROWEST:g} to {WIDEST:g} inches wide, not {width:g}. The columns of"
             f" {chosen.title} are {chosen.column:.3g} inches."
         )
-    return Page(width, font or chosen.font, chosen.size)
+    return Page(width, font.casefold() or chosen.font, chosen.size)

@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.paper.citations import cited
-from sapo_analysis.paper.figures import Made, every_figure, kinds_of
-from sapo_analysis.paper.folder import Written, check_folder, write_files
+from sapo_analysis.paper.figures import FIGURE_KINDS, Made, every_figure
+from sapo_analysis.paper.folder import Written, made_ready, write_files
 from sapo_analysis.paper.kinds import Kind, MadeOf
-from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
+from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.offered import offered
 from sapo_analysis.paper.options import Options
-from sapo_analysis.paper.tables import MadeTable, every_table, table_kinds_of
+from sapo_analysis.paper.tables import TABLE_KINDS, MadeTable, every_table
 from sapo_analysis.paper.wish import ALL, USUAL_VENUE, Wish
 
 REPORT, BUNDLE = "report.html", "bundle.zip"
@@ -81,8 +81,11 @@ def export(
             asked for by name, or have nothing yet. Nothing was written.
         WorkError: the disk filled up on the way; the files that are there are whole.
     """
-    wish = wish or Wish()
-    check_folder(out)
+    with made_ready(out):
+        return _export(numbers, out, wish or Wish(), say)
+
+
+def _export(numbers: Numbers, out: Path, wish: Wish, say: Say) -> Exported:
     _check_names(numbers, wish)
     work = _Work()
     with work.timed("numbers"):
@@ -93,7 +96,7 @@ def export(
         if wish.takes_tables:
             tables = _make(every_table, numbers, wish.tables, wish.asked)
     _check_values(wish, [*figures, *tables])
-    _check_parts(wish, figures)
+    _tell_parts(wish, figures, say)
     for made in (figures, tables):
         work.skipped += [(one.name, one.why_not) for one in made if one.spec is None]
     drawn = _draw(numbers, wish, [made for made in figures if made.spec is not None], work, say)
@@ -111,7 +114,8 @@ def export(
         with work.timed("texts"):
             work.contents[REPORT] = static_report(numbers).encode()
     if not work.contents:
-        why = work.skipped[0][1] if work.skipped else "These runs have nothing of the kind."
+        reasons = dict.fromkeys(why for _, why in work.skipped)
+        why = "\n".join(reasons) or "These runs have nothing of the kind."
         raise InputError(f"There is nothing to export. {why}")
     with work.timed("writing"):
         files = write_files(out, work.contents)
@@ -121,15 +125,14 @@ def export(
 def _check_names(numbers: Numbers, wish: Wish) -> None:
     """Refuse names that such runs cannot have, before anything is computed."""
     chosen: list[Kind[Any]] = []
-    why = numbers.apart if isinstance(numbers, SeveralNumbers) else ""
-    for what, names, taken, kinds in (
-        ("figure", wish.figures, wish.takes_figures, kinds_of(numbers)),
-        ("table", wish.tables, wish.takes_tables, table_kinds_of(numbers)),
+    for every_kind, names, taken in (
+        (FIGURE_KINDS, wish.figures, wish.takes_figures),
+        (TABLE_KINDS, wish.tables, wish.takes_tables),
     ):
-        known = {kind.name: kind for kind in kinds}
+        known = {kind.name: kind for kind in every_kind.of(numbers)}
         for name in names:
             if name not in (*known, ALL):
-                raise unknown(f"{what} of these runs", name, [*known, ALL], why)
+                raise every_kind.missing(name, numbers, (ALL,))
         if taken:
             every = not names or ALL in names
             chosen += [kind for name, kind in known.items() if every or name in names]
@@ -169,15 +172,13 @@ def _check_values(wish: Wish, made: Sequence[Made | MadeTable]) -> None:
             raise InputError(obeying[0].why_not)
 
 
-def _check_parts(wish: Wish, figures: Sequence[Made]) -> None:
-    """Refuse to leave out what none of the figures has."""
+def _tell_parts(wish: Wish, figures: Sequence[Made], say: Say) -> None:
+    """Say what is to be left out and none of the figures has."""
     has = {part for made in figures if made.spec is not None for part in made.spec.parts}
     for part in wish.without:
         if part not in has:
             known = ", ".join(sorted(has)) or "none"
-            raise InputError(
-                f"without {part}: none of the chosen figures has this part. They have: {known}."
-            )
+            say(f"without {part}: none of these figures has this part. They have: {known}.")
 
 
 def _draw(

@@ -7,10 +7,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from sapo_analysis.errors import InputError, RunError, unknown
-from sapo_analysis.paper.numbers import Numbers
+from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
 from sapo_analysis.paper.options import Options, check_asked, stem, with_asked
 
 Spec = TypeVar("Spec")
+_OF = {
+    "paraphrase": ("paraphrase studies", "a paraphrase study"),
+    "sequence": ("sequence studies", "a sequence study"),
+    "several": (
+        "paraphrase studies that cannot be joined",
+        "paraphrase studies that cannot be joined",
+    ),
+}
+"""What a kind is of, and what runs are, by `Kind.study`."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +124,27 @@ class Kinds(Generic[Spec]):
     def _named(self, name: str, numbers: Numbers) -> Kind[Spec]:
         own = {kind.name: kind for kind in self.of(numbers)}
         if name not in own:
-            raise unknown(f"{self.what} of these runs", name, list(own))
+            raise self.missing(name, numbers)
         return own[name]
+
+    def missing(self, name: str, numbers: Numbers, more: Iterable[str] = ()) -> InputError:
+        """What to say of a name that none of the kinds of such runs has.
+
+        Args:
+            name: what was asked for.
+            numbers: of the runs.
+            more: other names that would have been understood.
+        """
+        why = numbers.apart if isinstance(numbers, SeveralNumbers) else ""
+        own = [*(kind.name for kind in self.of(numbers)), *more]
+        if name not in self.named:
+            return unknown(f"{self.what} of these runs", name, own, why)
+        of, these = _OF[self.named[name].study][0], _OF[numbers.study][1]
+        said = (
+            f"{name} is a {self.what} of {of}; these runs are {these}. They have:"
+            f" {', '.join(sorted(own))}."
+        )
+        return InputError(f"{said} {why}".strip())
 
 
 def _named_as_its_file(kind: Kind[Spec], numbers: Numbers, options: Options) -> Spec:

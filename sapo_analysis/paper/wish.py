@@ -22,12 +22,14 @@ USUAL_VENUE = "icml"
 class Wish:
     """What to export, and how figures look.
 
+    Names of formats, venue and font may be in capitals; a length is kept in inches.
+
     Attributes:
         figures: kinds of figures by name, or `all`; with neither figures nor tables: all of both.
         tables: kinds of tables by name, or `all`.
         formats: of `FORMATS`; none: PDF of the figures, LaTeX of the tables.
         venue: a name of `figures.venues.VENUES`; "": ICML.
-        width: `column`, `full` or inches; None: what suits each figure.
+        width: `column`, `full`, a length as `8.4cm`, or inches; None: what suits each figure.
         font: `serif` or `sans`; "": the venue's.
         without: parts of figures (`figures.spec.PARTS`) that are left out.
         asked: fields of `Options` by name.
@@ -48,6 +50,9 @@ class Wish:
         Raises:
             InputError: a name is unknown, or two wishes contradict each other.
         """
+        self._set("formats", tuple(dict.fromkeys(name.casefold() for name in self.formats)))
+        self._set("venue", self.venue.casefold())
+        self._set("font", self.font.casefold())
         for name in self.formats:
             if name not in FORMATS:
                 raise unknown("format", name, FORMATS)
@@ -62,11 +67,17 @@ class Wish:
                     " already: give one of the two."
                 )
         check_asked(self.asked)
-        from sapo_analysis.figures.venues import page
+        from sapo_analysis.figures.venues import as_width, page
 
-        page(self.venue or USUAL_VENUE, self.width or "column", self.font)
+        if self.width is not None:
+            self._set("width", as_width(self.width))
+        width = "column" if self.width is None else self.width
+        page(self.venue or USUAL_VENUE, width, self.font)
         self._check_formats()
         self._check_drawing()
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)  # the one way in a frozen dataclass
 
     def _check_formats(self) -> None:
         if set(self.formats) == {"html"} and (self.figures or self.tables or self.asked):
@@ -91,7 +102,7 @@ class Wish:
 
     def _check_drawing(self) -> None:
         named = {"venue": self.venue, "width": self.width, "font": self.font}
-        idle = [f"{name} {value}" for name, value in named.items() if value]
+        idle = [f"{name} {value}" for name, value in named.items() if value not in ("", None)]
         idle += [f"without {part}" for part in self.without]
         if idle and not self.draws:
             raise InputError(

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -181,3 +182,32 @@ def test_a_role_that_differs_between_joined_runs_is_refused(tmp_path):
     path = write_run(tmp_path, study=swapped, n_prompts=2)
     with pytest.raises(InputError, match="different roles"):
         impacts([one, open_run(path)])
+
+
+def test_runs_that_differ_in_much_are_told_the_model_first_and_of_lists_what_differs(tmp_path):
+    one = open_run(write_run(tmp_path, n_tasks=1, n_prompts=30))
+    other = open_run(write_run(tmp_path, n_tasks=1, n_prompts=30, fingerprint="e" * 64))
+    _rewrite(other.path, "prompts", lambda t: t.assign(text=t["text"] + " Please."))
+    with pytest.raises(InputError) as refused:
+        impacts([one, other])
+    said = str(refused.value)
+    assert "they differ in model: " in said and " " + "e" * 12 + "; prompt " in said
+    assert "e" * 13 not in said and said.count("prompt current-0/") == 5
+    assert re.search(r"; and in \d\d more\. Joined runs may differ in tasks", said)
+
+
+def test_of_long_values_what_differs_is_told():
+    from sapo_analysis.analysis.joining import _shown
+
+    begin = "Please read the text that stands below with all the care that it deserves and "
+    one, other = _shown("prompt a/b", [json.dumps(begin + end) for end in ("say", "tell")], [])
+    assert one.startswith("… ") and one.endswith('and say"') and other.endswith('and tell"')
+    assert max(len(one), len(other)) < 40
+    pool = [f"capital-{i:02d}" for i in range(30)]
+    lists = [json.dumps(own) for own in (pool, [*pool[:-1], "capital-99"], pool[:-1])]
+    assert _shown("candidates of capital", lists, []) == [
+        "30 (with capital-29)",
+        "30 (with capital-99)",
+        "29 (no others)",
+    ]
+    assert _shown("lora.r", ["8", "4"], []) == ["8", "4"]

@@ -7,8 +7,6 @@ from pypdf import PdfReader
 from typer.testing import CliRunner
 
 from sapo_analysis.cli import app
-from sapo_analysis.cli.export import _width
-from sapo_analysis.errors import InputError
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
 
@@ -61,20 +59,6 @@ def test_json_is_one_document(run, here):
     assert all(one["bytes"] > 0 and one["state"] == "new" for one in found["files"])
 
 
-@pytest.mark.parametrize(
-    ("text", "inches"),
-    [("3.3in", 3.3), ("8.4cm", 3.30709), ("84 mm", 3.30709), ("240pt", 3.32088), (".5in", 0.5)],
-)
-def test_a_width_has_its_unit(text, inches):
-    assert _width(text) == pytest.approx(inches, abs=1e-5)
-
-
-@pytest.mark.parametrize("text", ["3.3", "3,3in", "-3in", "3.3 inches", "1e3pt", ""])
-def test_a_width_without_a_unit_is_refused(text):
-    with pytest.raises(InputError, match=r"nor a length with its unit. Write it as 3\.3in"):
-        _width(text)
-
-
 def test_tex_points_are_those_that_latex_prints(run, here):
     done = sapo("export", run, *FOREST, "--width", "234.8775pt", "--out", "out")  # ICML's column
     assert done.exit_code == 0, done.output
@@ -102,9 +86,12 @@ def test_the_list_of_a_run_without_trials_has_reasons(here):
     }
     assert found["task_forest"]["files"] == []
     assert found["task_forest"]["why_not"].startswith("No trial of these runs has ended yet")
-    said = sapo("export", path).stdout
-    (line,) = [line for line in said.splitlines() if "No trial of these runs has" in line]
-    assert "task_forest" in line and "claims" in line  # one reason is told once
+    lines = sapo("export", path).stdout.splitlines()
+    (at,) = [i for i, line in enumerate(lines) if "No trial of these runs has" in line]
+    assert lines[at].strip() == found["task_forest"]["why_not"]  # one reason is told once
+    names = [line for line in lines[at + 1 :] if line.startswith("    ")]
+    assert max(map(len, names)) <= 96
+    assert {"task_forest", "claims"} <= {name.strip(",") for line in names for name in line.split()}
 
 
 def test_a_sequence_run_has_figures_of_its_own(here):
@@ -116,7 +103,9 @@ def test_a_sequence_run_has_figures_of_its_own(here):
     (line,) = [line for line in done.stdout.splitlines() if " stage_matrix " in line]
     assert "--test-prompts" in line and "--form" not in line
     assert "impact_scatter" not in done.stdout
-    assert "Unknown figure of these runs" in refused("export", path, "--figure", "impact_scatter")
+    message = refused("export", path, "--figure", "impact_scatter")
+    assert "impact_scatter is a figure of paraphrase studies" in message
+    assert "these runs are a sequence study. They have: " in message and "stage_matrix" in message
 
 
 def test_runs_that_cannot_be_joined_are_told_why(run, here):
@@ -133,7 +122,10 @@ def test_runs_that_cannot_be_joined_are_told_why(run, here):
         (("--table", "claim"), "Did you mean 'claims'?"),
         (("--format", "eps"), "Unknown format 'eps'. Known: bundle, csv"),
         (("--venue", "nips"), "Unknown venue 'nips'. Did you mean 'neurips'?"),
-        (("--width", "3.3"), "Write it as 3.3in"),
+        (("--width", "3.3"), "(in, cm, mm, pt). Write it as 3.3in"),
+        (("--width", ""), "Write it as 3.3in"),
+        (("--width", "0in"), "2 to 20 inches wide, not 0"),
+        (("--out", ""), "The folder to write into has no name"),
         (("--font", "arial"), "Unknown font 'arial'. Known: sans, serif"),
         (("--without", "title"), "Unknown part of a figure 'title'"),
         (("--outcome", "forgetting"), "Did you mean"),
@@ -156,6 +148,15 @@ def test_a_file_in_place_of_the_folder_is_refused(run, here):
     (here / "out").write_text("mine")
     assert "'out' is a file" in refused("export", run, *FOREST, "--out", "out")
     assert (here / "out").read_text() == "mine"
+
+
+def test_captions_of_an_earlier_export_that_are_replaced_are_told(run, here):
+    first = sapo("export", run, "--table", "claims", "--out", "out")
+    again = sapo("export", run, "--table", "claims", "--out", "out")
+    other = sapo("export", run, "--table", "settings", "--out", "out", "--json")
+    assert "replaced" not in first.stderr + again.stderr
+    assert "captions.md and captions.tex of an earlier export had other content" in other.stderr
+    assert json.loads(other.stdout)["out"] == "out"
 
 
 def test_a_damaged_run_is_refused(run, here):

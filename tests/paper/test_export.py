@@ -110,6 +110,29 @@ def test_parts_that_are_left_out_are_not_drawn(study_numbers, tmp_path):
     assert "Shaded: the side" in said[0] and "Shaded: the side" not in said[1]
 
 
+def test_a_part_that_none_of_the_figures_has_is_told(study_numbers, tmp_path):
+    told = []
+    asked = {"outcome": "generalization"}
+    wish = Wish(FOREST.figures, formats=("svg",), without=("numbers", "predicted"), asked=asked)
+    export(study_numbers, tmp_path, wish, told.append)
+    (line,) = [line for line in told if line.startswith("without ")]
+    assert line.startswith("without numbers: none of these figures has this part. They have: ")
+    assert "predicted" in line and "task_forest-generalization.svg" in named(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_drawn(
+    study_numbers, tmp_path, monkeypatch
+):
+    def denied(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", denied)
+    told = []
+    with pytest.raises(InputError, match="Permission denied"):
+        export(study_numbers, tmp_path / "out", FOREST, told.append)
+    assert not told and not named(tmp_path)
+
+
 def test_the_bundle_holds_what_was_chosen(study_numbers, tmp_path):
     wish = Wish(figures=FOREST.figures, asked=FOREST.asked, formats=("bundle",), venue="neurips")
     found = export(study_numbers, tmp_path, wish)
@@ -143,13 +166,24 @@ def test_texts_that_cannot_be_read_are_told_and_the_file_is_written(
     ("wish", "message"),
     [
         ({"figures": ("task_forrest",)}, "Did you mean 'task_forest'"),
-        ({"figures": ("stage_matrix",)}, "Unknown figure of these runs 'stage_matrix'"),
+        (
+            {"figures": ("stage_matrix",)},
+            "stage_matrix is a figure of sequence studies; these runs are a paraphrase study."
+            " They have: all, claim",
+        ),
+        (
+            {"tables": ("strategies",)},
+            "strategies is a table of sequence studies; these runs are a paraphrase study.",
+        ),
+        (
+            {"figures": ("runs_forest",)},
+            "runs_forest is a figure of paraphrase studies that cannot be joined; these runs are a",
+        ),
         ({"tables": ("claim",)}, "Did you mean 'claims'"),
         ({"asked": {"eval_task": "nowhere"}}, "Unknown evaluated task 'nowhere'"),
         ({"asked": {"x": "metric"}}, "Unknown indicator of these runs 'metric'"),
         ({"asked": {"view": "raw"}, "figures": ("task_forest",)}, "view 'raw': nothing that was"),
         ({"asked": {"method": "lora"}}, "method 'lora': nothing that was chosen has such"),
-        ({"without": ("numbers",), "figures": ("task_forest",)}, "without numbers: none of the"),
     ],
 )
 def test_wrong_wishes_are_refused_and_nothing_is_written(study_numbers, tmp_path, wish, message):
@@ -246,7 +280,7 @@ def test_runs_that_cannot_be_joined_stand_beside_each_other(study_run, tmp_path)
         analysis.impacts(other), y="generalization", role="unseen", scope="new_tasks"
     )
     assert other.run_id in table and repr(own.value)[:10] in table
-    with pytest.raises(InputError, match="Unknown figure .*'impact_scatter'.*cannot be joined"):
+    with pytest.raises(InputError, match="these runs are .* that cannot be joined.*differ in"):
         export(numbers, tmp_path / "none", Wish(figures=("impact_scatter",)))
 
 

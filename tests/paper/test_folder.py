@@ -6,7 +6,7 @@ import os
 import pytest
 
 from sapo_analysis.errors import InputError, WorkError
-from sapo_analysis.paper.folder import write_files
+from sapo_analysis.paper.folder import folder_of, made_ready, write_files
 from sapo_analysis.store import layout
 
 FILES = {"a.pdf": b"one", "b.pdf": b"two", "c.pdf": b"three"}
@@ -112,3 +112,45 @@ def test_a_kill_leaves_the_old_file(tmp_path, monkeypatch):
         write_files(tmp_path, {"a.pdf": b"other"})
     assert (tmp_path / "a.pdf").read_bytes() == b"one"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_folder_without_a_name_is_not_the_current_one(name):
+    with pytest.raises(InputError, match=r"has no name.*\. for this folder"):
+        folder_of(name)
+    assert str(folder_of(".")) == "."
+
+
+def test_a_folder_is_made_and_tried_before_the_work(tmp_path, monkeypatch):
+    with made_ready(tmp_path / "a" / "b"):
+        assert not any((tmp_path / "a" / "b").iterdir())
+    assert (tmp_path / "a" / "b").is_dir()
+
+    def denied(dir):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", denied)
+    for folder in (tmp_path / "a" / "b", tmp_path / "c" / "d"):
+        with pytest.raises(InputError, match=f"{folder}': Permission denied. Choose a folder of"):
+            with made_ready(folder):
+                raise AssertionError("there was work")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize(("name", "why"), [("x" * 300, "File name too long"), ("a\0b", "null")])
+def test_a_name_that_can_be_none_is_refused(tmp_path, name, why):
+    with pytest.raises(InputError, match=why), made_ready(tmp_path / name):
+        raise AssertionError("there was work")
+
+
+def test_folders_made_for_work_that_fails_go_again_if_they_are_empty(tmp_path):
+    for folder, left in ((tmp_path / "a" / "b", []), (tmp_path / "c", ["c"])):
+        with pytest.raises(KeyboardInterrupt), made_ready(folder):
+            if left:
+                (folder / "file").write_text("kept")
+            raise KeyboardInterrupt
+        assert [path.name for path in tmp_path.iterdir()] == left
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(KeyboardInterrupt), made_ready(tmp_path / "mine"):
+        raise KeyboardInterrupt
+    assert (tmp_path / "mine").is_dir()

@@ -40,6 +40,10 @@ def test_each_format_alone_makes_what_it_is_of_and_nothing_else(name):
         ({"venue": "icmll"}, "Did you mean 'icml'"),
         ({"width": "wide"}, "Unknown width 'wide'"),
         ({"width": 0.3}, "2 to 20 inches wide, not 0.3"),
+        ({"width": 0}, "2 to 20 inches wide, not 0"),
+        ({"width": "0in"}, "2 to 20 inches wide, not 0"),
+        ({"width": "3.3"}, "its unit"),
+        ({"tables": ("a",), "width": 3}, "width 3: no figure is drawn"),
         ({"font": "comic"}, "Unknown font 'comic'"),
         ({"figures": ("all", "task_forest")}, "'all' and task_forest were both given"),
         ({"asked": {"form": "points"}}, "Unknown form 'points'"),
@@ -61,3 +65,10 @@ def test_each_format_alone_makes_what_it_is_of_and_nothing_else(name):
 def test_contradictions_are_refused(wish, message):
     with pytest.raises(InputError, match=message):
         Wish(**wish)
+
+
+def test_names_may_be_in_capitals_and_lengths_are_kept_in_inches():
+    wish = Wish(formats=("PDF", "pdf", "Svg"), venue="ICML", font="Sans", width="8.4cm")
+    assert (wish.formats, wish.venue, wish.font) == (("pdf", "svg"), "icml", "sans")
+    assert wish.figure_formats == ("pdf", "svg") and wish.width == 8.4 / 2.54
+    assert Wish(width="Full").width == "full" and Wish().width is None

@@ -19,17 +19,17 @@ from sapo_analysis.paper.kinds import Kinds, MadeOf
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options
 
-__all__ = ["FIGURES", "FigureKind", "Made", "every_figure", "figure", "kinds_of"]
+__all__ = ["FIGURES", "FIGURE_KINDS", "FigureKind", "Made", "every_figure", "figure", "kinds_of"]
 
 FIGURES = {kind.name: kind for kind in (*PARAPHRASE_FIGURES, *SEVERAL_FIGURES, *SEQUENCE_FIGURES)}
 Made = MadeOf[FigureSpec]
 """A figure of some runs, or why there is none."""
-_KINDS = Kinds("figure", FIGURES)
+FIGURE_KINDS = Kinds("figure", FIGURES)
 
 
 def kinds_of(numbers: Numbers) -> list[FigureKind]:
     """The kinds of figures that such runs can have."""
-    return _KINDS.of(numbers)
+    return FIGURE_KINDS.of(numbers)
 
 
 def figure(name: str, numbers: Numbers, options: Options | None = None) -> FigureSpec:
@@ -38,7 +38,7 @@ def figure(name: str, numbers: Numbers, options: Options | None = None) -> Figur
     Raises:
         InputError: no figure of that name for such runs, or they have no data for it.
     """
-    return _KINDS.one(name, numbers, options)
+    return FIGURE_KINDS.one(name, numbers, options)
 
 
 def every_figure(
@@ -55,4 +55,4 @@ def every_figure(
     Raises:
         InputError: no figure has such a name for such runs, or no option.
     """
-    return _KINDS.every(numbers, names, asked)
+    return FIGURE_KINDS.every(numbers, names, asked)

@@ -20,6 +20,7 @@ from sapo_analysis.paper.tables.spec import Column, TableSpec
 
 __all__ = [
     "TABLES",
+    "TABLE_KINDS",
     "Column",
     "MadeTable",
     "TableKind",
@@ -32,12 +33,12 @@ __all__ = [
 TABLES = {kind.name: kind for kind in (*PARAPHRASE_TABLES, *SEQUENCE_TABLES)}
 MadeTable = MadeOf[TableSpec]
 """A table of some runs, or why there is none."""
-_KINDS = Kinds("table", TABLES)
+TABLE_KINDS = Kinds("table", TABLES)
 
 
 def table_kinds_of(numbers: Numbers) -> list[TableKind]:
     """The kinds of tables that such runs can have."""
-    return _KINDS.of(numbers)
+    return TABLE_KINDS.of(numbers)
 
 
 def table(name: str, numbers: Numbers, options: Options | None = None) -> TableSpec:
@@ -46,7 +47,7 @@ def table(name: str, numbers: Numbers, options: Options | None = None) -> TableS
     Raises:
         InputError: no table of that name for such runs, or they have no data for it.
     """
-    return _KINDS.one(name, numbers, options)
+    return TABLE_KINDS.one(name, numbers, options)
 
 
 def every_table(
@@ -62,4 +63,4 @@ def every_table(
     Raises:
         InputError: no table has such a name for such runs, or no option.
     """
-    return _KINDS.every(numbers, names, asked)
+    return TABLE_KINDS.every(numbers, names, asked)

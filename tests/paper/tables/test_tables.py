@@ -66,7 +66,7 @@ def test_an_unknown_table_is_answered_with_the_known_ones(study_numbers):
         lambda: table("strategies", study_numbers),
         lambda: list(every_table(study_numbers, ["strategies"])),
     ):
-        with pytest.raises(InputError, match="Unknown table of these runs 'strategies'.*Known: cl"):
+        with pytest.raises(InputError, match="strategies is a table of sequence .* They have: cl"):
             ask()
 
 
