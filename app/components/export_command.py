@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from sapo_analysis.app.components.text import md
 from sapo_analysis.app.paper import Paper
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.venues import VENUES
@@ -41,6 +42,10 @@ def command_popover(words: list[str], numbers: Numbers) -> None:
         "Copy command", icon=":material/terminal:", help="Writes the same file in a terminal."
     ):
         st.code(shlex.join(words), language="bash", wrap_lines=True)
+        st.caption(
+            f"Writes into {md(f'export/{numbers.runs[0].run_id}')} in the folder where it is run;"
+            r" \--out changes that."
+        )
         if not all(is_shipped(run.path) for run in numbers.runs):
             st.caption(r"Runs that lie elsewhere than in ./runs: add \--runs and their folder.")
 

@@ -115,7 +115,8 @@ def paper_controls(spec: FigureSpec) -> tuple[Paper, bool]:
         "Look at it in",
         LOOKS,
         LOOK,
-        "Grey print: what a printer without colour makes of it. Files stay in colour.",
+        "Grey print: a preview of what a printer without colour makes of it. Files and the copied"
+        " command stay in colour.",
     )
     return Paper(venue, width, font, _without(spec)), look == "grey"
 
@@ -141,7 +142,8 @@ def _width(venue: str) -> str | float | None:
         value=FIRST_INCHES,
         step=0.25,
         key=INCHES,
-        help=f"{NARROWEST:g} to {WIDEST:g}.",
+        help=f"{NARROWEST:g} to {WIDEST:g}. In a terminal `sapo export` takes cm, mm and pt too:"
+        r" \--width 8.4cm.",
         bind="query-params",
     )
     return float(inches)

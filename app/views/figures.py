@@ -20,6 +20,7 @@ from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
 from sapo_analysis.store import DamagedRun, Run
 
 SHOWN = {"figures": "Figures", "tables": "Tables"}
+QUESTION = "How will it look on paper?"
 ELSEWHERE = ("run", "runs")  # what other pages call the chosen runs: understood here too
 
 
@@ -118,6 +119,7 @@ def _figures(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
         return
     if isinstance(found, SeveralNumbers):
         differing(*estimates.refusal(keys))
+    st.subheader(QUESTION, anchor=False)
     for run in runs:
         header.about(run)
     with actions:

@@ -61,6 +61,14 @@ def shown(monkeypatch, *paths, **query):
     return opened(monkeypatch, paths[0].parent, PAGE, of=[path.name for path in paths], **query)
 
 
+@pytest.fixture(scope="module")
+def few(runs):
+    """The page as it opens, and what its buttons give: for tests that choose nothing on it."""
+    with pytest.MonkeyPatch.context() as patch:
+        given = _buttons(patch)
+        return shown(patch, runs["few"]), given
+
+
 def preview(app):
     """The bytes of the picture, its alternative text, and its width in CSS pixels."""
     src, alt, width = _IMAGE.search(html_of(app)).groups()
@@ -88,8 +96,8 @@ def test_no_runs_says_what_to_do_first(monkeypatch, tmp_path):
     assert "No runs yet." in text_of(opened(monkeypatch, tmp_path, PAGE))
 
 
-def test_the_preview_is_the_file_at_its_true_size(monkeypatch, runs):
-    app = shown(monkeypatch, runs["few"])
+def test_the_preview_is_the_file_at_its_true_size(few, runs):
+    app, _ = few
     png, alt, width = preview(app)
     found = numbers(runs["few"])
     made = next(every_figure(found, ["impact_scatter"]))
@@ -116,12 +124,25 @@ def test_the_paper_decides_the_width(monkeypatch, runs, query, width):
     assert inches(png)[0] == pytest.approx(width, abs=1 / 300)
 
 
-def test_grey_print_has_no_colour_and_the_file_keeps_it(monkeypatch, runs):
+def test_the_page_has_a_heading_and_says_what_the_command_takes_and_where_it_writes(
+    monkeypatch, few, runs
+):
+    app, _ = few
+    assert [one.value for one in app.subheader] == ["How will it look on paper?"]
+    where = f"Writes into export/{runs['few'].name} in the folder where it is run"
+    assert f"{where}; --out changes that." in text_of(app)
+    own = shown(monkeypatch, runs["few"], width="Own", figure="r per task")
+    assert "takes cm, mm and pt too" in own.number_input(key="inches").help
+
+
+def test_grey_print_has_no_colour_and_the_file_keeps_it(monkeypatch, few, runs):
     from PIL import Image
 
-    path = runs["few"]
-    coloured, *_ = preview(shown(monkeypatch, path))
-    grey, *_ = preview(shown(monkeypatch, path, look="Grey print"))
+    coloured, *_ = preview(few[0])
+    app = shown(monkeypatch, runs["few"], look="Grey print")
+    grey, *_ = preview(app)
+    help = app.button_group(key="look").help
+    assert "a preview" in help and "Files and the copied command stay in colour" in help
     with Image.open(io.BytesIO(grey)) as one, Image.open(io.BytesIO(coloured)) as other:
         assert one.mode == "L"
         assert one.size == other.size
