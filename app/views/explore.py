@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -15,11 +13,12 @@ from sapo_analysis.analysis.scatter import extremes
 from sapo_analysis.app import estimates, own_prompts, pictures
 from sapo_analysis.app.components import cards, charts, header
 from sapo_analysis.app.components.beside import beside, differing
+from sapo_analysis.app.components.chosen_runs import show_chosen
 from sapo_analysis.app.components.compare import over, strip
 from sapo_analysis.app.components.controls import changed, controls
 from sapo_analysis.app.components.empty import empty
 from sapo_analysis.app.components.evidence import evidence
-from sapo_analysis.app.components.freshness import new_points, shown_keys
+from sapo_analysis.app.components.freshness import new_points
 from sapo_analysis.app.components.tabs import tabs
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import Keys, all_runs, kind_of, opened, runs_folders
@@ -29,13 +28,11 @@ from sapo_analysis.app.state import (
     Sight,
     begin_link,
     check_points,
-    ignored,
     select_points,
     selected_points,
 )
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import task_forest
-from sapo_analysis.store import DamagedRun, Run
 
 QUESTIONS = {
     "generalization": "Does a prompt the model already finds easy make it generalize better?",
@@ -59,31 +56,7 @@ def page() -> None:
         beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
         st.space("stretch")
         actions = st.container(horizontal=True, width="content")
-    if not chosen:
-        st.info("Choose at least one run above.")
-        return
-    notes = st.container()
-    good: list[Run] = []
-    for run in chosen:
-        if isinstance(run, DamagedRun):
-            header.damaged(run, run.reason)
-        else:
-            good.append(run)
-    if not good:
-        return
-    keys = shown_keys(good)
-    try:
-        _explore(keys, beside_it, actions)
-    except InputError as error:
-        _damaged(good, error)
-    with notes:
-        header.ignored(ignored())
-
-
-def _damaged(runs: Sequence[Run], error: InputError) -> None:
-    """Several runs were read: which one is damaged is in the message."""
-    named = [run for run in runs if run.run_id in str(error)]
-    header.damaged((named or list(runs))[0], str(error))
+    show_chosen(chosen, lambda keys: _explore(keys, beside_it, actions))
 
 
 def _explore(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> None:

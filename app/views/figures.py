@@ -8,14 +8,14 @@ from streamlit.delta_generator import DeltaGenerator
 from sapo_analysis.app import estimates, paper, sequences
 from sapo_analysis.app.components import figure_panel, header, table_panel
 from sapo_analysis.app.components.beside import differing
+from sapo_analysis.app.components.chosen_runs import show_chosen
 from sapo_analysis.app.components.controls import segmented
 from sapo_analysis.app.components.empty import empty
-from sapo_analysis.app.components.freshness import new_points, shown_keys
+from sapo_analysis.app.components.freshness import new_points
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import Keys, all_runs, opened, runs_folders, version
 from sapo_analysis.app.paper import Nothing
-from sapo_analysis.app.state import OF, SHOW, begin_link, ignored
-from sapo_analysis.errors import InputError
+from sapo_analysis.app.state import OF, SHOW, begin_link
 from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
 from sapo_analysis.store import DamagedRun, Run
 
@@ -38,24 +38,7 @@ def page() -> None:
         beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
         st.space("stretch")
         actions = st.container(horizontal=True, width="content")
-    if not chosen:
-        st.info("Choose at least one run above.")
-        return
-    notes = st.container()
-    for run in chosen:
-        if isinstance(run, DamagedRun):
-            header.damaged(run, run.reason)
-    good = [run for run in chosen if isinstance(run, Run)]
-    if not good:
-        return
-    keys = shown_keys(good)
-    try:
-        _figures(keys, beside_it, actions)
-    except InputError as error:
-        named = [run for run in good if run.run_id in str(error)]
-        header.damaged((named or good)[0], str(error))
-    with notes:
-        header.ignored(ignored())
+    show_chosen(chosen, lambda keys: _figures(keys, beside_it, actions))
 
 
 def _picker(runs: dict[str, Run | DamagedRun], first: list[str]) -> list[Run | DamagedRun]:

@@ -9,15 +9,14 @@ from sapo_analysis import analysis
 from sapo_analysis.app import estimates
 from sapo_analysis.app.components import header, links
 from sapo_analysis.app.components.beside import differing
+from sapo_analysis.app.components.chosen_runs import show_chosen
 from sapo_analysis.app.components.controls import outcome_and_form
 from sapo_analysis.app.components.empty import empty
-from sapo_analysis.app.components.freshness import new_points, shown_keys
+from sapo_analysis.app.components.freshness import new_points
 from sapo_analysis.app.components.statistics_claims import claims_said
 from sapo_analysis.app.components.statistics_tabs import tabs
 from sapo_analysis.app.data import Keys, all_runs, kind_of, opened, runs_folders
-from sapo_analysis.app.state import EFFECT, EFFECT_FORM, STUDY, Studied, begin_link, ignored
-from sapo_analysis.errors import InputError
-from sapo_analysis.store import DamagedRun, Run
+from sapo_analysis.app.state import EFFECT, EFFECT_FORM, STUDY, Studied, begin_link
 
 QUESTION = "What can these numbers carry, and what not?"
 NOTHING_YET = "No trial has finished yet. The first numbers appear when the first group ends."
@@ -37,24 +36,7 @@ def page() -> None:
         beside_it = st.container(horizontal=True, vertical_alignment="center", width="content")
         st.space("stretch")
         actions = st.container(horizontal=True, vertical_alignment="center", width="content")
-    if not chosen:
-        st.info("Choose at least one run above.")
-        return
-    notes = st.container()
-    for run in chosen:
-        if isinstance(run, DamagedRun):
-            header.damaged(run, run.reason)
-    good = [run for run in chosen if isinstance(run, Run)]
-    if not good:
-        return
-    keys = shown_keys(good)
-    try:
-        _statistics(keys, beside_it, actions)
-    except InputError as error:
-        named = [run for run in good if run.run_id in str(error)]
-        header.damaged((named or good)[0], str(error))
-    with notes:
-        header.ignored(ignored())
+    show_chosen(chosen, lambda keys: _statistics(keys, beside_it, actions))
 
 
 def _statistics(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> None:
