@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ from sapo_analysis.paper.wish import FORMATS, Wish
 from sapo_analysis.store import find_run, open_run
 
 DEFAULT_OUT = Path("export")
+MOST_PROCESSES = 4
+"""That draw side by side: with more, the numbers before take longer than the drawing."""
 _DRAFTS = ("captions.md", "captions.tex")
 """Files that people edit."""
 _WHOLE: Any = {"break_long_words": False, "break_on_hyphens": False}
@@ -161,7 +164,7 @@ def export_(
         _list(numbers, as_json)
         return
     folder = given or DEFAULT_OUT / opened[0].run_id
-    found = export(numbers, folder, wish, say)
+    found = export(numbers, folder, wish, say, processes=min(MOST_PROCESSES, os.cpu_count() or 1))
     _tell_replaced(found)
     if as_json:
         show_json({"runs": [one.run_id for one in opened], "out": str(folder), **_plain(found)})

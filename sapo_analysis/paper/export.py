@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from sapo_analysis.analysis.remembering import remembering
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.paper.citations import cited
+from sapo_analysis.paper.drawing import ToDraw, draw_all
 from sapo_analysis.paper.figures import FIGURE_KINDS, Made, every_figure
 from sapo_analysis.paper.folder import Written, made_ready, write_files
 from sapo_analysis.paper.kinds import Kind, MadeOf
@@ -63,7 +64,11 @@ class _Work:
 
 @remembering()
 def export(
-    numbers: Numbers, out: Path, wish: Wish | None = None, say: Say = lambda line: None
+    numbers: Numbers,
+    out: Path,
+    wish: Wish | None = None,
+    say: Say = lambda line: None,
+    processes: int = 1,
 ) -> Exported:
     """Write what is wished for into a folder, which is made.
 
@@ -75,6 +80,7 @@ def export(
         out: the folder.
         wish: what to export; None: all figures as PDF and all tables as LaTeX.
         say: told a line per figure as they are drawn.
+        processes: that draw figures side by side, as in `draw_all`.
 
     Raises:
         InputError: a name, an option or the folder cannot be used, these runs do not have what was
@@ -82,10 +88,10 @@ def export(
         WorkError: the disk filled up on the way; the files that are there are whole.
     """
     with made_ready(out):
-        return _export(numbers, out, wish or Wish(), say)
+        return _export(numbers, out, wish or Wish(), say, processes)
 
 
-def _export(numbers: Numbers, out: Path, wish: Wish, say: Say) -> Exported:
+def _export(numbers: Numbers, out: Path, wish: Wish, say: Say, processes: int) -> Exported:
     _check_names(numbers, wish)
     work = _Work()
     with work.timed("numbers"):
@@ -99,7 +105,8 @@ def _export(numbers: Numbers, out: Path, wish: Wish, say: Say) -> Exported:
     _tell_parts(wish, figures, say)
     for made in (figures, tables):
         work.skipped += [(one.name, one.why_not) for one in made if one.spec is None]
-    drawn = _draw(numbers, wish, [made for made in figures if made.spec is not None], work, say)
+    with work.timed("drawing"):
+        drawn = _draw(numbers, wish, [one for one in figures if one.spec], work, say, processes)
     written = [table for table in tables if table.spec is not None]
     with work.timed("texts"):
         _texts(numbers, wish, drawn, written, work)
@@ -182,34 +189,31 @@ def _tell_parts(wish: Wish, figures: Sequence[Made], say: Say) -> None:
 
 
 def _draw(
-    numbers: Numbers, wish: Wish, figures: Sequence[Made], work: _Work, say: Say
+    numbers: Numbers, wish: Wish, figures: Sequence[Made], work: _Work, say: Say, processes: int
 ) -> list[Made]:
     """Draw figures in the formats wished for; those that could be drawn."""
     if not wish.figure_formats:
         return list(figures)
     from sapo_analysis.paper.stamps import stamp
 
-    drawn = []
-    named = bool(wish.figures) and ALL not in wish.figures
+    wanted = []
     for made in figures:
         assert made.spec is not None
+        page = made.spec.page(wish.venue or USUAL_VENUE, wish.width, wish.font)
         spec = made.spec.without(*wish.without)
-        page = spec.page(wish.venue or USUAL_VENUE, wish.width, wish.font)
-        start = time.perf_counter()
-        try:
-            on_paper = spec.drawn(page)
-        except InputError as error:  # the font lacks a character of a task's name, say
+        said = stamp(numbers, made.kind.title)
+        wanted.append(ToDraw(spec, page, wish.figure_formats, said))
+    drawn = []
+    named = bool(wish.figures) and ALL not in wish.figures
+    for made, files in zip(figures, draw_all(wanted, processes), strict=True):
+        if files.why_not:
             if named:
-                raise InputError(f"{made.name}: {error}") from error
-            work.skipped.append((made.name, str(error)))
+                raise InputError(f"{made.name}: {files.why_not}")
+            work.skipped.append((made.name, files.why_not))
             continue
-        with_source = stamp(numbers, made.kind.title)
-        for kind in wish.figure_formats:
-            work.contents[f"{made.name}.{kind}"] = on_paper.bytes(kind, with_source)
-        work.problems += [(made.name, problem) for problem in on_paper.problems]
-        took = time.perf_counter() - start
-        work.seconds["drawing"] = work.seconds.get("drawing", 0.0) + took
-        say(f"{made.name} ({took:.1f} s)")
+        work.contents |= {f"{made.name}.{kind}": data for kind, data in files.contents.items()}
+        work.problems += [(made.name, problem) for problem in files.problems]
+        say(f"{made.name} ({files.seconds:.1f} s)")
         drawn.append(made)
     return drawn
 
