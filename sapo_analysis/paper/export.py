@@ -113,7 +113,7 @@ def _export(numbers: Numbers, out: Path, wish: Wish, say: Say, processes: int) -
     if wish.bundle and (drawn or written):
         say("bundle")
         with work.timed("drawing"):
-            work.contents[BUNDLE] = _bundle(numbers, wish, drawn, written)
+            work.contents[BUNDLE] = _bundle(numbers, wish, drawn, written, processes)
     if wish.html:
         from sapo_analysis.paper.html import static_report
 
@@ -251,7 +251,11 @@ def _texts(
 
 
 def _bundle(
-    numbers: Numbers, wish: Wish, figures: Sequence[Made], tables: Sequence[MadeTable]
+    numbers: Numbers,
+    wish: Wish,
+    figures: Sequence[Made],
+    tables: Sequence[MadeTable],
+    processes: int,
 ) -> bytes:
     from sapo_analysis.paper.bundle import bundle
 
@@ -263,4 +267,5 @@ def _bundle(
         width=wish.width,
         font=wish.font,
         without=tuple(wish.without),
+        processes=processes,
     )

@@ -36,6 +36,7 @@ def bundle(
     font: str = "",
     kinds: Sequence[str] = KINDS,
     without: Sequence[str] = (),
+    processes: int = 1,
 ) -> bytes:
     """The zip.
 
@@ -48,6 +49,7 @@ def bundle(
         font: likewise.
         kinds: formats of the figures.
         without: parts left out of the drawn figures; their specs keep them.
+        processes: that draw figures side by side, as in `paper.drawing.draw_all`.
 
     Raises:
         InputError: there is nothing to put into it, or an unknown venue, width, font, format or
@@ -55,7 +57,7 @@ def bundle(
         RunError: a table of a run is damaged.
     """
     on = On(venue, width, font, tuple(kinds), tuple(without))
-    drawn, left_out = draw(figures, numbers, on)
+    drawn, left_out = draw(figures, numbers, on, processes)
     left_out |= {made.name: made.why_not for made in tables if made.spec is None}
     there = [made for made in tables if made.spec is not None]
     if not drawn and not there:

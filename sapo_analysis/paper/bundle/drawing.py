@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.errors import unknown
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.figures.saving import to_json
+from sapo_analysis.paper.drawing import ToDraw, draw_all
 from sapo_analysis.paper.figures import Made
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.stamps import stamp
@@ -49,27 +50,34 @@ class Drawn:
     files: Mapping[str, bytes]
 
 
-def draw(figures: Sequence[Made], numbers: Numbers, on: On) -> tuple[list[Drawn], dict[str, str]]:
+def draw(
+    figures: Sequence[Made], numbers: Numbers, on: On, processes: int = 1
+) -> tuple[list[Drawn], dict[str, str]]:
     """The figures that could be drawn; of the others, by name, why not.
+
+    Args:
+        figures: those that there are and those that there are not.
+        numbers: of the runs that they show.
+        on: what they are drawn on.
+        processes: as in `draw_all`.
 
     Raises:
         InputError: as `On.check`.
     """
-    drawn, left_out = [], {}
-    for made in figures:
-        if made.spec is None:
-            left_out[made.name] = made.why_not
-            continue
-        on.check(made.spec)
+    left_out = {made.name: made.why_not for made in figures if made.spec is None}
+    there = [(made, made.spec) for made in figures if made.spec is not None]
+    wanted = []
+    for made, spec in there:
+        on.check(spec)
+        page = spec.page(on.venue, on.width, on.font)
         said = stamp(numbers, made.kind.title)
-        spec = made.spec.without(*on.without)
-        try:
-            on_paper = spec.drawn(on.venue, on.width, on.font)
-            files = {kind: on_paper.bytes(kind, said) for kind in on.kinds}
-        except InputError as error:  # the font lacks a character
-            left_out[made.name] = str(error)
+        wanted.append(ToDraw(spec.without(*on.without), page, on.kinds, said))
+    drawn = []
+    for (made, spec), files in zip(there, draw_all(wanted, processes), strict=True):
+        if files.why_not:
+            left_out[made.name] = files.why_not
         else:
-            drawn.append(Drawn(made, made.spec, files))
+            drawn.append(Drawn(made, spec, files.contents))
     return drawn, left_out
 
 
