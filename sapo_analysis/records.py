@@ -195,6 +195,24 @@ CURVES = _only(
         value=_float,
     ),
 )
+DIAGNOSTICS = _only(
+    _STUDIES,
+    _table(
+        "diagnostics",
+        "one value that a study looked at along one trial's training, beside its curves",
+        "trial_id step name subject",
+        trial_id=_text,
+        # Optimizer steps taken, those of an earlier phase of the same fine-tune included.
+        step=_int,
+        # tuned_score (0 to 100, the tuned task's metric), format_ratio (share of the subject's
+        # answers in the tuned task's format), gradient_alignment (cosine with the gradient of
+        # shuffled labels, by module of the last layer) and its floor gradient_alignment_floor
+        name=_text,
+        subject=_text,  # the evaluated task, or the module
+        value=_float,
+        n_examples=_int,
+    ),
+)
 # Of a sequence: of its states under each task's original prompt.
 PREDICTIONS = _table(
     "predictions",
@@ -279,6 +297,7 @@ TABLES: dict[str, Table] = {
         INDICATORS,
         SCORES,
         CURVES,
+        DIAGNOSTICS,
         PREDICTIONS,
         COSTS,
         IMPACTS,

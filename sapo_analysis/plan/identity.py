@@ -31,6 +31,8 @@ class Identity:
         settings = self.study.model_dump(mode="json")
         del settings["evaluation"]["n_predictions_kept"]
         checkpoints = settings["evaluation"].pop("checkpoints")
+        if self.study.evaluation.n_shots == (0,):  # ids are what they were before there were shots
+            del settings["evaluation"]["n_shots"]
         self._settings = {
             key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
         }

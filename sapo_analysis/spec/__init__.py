@@ -5,6 +5,7 @@ One definition serves validation, help texts and the saved JSON. A spec is the q
 and models are resolved by `sapo_analysis.plan`; here only form and ranges are checked.
 """
 
+from sapo_analysis.spec.base import Settings
 from sapo_analysis.spec.files import (
     PRESETS,
     AnyImported,
@@ -19,11 +20,17 @@ from sapo_analysis.spec.files import (
     to_json,
 )
 from sapo_analysis.spec.imported import NOT_RECORDED, ImportedResults, ImportedSequence
+from sapo_analysis.spec.methods import (
+    METHODS,
+    ONE_TASK_METHODS,
+    MethodName,
+    OneTaskMethod,
+    PromotSettings,
+    SoftPromptSettings,
+)
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
 from sapo_analysis.spec.sequence import (
-    METHODS,
     POLICIES,
-    MethodName,
     PolicyName,
     SequenceStudy,
     Strategy,
@@ -32,13 +39,13 @@ from sapo_analysis.spec.sequence import (
 from sapo_analysis.spec.settings import (
     NAME_PATTERN,
     SCHEMA_VERSION,
+    DiagnosticsSettings,
     EvaluationSettings,
     InputSettings,
     LoraSettings,
     MemorySettings,
     ScoringSettings,
     Seed,
-    Settings,
     Study,
     TrainingSettings,
 )
@@ -47,12 +54,14 @@ __all__ = [
     "METHODS",
     "NAME_PATTERN",
     "NOT_RECORDED",
+    "ONE_TASK_METHODS",
     "POLICIES",
     "PRESETS",
     "SCHEMA_VERSION",
     "AnyImported",
     "AnySpec",
     "AnyStudy",
+    "DiagnosticsSettings",
     "EvaluationSettings",
     "ImportedResults",
     "ImportedSequence",
@@ -60,12 +69,15 @@ __all__ = [
     "LoraSettings",
     "MemorySettings",
     "MethodName",
+    "OneTaskMethod",
     "ParaphraseStudy",
     "PolicyName",
+    "PromotSettings",
     "ScoringSettings",
     "Seed",
     "SequenceStudy",
     "Settings",
+    "SoftPromptSettings",
     "Strategy",
     "Study",
     "TrainingSettings",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from sapo_analysis.spec.methods import OneTaskMethod
 from sapo_analysis.spec.settings import (
     EvaluationSettings,
     ScoringSettings,
@@ -46,7 +47,10 @@ class ParaphraseStudy(Study):
         description="prompt ids repeated under the noise seeds;"
         " default: original and one drawn paraphrase",
     )
-    method: Literal["lora"] = Field("lora", description="how a task is learned")
+    method: OneTaskMethod = Field(
+        "lora",
+        description="how the current tasks are learned; the past is learned with lora in any case",
+    )
     rotate: bool = Field(
         False,
         description="every task of past, current and unseen is current once,"

@@ -8,20 +8,24 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 from pydantic import (
     BeforeValidator,
     Field,
-    NonNegativeFloat,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     model_validator,
 )
 
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.spec.settings import Settings, Study, own_prompts_are_for
+from sapo_analysis.spec.base import Settings
+from sapo_analysis.spec.methods import (
+    METHODS,
+    EwcSettings,
+    MethodName,
+    OLoraSettings,
+    ReplaySettings,
+)
+from sapo_analysis.spec.settings import Shots, Study, own_prompts_are_for
 
 PolicyName = Literal["original", "random", "paft", "sapo", "sapp", "sapo-once", "shortest"]
-MethodName = Literal["lora", "lora-inc", "o-lora", "ewc", "replay", "full"]
 POLICIES: tuple[PolicyName, ...] = get_args(PolicyName)
-METHODS: tuple[MethodName, ...] = get_args(MethodName)
 Name = TypeVar("Name", bound=str)
 
 
@@ -88,6 +92,11 @@ class SequenceEvaluation(Settings):
         1, description="test-only paraphrases that each state is tested with (prompts)"
     )
     batch_size: PositiveInt = Field(64, description="rows decoded at once (examples)")
+    n_shots: Shots = Field(
+        (0,),
+        description="demonstrations before each test input, from the task's training rows, under"
+        " original prompts; several numbers measure as often (examples)",
+    )
     n_predictions_kept: NonNegativeInt = Field(
         0,
         description="first test rows whose output is kept, of each task under its original prompt"
@@ -118,43 +127,6 @@ class PaftSettings(Settings):
     """Policy `paft`: prompts drawn while training."""
 
     every: PositiveInt = Field(4, description="steps between two draws (steps)")
-
-
-class OLoraSettings(Settings):
-    """Method `o-lora`: new adapters orthogonal to earlier ones."""
-
-    weight: NonNegativeFloat = Field(
-        0.5,
-        description="weight of the penalty in each optimizer step's loss (1);"
-        " the released code's 0.5 is added eight times per step and counts 4",
-    )
-
-
-class EwcSettings(Settings):
-    """Method `ewc`: weights that mattered to earlier tasks are held."""
-
-    weight: NonNegativeFloat = Field(
-        10.0, description="weight of the quadratic penalty (nats/token per unit of information)"
-    )
-    examples: PositiveInt = Field(
-        64, description="first training rows that the Fisher information is taken over (examples)"
-    )
-
-
-class ReplaySettings(Settings):
-    """Method `replay`: rows of earlier tasks come back."""
-
-    ratio: NonNegativeFloat = Field(
-        0.25, description="rows of earlier tasks per row of the current one in each batch (1)"
-    )
-
-
-class FullSettings(Settings):
-    """Method `full`: all weights are trained, without an adapter."""
-
-    learning_rate: PositiveFloat = Field(
-        3e-4, description="in place of training.learning_rate, which is an adapter's (1/step)"
-    )
 
 
 def _one_or_several(orders: Any) -> Any:
@@ -191,7 +163,6 @@ class SequenceStudy(Study):
     o_lora: OLoraSettings = OLoraSettings()
     ewc: EwcSettings = EwcSettings()
     replay: ReplaySettings = ReplaySettings()
-    full: FullSettings = FullSettings()
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -8,9 +8,8 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
+    AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -23,6 +22,8 @@ from pydantic import (
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.explain import explain
+from sapo_analysis.spec.base import Settings
+from sapo_analysis.spec.methods import FullSettings, Ia3Settings, PromotSettings, SoftPromptSettings
 
 SCHEMA_VERSION = 1
 """Version of the spec and of the run folder; a newer one is refused, never guessed at."""
@@ -31,12 +32,6 @@ SchemaVersion = Annotated[StrictInt, Field(ge=1)]
 _MEMORY_SIZE = r"\d+(\.\d+)?[KMG]iB"
 NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,39}$"
 Seed = Annotated[StrictInt, Field(ge=0, lt=2**31)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, numbers are finite, a misspelt name is no default but wrong."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class LoraSettings(Settings):
@@ -96,6 +91,20 @@ class ScoringSettings(Settings):
     )
 
 
+def _zero_shots_first(shots: tuple[int, ...]) -> tuple[int, ...]:
+    """Scores without demonstrations are what every analysis reads."""
+    if shots[0] != 0 or any(b <= a for a, b in pairwise(shots)):
+        raise ValueError(f"n_shots is {list(shots)}; begin with 0, then rise: [0] or [0, 1]")
+    return shots
+
+
+Shots = Annotated[
+    tuple[Annotated[StrictInt, Field(ge=0, le=8)], ...],
+    Field(min_length=1),
+    AfterValidator(_zero_shots_first),
+]
+
+
 class EvaluationSettings(Settings):
     """How each state and each trial is measured on every task of the study."""
 
@@ -103,6 +112,11 @@ class EvaluationSettings(Settings):
     batch_size: PositiveInt = Field(64, description="rows decoded at once (examples)")
     n_predictions_kept: NonNegativeInt = Field(
         64, description="first test rows whose output is kept (examples)"
+    )
+    n_shots: Shots = Field(
+        (0,),
+        description="demonstrations before each test input, from the task's training rows; several"
+        " numbers measure everything at the end as often (examples)",
     )
     checkpoints: tuple[PositiveInt, ...] = Field(
         (),
@@ -181,6 +195,24 @@ class MemorySettings(Settings):
         return self.quantization == "none" and self.max_memory is None
 
 
+class DiagnosticsSettings(Settings):
+    """What is measured of each fine-tune along the way, beside its scores."""
+
+    every: NonNegativeInt = Field(
+        0,
+        description="steps between two looks at format ratio and gradient alignment, also at the"
+        " start and the end; 0: none (steps)",
+    )
+    examples: PositiveInt = Field(
+        32,
+        description="first test rows of each task whose answers are read, and first training rows"
+        " whose gradients are taken (examples)",
+    )
+    shuffles: PositiveInt = Field(
+        8, description="shuffles of the labels that the format gradient is averaged over (shuffles)"
+    )
+
+
 class Study(Settings):
     """What every kind of study has."""
 
@@ -221,6 +253,11 @@ class Study(Settings):
     )
     lora: LoraSettings = LoraSettings()
     training: TrainingSettings = TrainingSettings()
+    soft_prompt: SoftPromptSettings = SoftPromptSettings()
+    ia3: Ia3Settings = Ia3Settings()
+    full: FullSettings = FullSettings()
+    promot: PromotSettings = PromotSettings()
+    diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto takes the GPU when there is one"
     )

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from sapo_analysis.errors import InputError, RunError
-from sapo_analysis.records import COSTS, PREDICTIONS, TABLES, Table
+from sapo_analysis.records import COSTS, DIAGNOSTICS, PREDICTIONS, TABLES, Table
 from sapo_analysis.spec import (
     AnySpec,
     AnyStudy,
@@ -231,8 +231,12 @@ class Run:
             return table.schema.empty_table()
         folder = self.path / layout.TABLES / table.name
         files = self._files(folder)
-        if not files and table.name == PREDICTIONS.name and self._keeps_no_outputs:
-            return table.schema.empty_table()  # such runs were made before sequences had the table
+        # Runs that were made before there was such a table read as those that put nothing into it.
+        if not files and (
+            (table.name == PREDICTIONS.name and self._keeps_no_outputs)
+            or (table.name == DIAGNOSTICS.name and self._looks_at_nothing)
+        ):
+            return table.schema.empty_table()
         if not files and self.is_complete:
             raise self._unreadable(table, folder, "it is missing")
         try:
@@ -248,6 +252,11 @@ class Run:
     def _keeps_no_outputs(self) -> bool:
         study = self.study
         return isinstance(study, SequenceStudy) and study.evaluation.n_predictions_kept == 0
+
+    @property
+    def _looks_at_nothing(self) -> bool:
+        study = self.study
+        return isinstance(study, ParaphraseStudy | SequenceStudy) and study.diagnostics.every == 0
 
     def _files(self, folder: Path) -> list[Path]:
         # The joined file wins whatever the status was when the run was opened: a run that ends
