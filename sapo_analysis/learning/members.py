@@ -12,6 +12,7 @@ from sapo_analysis.learning.penalties import Penalty
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.spec import TrainingSettings
+from sapo_analysis.tasks.base import Example, Task
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,15 @@ class Replay:
 
 
 @dataclass(frozen=True)
+class Dev:
+    """Held-out examples of the task that is learned, as rows under its prompt."""
+
+    task: Task
+    examples: Sequence[Example]
+    rows: Sequence[Encoded]
+
+
+@dataclass(frozen=True)
 class Member:
     """One fine-tune.
 
@@ -50,6 +60,9 @@ class Member:
         drawn: the same examples under the prompts that are drawn in its place.
         replay: rows of earlier tasks.
         penalty: what is added to the loss.
+        mixed: rows of earlier tasks by name, mixed evenly with its own where each stands behind its
+            own soft prompt.
+        dev: what its checkpoints are judged on, where the best is kept.
     """
 
     rows: Sequence[Encoded]
@@ -58,6 +71,8 @@ class Member:
     drawn: Drawn | None = None
     replay: Replay | None = None
     penalty: Penalty | None = None
+    mixed: Sequence[tuple[str, Sequence[Encoded]]] = ()
+    dev: Dev | None = None
 
     @property
     def rows_per_step(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,11 +17,27 @@ from sapo_analysis.learning.training import Fit, make_optimizer
 from sapo_analysis.models.encoding import IGNORED, Encoded
 from sapo_analysis.models.packed import PackedModel, packed
 from sapo_analysis.models.packing import Pack
-from sapo_analysis.models.stacked_lora import DropoutStream, StackedAdapters
+from sapo_analysis.models.stacked_lora import Dropout, DropoutStream
+
+
+class Trained(Protocol):
+    """Weights of K fine-tunes that stand in a model: a stack of adapters, of soft prompts, ….
+
+    Attributes:
+        values: all weights, row k those of fine-tune k [K, parameters].
+        dropout: of the adapters; what has none leaves it at probability 0.
+    """
+
+    values: Tensor
+    dropout: Dropout
+
+    def gradients(self, loss: Tensor) -> Tensor:
+        """Gradient of a scalar by all weights, in the places of `values`."""
+        ...
 
 
 def train_stacked(
-    model: PreTrainedModel, adapters: StackedAdapters, members: Sequence[Member], pad_id: int
+    model: PreTrainedModel, adapters: Trained, members: Sequence[Member], pad_id: int
 ) -> list[Fit]:
     """Train adapter k on member k from their beginning to their ends; see `StackedTraining`."""
     training = StackedTraining(model, adapters, members, pad_id)
@@ -39,7 +56,7 @@ class StackedTraining:
     def __init__(
         self,
         model: PreTrainedModel,
-        adapters: StackedAdapters,
+        adapters: Trained,
         members: Sequence[Member],
         pad_id: int,
     ):
@@ -52,9 +69,18 @@ class StackedTraining:
         self._steps = 0  # what every member that still trains has taken
 
     @property
+    def total_steps(self) -> int:
+        """Optimizer steps until the last member's end."""
+        return max(learner.member.settings.steps for learner in self._learners)
+
+    @property
     def fits(self) -> list[Fit]:
         """What training left behind so far, member by member."""
         return [learner.fit() for learner in self._learners]
+
+    def leave_out(self, k: int) -> None:
+        """Do not train member k: it diverged before."""
+        self._learners[k].diverged = True
 
     def advance(self, until: int | None = None) -> None:
         """Train on until every member has taken `until` steps, diverged or come to its end."""

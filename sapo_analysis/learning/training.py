@@ -17,6 +17,7 @@ from sapo_analysis.learning.penalties import Penalty
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import set_adapter_dropout
 from sapo_analysis.models.spread import reading_device
+from sapo_analysis.models.stacked_lora import Dropout, DropoutStream
 from sapo_analysis.spec import TrainingSettings
 
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -65,15 +66,39 @@ class Training:
     The frozen base stays in eval mode: dropout is the adapter's own.
     """
 
-    def __init__(self, model: PreTrainedModel, member: Member, pad_id: int):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        member: Member,
+        pad_id: int,
+        parameters: Sequence[Tensor] | None = None,
+        dropout: Dropout | None = None,
+    ):
+        """Make ready.
+
+        Args:
+            model: what reads.
+            member: what is learned, and how.
+            pad_id: fills batches up.
+            parameters: what is trained; default: the model's trainable parameters.
+            dropout: of a stack of one among them, whose masks are drawn at each step.
+        """
         self._model, self._member, self._pad_id = model, member, pad_id
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        self._dropout = dropout if dropout is not None and dropout.probability else None
+        if parameters is None:
+            parameters = [p for p in model.parameters() if p.requires_grad]
+        self._parameters = list(parameters)
         self._optimizer, self._scheduler = make_optimizer(self._parameters, member.settings)
         self._batches = Batches(member)
         self._losses: list[float] = []
         self._norms: list[float] = []
         self._tokens = 0
         self._diverged = False
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps until the end."""
+        return self._member.settings.steps
 
     @property
     def fit(self) -> Fit:
@@ -96,10 +121,14 @@ class Training:
         torch.manual_seed(self._member.seed + len(self._losses))
         batch = self._batches.take()
         inputs, labels = collate(batch, self._pad_id, reading_device(self._model))
+        if self._dropout is not None:
+            self._dropout.begin([self._stream(labels)], labels[:, :0])
         per_token = token_losses(self._model(**inputs, use_cache=False).logits, labels)
         loss = per_token.sum() / sum(row.n_target for row in batch)
         self._optimizer.zero_grad()
         torch.autograd.backward(loss)
+        if self._dropout is not None:
+            self._dropout.end()
         if self._member.penalty is not None:
             add_gradient(self._parameters, self._member.penalty)
         limit = self._member.settings.max_grad_norm
@@ -112,6 +141,14 @@ class Training:
             return
         self._optimizer.step()
         self._scheduler.step()
+
+
+    def _stream(self, labels: Tensor) -> DropoutStream:
+        """This step's masks, one place per token of the padded batch."""
+        seed = self._member.seed + len(self._losses)
+        return DropoutStream(
+            seed, labels.numel(), torch.arange(labels.numel(), device=labels.device)
+        )
 
 
 def add_gradient(parameters: Sequence[Tensor], penalty: Penalty) -> None:

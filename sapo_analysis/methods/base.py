@@ -10,11 +10,12 @@ from typing import ClassVar
 
 from sapo_analysis.learning.members import Replay
 from sapo_analysis.learning.penalties import Penalty
+from sapo_analysis.methods.recipe import Recipe
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.spec import MethodName, SequenceStudy, TrainingSettings
+from sapo_analysis.spec import AnyStudy, MethodName, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,40 @@ class Method(ABC):
 
     Attributes:
         name: as a study names it.
-        trains_all: whether all weights are trained, not an adapter.
         keeps_information: whether the Fisher information is kept after each stage.
+        demonstrations: solved examples before each training input (examples).
     """
 
     name: ClassVar[MethodName]
-    trains_all: ClassVar[bool] = False
     keeps_information: ClassVar[bool] = False
+    demonstrations: ClassVar[int] = 0
 
-    def __init__(self, study: SequenceStudy):
+    def __init__(self, study: AnyStudy):
         self.study = study
+
+    @property
+    def trains_all(self) -> bool:
+        """Whether all weights are trained, and a state is a whole model."""
+        return False
 
     @abstractmethod
     def start(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
-        """Where the next stage starts; before it is trained this is the state itself."""
+        """Where the next stage starts."""
 
-    def training(self) -> TrainingSettings:
-        """The settings of each fine-tune."""
+    def standing(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
+        """The state itself that the past has led to, on which candidates are scored."""
+        return self.start(seed, past)
+
+    def recipe(self, n_past: int) -> Recipe | None:
+        """What is put into the model and trained; None: one adapter, or the whole model alone."""
+        return None
+
+    def mixed(self, past: Sequence[Learned]) -> Sequence[Learned]:
+        """Earlier stages whose rows are mixed evenly with the current task's."""
+        return ()
+
+    def training(self, n_past: int) -> TrainingSettings:
+        """The settings of the fine-tune after `n_past` others; of several phases, the last's."""
         return self.study.training
 
     def replay(self, past: Sequence[Learned]) -> Replay | None:

@@ -13,6 +13,7 @@ from sapo_analysis.learning.penalties import EwcPenalty
 from sapo_analysis.methods.base import Learned
 from sapo_analysis.methods.lora import Lora
 from sapo_analysis.models.adapter_layout import AdapterLayout
+from sapo_analysis.spec import SequenceStudy
 
 _FILE = "ewc.safetensors"
 
@@ -23,15 +24,19 @@ class Ewc(Lora):
     name = "ewc"
     keeps_information = True
 
+    def __init__(self, study: SequenceStudy):
+        super().__init__(study)
+        self._settings = study.ewc
+
     def penalty(self, past: Sequence[Learned], layout: AdapterLayout) -> EwcPenalty | None:
         """See `Method.penalty`."""
         if not past:
             return None
-        return EwcPenalty(self.study.ewc.weight, *_read(past[-1].folder))
+        return EwcPenalty(self._settings.weight, *_read(past[-1].folder))
 
     def decides(self, n_past: int) -> object:
         """See `Method.decides`; it leaves its information behind from the first stage on."""
-        settings = self.study.ewc
+        settings = self._settings
         return [self.name, settings.weight, settings.examples]
 
 

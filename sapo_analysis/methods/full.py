@@ -13,13 +13,17 @@ class Full(Method):
     """Full fine-tuning: a copy of the whole model per chain, one chain at a time."""
 
     name = "full"
-    trains_all = True
+
+    @property
+    def trains_all(self) -> bool:
+        """See `Method.trains_all`."""
+        return True
 
     def start(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
         """See `Method.start`: `carried` is a folder with a whole model's weights."""
         return AdapterStart(seed, carried=past[-1].folder if past else None)
 
-    def training(self) -> TrainingSettings:
+    def training(self, n_past: int) -> TrainingSettings:
         """See `Method.training`."""
         rate = self.study.full.learning_rate
         return self.study.training.model_copy(update={"learning_rate": rate})

@@ -9,6 +9,7 @@ from sapo_analysis.methods.base import Learned
 from sapo_analysis.methods.lora_inc import LoraInc
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.saved_adapter import read_adapter
+from sapo_analysis.spec import SequenceStudy
 
 
 class OLora(LoraInc):
@@ -16,14 +17,18 @@ class OLora(LoraInc):
 
     name = "o-lora"
 
+    def __init__(self, study: SequenceStudy):
+        super().__init__(study)
+        self._settings = study.o_lora
+
     def penalty(self, past: Sequence[Learned], layout: AdapterLayout) -> OrthogonalPenalty | None:
         """See `Method.penalty`."""
         if not past:
             return None
         adapters = [read_adapter(stage.folder) for stage in past]
         earlier = [{name: a for name, (a, _) in own.items()} for own in adapters]
-        return OrthogonalPenalty(self.study.o_lora.weight, layout, earlier)
+        return OrthogonalPenalty(self._settings.weight, layout, earlier)
 
     def decides(self, n_past: int) -> object:
         """See `Method.decides`."""
-        return None if n_past == 0 else [self.name, self.study.o_lora.weight]
+        return None if n_past == 0 else [self.name, self._settings.weight]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sapo_analysis.learning.members import Replay
 from sapo_analysis.methods.base import Learned
 from sapo_analysis.methods.lora import Lora
+from sapo_analysis.spec import SequenceStudy
 
 
 class ReplayRows(Lora):
@@ -18,12 +19,16 @@ class ReplayRows(Lora):
 
     name = "replay"
 
+    def __init__(self, study: SequenceStudy):
+        super().__init__(study)
+        self._rows, self._ratio = study.replayed_rows, study.replay.ratio
+
     def replay(self, past: Sequence[Learned]) -> Replay | None:
         """See `Method.replay`."""
         if not past:
             return None
-        return Replay([row for stage in past for row in stage.rows], self.study.replayed_rows)
+        return Replay([row for stage in past for row in stage.rows], self._rows)
 
     def decides(self, n_past: int) -> object:
         """See `Method.decides`."""
-        return None if n_past == 0 else [self.name, self.study.replay.ratio]
+        return None if n_past == 0 else [self.name, self._ratio]

@@ -14,8 +14,10 @@ class AdapterStart:
         seed: of the fresh initialisation, as peft draws it.
         carried: folder of a saved adapter whose weights it takes on instead.
         frozen: folders of saved adapters that count at full scale beside it and do not change.
+        removable: folder with the soft prompts of earlier tasks, or what stands for them.
     """
 
     seed: int
     carried: Path | None = None
     frozen: tuple[Path, ...] = ()
+    removable: Path | None = None

@@ -42,9 +42,14 @@ class FlatWeights:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The leaves, in the order in which a row holds them."""
+        return list(self.leaves.values())
+
     def gradients(self, loss: Tensor) -> Tensor:
         """Gradient of a scalar by all weights, in the places of `values` [K, n]."""
-        found = torch.autograd.grad(loss, list(self.leaves.values()))
+        found = torch.autograd.grad(loss, self.tensors)
         return torch.cat([gradient.flatten(1) for gradient in found], dim=1)
 
     @torch.no_grad()

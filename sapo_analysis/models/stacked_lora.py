@@ -76,10 +76,15 @@ class StackedAdapters:
         places = self.values[:, at : at + shape.numel()]
         return places.view(-1, *shape).requires_grad_()
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """The modules' weights, leaves that are views of `values`, in its order."""
+        return [leaf for module in self.modules.values() for leaf in (module.a, module.b)]
+
     def gradients(self, loss: Tensor) -> Tensor:
         """Gradient of a scalar by all weights, in the places of `values` [K, parameters]."""
-        leaves = [leaf for module in self.modules.values() for leaf in (module.a, module.b)]
-        return torch.cat([g.flatten(1) for g in torch.autograd.grad(loss, leaves)], dim=1)
+        found = torch.autograd.grad(loss, self.tensors)
+        return torch.cat([g.flatten(1) for g in found], dim=1)
 
     def save(self, k: int, folder: Path) -> None:
         """Write adapter k in peft's format (safetensors and its configuration)."""

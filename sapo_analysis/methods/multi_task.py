@@ -1,0 +1,34 @@
+"""Method `multi-task`: LoRA on a mixture of all tasks so far, the bound that sequences aim at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from sapo_analysis.methods.base import Learned
+from sapo_analysis.methods.lora import Lora
+from sapo_analysis.methods.promot import for_tasks
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.spec import MethodName, TrainingSettings
+
+
+class MultiTask(Lora):
+    """Stage t trains a fresh adapter on tasks 1 to t, evenly mixed, for t times the steps."""
+
+    name: ClassVar[MethodName] = "multi-task"
+
+    def start(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
+        """See `Method.start`."""
+        return AdapterStart(seed)
+
+    def standing(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
+        """See `Method.standing`."""
+        return super().start(seed, past)
+
+    def training(self, n_past: int) -> TrainingSettings:
+        """See `Method.training`."""
+        return for_tasks(self.study.training, 1 + n_past)
+
+    def mixed(self, past: Sequence[Learned]) -> Sequence[Learned]:
+        """See `Method.mixed`."""
+        return past
