@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.format_gradient import LayerGradients
 from sapo_analysis.learning.mean_loss import MeanLoss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
@@ -37,6 +38,11 @@ class FineTunes(Protocol):
         ...
 
     @property
+    def total_steps(self) -> int:
+        """Optimizer steps from the beginning to the end, all phases; the most of any member."""
+        ...
+
+    @property
     def fits(self) -> list[Fit]:
         """What training left behind so far."""
         ...
@@ -60,6 +66,13 @@ class FineTunes(Protocol):
 
         `rows[i]`: the examples under prompt i; `batch_size`: of the released averaging; `heard`:
         told of each prompt as more of its losses are known.
+        """
+        ...
+
+    def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
+        """Each adapter's gradient by the model's own weights in the last layer, as it is now.
+
+        `rows[k]`: as adapter k reads them; the loss is nats per target token over all of them.
         """
         ...
 

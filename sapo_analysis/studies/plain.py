@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation, evaluate
 from sapo_analysis.learning.fisher import fisher
+from sapo_analysis.learning.format_gradient import LayerGradients, last_layer_gradients
 from sapo_analysis.learning.mean_loss import MeanLoss, mean_loss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses, total_nll
@@ -104,6 +105,10 @@ class _OneFineTune:
         self._training = Training(self._adapted, member, self._encoder.pad_id)
 
     @property
+    def total_steps(self) -> int:
+        return self._training.total_steps
+
+    @property
     def fits(self) -> list[Fit]:
         return [self._training.fit]
 
@@ -132,6 +137,9 @@ class _OneFineTune:
 
     def delta_norms(self) -> list[float]:
         return [delta_norm(self._adapted)]
+
+    def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
+        return last_layer_gradients(self._adapted, rows, False, self._encoder.pad_id)
 
     def save(self, k: int, folder: Path) -> None:
         save_adapter(self._adapted, folder)

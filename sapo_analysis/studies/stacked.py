@@ -18,6 +18,7 @@ from sapo_analysis.learning.candidate_losses import stacked_losses
 from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.fisher import stacked_fisher
+from sapo_analysis.learning.format_gradient import LayerGradients, last_layer_gradients
 from sapo_analysis.learning.mean_loss import MeanLoss, stacked_mean_losses
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.packed_scoring import check_packed, packed_losses, packed_nll
@@ -112,6 +113,10 @@ class _Stack:
         self._training = StackedTraining(self._model, self._adapters, members, self._encoder.pad_id)
 
     @property
+    def total_steps(self) -> int:
+        return self._training.total_steps
+
+    @property
     def fits(self) -> list[Fit]:
         return self._training.fits
 
@@ -142,6 +147,9 @@ class _Stack:
 
     def delta_norms(self) -> list[float]:
         return stacked_delta_norms(self._adapters)
+
+    def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
+        return last_layer_gradients(self._model, rows, True, self._encoder.pad_id)
 
     def save(self, k: int, folder: Path) -> None:
         self._adapters.save(k, folder)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.format_gradient import LayerGradients, last_layer_gradients
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
@@ -64,6 +65,10 @@ class _WholeModel:
         self._training = Training(self._model, member, self._pad_id)
 
     @property
+    def total_steps(self) -> int:
+        return self._training.total_steps
+
+    @property
     def fits(self) -> list[Fit]:
         return [self._training.fit]
 
@@ -80,6 +85,10 @@ class _WholeModel:
 
     def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
         return scored_in_full((self.losses([own])[0] for own in rows), batch_size, heard)
+
+    def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
+        is_packed = self._engine.name == "stacked"
+        return last_layer_gradients(self._model, rows, is_packed, self._pad_id)
 
     def save(self, k: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
