@@ -250,8 +250,8 @@ def _read_packed(
             with probes.reading():
                 losses = label_losses(reader.logits(pack), pack.labels)
                 weights = torch.zeros_like(losses)
-                for k, (_, own) in enumerate(parts):
-                    weights[k, : len(own)] = weights.new_tensor(own)
+                for k, (_, per_token) in enumerate(parts):
+                    weights[k, : len(per_token)] = weights.new_tensor(per_token)
                 widths = pack.ids.shape[1], pack.wanted.shape[1]
                 probes.add((losses * weights).sum(), len(reading), widths)
             for k, own in enumerate(reading):
