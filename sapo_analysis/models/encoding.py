@@ -16,7 +16,10 @@ from sapo_analysis.models.too_long import Misfit, Reading, Size, too_long
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.prompts.render import user_message
 from sapo_analysis.tasks.base import Example, Split, Task
+from sapo_analysis.tasks.demonstrations import demonstrations
 
+Key = tuple[str, Split, int, str, int]
+"""Task, split, number of examples, prompt text, number of demonstrations."""
 _PROBE = Example("x", "y")
 IGNORED = -100
 """The label of a token that is neither trained nor scored."""
@@ -24,11 +27,12 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Encoded:
-    """One example under one prompt.
+    """One example under one prompt, behind demonstrations or none.
 
     `ids[target_start:]` are trained and scored: the target text and the end-of-turn tokens after
     it. `ids[target_start:content_end]` are those of the target text alone, and of white space that
-    the layout puts before it; none if the target is empty.
+    the layout puts before it; none if the target is empty. Demonstrations and their answers are
+    context.
     """
 
     ids: list[int]
@@ -52,17 +56,22 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int):
         self.tokenizer = tokenizer
         self.max_length = max_length
-        self._known: dict[tuple[str, Split, int, str], list[Encoded]] = {}
+        self._known: dict[Key, list[Encoded]] = {}
 
-    def encode_split(self, task: Task, split: Split, n: int, prompt: Prompt) -> list[Encoded]:
+    def encode_split(
+        self, task: Task, split: Split, n: int, prompt: Prompt, n_shots: int = 0
+    ) -> list[Encoded]:
         """The first `n` examples of a split under a prompt, in file order.
+
+        Each stands behind `n_shots` demonstrations of its own (`tasks.demonstrations`), under the
+        same prompt.
 
         Raises:
             InputError: examples are longer than the model's context; all of them are counted.
-                Nothing is ever cut here.
+                Nothing is ever cut here. Or the task has too few training rows to show.
         """
-        self.encode_all([Reading(task, split, n, prompt)])
-        return self._known[task.name, split, n, prompt.text]
+        self.encode_all([Reading(task, split, n, prompt, n_shots)])
+        return self._known[task.name, split, n, prompt.text, n_shots]
 
     def encode_all(self, readings: Iterable[Reading]) -> None:
         """Encode all that will be read.
@@ -75,14 +84,23 @@ class Encoder:
 
     def misfits(self, readings: Iterable[Reading]) -> list[Misfit]:
         """The readings with examples that are longer than the model's context; all are encoded."""
-        found: dict[tuple[str, Split, int, str], Misfit] = {}
+        found: dict[Key, Misfit] = {}
         for reading in readings:
-            task, split, n, prompt = reading
-            key = (task.name, split, n, prompt.text)
+            task, split, n, prompt, n_shots = reading
+            key = (task.name, split, n, prompt.text, n_shots)
             if key in self._known or key in found:
                 continue
             examples = task.examples(split, n)
-            rows = [encode(self.tokenizer, prompt.text, task.suffix, row) for row in examples]
+            rows = [
+                encode(
+                    self.tokenizer,
+                    prompt.text,
+                    task.suffix,
+                    row,
+                    demonstrations(task, split, i, n_shots),
+                )
+                for i, row in enumerate(examples)
+            ]
             room = task.max_new_tokens if split == "test" else 0
             if any(len(row.ids) + room > self.max_length for row in rows):
                 found[key] = Misfit(reading, self._sizes(examples, rows, room), self.max_length)
@@ -138,9 +156,15 @@ class Encoder:
 
 
 def encode(
-    tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    suffix: str,
+    example: Example,
+    shown: Sequence[Example] = (),
 ) -> Encoded:
-    """Encode one example: the layout's whole text, target tokens found by character offsets.
+    """Encode one example, behind the demonstrations that are `shown`.
+
+    Target tokens are found by character offsets in the layout's whole text.
 
     The text is tokenised whole, so merges across a boundary are those that the model meets; only
     what is read before the answer and the answer are never one token. What the model reads before
@@ -150,12 +174,16 @@ def encode(
     Raises:
         InputError: as `lay_out`.
     """
-    laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example)
+    laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example, shown)
     return Encoded(ids, *_target(laid, offsets))
 
 
 def token_texts(
-    tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    suffix: str,
+    example: Example,
+    shown: Sequence[Example] = (),
 ) -> list[str]:
     """What each token of `encode` stands for; joined they are the text the model reads.
 
@@ -164,7 +192,7 @@ def token_texts(
     Raises:
         InputError: as `encode`.
     """
-    laid, _, offsets = _tokenised(tokenizer, prompt, suffix, example)
+    laid, _, offsets = _tokenised(tokenizer, prompt, suffix, example, shown)
     ends = [0, *accumulate((end for _, end in offsets), max)]
     # A character that a normaliser joined to the one before has no token of its own.
     for i, end in zip(_target(laid, offsets), (laid.before, laid.end), strict=True):
@@ -181,10 +209,17 @@ def _target(laid: LaidOut, offsets: Sequence[Span]) -> tuple[int, int]:
 
 
 def _tokenised(
-    tokenizer: PreTrainedTokenizerBase, prompt: str, suffix: str, example: Example
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    suffix: str,
+    example: Example,
+    shown: Sequence[Example],
 ) -> tuple[LaidOut, list[int], list[Span]]:
     """(layout, token ids, where each token stands in its text); no token reaches over `before`."""
-    laid = lay_out(tokenizer, user_message(prompt, example.input, suffix), example.target)
+    *earlier, (message, answer) = (
+        (user_message(prompt, row.input, suffix), row.target) for row in (*shown, example)
+    )
+    laid = lay_out(tokenizer, message, answer, earlier)
     ids, offsets = tokenise(tokenizer, laid.text, laid.data)
     cut = laid.before
     if not any(start < cut < end for start, end in offsets):
