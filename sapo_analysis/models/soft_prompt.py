@@ -6,7 +6,8 @@ for stacked adapters: of K · B rows the first B are those of the first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -56,14 +57,53 @@ class SoftEmbedding(nn.Module):
         return torch.where(self.virtual[:, :, None], soft, own).view(*ids.shape, -1)
 
 
-class SoftPrompts(FlatWeights):
-    """A trained soft prompt per fine-tune, and frozen ones beside it.
+class TrainedPrompts(FlatWeights, ABC):
+    """What gives a soft prompt per fine-tune, and frozen soft prompts beside it.
 
     The trained one is slot 0; frozen ones, learned before, follow as slots 1, 2, …
 
     Attributes:
         tokens: the ids that stand for them.
     """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        length: int,
+        starts: Sequence[Mapping[str, Tensor]],
+        frozen: Sequence[Sequence[Tensor]] = (),
+    ):
+        """Weights of K fine-tunes.
+
+        Args:
+            model: what the soft prompts stand before.
+            length: virtual tokens of one.
+            starts: what the weights of each fine-tune start from, by name.
+            frozen: for each fine-tune, soft prompts [length, size] that do not change.
+        """
+        weight = embeddings_of(model)
+        # In float32 where the model is in less: small steps would be lost to rounding.
+        dtype = torch.promote_types(weight.dtype, torch.float32)
+        shapes = {name: start.shape for name, start in starts[0].items()}
+        super().__init__(shapes, len(starts), dtype, weight.device)
+        for k, start in enumerate(starts):
+            self.fill(k, start)
+        self.tokens = VirtualTokens.of(model, length)
+        like = self.values.new_empty(length, weight.shape[1], requires_grad=False)
+        self._frozen = _stacked(frozen, like) if any(frozen) else None
+
+    def table(self) -> Tensor:
+        """What the virtual tokens of all slots stand for [K, slots · length, size]."""
+        own = self.prompts()
+        return own if self._frozen is None else torch.cat([own, self._frozen], dim=1)
+
+    @abstractmethod
+    def prompts(self) -> Tensor:
+        """The trained soft prompts [K, length, size]."""
+
+
+class SoftPrompts(TrainedPrompts):
+    """Soft prompts that are trained as they are."""
 
     def __init__(
         self,
@@ -78,32 +118,25 @@ class SoftPrompts(FlatWeights):
             starts: what each starts from [length, size].
             frozen: for each fine-tune, soft prompts of the same form that do not change.
         """
-        untyped: Any = model
-        embedding = untyped.get_input_embeddings()
-        device, length = embedding.weight.device, len(starts[0])
-        # In float32 where the model is in less: small steps would be lost to rounding.
-        dtype = torch.promote_types(embedding.weight.dtype, torch.float32)
-        super().__init__({"prompt": starts[0].shape}, len(starts), dtype, device)
-        for k, start in enumerate(starts):
-            self.fill(k, {"prompt": start})
-        self.tokens = VirtualTokens.of(model, length)
-        self._frozen = _stacked(frozen, self.leaves["prompt"]) if any(frozen) else None
-
-    def table(self) -> Tensor:
-        """What the virtual tokens of all slots stand for [K, slots · length, size]."""
-        own = self.prompts()
-        return own if self._frozen is None else torch.cat([own, self._frozen], dim=1)
+        super().__init__(model, len(starts[0]), [{"prompt": start} for start in starts], frozen)
 
     def prompts(self) -> Tensor:
         """The trained soft prompts [K, length, size]."""
         return self.leaves["prompt"]
 
 
+def embeddings_of(model: PreTrainedModel) -> Tensor:
+    """A model's own input embeddings [tokens, size]."""
+    untyped: Any = model
+    weight: Tensor = untyped.get_input_embeddings().weight.detach()
+    return weight
+
+
 def _stacked(frozen: Sequence[Sequence[Tensor]], like: Tensor) -> Tensor:
     """Frozen soft prompts side by side [K, most · length, size]; those that are not there: 0."""
-    _, length, size = like.shape
+    length, size = like.shape
     most = max(map(len, frozen))
-    found = like.new_zeros(len(frozen), most * length, size, requires_grad=False)
+    found = like.new_zeros(len(frozen), most * length, size)
     for k, own in enumerate(frozen):
         for i, prompt in enumerate(own):
             found[k, i * length : (i + 1) * length] = prompt.to(found)
@@ -111,7 +144,7 @@ def _stacked(frozen: Sequence[Sequence[Tensor]], like: Tensor) -> Tensor:
 
 
 @contextmanager
-def standing_before(model: PreTrainedModel, prompts: SoftPrompts) -> Iterator[SoftEmbedding]:
+def standing_before(model: PreTrainedModel, prompts: TrainedPrompts) -> Iterator[SoftEmbedding]:
     """Let a model know virtual tokens inside the block; its own weights never change."""
     untyped: Any = model
     base = untyped.get_input_embeddings()
