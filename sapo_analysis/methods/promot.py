@@ -27,7 +27,7 @@ class Promot(Method):
     @property
     def trains_all(self) -> bool:
         """See `Method.trains_all`: as the study's promot.update says."""
-        return self.study.promot.update == "full"
+        return self.study.trains_all(self.name)
 
     @property
     def updated(self) -> PartName:

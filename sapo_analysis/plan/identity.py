@@ -31,23 +31,27 @@ class Identity:
         settings = self.study.model_dump(mode="json")
         del settings["evaluation"]["n_predictions_kept"]
         checkpoints = settings["evaluation"].pop("checkpoints")
-        if self.study.evaluation.n_shots == (0,):  # ids are what they were before there were shots
-            del settings["evaluation"]["n_shots"]
+        n_shots = settings["evaluation"].pop("n_shots")
         self._settings = {
             key: settings[key] for key in ("method", "lora", "training", "evaluation", "dtype")
         }
         self._settings |= named_apart(self.study)
-        # Named where there are some alone: ids are what they were before there were checkpoints.
-        self._watched = {"checkpoints": checkpoints} if checkpoints else {}
+        # The past is learned with LoRA, so its states are the same whatever the method.
+        self._settings["method"] = "lora"
+        self._method = _method_settings(self.study)
+        # Named where there are some alone: ids are what they were before there were such settings.
+        self._watched: dict[str, object] = {"checkpoints": checkpoints} if checkpoints else {}
+        if n_shots != [0]:
+            self._watched["n_shots"] = n_shots
 
     def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
         """The id of a fine-tune from a state; `prompt` is its text."""
-        return self._fine_tune(parent_id, task, prompt, seed, **self._watched)
+        return self._fine_tune(parent_id, task, prompt, seed, **self._watched, **self._method)
 
     def past(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
         """The id of a fine-tune on the way to a parent state."""
-        # Never watched. Trials draw their streams from the state's name, and looking at them must
-        # not give them other ones.
+        # Never watched, nor shown demonstrations when tested. Trials draw their streams from the
+        # state's name, and how they are looked at must not give them other ones.
         return self._fine_tune(parent_id, task, prompt, seed)
 
     def _fine_tune(
@@ -67,6 +71,22 @@ class Identity:
     def state(self, trial_id: str) -> str:
         """The id of the state that a past task's fine-tune reaches."""
         return "s-" + trial_id
+
+
+def _method_settings(study: ParaphraseStudy) -> dict[str, object]:
+    """What decides a trial of another method than LoRA; of that nothing, as ids always were."""
+    if study.method == "lora":
+        return {}
+    settings = study.model_dump(mode="json")
+    used = {
+        "ia3": ("ia3",),
+        "full": ("full",),
+        "lora-1-shot": (),
+        "prompt-tuning": ("soft_prompt",),
+        "p-tuning": ("soft_prompt",),
+        "prefix-tuning": ("soft_prompt",),
+    }.get(study.method, ("soft_prompt", "promot", "full"))
+    return {"method": study.method} | {key: settings[key] for key in used}
 
 
 def named_apart(study: Study) -> dict[str, object]:

@@ -54,7 +54,8 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     _check_diagnostics(study, tasks, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
     identity = Identity(study, model.fingerprint, tasks, originals)
-    chunk = stack_size(model.n_parameters) if engine == "stacked" else 1
+    alone = engine != "stacked" or study.trains_all(study.method)
+    chunk = 1 if alone else stack_size(model.n_parameters)
     groups = _groups(study, legs, originals, prompts, identity, chunk)
     return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)
 

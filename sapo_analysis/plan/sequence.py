@@ -24,16 +24,23 @@ from sapo_analysis.plan.identity import (
 )
 from sapo_analysis.policies import get_policy
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.spec import SequenceStudy, Strategy
+from sapo_analysis.spec import MethodName, SequenceStudy, Strategy
 from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.base import Task
 
-_STACKED_TOGETHER = (("lora", "lora-inc", "o-lora", "ewc"), ("replay",))
-"""Methods whose fine-tunes are adapters on the base model, many of which train at once.
+_ALIKE: tuple[MethodName, ...] = ("lora", "lora-inc", "o-lora", "ewc")
+"""Methods whose fine-tunes are adapters of one form, which train in one stack.
 
-A batch with replayed rows shares no instruction that could be read once, and a stack is padded to
-its longest row: it would slow down all others.
+Every other has a stack of its own: it trains something else, or its batches share no instruction
+that could be read once, and a stack is padded to its longest row.
 """
+
+
+def _stacked_together(study: SequenceStudy) -> list[tuple[MethodName, ...]]:
+    """Methods that share a stack; those that train whole models have none."""
+    names = dict.fromkeys(strategy.method for strategy in study.chosen_strategies)
+    single = [(m,) for m in names if m not in _ALIKE and not study.trains_all(m)]
+    return [_ALIKE, *single]
 
 
 @dataclass(frozen=True)
@@ -254,7 +261,7 @@ def _groups(study: SequenceStudy, chunk: int) -> Iterator[ChainGroup]:
         ]
         stacks = [
             part
-            for methods in _STACKED_TOGETHER
+            for methods in _stacked_together(study)
             for part in split_evenly([c for c in chains if c.strategy.method in methods], chunk)
         ]
         stacked = {chain for part in stacks for chain in part}

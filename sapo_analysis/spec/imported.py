@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.spec.base import Settings
 from sapo_analysis.spec.sequence import Strategy, as_strategy
-from sapo_analysis.spec.settings import NAME_PATTERN, SCHEMA_VERSION, SchemaVersion, Settings
+from sapo_analysis.spec.settings import NAME_PATTERN, SCHEMA_VERSION, SchemaVersion
 
 NOT_RECORDED = "not recorded"
 

@@ -44,6 +44,15 @@ MethodName = Literal[
     "lora-1-shot",
 ]
 """Methods of a sequence study."""
+PROMOT_METHODS: tuple[MethodName, ...] = (
+    "promot",
+    "promot-1-shot",
+    "promot-lora-first",
+    "promot-joint",
+    "promot-random",
+    "promot-multi-task",
+)
+"""Methods whose stage 2 trains what promot.update says."""
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 ONE_TASK_METHODS: tuple[OneTaskMethod, ...] = get_args(OneTaskMethod)
 

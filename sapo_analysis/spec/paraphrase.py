@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sapo_analysis.spec.methods import OneTaskMethod
+from sapo_analysis.spec.methods import PROMOT_METHODS, OneTaskMethod
 from sapo_analysis.spec.settings import (
     EvaluationSettings,
     ScoringSettings,
@@ -105,6 +105,27 @@ class ParaphraseStudy(Study):
                 f"evaluation.checkpoints has {late}, but training.steps is {self.training.steps};"
                 " a checkpoint comes before the end, which is measured anyway"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _method_can_be_used(self) -> ParaphraseStudy:
+        self.check_whole_models({f"method {self.method!r}": self.method})
+        if self.evaluation.checkpoints and self.method in PROMOT_METHODS:
+            raise ValueError(
+                f"evaluation.checkpoints counts the steps of one fine-tune, and {self.method} has"
+                " stages. Set diagnostics.every instead"
+            )
+        if self.promot.stage_1_from is not None:
+            if self.method not in ("promot", "promot-1-shot"):
+                raise ValueError(
+                    f"promot.stage_1_from is set, and method {self.method!r} has no stage 1 that a"
+                    " saved soft prompt could stand for. Set method to promot or promot-1-shot"
+                )
+            if len(self.current) > 1 or self.rotate:
+                raise ValueError(
+                    "promot.stage_1_from is the soft prompt of one task, and the study trains"
+                    " several. Name one current task, without rotate"
+                )
         return self
 
     @model_validator(mode="after")

@@ -222,23 +222,16 @@ class SequenceStudy(Study):
         return self
 
     @model_validator(mode="after")
-    def _whole_models_are_precise(self) -> SequenceStudy:
-        whole = [str(s) for s in self.chosen_strategies if s.method == "full"]
-        if whole and self.dtype != "float32":
-            raise ValueError(
-                f"strategy {whole[0]!r} trains all weights, and dtype is {self.dtype}, in which"
-                " small steps are lost to rounding. Set dtype to float32, or train an adapter"
-            )
+    def _whole_models_can_be_trained(self) -> SequenceStudy:
+        self.check_whole_models({f"strategy {str(s)!r}": s.method for s in self.chosen_strategies})
         return self
 
     @model_validator(mode="after")
-    def _whole_models_are_there(self) -> SequenceStudy:
-        full = [str(s) for s in self.chosen_strategies if s.method == "full"]
-        if full and not self.memory.keeps_weights_whole:
+    def _each_task_has_its_own_stage_1(self) -> SequenceStudy:
+        if self.promot.stage_1_from is not None:
             raise ValueError(
-                f"strategy {full[0]!r} trains all weights, and memory.quantization or"
-                " memory.max_memory leaves none that could be trained. Train an adapter, or leave"
-                " these settings out"
+                f"promot.stage_1_from is {self.promot.stage_1_from!r}: one saved soft prompt cannot"
+                " serve all tasks of a sequence. Leave it out, or make a paraphrase study"
             )
         return self
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,14 @@ from pydantic import (
 from sapo_analysis.errors import InputError
 from sapo_analysis.explain import explain
 from sapo_analysis.spec.base import Settings
-from sapo_analysis.spec.methods import FullSettings, Ia3Settings, PromotSettings, SoftPromptSettings
+from sapo_analysis.spec.methods import (
+    PROMOT_METHODS,
+    FullSettings,
+    Ia3Settings,
+    MethodName,
+    PromotSettings,
+    SoftPromptSettings,
+)
 
 SCHEMA_VERSION = 1
 """Version of the spec and of the run folder; a newer one is refused, never guessed at."""
@@ -274,6 +281,31 @@ class Study(Settings):
             super().__init__(**settings)
         except ValidationError as error:
             raise InputError("The study cannot be run.\n" + explain(error, type(self))) from error
+
+    def trains_all(self, method: MethodName) -> bool:
+        """Whether a method trains all weights of the model."""
+        return method == "full" or (method in PROMOT_METHODS and self.promot.update == "full")
+
+    def check_whole_models(self, methods: Mapping[str, MethodName]) -> None:
+        """Refuse to train all weights where they are rounded or away; methods by what to call them.
+
+        Raises:
+            ValueError: a method trains all weights.
+        """
+        for name, method in methods.items():
+            if not self.trains_all(method):
+                continue
+            if self.dtype != "float32":
+                raise ValueError(
+                    f"{name} trains all weights, and dtype is {self.dtype}, in which small steps"
+                    " are lost to rounding. Set dtype to float32, or train an adapter"
+                )
+            if not self.memory.keeps_weights_whole:
+                raise ValueError(
+                    f"{name} trains all weights, and memory.quantization or memory.max_memory"
+                    " leaves none that could be trained. Train an adapter, or leave these settings"
+                    " out"
+                )
 
     @model_validator(mode="after")
     def _each_seedeach_once(self) -> Study:

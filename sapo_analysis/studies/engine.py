@@ -11,12 +11,16 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation
+from sapo_analysis.learning.format_gradient import LayerGradients
+from sapo_analysis.learning.mean_loss import MeanLoss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.selection import Heard, Selection
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import Again, checkpointed
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.loading import Device, context_length, load_tokenizer
+from sapo_analysis.models.stacked_lora import Dropout
 from sapo_analysis.plan import AnyPlan, EngineName
 from sapo_analysis.studies.fine_tunes import Adapters
 from sapo_analysis.studies.meter import model_sizes
@@ -71,6 +75,50 @@ class Engine(ABC):
         rows: Sequence[Encoded],
     ) -> Evaluation:
         """A model without an adapter on a task."""
+
+    @abstractmethod
+    def evaluate_all(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        examples: Sequence[Example],
+        rows: Sequence[Sequence[Encoded]],
+    ) -> list[Evaluation]:
+        """K fine-tunes that stand in a model on a task; `rows[k]`: as fine-tune k reads them."""
+
+    @abstractmethod
+    def losses_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[list[ExampleLoss]]:
+        """Teacher-forced losses of K fine-tunes that stand in a model, in order."""
+
+    @abstractmethod
+    def mean_losses_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[MeanLoss]:
+        """Mean losses of K fine-tunes that stand in a model, over equally many examples."""
+
+    @abstractmethod
+    def gradients_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[LayerGradients]:
+        """Gradients of K fine-tunes that stand in a model, by its last layer's own weights."""
+
+    @abstractmethod
+    def lowest(
+        self,
+        model: PreTrainedModel,
+        rows: Sequence[Sequence[Encoded]],
+        batch_size: int,
+        heard: Heard,
+    ) -> Selection:
+        """Which of several prompts has the lowest loss in a model; see `FineTunes.lowest`."""
+
+    @abstractmethod
+    def checkpointed_with(
+        self, model: PreTrainedModel, dropouts: Sequence[Dropout]
+    ) -> AbstractContextManager[object]:
+        """Gradient checkpointing with stacks in the model that have their own dropout."""
 
     def checkpointed(
         self, model: PreTrainedModel, *again: Callable[[], Again]

@@ -76,6 +76,14 @@ class FineTunes(Protocol):
         """
         ...
 
+    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
+        """Each adapter's loss over some examples; `rows[k]`: as adapter k reads them."""
+        ...
+
+    def delta_norms(self) -> list[float] | None:
+        """Frobenius norm of each adapter's whole update (weight units); None: none is there."""
+        ...
+
     def save(self, k: int, folder: Path) -> None:
         """Write what fine-tune k left: an adapter in peft's format, or a whole model."""
         ...
@@ -90,12 +98,4 @@ class Adapters(FineTunes, Protocol):
 
     def weights(self, k: int) -> Tensor:
         """The weights of adapter k as one vector [parameters]."""
-        ...
-
-    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
-        """Each adapter's loss over some examples; `rows[k]`: as adapter k reads them."""
-        ...
-
-    def delta_norms(self) -> list[float]:
-        """Frobenius norm of each adapter's whole update (weight units)."""
         ...

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from transformers import PreTrainedModel
+
 from sapo_analysis.learning.evaluation import Evaluation
-from sapo_analysis.learning.members import Member
+from sapo_analysis.learning.members import Dev, Member
+from sapo_analysis.methods import make_method
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded, count_tokens
 from sapo_analysis.models.loading import Device
 from sapo_analysis.plan import BASE_STATE, Group, Plan, Stage, Trial, stream_seed
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.spec import MethodName
 from sapo_analysis.studies import rows
+from sapo_analysis.studies.composed import Begun, check_recipe, composed
 from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.engines import make_engine
-from sapo_analysis.studies.fine_tunes import Adapters, FineTunes
+from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.readings import readings
+from sapo_analysis.studies.sequence.whole_model import whole_model
 from sapo_analysis.studies.states import States
 from sapo_analysis.studies.watch import Watch
 from sapo_analysis.tasks.base import Example
 
 Rows = dict[str, list[dict[str, Any]]]
 Say = Callable[[str], None]
+Started = Callable[[PreTrainedModel], AbstractContextManager[FineTunes]]
+"""Puts fine-tunes on a model."""
+Measured = tuple[str, Prompt, int, Evaluation]
+"""A task, the prompt it was tested with, behind how many demonstrations, what came out."""
 
 
 class ParaphraseWork:
@@ -42,12 +52,13 @@ class ParaphraseWork:
         self.encoder = self.engine.encoder
         self.say: Say = lambda phase: None
         self.diagnostics = Diagnostics(self) if plan.study.scoring.diagnostics else None
+        self._method = make_method(plan.study.method, plan.study)
 
-    def _made_by(self, chunk: int) -> rows.Row:
+    def _made_by(self, chunk: int, method: MethodName) -> rows.Row:
         """How trials are made: every candidate is trained, so there is no policy."""
         return {
             "policy": None,
-            "method": self.plan.study.method,
+            "method": method,
             "engine": self.engine.name,
             "chunk": chunk,
             "device": self.engine.device.name,
@@ -65,7 +76,12 @@ class ParaphraseWork:
         longest = max(self.encoder.known(), key=lambda row: len(row.ids))
         name = next(iter(self.plan.tasks))
         some = [*self.test_rows(name, self.original(name))[:3], longest]
-        self.engine.check(self.states.at(BASE_STATE), some)
+        base = self.states.at(BASE_STATE)
+        self.engine.check(base, some)
+        if (recipe := self._method.recipe(0)) is not None:
+            room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
+            begun = self._begun(self.plan.study.current[0], 0)
+            check_recipe(self.engine, base, recipe, begun, some, room)
 
     def run(self, group: Group) -> Rows:
         """Everything that one group measures, as table rows."""
@@ -132,7 +148,7 @@ class ParaphraseWork:
         found["states"] = [
             rows.state(stage.state_id, stage.parent_id, stage.state_seed, stage.learned)
         ]
-        found["trials"] = [rows.past_trial(stage, prompt, self._made_by(1))]
+        found["trials"] = [rows.past_trial(stage, prompt, self._made_by(1, "lora"))]
         found["curves"] = rows.curves(stage.trial_id, fit)
         return found
 
@@ -165,14 +181,16 @@ class ParaphraseWork:
         state_id, task = trials[0].state_id, trials[0].task
         which = f"{task}, {_counted(len(trials), 'fine-tune')}"
         members = [
-            self._member(task, t.prompt, stream_seed(t.seed, t.state_id, t.task)) for t in trials
+            self._own_member(task, t.prompt, stream_seed(t.seed, t.state_id, t.task))
+            for t in trials
         ]
         self.say(f"{which}: training")
         watch = Watch(self, trials, meter)
-        with self._train(state_id, members, meter, watch) as tuned:
+        with self._train(state_id, members, meter, watch, self._started(task, members)) as tuned:
             fits = tuned.fits
             self.say(f"{which}: evaluating")
-            measured = self.measure_trials(trials, tuned, meter)
+            shots = self.plan.study.evaluation.n_shots
+            measured = self.measure_trials(trials, tuned, meter, shots)
             # The last update can overflow too; then the scores say nothing and are not kept.
             failed = [
                 fit.diverged or not all(math.isfinite(r.loss) for *_, r in results)
@@ -184,25 +202,68 @@ class ParaphraseWork:
         found: Rows = {name: [] for name in ("trials", "curves", "scores", "predictions")}
         for k, (trial, fit, results) in enumerate(zip(trials, fits, measured, strict=True)):
             status = "diverged" if failed[k] else "done"
-            found["trials"].append(rows.trial(trial, status, self._made_by(len(trials))))
+            found["trials"].append(
+                rows.trial(trial, status, self._made_by(len(trials), self._method.name))
+            )
             found["curves"] += rows.curves(trial.trial_id, fit) + watch.curves[k]
             found["scores"] += watch.scores[k]
-            for name, prompt, result in [] if failed[k] else results:
-                self._keep(state_id, trial, name, prompt, result, found)
+            for name, prompt, n_shots, result in [] if failed[k] else results:
+                self._keep(state_id, trial, name, prompt, n_shots, result, found)
         return found
 
     def _member(self, task: str, prompt: Prompt, seed: int) -> Member:
         return Member(self.training_rows(task, prompt), self.plan.study.training, seed)
 
+    def _own_member(self, task: str, prompt: Prompt, seed: int) -> Member:
+        """A fine-tune by the study's method."""
+        method, study = self._method, self.plan.study
+        shots, data = method.demonstrations, self.plan.tasks[task]
+        recipe = method.recipe(0)
+        rows = self.encoder.encode_split(data, "train", study.training.examples, prompt, shots)
+        dev = None
+        if recipe is not None and any(phase.select_every for phase in recipe.phases):
+            examples = data.examples("dev")[: study.promot.dev_examples]
+            own = self.encoder.encode_split(data, "dev", len(examples), prompt, shots)
+            dev = Dev(data, examples, own)
+        return Member(rows, method.training(0), seed, dev=dev)
+
+    def _begun(self, task: str, seed: int) -> Begun:
+        return Begun(AdapterStart(seed), self.plan.tasks[task], self.original(task).text)
+
+    def _started(self, task: str, members: Sequence[Member]) -> Started:
+        """How the study's method puts fine-tunes of a task on a parent state."""
+        recipe = self._method.recipe(0)
+        starts = [AdapterStart(member.seed) for member in members]
+
+        def start(model: PreTrainedModel) -> AbstractContextManager[FineTunes]:
+            if recipe is not None:
+                begun = [self._begun(task, member.seed) for member in members]
+                return composed(self.engine, model, recipe, begun)
+            if self._method.trains_all:
+                return whole_model(self.engine, model, starts[0])
+            return self.engine.adapters(model, starts)
+
+        return start
+
     @contextmanager
     def _train(
-        self, state_id: str, members: Sequence[Member], meter: Meter, watch: Watch | None = None
-    ) -> Iterator[Adapters]:
+        self,
+        state_id: str,
+        members: Sequence[Member],
+        meter: Meter,
+        watch: Watch | None = None,
+        started: Started | None = None,
+    ) -> Iterator[FineTunes]:
+        """Fine-tunes of one state, trained; past tasks are learned with adapters."""
         model = self.states.at(state_id)
-        starts = [AdapterStart(member.seed) for member in members]
+        if started is None:
+            starts = [AdapterStart(member.seed) for member in members]
+            block: AbstractContextManager[FineTunes] = self.engine.adapters(model, starts)
+        else:
+            block = started(model)
         with ExitStack() as stack:
             with meter.time("train"):
-                tuned = stack.enter_context(self.engine.adapters(model, starts))
+                tuned = stack.enter_context(block)
                 tuned.begin(members)
             if watch is not None:
                 for step in watch.steps:
@@ -217,47 +278,66 @@ class ParaphraseWork:
             yield tuned
 
     def measure_trials(
-        self, trials: Sequence[Trial], tuned: FineTunes, meter: Meter
-    ) -> list[list[tuple[str, Prompt, Evaluation]]]:
-        """For each trial, (task, test prompt, result): all tasks, and its own prompt on its own."""
-        found: list[list[tuple[str, Prompt, Evaluation]]] = [[] for _ in trials]
+        self,
+        trials: Sequence[Trial],
+        tuned: FineTunes,
+        meter: Meter,
+        shots: Sequence[int] = (0,),
+    ) -> list[list[Measured]]:
+        """For each trial: all tasks, its own under its own prompt as well, all behind `shots`.
+
+        Behind demonstrations the original prompts alone are asked.
+        """
+        found: list[list[Measured]] = [[] for _ in trials]
         if all(fit.diverged for fit in tuned.fits):
             return found
         own = trials[0].task
-        tests = [(name, [self.original(name)] * len(trials)) for name in self.plan.tasks]
+        tests = [
+            (name, [self.original(name)] * len(trials), n_shots)
+            for n_shots in shots
+            for name in self.plan.tasks
+        ]
+        n_fixed = len(tests)
         if any(trial.prompt != self.original(own) for trial in trials):
-            tests.append((own, [trial.prompt for trial in trials]))
-        for i, (name, prompts) in enumerate(tests):
+            tests.append((own, [trial.prompt for trial in trials], 0))
+        for i, (name, prompts, n_shots) in enumerate(tests):
             with meter.time("evaluate"):
                 results = tuned.evaluate(
                     self.plan.tasks[name],
                     self._test_examples(name),
-                    [self.test_rows(name, prompt) for prompt in prompts],
+                    [self.test_rows(name, prompt, n_shots) for prompt in prompts],
                 )
             for k, (prompt, result) in enumerate(zip(prompts, results, strict=True)):
                 meter.add("evaluate", len(result.outputs), result.tokens, result.logits)
-                if i < len(self.plan.tasks) or prompt != self.original(own):
-                    found[k].append((name, prompt, result))
+                if i < n_fixed or prompt != self.original(own):
+                    found[k].append((name, prompt, n_shots, result))
         return found
 
     def _evaluate_state(self, state_id: str, meter: Meter) -> Rows:
         found: Rows = {"scores": [], "predictions": []}
-        for name in self.plan.tasks:
-            self._measure_state(state_id, name, self.original(name), meter, found)
+        for n_shots in self.plan.study.evaluation.n_shots:
+            for name in self.plan.tasks:
+                self._measure_state(state_id, name, self.original(name), meter, found, n_shots)
         return found
 
     def _measure_state(
-        self, state_id: str, task: str, prompt: Prompt, meter: Meter, found: Rows
+        self,
+        state_id: str,
+        task: str,
+        prompt: Prompt,
+        meter: Meter,
+        found: Rows,
+        n_shots: int = 0,
     ) -> None:
         with meter.time("evaluate"):
             result = self.engine.evaluate(
                 self.states.at(state_id),
                 self.plan.tasks[task],
                 self._test_examples(task),
-                self.test_rows(task, prompt),
+                self.test_rows(task, prompt, n_shots),
             )
         meter.add("evaluate", len(result.outputs), result.tokens, result.logits)
-        self._keep(state_id, None, task, prompt, result, found)
+        self._keep(state_id, None, task, prompt, n_shots, result, found)
 
     def _keep(
         self,
@@ -265,19 +345,21 @@ class ParaphraseWork:
         trial: Trial | None,
         task: str,
         prompt: Prompt,
+        n_shots: int,
         result: Evaluation,
         found: Rows,
     ) -> None:
-        key = rows.measured(state_id, trial, task, prompt, self.plan.study.training.steps)
+        steps = self.plan.study.training.steps
+        key = rows.measured(state_id, trial, task, prompt, steps, n_shots)
         role = None if trial is None else self.plan.role(trial, task)
         found["scores"].append(rows.score(key, self.plan.tasks[task], role, result))
         kept = self.plan.study.evaluation.n_predictions_kept
         found["predictions"] += rows.predictions(key, result, kept)
 
-    def test_rows(self, task: str, prompt: Prompt) -> Sequence[Encoded]:
-        """The test examples of a task, encoded under a prompt."""
+    def test_rows(self, task: str, prompt: Prompt, n_shots: int = 0) -> Sequence[Encoded]:
+        """The test examples of a task, encoded under a prompt behind demonstrations."""
         n = self.plan.study.evaluation.examples
-        return self.encoder.encode_split(self.plan.tasks[task], "test", n, prompt)
+        return self.encoder.encode_split(self.plan.tasks[task], "test", n, prompt, n_shots)
 
     def _test_examples(self, task: str) -> Sequence[Example]:
         return self.plan.tasks[task].examples("test", self.plan.study.evaluation.examples)

@@ -6,7 +6,7 @@ It is the reference: no batching over prompts or adapters, so each number can be
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
@@ -30,6 +30,7 @@ from sapo_analysis.models.lora import (
     set_adapter_dropout,
     started_adapter,
 )
+from sapo_analysis.models.stacked_lora import Dropout
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.tasks.base import Example, Task
 
@@ -73,6 +74,53 @@ class PlainEngine(Engine):
         """See `Engine.evaluate`."""
         size = self.study.evaluation.batch_size
         return evaluate(model, self.encoder, task, examples, rows, size)
+
+    def evaluate_all(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        examples: Sequence[Example],
+        rows: Sequence[Sequence[Encoded]],
+    ) -> list[Evaluation]:
+        """See `Engine.evaluate_all`."""
+        (own,) = rows
+        return [self.evaluate(model, task, examples, own)]
+
+    def losses_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[list[ExampleLoss]]:
+        """See `Engine.losses_all`."""
+        (own,) = rows
+        return [self.losses(model, own)]
+
+    def mean_losses_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[MeanLoss]:
+        """See `Engine.mean_losses_all`."""
+        (own,) = rows
+        return [mean_loss(model, own, self.study.evaluation.batch_size, self.encoder.pad_id)]
+
+    def gradients_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[LayerGradients]:
+        """See `Engine.gradients_all`."""
+        return last_layer_gradients(model, rows, False, self.encoder.pad_id)
+
+    def lowest(
+        self,
+        model: PreTrainedModel,
+        rows: Sequence[Sequence[Encoded]],
+        batch_size: int,
+        heard: Heard,
+    ) -> Selection:
+        """See `Engine.lowest`: all are scored in full."""
+        return scored_in_full((self.losses(model, own) for own in rows), batch_size, heard)
+
+    def checkpointed_with(
+        self, model: PreTrainedModel, dropouts: Sequence[Dropout]
+    ) -> AbstractContextManager[object]:
+        """See `Engine.checkpointed_with`."""
+        return self.checkpointed(model, *(dropout.again for dropout in dropouts))
 
     @contextmanager
     def adapters(

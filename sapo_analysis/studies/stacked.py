@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from torch import Tensor
@@ -32,7 +32,7 @@ from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.packed import layout_again
 from sapo_analysis.models.packing import shared_prefix
-from sapo_analysis.models.stacked_lora import StackedAdapters, stacked_adapters
+from sapo_analysis.models.stacked_lora import Dropout, StackedAdapters, stacked_adapters
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.tasks.base import Example, Task
 
@@ -82,6 +82,52 @@ class StackedEngine(Engine):
         """See `Engine.evaluate`."""
         size = self.study.evaluation.batch_size
         return evaluate_stacked(model, self.encoder, task, examples, [rows], size)[0]
+
+    def evaluate_all(
+        self,
+        model: PreTrainedModel,
+        task: Task,
+        examples: Sequence[Example],
+        rows: Sequence[Sequence[Encoded]],
+    ) -> list[Evaluation]:
+        """See `Engine.evaluate_all`."""
+        size = self.study.evaluation.batch_size
+        return evaluate_stacked(model, self.encoder, task, examples, rows, size)
+
+    def losses_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[list[ExampleLoss]]:
+        """See `Engine.losses_all`."""
+        return stacked_losses(model, rows, self.encoder.pad_id)
+
+    def mean_losses_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[MeanLoss]:
+        """See `Engine.mean_losses_all`."""
+        size = self.study.evaluation.batch_size
+        return stacked_mean_losses(model, rows, size, self.encoder.pad_id)
+
+    def gradients_all(
+        self, model: PreTrainedModel, rows: Sequence[Sequence[Encoded]]
+    ) -> list[LayerGradients]:
+        """See `Engine.gradients_all`."""
+        return last_layer_gradients(model, rows, True, self.encoder.pad_id)
+
+    def lowest(
+        self,
+        model: PreTrainedModel,
+        rows: Sequence[Sequence[Encoded]],
+        batch_size: int,
+        heard: Heard,
+    ) -> Selection:
+        """See `Engine.lowest`; rows of a pass are prompts, so they share the one fine-tune."""
+        return select_prompt(model, rows, self.encoder.pad_id, batch_size, heard=heard)
+
+    def checkpointed_with(
+        self, model: PreTrainedModel, dropouts: Sequence[Dropout]
+    ) -> AbstractContextManager[object]:
+        """See `Engine.checkpointed_with`."""
+        return self.checkpointed(model, layout_again, *(dropout.again for dropout in dropouts))
 
     @contextmanager
     def adapters(self, model: PreTrainedModel, starts: Sequence[AdapterStart]) -> Iterator[_Stack]:

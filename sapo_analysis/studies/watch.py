@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sapo_analysis.plan import Trial
 from sapo_analysis.plan.amounts import looks_of
 from sapo_analysis.studies import rows
-from sapo_analysis.studies.fine_tunes import Adapters
+from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.meter import Meter
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Watch:
         self.scores: list[list[rows.Row]] = [[] for _ in trials]
         self.curves: list[list[rows.Row]] = [[] for _ in trials]
 
-    def look(self, tuned: Adapters, step: int) -> None:
+    def look(self, tuned: FineTunes, step: int) -> None:
         """Measure the trials that have taken `step` steps."""
         training = [k for k, fit in enumerate(tuned.fits) if not fit.diverged]
         if not training:
@@ -45,20 +45,22 @@ class Watch:
         if step in self.steps[1:-1]:  # both ends are measured in any case
             measured = self._work.measure_trials(self._trials, tuned, self._meter)
             for trial, results, found in zip(self._trials, measured, scores, strict=True):
-                for name, prompt, result in results:
+                for name, prompt, _, result in results:
                     key = rows.measured(trial.state_id, trial, name, prompt, step)
                     role = plan.role(trial, name)
                     found.append(rows.score(key, plan.tasks[name], role, result))
         dev_losses, norms = self._dev_losses(tuned), tuned.delta_norms()
         for k in training:
-            series = {"delta_norm": norms[k], "dev_loss": dev_losses[k]}
+            series = {"dev_loss": dev_losses[k]}
+            if norms is not None:
+                series = {"delta_norm": norms[k], **series}
             # The update before this look can have overflowed; then its numbers say nothing.
             if all(map(math.isfinite, [*series.values(), *(row["loss"] for row in scores[k])])):
                 trial_id = self._trials[k].trial_id
                 self.curves[k] += [rows.curve(trial_id, step, *item) for item in series.items()]
                 self.scores[k] += scores[k]
 
-    def _dev_losses(self, tuned: Adapters) -> list[float]:
+    def _dev_losses(self, tuned: FineTunes) -> list[float]:
         encoded = [self._work.dev_rows(trial.task, trial.prompt) for trial in self._trials]
         with self._meter.time("evaluate"):
             found = tuned.mean_losses(encoded)

@@ -45,6 +45,7 @@ class Scorer:
         """Score a task's candidates at θ_0, for every chain that will ask; `indicators` rows."""
         # An adapter that was never trained adds nothing: with it the model is θ_0.
         lora = make_method("lora", self._study)
+        plan = self._texts.plan
         # Policies that look at their own state stand at this one before their first task alone.
         is_first = any(task == order[0] for order in self._study.orders)
         policies = [
@@ -52,7 +53,9 @@ class Scorer:
             for strategy in self._study.chosen_strategies
             if (policy := get_policy(strategy.policy)).scores_at == "theta-0" or is_first
         ]
-        place = Place(BASE_STATE, (), lora.start(0, ()), lora, task)
+        start = lora.start(0, ())
+        instruction = plan.originals[task].text
+        place = Place(BASE_STATE, (), start, start, lora, plan.tasks[task], instruction)
         return self._score([place], _needs_all(policies), meter)
 
     def for_chains(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sapo_analysis.methods import Learned, Method
+from sapo_analysis.methods import Learned, Method, Recipe
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.plan import Chain
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import MethodName
+from sapo_analysis.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,30 @@ class Place:
     Attributes:
         state_id: the state it has reached.
         past: the stages behind it.
-        start: where its adapter starts; untrained, that is the state itself.
+        start: where its fine-tune starts.
+        standing: the state itself, on which candidates are scored.
         method: how it learns.
-        task: what it learns next.
+        data: what it learns next.
+        instruction: that task's original prompt.
     """
 
     state_id: str
     past: tuple[Learned, ...]
     start: AdapterStart
+    standing: AdapterStart
     method: Method
-    task: str
+    data: Task
+    instruction: str
+
+    @property
+    def task(self) -> str:
+        """What it learns next, by name."""
+        return self.data.name
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """How the method learns after this past; see `Method.recipe`."""
+        return self.method.recipe(len(self.past))
 
     @property
     def learned(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.format_gradient import LayerGradients, last_layer_gradients
+from sapo_analysis.learning.mean_loss import MeanLoss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
@@ -85,6 +86,12 @@ class _WholeModel:
 
     def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
         return scored_in_full((self.losses([own])[0] for own in rows), batch_size, heard)
+
+    def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
+        return self._engine.mean_losses_all(self._model, rows)
+
+    def delta_norms(self) -> None:
+        return None
 
     def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
         is_packed = self._engine.name == "stacked"

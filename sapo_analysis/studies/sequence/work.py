@@ -25,6 +25,7 @@ from sapo_analysis.policies import Situation, get_policy
 from sapo_analysis.spec import MethodName
 from sapo_analysis.store import Run, RunWriter, open_run
 from sapo_analysis.studies import rows as shared_rows
+from sapo_analysis.studies.composed import Begun, check_recipe
 from sapo_analysis.studies.engines import make_engine
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.kept_adapters import KeptAdapters
@@ -36,7 +37,7 @@ from sapo_analysis.studies.sequence.choosing import Scored
 from sapo_analysis.studies.sequence.exam import Exam, Result
 from sapo_analysis.studies.sequence.scoring import Scorer
 from sapo_analysis.studies.sequence.stages import FineTune, Place
-from sapo_analysis.studies.sequence.standing import standing_at
+from sapo_analysis.studies.sequence.standing import starting_at
 from sapo_analysis.studies.sequence.telling import Teller
 from sapo_analysis.studies.sequence.texts import Texts
 
@@ -78,6 +79,11 @@ class SequenceWork:
         name = self.study.tasks[0]
         some = [*self.texts.test(name, self.plan.originals[name])[:3], longest]
         self.engine.check(self.base, some)
+        begun = Begun(AdapterStart(0), self.plan.tasks[name], self.plan.originals[name].text)
+        room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
+        for method in self._methods.values():
+            if (recipe := method.recipe(0)) is not None:
+                check_recipe(self.engine, self.base, recipe, begun, some, room)
 
     def run(self, group: ChainGroup) -> Rows:
         """Everything that one group measures, as table rows."""
@@ -134,12 +140,20 @@ class SequenceWork:
         for step in steps:
             assert step.result is not None, "callers leave out chains that ended"
             prompt = self.texts.prompt(step.task, step.prompt_id)
-            encoded = self.texts.training(step.task, prompt)
+            encoded = self.texts.training(step.task, prompt, method.demonstrations)
             past.append(Learned(step.task, prompt, self._states / step.result, encoded))
         task = chain.order[len(steps)]
         # Strategies share it, whatever state they have reached.
         seed = stream_seed(chain.seed, order_name(chain.order[: len(steps)]), task)
-        return Place(self.book.state(chain), tuple(past), method.start(seed, past), method, task)
+        return Place(
+            self.book.state(chain),
+            tuple(past),
+            method.start(seed, past),
+            method.standing(seed, past),
+            method,
+            self.plan.tasks[task],
+            self.plan.originals[task].text,
+        )
 
     def _choose(self, chain: Chain, place: Place, scored: Scored | None) -> FineTune:
         """The fine-tune that a chain's policy asks for."""
@@ -168,7 +182,7 @@ class SequenceWork:
         stage = len(tunes[0].place.past) + 1
         which = f"stage {stage} of {len(self.study.tasks)}, {_counted(len(tunes), 'fine-tune')}"
         self.say(f"{which}: training")
-        with standing_at(self.engine, self.base, [tune.place for tune in tunes]) as tuned:
+        with starting_at(self.engine, self.base, [tune.place for tune in tunes]) as tuned:
             with meter.time("train"):
                 members = [self._member(tune, tuned) for tune in tunes]
                 tuned.begin(members)
@@ -228,14 +242,23 @@ class SequenceWork:
 
     def _member(self, tune: FineTune, tuned: FineTunes) -> Member:
         past, method, start = tune.place.past, tune.method, tune.place.start
-        variants = [self.texts.training(tune.task, prompt) for prompt in tune.prompts]
+        shots = method.demonstrations
+        variants = [self.texts.training(tune.task, prompt, shots) for prompt in tune.prompts]
+        rows = self.texts.training(tune.task, tune.prompt, shots)
+        mixed = [(one.task, one.rows) for one in method.mixed(past)]
+        recipe = tune.place.recipe
+        if recipe is None:  # nothing stands before a text, so where a row comes from says nothing
+            rows, mixed = [*rows, *(row for _, own in mixed for row in own)], []
+        selects = recipe is not None and any(phase.select_every for phase in recipe.phases)
         return Member(
-            self.texts.training(tune.task, tune.prompt),
-            method.training(),
+            rows,
+            method.training(len(past)),
             start.seed,
             drawn=Drawn(variants, self.study.paft.every) if len(variants) > 1 else None,
             replay=method.replay(past),
             penalty=method.penalty(past, tuned.layout),
+            mixed=mixed,
+            dev=self.texts.dev(tune.task, tune.prompt, shots) if selects else None,
         )
 
     def _keep_information(self, tunes: Sequence[FineTune]) -> Iterator[tuple[int, float]]:

@@ -1,0 +1,23 @@
+"""What a fine-tune begins with, beside its recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class Begun:
+    """One fine-tune before it is trained.
+
+    Attributes:
+        start: what it goes on from.
+        task: what it learns.
+        instruction: that task's original prompt, from whose tokens a soft prompt may start.
+    """
+
+    start: AdapterStart
+    task: Task
+    instruction: str

@@ -1,0 +1,51 @@
+"""Whether a recipe can be carried out, tried before anything is trained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from transformers import PreTrainedModel
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.methods.recipe import Recipe
+from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.virtual_tokens import check_room
+from sapo_analysis.studies.composed.begun import Begun
+from sapo_analysis.studies.composed.parts import parts_in
+from sapo_analysis.studies.engine import Engine
+
+
+def check_recipe(
+    engine: Engine,
+    base: PreTrainedModel,
+    recipe: Recipe,
+    begun: Begun,
+    rows: Sequence[Encoded],
+    longest: int,
+) -> None:
+    """Put a recipe's parts into the model and read some rows.
+
+    Args:
+        engine: what reads.
+        base: the model.
+        recipe: what is put into it.
+        begun: a fine-tune of the study.
+        rows: some rows of it.
+        longest: tokens of the longest text that is read, an answer to be written included.
+
+    Raises:
+        InputError: the model cannot take a part, a text does not fit behind a soft prompt, or a
+            saved soft prompt does not fit the model.
+    """
+    with parts_in(engine, base, recipe, [begun]) as parts:
+        read = list(rows)
+        if parts.tokens is not None:
+            check_room(base, parts.tokens.length, longest)
+            read = parts.tokens.before(rows)
+        (found,) = engine.losses_all(parts.model, [read])
+    if not all(math.isfinite(one.nll_sum) for one in found):
+        raise InputError(
+            f"With {' and '.join(recipe.parts)} in it the model gives losses that are no numbers"
+            " before anything is trained. Load it in float32, or use another method."
+        )

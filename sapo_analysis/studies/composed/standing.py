@@ -1,0 +1,74 @@
+"""Which texts stand behind which soft prompt, and which removable adapter is on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from sapo_analysis.learning.members import Dev, Member
+from sapo_analysis.methods.recipe import Recipe
+from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.studies.composed.begun import Begun
+from sapo_analysis.studies.composed.parts import Parts
+
+
+class Standing:
+    """Puts the texts of a task behind what is on for it.
+
+    What is always on is on for every text. What is removable is on for the task that it was trained
+    on: the one that is being learned, and each of those learned before with its own.
+    """
+
+    def __init__(self, recipe: Recipe, parts: Parts, begun: Sequence[Begun]):
+        self._recipe, self._parts, self._begun = recipe, parts, begun
+
+    def rows(self, k: int, task: str, rows: Sequence[Encoded]) -> Sequence[Encoded]:
+        """A task's rows as fine-tune k reads them."""
+        tokens = self._parts.tokens
+        if tokens is None:
+            return rows
+        if self._recipe.always_on or task == self._begun[k].task.name:
+            return tokens.before(rows)
+        if task in self._parts.earlier[k]:
+            return tokens.before(rows, self._parts.slot(k, task))
+        return rows
+
+    def of_all(self, task: str, rows: Sequence[Sequence[Encoded]]) -> list[Sequence[Encoded]]:
+        """`rows` of each fine-tune."""
+        return [self.rows(k, task, own) for k, own in enumerate(rows)]
+
+    def scored(self, rows: Sequence[Encoded]) -> Sequence[Encoded]:
+        """Rows of a task that nothing was trained on yet: behind what is always on alone."""
+        tokens = self._parts.tokens
+        return rows if tokens is None or not self._recipe.always_on else tokens.before(rows)
+
+    def member(self, k: int, member: Member) -> tuple[list[Encoded], Dev | None]:
+        """The rows that a fine-tune trains on, mixed ones among them, and its dev rows."""
+        own = self._begun[k].task.name
+        rows = [*self.rows(k, own, member.rows)]
+        for task, mixed in member.mixed:
+            rows += self.rows(k, task, mixed)
+        dev = member.dev
+        return rows, dev and Dev(dev.task, dev.examples, self.rows(k, own, dev.rows))
+
+    @contextmanager
+    def on_for(self, task: str) -> Iterator[None]:
+        """Let each fine-tune's removable adapter be the one of a task, or none, for the block."""
+        first = self._parts.by_name.get("first-lora")
+        if first is None:
+            yield
+            return
+        values = first.values
+        with torch.no_grad():
+            trained = values.clone()
+            for k, one in enumerate(self._begun):
+                if one.task.name != task:
+                    found = self._parts.earlier[k].get(task)
+                    values[k] = 0.0 if found is None else found.to(values)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                values.copy_(trained)
