@@ -54,6 +54,7 @@ def test_it_carries_app_model_prompts_and_a_run(wheel):
         "sapo_analysis/data/tasks/sentiment.toml",
         "sapo_analysis/data/presets/demo.yaml",
         "sapo_analysis/data/cards/sst2.yaml",
+        "sapo_analysis/data/published/promot.csv",
         "sapo_analysis/data/paraphrases/task363_sst2_polarity_classification.yaml",
         "sapo_analysis/py.typed",
         "sapo_analysis/cached_runs/DEFAULT",

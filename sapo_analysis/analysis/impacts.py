@@ -137,7 +137,7 @@ def trial_impacts(
     """
     scores = run.table("scores")
     scores = scores[scores["n_shots"] == 0]
-    measured = _measured_step(run, step)
+    measured = _measured_step(run, step, scores)
     after = _after(run, trials, scores[scores["trial_id"].notna()], measured, current_test)
     table = _with_before(run, after, scores[scores["trial_id"].isna() & (scores["step"] == 0)])
     table, indicators = _with_indicators(run, with_changes(table))
@@ -167,9 +167,12 @@ def with_quantities(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _measured_step(run: Run, step: int | None) -> int:
+def _measured_step(run: Run, step: int | None, scores: pd.DataFrame) -> int:
     study = run.paraphrase
-    measured = (*study.evaluation.checkpoints, study.training.steps)
+    # A fine-tune in two stages takes more steps than those of `training` alone.
+    last = scores.loc[scores["trial_id"].notna(), "step"].max()
+    end = study.training.steps if pd.isna(last) else max(study.training.steps, int(last))
+    measured = (*study.evaluation.checkpoints, end)
     if step is not None and step not in measured:
         listed = ", ".join(map(str, measured))
         raise InputError(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sapo_analysis.comparable import settings_that_count
+from sapo_analysis.analysis.methods_compared.names import methods_of
+from sapo_analysis.comparable import method_settings, settings_that_count
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
@@ -174,7 +175,8 @@ def _identity(run: Run) -> dict[str, str]:
     study = run.made_here("be joined")
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
     pasts = _pasts(run) if run.study.kind == "paraphrase" else _pools(run)
-    settings = settings_that_count(study, _SETTINGS[run.study.kind])
+    of_methods = method_settings(methods_of(run))
+    settings = settings_that_count(study, dict.fromkeys((*_SETTINGS[run.study.kind], *of_methods)))
     return {
         key: json.dumps(value, sort_keys=True)
         for key, value in {**settings, **known, **data, **texts, **pasts}.items()

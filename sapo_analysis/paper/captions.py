@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sapo_analysis.analysis.glossary import DIRECTIONS, entry
+from sapo_analysis.analysis.methods_compared.names import METHOD_WORDS
 from sapo_analysis.analysis.wording import IMPORTED, RANDOM_WEIGHTS
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.citations import with_citations
@@ -18,14 +19,6 @@ from sapo_analysis.paper.stamps import model_name
 from sapo_analysis.spec import NOT_RECORDED, ParaphraseStudy
 from sapo_analysis.store import Run
 
-METHOD_WORDS = {
-    "lora": "LoRA",
-    "lora-inc": "LoRAInc",
-    "o-lora": "O-LoRA",
-    "ewc": "EWC",
-    "replay": "LoRA with replay",
-    "full": "full fine-tuning",
-}
 _CROSSED = ("tasks", "prompts", "seeds", "orders", "strategies", "stages", "candidates")
 """Factors of a design: their counts multiply."""
 _ENDS = (".", "!", "?")

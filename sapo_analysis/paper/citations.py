@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sapo_analysis.errors import unknown
 from sapo_analysis.paper.latex import escaped
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.spec import MethodName, ParaphraseStudy
 from sapo_analysis.store import Run
 
 SOFTWARE = "sapo_analysis"
@@ -29,6 +29,11 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "wang2023olora": ("O-LoRA",),
     "kirkpatrick2017ewc": ("EWC",),
     "wei2025paft": ("PAFT", "paft"),
+    "lester2021prompt": ("prompt tuning", "Prompt tuning"),
+    "liu2021gpt": ("P-tuning",),
+    "li2021prefix": ("prefix tuning", "Prefix tuning"),
+    "liu2022tfew": ("IA3",),
+    "wang2024promot": ("ProMoT", "format ratio", "Format ratio", "normalized average"),
     "fisher1921": ("Fisher's z", "Fisher z", "Fisher's interval"),
     "student1908": ("Student's t", "Student t"),
     "spearman1904": ("Spearman's ρ", "Spearman"),
@@ -46,13 +51,26 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 KEYS = tuple(WORDS)
 """What can be cited."""
 _ENTRIES = Path(__file__).resolve().parents[1] / "data" / "references.bib"
-_OF_METHOD = {
+_PROMOT = ("hu2022lora", "lester2021prompt", "wang2024promot")
+_OF_METHOD: Mapping[MethodName, tuple[str, ...]] = {
     "lora": ("hu2022lora",),
     "lora-inc": ("hu2022lora",),
     "o-lora": ("hu2022lora", "wang2023olora"),
     "ewc": ("hu2022lora", "kirkpatrick2017ewc"),
     "replay": ("hu2022lora",),
     "full": (),
+    "ia3": ("liu2022tfew",),
+    "prompt-tuning": ("lester2021prompt",),
+    "p-tuning": ("liu2021gpt",),
+    "prefix-tuning": ("li2021prefix",),
+    "promot": _PROMOT,
+    "promot-1-shot": _PROMOT,
+    "promot-lora-first": ("hu2022lora", "wang2024promot"),
+    "promot-joint": _PROMOT,
+    "promot-random": _PROMOT,
+    "promot-multi-task": _PROMOT,
+    "multi-task": ("hu2022lora",),
+    "lora-1-shot": ("hu2022lora", "wang2024promot"),
 }
 _OF_POLICY = {
     "sapo": (CLAIMS,),

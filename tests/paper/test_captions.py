@@ -4,11 +4,15 @@ import re
 
 import pytest
 
+from sapo_analysis.analysis.methods_compared.names import METHOD_WORDS
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
+from sapo_analysis.paper import citations
 from sapo_analysis.paper.captions import counts, draft, draft_latex, standing
 from sapo_analysis.paper.figures import figure
+from sapo_analysis.paper.latex import escaped
 from sapo_analysis.paper.numbers import numbers_of
+from sapo_analysis.spec import METHODS
 from sapo_analysis.store import open_run
 from tests.synthetic import write_run
 
@@ -144,3 +148,11 @@ def test_captions_of_all_figures_and_tables_are_sentences(which, all_made, reque
         )
         counted = {f"{count:,}" for count in caption.n.values()}
         assert numbers_in(said) <= numbers_in(given) | counted, one.name
+
+
+def test_every_method_has_a_name_in_words_and_its_citations():
+    assert set(METHOD_WORDS) == set(METHODS) == set(citations._OF_METHOD)
+    assert len(set(METHOD_WORDS.values())) == len(METHOD_WORDS)
+    for method, keys in citations._OF_METHOD.items():
+        named = citations.with_citations(escaped(f"method {METHOD_WORDS[method]}."), keys)
+        assert "cite" in named or not set(keys) - {"hu2022lora"}, method

@@ -76,6 +76,7 @@ def of_tables(run: Run) -> Course:
     """
     scores = run.table("scores")
     scores = scores[scores["n_examples"] == run.sequence.evaluation.examples]
+    scores = scores[scores["n_shots"] == 0]
     columns = ["state_id", "eval_task", "test_prompt", "value", "loss"]
     by_state: dict[str, Scores] = {}
     for state_id, task, prompt, value, loss in scores[columns].itertuples(index=False):

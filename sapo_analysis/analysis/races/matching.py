@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sapo_analysis.analysis.wording import counted
-from sapo_analysis.comparable import settings_that_count
+from sapo_analysis.comparable import method_settings, settings_that_count
 from sapo_analysis.plan.paraphrase import legs_of
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import MethodName, Strategy
@@ -18,10 +18,12 @@ from sapo_analysis.store import Run
 SAME_STATE = "same parent state"
 SAME_TASKS = "same tasks learned before, another fine-tune"
 
-ALIKE_AT_FIRST: tuple[MethodName, ...] = ("lora", "lora-inc", "o-lora", "ewc", "replay")
+ALIKE_AT_FIRST: tuple[MethodName, ...] = (
+    *("lora", "lora-inc", "o-lora", "ewc", "replay", "multi-task"),
+)
 """Methods that train a fresh adapter, and nothing beside, where nothing was learned before."""
 ALIKE_LATER: tuple[MethodName, ...] = ("lora-inc",)
-"""The same after a past."""
+"""The same after a past: both are of studies that learn with lora."""
 
 _SETTINGS = ("dtype", "lora", "training", "scoring", "inputs", "memory")
 _SHOWN = 12
@@ -131,8 +133,9 @@ class _Pair:
         versions = [made.get("algorithm_version") for made in (mine, theirs)]
         if None not in versions and versions[0] != versions[1]:
             yield Difference("algorithm version", *map(str, versions))
+        counted = (*_SETTINGS, *method_settings([self.study.paraphrase.method]))
         settings = [
-            settings_that_count(run.made_here("be compared"), _SETTINGS) for run in self._runs
+            settings_that_count(run.made_here("be compared"), counted) for run in self._runs
         ]
         for key in sorted(settings[0].keys() & settings[1].keys()):
             values = [_plain(own[key]) for own in settings]
@@ -158,17 +161,32 @@ class _Pair:
             yield Difference(f"learned before {task}", _listed(past), " or ".join(listed))
         elif not self.strategies(past):
             names = ", ".join(map(str, self.race.sequence.chosen_strategies))
-            wanted = ALIKE_LATER if past else ALIKE_AT_FIRST
-            yield Difference(f"method that learns {task}", f"as {' or '.join(wanted)}", names)
+            wanted = self._alike(past)
+            needed = f"as {' or '.join(wanted)}" if wanted else f"{self._method} after lora"
+            yield Difference(f"method that learns {task}", needed, names)
 
     def strategies(self, past: tuple[str, ...]) -> tuple[str, ...]:
         """Those whose stage after this past is a trial of the study."""
-        alike = ALIKE_LATER if past else ALIKE_AT_FIRST
+        alike = self._alike(past)
         return tuple(
             str(s)
             for s in self.race.sequence.chosen_strategies
             if s.method in alike and not get_policy(s.policy).draws
         )
+
+    @property
+    def _method(self) -> MethodName:
+        return self.study.paraphrase.method
+
+    def _alike(self, past: tuple[str, ...]) -> tuple[MethodName, ...]:
+        """Methods of a race whose stage after this past is a fine-tune of the study.
+
+        A study learns its past with lora, whatever its method: a race that learns it with another
+        comes to another state.
+        """
+        if self._method == "lora":
+            return ALIKE_LATER if past else ALIKE_AT_FIRST
+        return () if past else (self._method,)
 
     def evaluated(self) -> list[str]:
         """Tasks that both measure alike."""

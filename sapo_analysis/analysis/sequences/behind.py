@@ -164,6 +164,7 @@ def cell_examples(runs: Run | Sequence[Run], chains: pd.DataFrame, cell: Cell) -
 def _outputs(run: Run, chains: pd.DataFrame, cell: Cell) -> pd.DataFrame:
     """One row per (chain, example): outputs now and then, and the example."""
     kept = run.table("predictions")
+    kept = kept[kept["n_shots"] == 0]
     if kept.empty or chains.empty:
         return kept.head(0)
     states = _states(run, cell.strategy)

@@ -22,7 +22,7 @@ trained with. A better training must not hide in a better test prompt. Imported 
 _CHAIN = ["order", "policy", "method", "seed"]
 
 
-def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
+def sequence_scores(runs: Run | Sequence[Run], n_shots: int = 0) -> pd.DataFrame:
     """One row per (chain, stage, evaluated task, kind of test prompt, number of examples).
 
     Columns: `run_id`, `order` (tasks in learned order, joined by " > "), `policy`, `method`,
@@ -34,6 +34,11 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
 
     A stage that is not there yet has no rows; a chain that diverged ends.
 
+    Args:
+        runs: one run, or several that can be joined.
+        n_shots: demonstrations before each test input; with any, states are tested with original
+            prompts alone. Runs that were not tested so have no rows.
+
     Raises:
         InputError: a run is no sequence run, or runs cannot be joined.
         RunError: a finished stage lacks a score; the run and the stage are named.
@@ -43,7 +48,7 @@ def sequence_scores(runs: Run | Sequence[Run]) -> pd.DataFrame:
         _ = run.learned_in_turn
     check_joinable(opened)
     _check_same_tasks(opened)
-    frame = pd.concat([_of_run(run) for run in opened], ignore_index=True)
+    frame = pd.concat([_of_run(run, n_shots) for run in opened], ignore_index=True)
     key = [*_CHAIN, "stage", "eval_task", "test_prompts", "n_examples"]
     if twice := frame[frame.duplicated(key)].head(1).to_dict("records"):
         row = twice[0]
@@ -65,8 +70,8 @@ def _check_same_tasks(runs: Sequence[Run]) -> None:
             )
 
 
-def _of_run(run: Run) -> pd.DataFrame:
-    return pd.DataFrame(list(_rows(run)), columns=_COLUMNS)
+def _of_run(run: Run, n_shots: int) -> pd.DataFrame:
+    return pd.DataFrame(list(_rows(run, n_shots)), columns=_COLUMNS)
 
 
 _COLUMNS = [
@@ -75,9 +80,11 @@ _COLUMNS = [
 ]
 
 
-def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
+def _rows(run: Run, n_shots: int) -> Iterator[tuple[Any, ...]]:
     """Rows in the order of `_COLUMNS`."""
-    scores = _Scores(run)
+    if n_shots not in _shots(run):
+        return
+    scores = _Scores(run, n_shots)
     chains = run.table("chains")
     for chain, stages in chains.sort_values("stage").groupby(_CHAIN, sort=False):
         order, policy, method, seed = chain
@@ -104,6 +111,11 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                         )
 
 
+def _shots(run: Run) -> tuple[int, ...]:
+    study = run.learned_in_turn
+    return study.evaluation.n_shots if isinstance(study, SequenceStudy) else (0,)
+
+
 def headline_prompts(scores: pd.DataFrame) -> str:
     """The kind of test prompts that comparisons stand on: `original`, where it was measured."""
     return "original" if "original" in set(scores["test_prompts"]) else "training"
@@ -116,8 +128,8 @@ Found = list[tuple[float, float, float]]
 class _Scores:
     """The `scores` of a run's states, by state, task and test prompt."""
 
-    def __init__(self, run: Run):
-        self._run = run
+    def __init__(self, run: Run, n_shots: int):
+        self._run, self._bare = run, n_shots == 0
         prompts = run.table("prompts")
         self._test_only: Mapping[str, list[str]] = {
             str(task): list(own.loc[own["test_only"], "prompt_id"])
@@ -129,6 +141,7 @@ class _Scores:
         # None: imported, where every stage was measured once, whatever on.
         self.n_shared = study.evaluation.examples if isinstance(study, SequenceStudy) else None
         table = run.table("scores")
+        table = table[table["n_shots"] == n_shots]
         self._known: dict[tuple[str, str, str], Found] = {}
         columns = ["state_id", "eval_task", "test_prompt", "n_examples", "value", "loss"]
         for state_id, task, prompt, n, value, loss in table[columns].itertuples(index=False):
@@ -145,6 +158,9 @@ class _Scores:
                 yield "training", self._at(state_id, task, "")
             return
         original = self._original[task]
+        if not self._bare:
+            yield "original", self._at(state_id, task, original)
+            return
         yield "training", self._at(state_id, task, chosen or original)
         yield "original", self._at(state_id, task, original)
         if hidden := self._test_only[task]:
