@@ -75,7 +75,8 @@ def read_prefix(folder: Path, model: PreTrainedModel) -> KeysValues:
             f" takes {2 * layers * heads * size}. Use the model that it was trained on."
         )
     turned, values = table.to(turns).view(length, layers, 2, heads, size).permute(2, 1, 3, 0, 4)
-    keys = torch.linalg.solve(turns.mT, turned[..., None])[..., 0]
+    # Where keys cannot be had back, no numbers come out, and these are refused below.
+    keys = torch.linalg.solve_ex(turns.mT, turned[..., None])[0][..., 0]
     found = (_flat(keys), _flat(values))
     again, _ = _cached(model, [found])
     rounding = _ROUNDING * torch.finfo(model.dtype).eps * float(turned.abs().max())

@@ -73,7 +73,8 @@ def read_soft_prompt(folder: Path, model: PreTrainedModel) -> Tensor:
             folder,
             f"its virtual tokens have {size} numbers each, and the model's embeddings {wanted}",
         )
-    if not 0 < length < (most := context_length(model)):
+    most = context_length(model)
+    if not 0 < length < most:
         raise _unfit(folder, f"it has {length} virtual tokens, and the model reads {most} tokens")
     if not bool(prompt.isfinite().all()):
         raise _unfit(folder, "some of its numbers are infinite or no numbers")

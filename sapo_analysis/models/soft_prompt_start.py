@@ -15,6 +15,9 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.control_tokens import tokenise
 
+_SAMPLE = 4096
+"""Most embeddings whose standard deviation is taken."""
+
 
 def from_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, length: int
@@ -70,10 +73,12 @@ def at_random(model: PreTrainedModel, length: int, seed: int) -> Tensor:
 
     A standard normal, peft's default, is some fifty times as large as most embeddings.
     """
-    weight = _weight(model).float()
+    tokens, size = _weight(model).shape
+    # As they are looked up: some models scale them.
+    known = _embedded(model, range(0, tokens, -(-tokens // _SAMPLE))).float()
     generator = torch.Generator().manual_seed(seed % (1 << 63))
-    drawn = torch.rand(length, weight.shape[1], generator=generator) * 2 - 1
-    return drawn * float(weight.std()) * 3**0.5
+    drawn = torch.rand(length, size, generator=generator) * 2 - 1
+    return drawn * float(known.std()) * 3**0.5
 
 
 @torch.no_grad()
