@@ -122,9 +122,13 @@ class _Measured:
         self._n_outputs = Counter(self._at_the_end(self.predictions))
 
     def _at_the_end(self, table: pa.Table) -> list[_Key]:
-        """The test of each row that was taken after the last step."""
-        rows = _columns(table, *_KEY, "step")
-        return [(a, b, c) for a, b, c, step in rows if step == self._plan.study.training.steps]
+        """The test of each row that was taken after the last step, without demonstrations.
+
+        Those behind demonstrations were taken with them: a trial's id names how many were shown.
+        """
+        rows = _columns(table, *_KEY, "step", "n_shots")
+        last = self._plan.study.training.steps
+        return [(a, b, c) for a, b, c, step, shots in rows if step == last and shots == 0]
 
     def tests(self, trial: Trial) -> dict[_Key, _Test]:
         """The tests of a trial that the plan asks for, those that were made at any step."""
@@ -158,7 +162,8 @@ class _Measured:
         found: dict[str, dict[str, float]] = {}
         for row in self._run.arrow_table(SCORES.name).to_pylist() if state_ids else ():
             task = row["eval_task"]
-            if row["trial_id"] is not None or row["state_id"] not in state_ids:
+            of_state = row["trial_id"] is None and row["n_shots"] == 0
+            if not of_state or row["state_id"] not in state_ids:
                 continue
             original = self._plan.originals.get(task)
             if original and self._texts.get((task, row["test_prompt"])) == original.text:

@@ -151,16 +151,16 @@ def _belongs_together(before: str, after: str) -> bool:
 
 def _wanted(plan: Plan | SequencePlan) -> dict[str, list[tuple[Split, int, int]]]:
     """Of each task: (split, how many first examples the study reads, how many it cannot spare)."""
-    if isinstance(plan, SequencePlan):
-        return {
-            name: [(split, n, n) for split, n in counts.items()]
-            for name, counts in sequence_rows.reads(plan).items()
+    needed = sequence_rows.reads(plan) if isinstance(plan, SequencePlan) else rows.reads(plan)
+    read = rows.with_demonstrations(plan, needed)
+    if isinstance(plan, Plan):
+        # A fine-tune is watched on whatever dev examples there are.
+        needed = {
+            name: {**own, "dev": plan.study.scoring.diagnostics} for name, own in needed.items()
         }
-    # A fine-tune is watched on whatever dev examples there are.
-    spare = {"dev": plan.study.scoring.diagnostics}
     return {
-        name: [(split, n, spare.get(split, n)) for split, n in counts.items()]
-        for name, counts in rows.reads(plan).items()
+        name: [(split, n, needed[name].get(split, 0)) for split, n in counts.items()]
+        for name, counts in read.items()
     }
 
 
@@ -197,7 +197,8 @@ def _refuse(
 def _next_step(plan: AnyPlan, tokenizer: PreTrainedTokenizerBase, limit: int, longest: int) -> str:
     """What to do about inputs above the limit: no limit is named that the model could not read."""
     encoder = Encoder(tokenizer, context_length_of(plan.model))
-    misfits = encoder.misfits(readings(plan))
+    # What stands behind demonstrations has a setting of its own, and is looked at by itself.
+    misfits = encoder.misfits(reading for reading in readings(plan) if reading.n_shots == 0)
     if not misfits:
         return f"Raise inputs.max_tokens to {longest}, or set inputs.too_long to cut or drop."
     room = min(misfit.room for misfit in misfits)

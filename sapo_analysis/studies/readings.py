@@ -33,7 +33,8 @@ def _of_paraphrase(plan: Plan) -> Iterator[Reading]:
             if n_diagnosed > study.scoring.examples:
                 yield Reading(tasks[name], "train", n_diagnosed, prompt)
     for name, original in plan.originals.items():
-        yield Reading(tasks[name], "test", study.evaluation.examples, original)
+        for n_shots in study.evaluation.n_shots:
+            yield Reading(tasks[name], "test", study.evaluation.examples, original, n_shots)
         if n_diagnosed:
             yield Reading(tasks[name], "dev", n_diagnosed, original)
     for stage in plan.stages.values():
@@ -64,3 +65,6 @@ def _of_sequence(plan: SequencePlan) -> Iterator[Reading]:
                 yield Reading(task, "train", n, prompt)
         for prompt in (*plan.prompts[name], *plan.test_only[name]):
             yield Reading(task, "test", study.evaluation.at_the_end, prompt)
+        for n_shots in study.evaluation.n_shots[1:]:
+            original = plan.originals[name]
+            yield Reading(task, "test", study.evaluation.at_the_end, original, n_shots)

@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.training import Fit
-from sapo_analysis.plan import Plan, Stage, Trial
+from sapo_analysis.plan import AnyPlan, Plan, Stage, Trial
 from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.tasks.base import Example, Split, Task
+from sapo_analysis.tasks.demonstrations import pool_of
 
 Row = dict[str, Any]
+Counts = Mapping[str, Mapping[Split, int]]
+"""How many first examples are read, by task and split."""
 
 
 class Indicator(NamedTuple):
@@ -47,7 +50,7 @@ def dev_examples(plan: Plan, task: str) -> list[Example]:
 
 
 def reads(plan: Plan) -> dict[str, dict[Split, int]]:
-    """How many first examples of each split of each task the study reads."""
+    """How many first examples of each split of each task the study reads, demonstrations apart."""
     study = plan.study
     trained = {*plan.prompts, *(stage.task for stage in plan.stages.values())}
     found: dict[str, dict[Split, int]] = {}
@@ -63,12 +66,21 @@ def reads(plan: Plan) -> dict[str, dict[Split, int]]:
     return found
 
 
+def with_demonstrations(plan: AnyPlan, counts: Counts) -> dict[str, dict[Split, int]]:
+    """What a study reads, with the training rows that demonstrations are drawn from."""
+    found = {name: dict(splits) for name, splits in counts.items()}
+    if max(plan.study.evaluation.n_shots):
+        for name, splits in found.items():
+            splits["train"] = max(splits.get("train", 0), pool_of(plan.tasks[name]))
+    return found
+
+
 def examples(plan: Plan) -> list[Row]:
     """`examples` rows: every example the study reads."""
-    return example_rows(plan.tasks, reads(plan))
+    return example_rows(plan.tasks, with_demonstrations(plan, reads(plan)))
 
 
-def example_rows(tasks: Mapping[str, Task], counts: Mapping[str, Mapping[Split, int]]) -> list[Row]:
+def example_rows(tasks: Mapping[str, Task], counts: Counts) -> list[Row]:
     """`examples` rows of the first examples of some splits."""
     return [
         example(tasks[name], split, i, row)
@@ -215,7 +227,9 @@ def indicator_rows(state_id: str, prompt: Prompt, found: Iterable[Indicator]) ->
     ]
 
 
-def measured(state_id: str, trial: Trial | None, task: str, prompt: Prompt, steps: int) -> Row:
+def measured(
+    state_id: str, trial: Trial | None, task: str, prompt: Prompt, steps: int, n_shots: int = 0
+) -> Row:
     """The key that `scores` and `predictions` share."""
     return {
         "state_id": state_id,
@@ -223,7 +237,7 @@ def measured(state_id: str, trial: Trial | None, task: str, prompt: Prompt, step
         "eval_task": task,
         "test_prompt": prompt.prompt_id,
         "step": 0 if trial is None else steps,
-        "n_shots": 0,
+        "n_shots": n_shots,
     }
 
 

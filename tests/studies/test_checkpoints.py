@@ -265,7 +265,7 @@ def test_in_a_stack_those_that_diverged_are_not_looked_at(watched_study):
         say=lambda phase: None,
         dev_rows=lambda task, prompt: [0, 0],
         measure_trials=lambda trials, tuned, meter: [
-            [(trial.task, trial.prompt, result)] for trial in trials
+            [(trial.task, trial.prompt, 0, result)] for trial in trials
         ],
     )
     counted = []

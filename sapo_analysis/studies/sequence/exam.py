@@ -17,8 +17,8 @@ from sapo_analysis.studies.sequence import rows
 from sapo_analysis.studies.sequence.stages import FineTune
 from sapo_analysis.studies.sequence.texts import Texts
 
-Result = tuple[str, Prompt, Evaluation]
-"""A task, the prompt it was tested with, what came out."""
+Result = tuple[str, Prompt, int, Evaluation]
+"""A task, the prompt it was tested with, behind how many demonstrations, what came out."""
 
 
 class Exam:
@@ -30,13 +30,13 @@ class Exam:
     def of_base(self, base: PreTrainedModel, meter: Meter) -> list[Result]:
         """The base model under every fixed test prompt."""
         found: list[Result] = []
-        for task, prompt in self._texts.fixed_tests():
-            encoded = self._texts.test(task, prompt)
+        for task, prompt, n_shots in self._texts.fixed_tests():
+            encoded = self._texts.test(task, prompt, n_shots)
             examples = self._plan.tasks[task].examples("test", len(encoded))
             with meter.time("evaluate"):
                 result = self._engine.evaluate(base, self._plan.tasks[task], examples, encoded)
             meter.add("evaluate", len(encoded), result.tokens, result.logits)
-            found.append((task, prompt, result))
+            found.append((task, prompt, n_shots, result))
         return found
 
     def of_stage(
@@ -49,51 +49,53 @@ class Exam:
         settings = self._plan.study.evaluation
         last = len(tunes[0].place.past) + 1 == len(self._plan.study.tasks)
         n = settings.at_the_end if last else settings.examples
-        for task, prompts in self._tests(tunes):
+        for task, prompts, n_shots in self._tests(tunes):
             # All adapters of a stack read: one that asks for nothing reads the original again.
             read = [prompt or self._plan.originals[task] for prompt in prompts]
             with meter.time("evaluate"):
                 results = tuned.evaluate(
                     self._plan.tasks[task],
                     self._plan.tasks[task].examples("test", n),
-                    [self._texts.test(task, prompt)[:n] for prompt in read],
+                    [self._texts.test(task, prompt, n_shots)[:n] for prompt in read],
                 )
             for mine, prompt, result in zip(found, prompts, results, strict=True):
                 meter.add("evaluate", n, result.tokens, result.logits)
                 if prompt is not None:
-                    mine.append((task, prompt, result))
+                    mine.append((task, prompt, n_shots, result))
         return found
 
     def scores(self, state_id: str, found: Result) -> list[dict[str, Any]]:
         """`scores` rows of one result: over what every stage is measured on, and over all."""
-        task, prompt, result = found
+        task, prompt, n_shots, result = found
         of = self._plan.tasks[task]
         examples = of.examples("test", len(result.outputs))
-        encoded = self._texts.test(task, prompt)
+        encoded = self._texts.test(task, prompt, n_shots)
         sizes = dict.fromkeys((self._plan.study.evaluation.examples, len(examples)))
         return [
             rows.score(
-                state_id, task, of.metric, prompt, *of_first(result, of, examples, encoded, n), n
+                *(state_id, task, of.metric, prompt, n_shots),
+                *of_first(result, of, examples, encoded, n),
+                n,
             )
             for n in sizes
         ]
 
     def predictions(self, state_id: str, found: Result) -> list[dict[str, Any]]:
         """`predictions` rows of one result: of the task's original prompt, or none."""
-        task, prompt, result = found
+        task, prompt, n_shots, result = found
         if prompt != self._plan.originals[task]:
             return []
-        key = shared_rows.measured(state_id, None, task, prompt, 0)
+        key = shared_rows.measured(state_id, None, task, prompt, 0, n_shots)
         return shared_rows.predictions(key, result, self._plan.study.evaluation.kept)
 
-    def _tests(self, tunes: Sequence[FineTune]) -> Iterator[tuple[str, list[Prompt | None]]]:
-        """(task, the prompt each fine-tune is tested with, or None)."""
-        for task, prompt in self._texts.fixed_tests():
-            yield task, [prompt] * len(tunes)
+    def _tests(self, tunes: Sequence[FineTune]) -> Iterator[tuple[str, list[Prompt | None], int]]:
+        """(task, the prompt each fine-tune is tested with or None, number of demonstrations)."""
+        for task, prompt, n_shots in self._texts.fixed_tests():
+            yield task, [prompt] * len(tunes), n_shots
         own = [dict(self._learned_with(tune)) for tune in tunes]
         for task in self._plan.tasks:
             if any(task in mine for mine in own):
-                yield task, [mine.get(task) for mine in own]
+                yield task, [mine.get(task) for mine in own], 0
 
     def _learned_with(self, tune: FineTune) -> Iterator[tuple[str, Prompt]]:
         """Every learned task with the prompt it was learned with, where that is another one."""

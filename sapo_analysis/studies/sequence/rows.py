@@ -16,7 +16,7 @@ from sapo_analysis.tasks.base import Split
 
 
 def reads(plan: SequencePlan) -> dict[str, dict[Split, int]]:
-    """How many first examples of each split of each task the study reads."""
+    """How many first examples of each split of each task the study reads, demonstrations apart."""
     return {
         name: {"train": plan.training_rows, "test": plan.study.evaluation.at_the_end}
         for name in plan.tasks
@@ -25,7 +25,7 @@ def reads(plan: SequencePlan) -> dict[str, dict[Split, int]]:
 
 def examples(plan: SequencePlan) -> list[Row]:
     """`examples` rows: every example the study reads."""
-    return rows.example_rows(plan.tasks, reads(plan))
+    return rows.example_rows(plan.tasks, rows.with_demonstrations(plan, reads(plan)))
 
 
 def trial(tune: FineTune, status: str, engine: str, chunk: int, device: str) -> Row:
@@ -96,7 +96,14 @@ def indicators(
 
 
 def score(
-    state_id: str, task: str, metric: str, prompt: Prompt, value: float, loss: float, n: int
+    state_id: str,
+    task: str,
+    metric: str,
+    prompt: Prompt,
+    n_shots: int,
+    value: float,
+    loss: float,
+    n: int,
 ) -> Row:
     """A `scores` row of a state."""
     return {
@@ -105,7 +112,7 @@ def score(
         "eval_task": task,
         "test_prompt": prompt.prompt_id,
         "step": 0,
-        "n_shots": 0,
+        "n_shots": n_shots,
         "role": None,
         "metric": metric,
         "value": value,

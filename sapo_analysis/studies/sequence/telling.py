@@ -87,9 +87,14 @@ def _named(chain: Chain) -> dict[str, Any]:
 
 
 def _values(scores: Scores) -> list[list[Any]]:
-    """(task, test prompt, score, loss) over the first examples, which all stages share."""
+    """(task, test prompt, score, loss) over the first examples, which all stages share.
+
+    Scores behind demonstrations are not told.
+    """
     found: dict[tuple[str, str], list[Any]] = {}
     for row in scores:
+        if row["n_shots"] != 0:
+            continue
         key = (row["eval_task"], row["test_prompt"])
         found.setdefault(key, [*key, round(row["value"], 2), round(row["loss"], 4)])
     return list(found.values())
