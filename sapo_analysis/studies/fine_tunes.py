@@ -89,6 +89,15 @@ class FineTunes(Protocol):
         ...
 
 
+    def export(self, k: int, folder: Path, base: str) -> None:
+        """Write fine-tune k for its user in peft's format; `base` is the model's public name.
+
+        Raises:
+            InputError: peft's format cannot hold it exactly.
+        """
+        ...
+
+
 class Adapters(FineTunes, Protocol):
     """Fine-tunes that are adapters on a frozen model."""
 

@@ -3,7 +3,10 @@
 Each is what its fine-tune trained. In a paraphrase study, and with the methods `lora-inc` and
 `o-lora`, it stands on the tasks learned before: load the base model, merge their adapters (folders
 of their own trials), then this one. The methods `lora`, `replay` and `ewc` carry one adapter from
-task to task: it stands on the base model alone and has the earlier tasks in it.
+task to task: it stands on the base model alone and has the earlier tasks in it. So do `ia3`,
+`prompt-tuning`, `p-tuning` (as the soft prompt that its encoder gives) and `prefix-tuning`. Of
+ProMoT the folder holds the adapter of stage 2, and in `soft_prompt/` (or `first_adapter/`) what
+stage 1 trained for that task.
 """
 
 from __future__ import annotations
@@ -30,10 +33,12 @@ class KeptAdapters:
         if not self._wanted or tuned.n_differentiated:
             return
         folder = self._folder / trial_id
-        tuned.save(k, folder)
-        file = folder / CONFIG
-        settings = json.loads(file.read_text(encoding="utf-8"))
-        # Runs are passed on: the model by the name it is published under, never a path of here.
-        settings["base_model_name_or_path"] = self._model
-        file.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        (folder / "README.md").unlink(missing_ok=True)  # peft's form of a model card, with the path
+        tuned.export(k, folder, self._model)
+        for file in folder.rglob(CONFIG):
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            # Runs are passed on: the model by the name it is published under, never a path of here.
+            settings["base_model_name_or_path"] = self._model
+            text = json.dumps(settings, indent=2, sort_keys=True) + "\n"
+            file.write_text(text, encoding="utf-8")
+            # peft's form of a model card, with the path
+            (file.parent / "README.md").unlink(missing_ok=True)

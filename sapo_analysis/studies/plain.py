@@ -191,3 +191,6 @@ class _OneFineTune:
 
     def save(self, k: int, folder: Path) -> None:
         save_adapter(self._adapted, folder)
+
+    def export(self, k: int, folder: Path, base: str) -> None:
+        self.save(k, folder)

@@ -199,3 +199,6 @@ class _Stack:
 
     def save(self, k: int, folder: Path) -> None:
         self._adapters.save(k, folder)
+
+    def export(self, k: int, folder: Path, base: str) -> None:
+        self.save(k, folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from transformers import PreTrainedModel
 
@@ -12,6 +14,7 @@ from sapo_analysis.methods.recipe import Recipe
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.virtual_tokens import check_room
 from sapo_analysis.studies.composed.begun import Begun
+from sapo_analysis.studies.composed.files import export
 from sapo_analysis.studies.composed.parts import parts_in
 from sapo_analysis.studies.engine import Engine
 
@@ -44,6 +47,9 @@ def check_recipe(
             check_room(base, parts.tokens.length, longest)
             read = parts.tokens.before(rows)
         (found,) = engine.losses_all(parts.model, [read])
+        if engine.study.keep_adapters and not recipe.has("whole-model"):
+            with TemporaryDirectory() as folder:
+                export(recipe, parts, 0, Path(folder), "model")
     if not all(math.isfinite(one.nll_sum) for one in found):
         raise InputError(
             f"With {' and '.join(recipe.parts)} in it the model gives losses that are no numbers"

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation
@@ -23,17 +22,10 @@ from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.composed.begun import Begun
-from sapo_analysis.studies.composed.parts import (
-    REMOVED,
-    WEIGHTS,
-    Parts,
-    flat,
-    parts_in,
-    removable_of,
-)
+from sapo_analysis.studies.composed.files import export, save_state
+from sapo_analysis.studies.composed.parts import Parts, parts_in
 from sapo_analysis.studies.composed.phases import Phases
 from sapo_analysis.studies.composed.standing import Standing
-from sapo_analysis.studies.composed.whole import save_whole
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.tasks.base import Example, Task
 
@@ -139,19 +131,7 @@ class _Composed:
         return None if adapters is None else stacked_delta_norms(adapters)
 
     def save(self, k: int, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        parts = self._parts
-        if self._recipe.always_on:
-            part: Any = parts.by_name[self._recipe.parts[0]]
-            part.save(k, folder / WEIGHTS)
-            return
-        if self._recipe.has("whole-model"):
-            save_whole(parts.model, folder)
-        else:
-            adapters: Any = parts.by_name["lora"]
-            adapters.save(k, folder)
-        name = removable_of(self._recipe)
-        assert name is not None, "what is not always on is removable"
-        own = {self._begun[k].task.name: flat(parts.by_name[name], k).cpu()}
-        kept = {task: weights.contiguous() for task, weights in parts.earlier[k].items()}
-        save_file(kept | own, folder / REMOVED)
+        save_state(self._recipe, self._parts, self._begun[k], k, folder)
+
+    def export(self, k: int, folder: Path, base: str) -> None:
+        export(self._recipe, self._parts, k, folder, base)

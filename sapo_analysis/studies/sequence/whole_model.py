@@ -100,3 +100,6 @@ class _WholeModel:
     def save(self, k: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         save_model(self._model, str(folder / _FILE))
+
+    def export(self, k: int, folder: Path, base: str) -> None:
+        self.save(k, folder)
