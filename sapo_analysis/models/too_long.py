@@ -107,7 +107,7 @@ def _shorter(misfits: Sequence[Misfit]) -> str:
 
 def _fewer(misfits: Sequence[Misfit]) -> str:
     """What to do about examples that are too long behind demonstrations."""
-    tested = [m.reading.n_shots for m in misfits if m.reading.split != "train"]
+    tested = [m.reading.n_shots for m in misfits if m.reading.split == "test"]
     steps = []
     if tested:
         steps.append(f"Lower evaluation.n_shots: leave out {min(tested)} and more.")

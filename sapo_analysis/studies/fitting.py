@@ -153,11 +153,9 @@ def _wanted(plan: Plan | SequencePlan) -> dict[str, list[tuple[Split, int, int]]
     """Of each task: (split, how many first examples the study reads, how many it cannot spare)."""
     needed = sequence_rows.reads(plan) if isinstance(plan, SequencePlan) else rows.reads(plan)
     read = rows.with_demonstrations(plan, needed)
-    if isinstance(plan, Plan):
-        # A fine-tune is watched on whatever dev examples there are.
-        needed = {
-            name: {**own, "dev": plan.study.scoring.diagnostics} for name, own in needed.items()
-        }
+    # Fine-tunes are watched and checkpoints judged on whatever dev examples there are.
+    least = 0 if isinstance(plan, SequencePlan) else plan.study.scoring.diagnostics
+    needed = {name: {**own, "dev": least} for name, own in needed.items()}
     return {
         name: [(split, n, needed[name].get(split, 0)) for split, n in counts.items()]
         for name, counts in read.items()

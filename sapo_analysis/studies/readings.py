@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from sapo_analysis.errors import InputError
 from sapo_analysis.models.too_long import Reading
 from sapo_analysis.plan import AnyPlan, Plan, SequencePlan
+from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.spec import AnyStudy
 from sapo_analysis.studies import rows
+from sapo_analysis.studies.method_rows import n_judged, training_shots
+from sapo_analysis.tasks.base import Task
 
 
 def readings(plan: AnyPlan) -> Iterator[Reading]:
@@ -26,6 +30,7 @@ def _of_paraphrase(plan: Plan) -> Iterator[Reading]:
         n_dev = _n_dev(plan, name)
         for prompt in candidates:
             yield Reading(tasks[name], "train", n_trained, prompt)
+            yield from _trained(study, tasks[name], prompt)
             yield Reading(tasks[name], "train", study.scoring.examples, prompt)
             yield Reading(tasks[name], "test", study.evaluation.examples, prompt)
             if n_dev:
@@ -39,6 +44,15 @@ def _of_paraphrase(plan: Plan) -> Iterator[Reading]:
             yield Reading(tasks[name], "dev", n_diagnosed, original)
     for stage in plan.stages.values():
         yield Reading(tasks[stage.task], "train", n_trained, plan.originals[stage.task])
+
+
+def _trained(study: AnyStudy, task: Task, prompt: Prompt) -> Iterator[Reading]:
+    """What fine-tunes by the study's methods train and are judged on."""
+    n = n_judged(study, task)
+    for n_shots in training_shots(study):
+        yield Reading(task, "train", study.training.examples, prompt, n_shots)
+        if n:
+            yield Reading(task, "dev", n, prompt, n_shots)
 
 
 def _n_dev(plan: Plan, task: str) -> int:
@@ -63,6 +77,7 @@ def _of_sequence(plan: SequencePlan) -> Iterator[Reading]:
         for prompt in plan.prompts[name]:
             for n in sorted(counts):
                 yield Reading(task, "train", n, prompt)
+            yield from _trained(study, task, prompt)
         for prompt in (*plan.prompts[name], *plan.test_only[name]):
             yield Reading(task, "test", study.evaluation.at_the_end, prompt)
         for n_shots in study.evaluation.n_shots[1:]:

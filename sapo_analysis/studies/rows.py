@@ -12,6 +12,7 @@ from sapo_analysis.learning.training import Fit
 from sapo_analysis.plan import AnyPlan, Plan, Stage, Trial
 from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.studies.method_rows import most_shown, n_judged
 from sapo_analysis.tasks.base import Example, Split, Task
 from sapo_analysis.tasks.demonstrations import pool_of
 
@@ -58,9 +59,10 @@ def reads(plan: Plan) -> dict[str, dict[Split, int]]:
         n_train = max(study.training.examples, study.scoring.examples) if name in trained else 0
         n_diagnostics = study.scoring.diagnostics
         n_watched = len(dev_examples(plan, name)) if name in plan.prompts else 0
+        n_dev = n_judged(study, plan.tasks[name]) if name in plan.prompts else 0
         found[name] = {
             "train": max(n_train, n_diagnostics if name in plan.prompts else 0),
-            "dev": max(n_diagnostics, n_watched),
+            "dev": max(n_diagnostics, n_watched, n_dev),
             "test": study.evaluation.examples,
         }
     return found
@@ -69,7 +71,7 @@ def reads(plan: Plan) -> dict[str, dict[Split, int]]:
 def with_demonstrations(plan: AnyPlan, counts: Counts) -> dict[str, dict[Split, int]]:
     """What a study reads, with the training rows that demonstrations are drawn from."""
     found = {name: dict(splits) for name, splits in counts.items()}
-    if max(plan.study.evaluation.n_shots):
+    if most_shown(plan.study):
         for name, splits in found.items():
             splits["train"] = max(splits.get("train", 0), pool_of(plan.tasks[name]))
     return found

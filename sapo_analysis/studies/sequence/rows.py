@@ -8,6 +8,7 @@ from sapo_analysis.learning.selection import Candidate
 from sapo_analysis.plan import BASE_STATE, Chain, SequencePlan, order_name
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.studies import rows
+from sapo_analysis.studies.method_rows import n_judged
 from sapo_analysis.studies.rows import Row
 from sapo_analysis.studies.sequence.book import Trained
 from sapo_analysis.studies.sequence.choosing import Scored
@@ -18,8 +19,12 @@ from sapo_analysis.tasks.base import Split
 def reads(plan: SequencePlan) -> dict[str, dict[Split, int]]:
     """How many first examples of each split of each task the study reads, demonstrations apart."""
     return {
-        name: {"train": plan.training_rows, "test": plan.study.evaluation.at_the_end}
-        for name in plan.tasks
+        name: {
+            "train": plan.training_rows,
+            "dev": n_judged(plan.study, task),
+            "test": plan.study.evaluation.at_the_end,
+        }
+        for name, task in plan.tasks.items()
     }
 
 
