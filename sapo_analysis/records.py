@@ -204,9 +204,10 @@ DIAGNOSTICS = _only(
         trial_id=_text,
         # Optimizer steps taken, those of an earlier phase of the same fine-tune included.
         step=_int,
-        # tuned_score (0 to 100, the tuned task's metric), format_ratio (share of the subject's
-        # answers in the tuned task's format), gradient_alignment (cosine with the gradient of
-        # shuffled labels, by module of the last layer) and its floor gradient_alignment_floor
+        # tuned_score and other_score (0 to 100, the subject's metric), format_ratio (share of the
+        # subject's answers in the tuned task's format) and at step 0 format_ratio_of_targets (of
+        # its gold answers), gradient_alignment (cosine with the gradient of shuffled labels, by
+        # module of the last layer; nan where a gradient is zero) and gradient_alignment_floor
         name=_text,
         subject=_text,  # the evaluated task, or the module
         value=_float,

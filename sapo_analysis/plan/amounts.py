@@ -16,7 +16,13 @@ from sapo_analysis.plan.engines import MOST_ADAPTERS
 from sapo_analysis.plan.sequence import ChainGroup, SequencePlan
 from sapo_analysis.plan.work import Group, Plan, Trial
 from sapo_analysis.policies import get_policy
-from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy
+from sapo_analysis.spec import (
+    AnyStudy,
+    DiagnosticsSettings,
+    MethodName,
+    ParaphraseStudy,
+    SequenceStudy,
+)
 
 MEASURED_ROWS = 48
 """Rows that a speed is measured on, at most."""
@@ -27,6 +33,11 @@ _BYTES_PER_TRIAL = 12_000
 _BYTES_PER_FINE_TUNE = 4_000
 _BYTES_PER_ROW = 60
 """Of a kept test example: input and target."""
+_LAYERS = 7
+"""Linear layers of a decoder layer, as most models have."""
+_WITH_STAGE_1 = ("promot", "promot-1-shot", "promot-lora-first", "promot-multi-task")
+_OF_ALL_TASKS = ("promot-multi-task", "multi-task")
+"""Methods that train on all tasks learned so far, each with its share of the steps."""
 READABLE_PROMPTS = 4
 """Main trials of one task from which a correlation can be drawn."""
 
@@ -44,6 +55,9 @@ class Amounts(NamedTuple):
     """Test rows that are answered and scored."""
     watched: float = 0
     """Dev rows whose loss is read at checkpoints."""
+    aligned: float = 0
+    """Training rows whose last layer's gradient is taken at looks, once per shuffle and once more;
+    what is the same twice is read once, so with few labels a row takes less time."""
 
     def seconds(self, per_row: Amounts) -> float:
         """How long these rows take at so many seconds per row."""
@@ -59,6 +73,31 @@ def looks_of(study: ParaphraseStudy, trials: Sequence[Trial]) -> tuple[int, ...]
     if not checkpoints or any(trial.purpose == "repeat" for trial in trials):
         return ()
     return (0, *checkpoints, study.training.steps)
+
+
+def n_looks(study: AnyStudy, steps: int) -> int:
+    """How often `diagnostics` looks at a fine-tune of so many steps: 0, every, …, and the end."""
+    every = study.diagnostics.every
+    return 1 + -(-steps // every) if every else 0
+
+
+def looked_rows(study: AnyStudy) -> int:
+    """Test rows of each task that a look reads: of those that the study tests on."""
+    return min(study.diagnostics.examples, study.evaluation.examples)
+
+
+def aligned_rows(study: AnyStudy) -> int:
+    """Training rows whose gradient a look takes: of those that are trained on."""
+    return min(study.diagnostics.examples, study.training.examples)
+
+
+def fine_tune_steps(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
+    """Optimizer steps of a fine-tune after `n_past` others, all phases."""
+    steps = study.training.steps
+    if method in _OF_ALL_TASKS:
+        steps *= 1 + n_past
+    has_stage_1 = method in _WITH_STAGE_1 and study.promot.stage_1_from is None
+    return steps + (study.promot.steps if has_stage_1 else 0)
 
 
 def amounts_of(plan: Plan | SequencePlan) -> Amounts:
@@ -95,10 +134,16 @@ def disk_bytes(plan: Plan | SequencePlan) -> int:
     if isinstance(plan, SequencePlan):
         n_evaluations = sum(_evaluations(plan, group) for group in plan.groups)
         n_outputs = (1 + len(plan.units)) * len(plan.tasks) * plan.study.evaluation.kept
+        steps = [
+            fine_tune_steps(plan.study, chain.strategy.method, group.stage - 1)
+            for group in plan.groups
+            for chain in group.chains
+        ]
         return (
             len(plan.units) * _BYTES_PER_FINE_TUNE
             + n_evaluations * _BYTES_PER_SCORE
             + n_outputs * _BYTES_PER_PREDICTION
+            + _looks_bytes(plan, steps)
         )
     study = plan.study
     texts = sum(len(t.examples("test")) for t in plan.tasks.values()) * _BYTES_PER_ROW
@@ -106,7 +151,15 @@ def disk_bytes(plan: Plan | SequencePlan) -> int:
     per_trial = _BYTES_PER_TRIAL + kept * len(plan.tasks) * _BYTES_PER_PREDICTION
     watched = sum(len(looks_of(study, [trial])[1:-1]) for trial in plan.trials)
     at_checkpoints = watched * (len(plan.tasks) + 1) * _BYTES_PER_SCORE
-    return texts + len(plan.trials) * per_trial + at_checkpoints
+    looked = [t for t in plan.trials if t.purpose != "repeat"]
+    steps = [fine_tune_steps(study, study.method)] * len(looked)
+    return texts + len(plan.trials) * per_trial + at_checkpoints + _looks_bytes(plan, steps)
+
+
+def _looks_bytes(plan: Plan | SequencePlan, steps: Sequence[int]) -> int:
+    """About what the looks at fine-tunes with so many steps each take."""
+    looks = sum(n_looks(plan.study, each) for each in steps)
+    return looks * (2 * len(plan.tasks) + 2 * _LAYERS) * _BYTES_PER_SCORE
 
 
 def to_measure(study: AnyStudy) -> AnyStudy:
@@ -119,7 +172,17 @@ def to_measure(study: AnyStudy) -> AnyStudy:
             "warmup_steps": 0,
         }
     )
-    common = {"name": "measured", "seeds": (0,), "training": training}
+    looked = {
+        "every": min(study.diagnostics.every, 1),
+        "examples": min(study.diagnostics.examples, MEASURED_ROWS),
+    }
+    diagnostics = study.diagnostics.model_copy(update=looked)
+    common = {
+        "name": "measured",
+        "seeds": (0,),
+        "training": training,
+        "diagnostics": diagnostics if diagnostics.every else DiagnosticsSettings(),
+    }
     if isinstance(study.prompts, int):
         common["prompts"] = min(study.prompts, MOST_ADAPTERS - 1)
     return study.model_copy(update={**common, **_smallest(study)})
@@ -157,6 +220,15 @@ def _smallest(study: AnyStudy) -> Mapping[str, object]:
     }
 
 
+def _of_looks(study: AnyStudy, steps: Sequence[int], n_tasks: int) -> Amounts:
+    """What `diagnostics` reads of fine-tunes with so many steps each."""
+    looks = sum(n_looks(study, each) for each in steps)
+    return Amounts(
+        evaluated=looks * n_tasks * looked_rows(study),
+        aligned=looks * aligned_rows(study) * (1 + study.diagnostics.shuffles),
+    )
+
+
 def _sum(parts: Sequence[Amounts]) -> Amounts:
     return Amounts(*(sum(column) for column in zip(*parts, strict=True)))
 
@@ -164,11 +236,12 @@ def _sum(parts: Sequence[Amounts]) -> Amounts:
 def _of_trials(plan: Plan, group: Group) -> Amounts:
     study = plan.study
     n_tasks, n_rows = len(plan.tasks), study.evaluation.examples
-    per_fit = study.training.steps * study.training.batch_size
+    per_fit = fine_tune_steps(study, study.method) * study.training.batch_size
     if group.kind == "base":
         return Amounts(evaluated=n_tasks * n_rows)
     if group.kind == "stage":
-        return Amounts(trained=per_fit, evaluated=n_tasks * n_rows)
+        trained = study.training.steps * study.training.batch_size
+        return Amounts(trained=trained, evaluated=n_tasks * n_rows)
     if group.kind == "score":
         # The original was measured with the state; each other candidate is tested under itself.
         n = len(plan.candidates(str(group.task)))
@@ -177,9 +250,12 @@ def _of_trials(plan: Plan, group: Group) -> Amounts:
     also_own = any(t.prompt != plan.originals[t.task] for t in group.trials)
     tests = len(group.trials) * (n_tasks + also_own) * (1 + len(looks[1:-1]))
     dev = sum(len(plan.tasks[t.task].examples("dev")[:n_rows]) for t in group.trials)
-    return Amounts(
+    looked = [t for t in group.trials if t.purpose != "repeat"]
+    own = Amounts(
         trained=len(group.trials) * per_fit, evaluated=tests * n_rows, watched=dev * len(looks)
     )
+    steps = [fine_tune_steps(study, study.method)] * len(looked)
+    return _sum([own, _of_looks(study, steps, n_tasks)])
 
 
 def _of_indicators(plan: Plan) -> Amounts:
@@ -214,14 +290,17 @@ def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
     ]
     n_candidates = sum(len(plan.prompts[chain.order[group.stage - 1]]) for chain in choosing)
     replaying = sum(later and chain.strategy.method == "replay" for chain in group.chains)
-    rows = len(group.chains) * study.training.batch_size + replaying * study.replayed_rows
+    n_past = group.stage - 1
+    steps = [fine_tune_steps(study, chain.strategy.method, n_past) for chain in group.chains]
+    replayed = replaying * study.replayed_rows * study.training.steps
     is_last = group.stage == len(study.tasks)
     n_rows = study.evaluation.at_the_end if is_last else study.evaluation.examples
-    return Amounts(
-        trained=rows * study.training.steps,
+    own = Amounts(
+        trained=sum(steps) * study.training.batch_size + replayed,
         scored=n_candidates * study.scoring.examples,
         evaluated=tests * n_rows,
     )
+    return _sum([own, _of_looks(study, steps, len(study.tasks))])
 
 
 def _evaluations(plan: SequencePlan, group: ChainGroup) -> int:

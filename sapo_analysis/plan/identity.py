@@ -43,6 +43,7 @@ class Identity:
         self._watched: dict[str, object] = {"checkpoints": checkpoints} if checkpoints else {}
         if n_shots != [0]:
             self._watched["n_shots"] = n_shots
+        self._watched |= looked_at(self.study)
 
     def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
         """The id of a fine-tune from a state; `prompt` is its text."""
@@ -87,6 +88,12 @@ def _method_settings(study: ParaphraseStudy) -> dict[str, object]:
         "prefix-tuning": ("soft_prompt",),
     }.get(study.method, ("soft_prompt", "promot", "full"))
     return {"method": study.method} | {key: settings[key] for key in used}
+
+
+def looked_at(study: Study) -> dict[str, object]:
+    """What `diagnostics` looks at, where it does: a trial that nobody looked at has no looks."""
+    settings = study.diagnostics
+    return {"diagnostics": settings.model_dump(mode="json")} if settings.every else {}
 
 
 def named_apart(study: Study) -> dict[str, object]:

@@ -20,6 +20,7 @@ from sapo_analysis.plan.identity import (
     ALGORITHM_VERSION,
     data_fingerprint,
     digest,
+    looked_at,
     named_apart,
 )
 from sapo_analysis.policies import get_policy
@@ -128,12 +129,16 @@ class SequencePlan:
 
 
 class SequenceIdentity:
-    """Content hashes of whatever decides a state; how it is tested does not."""
+    """Content hashes of whatever decides a state; how it is tested does not.
+
+    What `diagnostics` looks at on the way is named too, where there is something.
+    """
 
     def __init__(self, plan: SequencePlan):
         settings = plan.study.model_dump(mode="json")
         self._settings = {key: settings[key] for key in ("lora", "training", "dtype")}
         self._settings |= named_apart(plan.study)
+        self._watched = looked_at(plan.study)
         self._model = plan.model.fingerprint
         self._data = {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()}
 
@@ -167,6 +172,7 @@ class SequenceIdentity:
             prompts=list(prompts),
             seed=seed,
             method=method,
+            **self._watched,
         )
 
 

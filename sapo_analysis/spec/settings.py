@@ -213,7 +213,7 @@ class DiagnosticsSettings(Settings):
     examples: PositiveInt = Field(
         32,
         description="first test rows of each task whose answers are read, and first training rows"
-        " whose gradients are taken (examples)",
+        " whose gradients are taken; at most evaluation.examples and training.examples (examples)",
     )
     shuffles: PositiveInt = Field(
         8, description="shuffles of the labels that the format gradient is averaged over (shuffles)"

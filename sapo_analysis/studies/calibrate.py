@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sapo_analysis.learning.members import Member
+from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import (
     BASE_STATE,
@@ -22,10 +23,11 @@ from sapo_analysis.plan import (
     disk_bytes,
     make_plan,
 )
-from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS, looks_of
-from sapo_analysis.spec import ParaphraseStudy
+from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS, aligned_rows, looks_of
+from sapo_analysis.spec import AnyStudy, ParaphraseStudy
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.fitting import fitted
+from sapo_analysis.studies.looks import batch_and_format
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.paraphrase import ParaphraseWork
 
@@ -108,6 +110,7 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         "scored_examples": round(amounts.scored + amounts.differentiated),
         "gradient_examples": round(amounts.differentiated),
         "dev_examples": round(amounts.watched),
+        "aligned_examples": round(amounts.aligned),
         "evaluated_examples": round(amounts.evaluated + amounts.watched),
         "train_tokens": round(
             sum(engine.step_tokens(work.training_rows(t, p)) for t, p in fits)
@@ -146,6 +149,7 @@ def _per_row(work: ParaphraseWork) -> Amounts:
         if study.evaluation.checkpoints:
             dev = [work.dev_rows(task, prompts[0])[:MEASURED_ROWS]] * len(members)
             per_dev = timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
+        per_aligned = time_gradients(study, tuned, [member.rows for member in members])
     per_evaluated = sum(spent for spent, _ in measured) / sum(n for _, n in measured)
     return Amounts(
         trained=per_step / study.training.batch_size,
@@ -153,6 +157,7 @@ def _per_row(work: ParaphraseWork) -> Amounts:
         differentiated=per_gradient,
         evaluated=per_evaluated,
         watched=per_dev,
+        aligned=per_aligned,
     )
 
 
@@ -165,6 +170,16 @@ def _time_evaluation(
     examples = task.examples("test", len(rows))
     spent = timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
     return spent, n_adapters * len(rows)
+
+
+def time_gradients(study: AnyStudy, tuned: FineTunes, rows: Sequence[Sequence[Encoded]]) -> float:
+    """Seconds of a look's gradients per row, as `Amounts` counts them; 0 where there are none."""
+    if not study.diagnostics.every:
+        return 0.0
+    n, shuffles = min(aligned_rows(study), MEASURED_ROWS), study.diagnostics.shuffles
+    batches = [own[:n] for own in rows]
+    spent = timed(lambda: batch_and_format(tuned, batches, shuffles))
+    return spent / len(batches) / n / (1 + shuffles)
 
 
 def timed(work: Callable[[], object]) -> float:

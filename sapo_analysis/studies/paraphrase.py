@@ -25,8 +25,10 @@ from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.engines import make_engine
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.kept_adapters import KeptAdapters
+from sapo_analysis.studies.looks import Looked, Looks, check_looks
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
+from sapo_analysis.studies.pauses import Watcher, train_watched
 from sapo_analysis.studies.readings import readings
 from sapo_analysis.studies.sequence.whole_model import whole_model
 from sapo_analysis.studies.states import States
@@ -82,6 +84,12 @@ class ParaphraseWork:
             room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
             begun = self._begun(self.plan.study.current[0], 0)
             check_recipe(self.engine, base, recipe, begun, some, room)
+        batches = {
+            f"task {task}, prompt {prompt.prompt_id}": self._own_member(task, prompt, 0).rows
+            for task, candidates in self.plan.prompts.items()
+            for prompt in candidates
+        }
+        check_looks(self.plan, base, batches, self.encoder.max_length)
 
     def run(self, group: Group) -> Rows:
         """Everything that one group measures, as table rows."""
@@ -185,8 +193,9 @@ class ParaphraseWork:
             for t in trials
         ]
         self.say(f"{which}: training")
-        watch = Watch(self, trials, meter)
-        with self._train(state_id, members, meter, watch, self._started(task, members)) as tuned:
+        watch, looks = Watch(self, trials, meter), self._looks(which, trials, members, meter)
+        started = self._started(task, members)
+        with self._train(state_id, members, meter, [watch, *looks], started) as tuned:
             fits = tuned.fits
             self.say(f"{which}: evaluating")
             shots = self.plan.study.evaluation.n_shots
@@ -199,17 +208,33 @@ class ParaphraseWork:
             for k, trial in enumerate(trials):
                 if not failed[k]:
                     self.kept.keep(tuned, k, trial.trial_id)
-        found: Rows = {name: [] for name in ("trials", "curves", "scores", "predictions")}
+        names = ("trials", "curves", "diagnostics", "scores", "predictions")
+        found: Rows = {name: [] for name in names}
         for k, (trial, fit, results) in enumerate(zip(trials, fits, measured, strict=True)):
             status = "diverged" if failed[k] else "done"
             found["trials"].append(
                 rows.trial(trial, status, self._made_by(len(trials), self._method.name))
             )
             found["curves"] += rows.curves(trial.trial_id, fit) + watch.curves[k]
+            found["diagnostics"] += [row for own in looks for row in own.rows[k]]
             found["scores"] += watch.scores[k]
             for name, prompt, n_shots, result in [] if failed[k] else results:
                 self._keep(state_id, trial, name, prompt, n_shots, result, found)
         return found
+
+    def _looks(
+        self, which: str, trials: Sequence[Trial], members: Sequence[Member], meter: Meter
+    ) -> list[Looks]:
+        """Diagnostics of some trials, where the study asks for them; repeats have none."""
+        if not self.plan.study.diagnostics.every or trials[0].purpose == "repeat":
+            return []
+        looked = [
+            Looked(trial.trial_id, trial.task, trial.prompt, member.rows)
+            for trial, member in zip(trials, members, strict=True)
+        ]
+        return [
+            Looks(self.plan, looked, self.test_rows, meter, lambda s: self.say(f"{which}: {s}"))
+        ]
 
     def _member(self, task: str, prompt: Prompt, seed: int) -> Member:
         return Member(self.training_rows(task, prompt), self.plan.study.training, seed)
@@ -251,7 +276,7 @@ class ParaphraseWork:
         state_id: str,
         members: Sequence[Member],
         meter: Meter,
-        watch: Watch | None = None,
+        watchers: Sequence[Watcher] = (),
         started: Started | None = None,
     ) -> Iterator[FineTunes]:
         """Fine-tunes of one state, trained; past tasks are learned with adapters."""
@@ -265,13 +290,7 @@ class ParaphraseWork:
             with meter.time("train"):
                 tuned = stack.enter_context(block)
                 tuned.begin(members)
-            if watch is not None:
-                for step in watch.steps:
-                    with meter.time("train"):
-                        tuned.train(step)
-                    watch.look(tuned, step)
-            with meter.time("train"):
-                tuned.train()
+            train_watched(tuned, watchers, meter)
             for member, fit in zip(members, tuned.fits, strict=True):
                 examples = len(fit.losses) * member.settings.batch_size
                 meter.add("train", examples, fit.tokens, fit.logits, tuned.n_trained)

@@ -160,6 +160,20 @@ def curve(trial_id: str, step: int, series: str, value: float) -> Row:
     return {"trial_id": trial_id, "step": step, "series": series, "value": value}
 
 
+class Diagnostic(NamedTuple):
+    """What a look found: its name, what it is about (a task or a layer), over how many examples."""
+
+    name: str
+    subject: str
+    value: float
+    n_examples: int
+
+
+def diagnostic(trial_id: str, step: int, found: Diagnostic) -> Row:
+    """A `diagnostics` row."""
+    return {"trial_id": trial_id, "step": step, **found._asdict()}
+
+
 def candidate_losses(state_id: str, prompt: Prompt, losses: Sequence[ExampleLoss]) -> list[Row]:
     """`candidate_losses` rows of one prompt."""
     return [

@@ -34,6 +34,10 @@ class Watch:
         self.scores: list[list[rows.Row]] = [[] for _ in trials]
         self.curves: list[list[rows.Row]] = [[] for _ in trials]
 
+    def pauses(self, tuned: FineTunes) -> tuple[int, ...]:
+        """See `Watcher.pauses`."""
+        return self.steps
+
     def look(self, tuned: FineTunes, step: int) -> None:
         """Measure the trials that have taken `step` steps."""
         training = [k for k, fit in enumerate(tuned.fits) if not fit.diverged]

@@ -22,7 +22,7 @@ from sapo_analysis.plan import (
 from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import SequenceStudy
-from sapo_analysis.studies.calibrate import timed, timed_answer
+from sapo_analysis.studies.calibrate import time_gradients, timed, timed_answer
 from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.sequence.work import SequenceWork
@@ -65,6 +65,7 @@ def _counts(plan: SequencePlan, amounts: Amounts) -> dict[str, int]:
         "n_states_scored": _states_scored(plan),
         "scored_examples": round(amounts.scored),
         "evaluated_examples": round(amounts.evaluated),
+        "aligned_examples": round(amounts.aligned),
     }
 
 
@@ -105,8 +106,10 @@ def _per_row(work: SequenceWork, n_chains: int) -> Amounts:
                 tuned.evaluate(own, examples, [rows] * n)  # noqa: B023
 
             per_evaluated += timed(evaluate) / len(rows) / n / len(study.tasks)
+        per_aligned = time_gradients(study, tuned, [member.rows for member in members])
     return Amounts(
         trained=per_step / study.training.batch_size,
         scored=per_scored,
         evaluated=per_evaluated,
+        aligned=per_aligned,
     )

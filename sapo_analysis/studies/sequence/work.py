@@ -29,8 +29,10 @@ from sapo_analysis.studies.composed import Begun, check_recipe
 from sapo_analysis.studies.engines import make_engine
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.kept_adapters import KeptAdapters
+from sapo_analysis.studies.looks import Looked, Looks, check_looks
 from sapo_analysis.studies.memory import halved_when_full
 from sapo_analysis.studies.meter import Meter
+from sapo_analysis.studies.pauses import train_watched
 from sapo_analysis.studies.sequence import rows
 from sapo_analysis.studies.sequence.book import Book, Step, Trained, recall
 from sapo_analysis.studies.sequence.choosing import Scored
@@ -42,7 +44,7 @@ from sapo_analysis.studies.sequence.telling import Teller
 from sapo_analysis.studies.sequence.texts import Texts
 
 Rows = dict[str, list[dict[str, Any]]]
-_OF_FINE_TUNES = ("trials", "curves", "scores", "predictions", "states")
+_OF_FINE_TUNES = ("trials", "curves", "diagnostics", "scores", "predictions", "states")
 
 
 class SequenceWork:
@@ -84,6 +86,14 @@ class SequenceWork:
         for method in self._methods.values():
             if (recipe := method.recipe(0)) is not None:
                 check_recipe(self.engine, self.base, recipe, begun, some, room)
+        shots = {method.demonstrations for method in self._methods.values()}
+        batches = {
+            f"task {task}, prompt {prompt.prompt_id}": self.texts.training(task, prompt, n)
+            for task, candidates in self.plan.prompts.items()
+            for prompt in candidates
+            for n in shots
+        }
+        check_looks(self.plan, self.base, batches, self.engine.encoder.max_length)
 
     def run(self, group: ChainGroup) -> Rows:
         """Everything that one group measures, as table rows."""
@@ -186,7 +196,8 @@ class SequenceWork:
             with meter.time("train"):
                 members = [self._member(tune, tuned) for tune in tunes]
                 tuned.begin(members)
-                tuned.train()
+            looks = self._looks(which, tunes, members, meter)
+            train_watched(tuned, looks, meter)
             fits = tuned.fits
             for k, (member, fit) in enumerate(zip(members, fits, strict=True)):
                 own = tuned.n_trained, tuned.n_differentiated
@@ -223,6 +234,7 @@ class SequenceWork:
                 )
             )
             found["curves"] += shared_rows.curves(tune.trial_id, fit)
+            found["diagnostics"] += [row for own in looks for row in own.rows[k]]
             if is_done[k]:
                 learned = (*tune.place.learned, tune.task)
                 found["states"].append(
@@ -231,6 +243,19 @@ class SequenceWork:
                 for table, results in self._measured(tune.result_id, measured[k]).items():
                     found[table] += results
         return found
+
+    def _looks(
+        self, which: str, tunes: Sequence[FineTune], members: Sequence[Member], meter: Meter
+    ) -> list[Looks]:
+        """Diagnostics of some fine-tunes, where the study asks for them."""
+        if not self.study.diagnostics.every:
+            return []
+        looked = [
+            Looked(tune.trial_id, tune.task, tune.prompt, member.rows)
+            for tune, member in zip(tunes, members, strict=True)
+        ]
+        say: Callable[[str], None] = lambda text: self.say(f"{which}: {text}")  # noqa: E731
+        return [Looks(self.plan, looked, self.texts.test, meter, say)]
 
     def _measured(self, state_id: str, results: Sequence[Result]) -> Rows:
         """What tests of a state found."""
