@@ -86,7 +86,7 @@ def current_tests(runs: Run | Sequence[Run]) -> tuple[CurrentTest, ...]:
             return ("training",)
         trials = run.table("trials")[["trial_id", "current_task", "prompt_id"]]
         own = run.table("scores").merge(trials, on="trial_id")
-        own = own[own["eval_task"] == own["current_task"]]
+        own = own[(own["eval_task"] == own["current_task"]) & (own["n_shots"] == 0)]
         if _is_original(run, own).eq(own["test_prompt"] == own["prompt_id"]).all():
             return ("training",)
     return CURRENT_TESTS
