@@ -60,14 +60,23 @@ class Format:
         Raises:
             ValueError: answers are free and there are no targets.
         """
-        if task.labels:
-            return cls(task.name, task.labels, (0, 0), frozenset(), frozenset())
+        return cls.from_targets(task.name, task.labels, targets)
+
+    @classmethod
+    def from_targets(cls, name: str, labels: tuple[str, ...], targets: Sequence[str]) -> Format:
+        """The same from a task's name and its labels, none where answers are free.
+
+        Raises:
+            ValueError: answers are free and there are no targets.
+        """
+        if labels:
+            return cls(name, labels, (0, 0), frozenset(), frozenset())
         if not targets:
-            raise ValueError(f"task {task.name!r} has neither labels nor targets to tell a format")
+            raise ValueError(f"task {name!r} has neither labels nor targets to tell a format")
         known = [_tidy(target) for target in targets]
         lengths = [len(target.split()) for target in known]
         return cls(
-            task.name,
+            name,
             (),
             (min(lengths), max(lengths)),
             frozenset("".join(known)),
