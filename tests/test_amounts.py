@@ -47,6 +47,22 @@ def test_checkpoints_and_diagnostics_add_rows():
     assert found.trained == plain.trained
 
 
+def test_demonstrations_add_rows_and_disk():
+    for name, measured in (("smoke", 4 * (1 + 1 + 8)), ("sequence-smoke", 2 * (1 + 3 * 2))):
+        data = preset(name).model_dump(mode="json")
+        data["evaluation"]["n_predictions_kept"] = 5
+        plain = plan_of(parse_study(data, "a study"))
+        data["evaluation"]["n_shots"] = [0, 1, 3]
+        plan = plan_of(parse_study(data, "a study"))
+        # Every task at the base model, after each stage and trial, twice more.
+        assert amounts_of(plan) == amounts_of(plain)._replace(shown=2 * 20 * measured)
+        tested = (
+            measured if name == "sequence-smoke" else measured - 4 * 2
+        )  # states are not counted
+        assert disk_bytes(plan) - disk_bytes(plain) == 2 * tested * (24 + 5 * 24)
+        assert to_measure(plan.study) != to_measure(plain.study)
+
+
 def test_kept_outputs_of_a_sequence_take_disk_and_no_new_measurement():
     kept, none = (
         preset("sequence-smoke", evaluation={"examples": 20, "n_predictions_kept": n})

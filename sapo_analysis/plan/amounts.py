@@ -52,12 +52,14 @@ class Amounts(NamedTuple):
     differentiated: float = 0
     """Rows whose gradient is taken, for the gradient indicators."""
     evaluated: float = 0
-    """Test rows that are answered and scored."""
+    """Test rows that are answered and scored, those behind demonstrations apart."""
     watched: float = 0
     """Dev rows whose loss is read at checkpoints."""
     aligned: float = 0
     """Training rows whose last layer's gradient is taken at looks, once per shuffle and once more;
     what is the same twice is read once, so with few labels a row takes less time."""
+    shown: float = 0
+    """Test rows that are answered and scored behind demonstrations."""
 
     def seconds(self, per_row: Amounts) -> float:
         """How long these rows take at so many seconds per row."""
@@ -133,7 +135,9 @@ def disk_bytes(plan: Plan | SequencePlan) -> int:
     """About how much the run folder of a plan will take (bytes)."""
     if isinstance(plan, SequencePlan):
         n_evaluations = sum(_evaluations(plan, group) for group in plan.groups)
+        n_evaluations += _evaluations_shown(plan.study, 1 + len(plan.units), len(plan.tasks))
         n_outputs = (1 + len(plan.units)) * len(plan.tasks) * plan.study.evaluation.kept
+        n_outputs *= len(plan.study.evaluation.n_shots)
         steps = [
             fine_tune_steps(plan.study, chain.strategy.method, group.stage - 1)
             for group in plan.groups
@@ -148,7 +152,9 @@ def disk_bytes(plan: Plan | SequencePlan) -> int:
     study = plan.study
     texts = sum(len(t.examples("test")) for t in plan.tasks.values()) * _BYTES_PER_ROW
     kept = min(study.evaluation.n_predictions_kept, study.evaluation.examples)
-    per_trial = _BYTES_PER_TRIAL + kept * len(plan.tasks) * _BYTES_PER_PREDICTION
+    shown = _evaluations_shown(study, 1, len(plan.tasks))
+    per_trial = _BYTES_PER_TRIAL + (kept * len(plan.tasks) + kept * shown) * _BYTES_PER_PREDICTION
+    per_trial += shown * _BYTES_PER_SCORE
     watched = sum(len(looks_of(study, [trial])[1:-1]) for trial in plan.trials)
     at_checkpoints = watched * (len(plan.tasks) + 1) * _BYTES_PER_SCORE
     looked = [t for t in plan.trials if t.purpose != "repeat"]
@@ -237,11 +243,12 @@ def _of_trials(plan: Plan, group: Group) -> Amounts:
     study = plan.study
     n_tasks, n_rows = len(plan.tasks), study.evaluation.examples
     per_fit = fine_tune_steps(study, study.method) * study.training.batch_size
+    shown = _evaluations_shown(study, max(1, len(group.trials)), n_tasks) * n_rows
     if group.kind == "base":
-        return Amounts(evaluated=n_tasks * n_rows)
+        return Amounts(evaluated=n_tasks * n_rows, shown=shown)
     if group.kind == "stage":
         trained = study.training.steps * study.training.batch_size
-        return Amounts(trained=trained, evaluated=n_tasks * n_rows)
+        return Amounts(trained=trained, evaluated=n_tasks * n_rows, shown=shown)
     if group.kind == "score":
         # The original was measured with the state; each other candidate is tested under itself.
         n = len(plan.candidates(str(group.task)))
@@ -252,7 +259,10 @@ def _of_trials(plan: Plan, group: Group) -> Amounts:
     dev = sum(len(plan.tasks[t.task].examples("dev")[:n_rows]) for t in group.trials)
     looked = [t for t in group.trials if t.purpose != "repeat"]
     own = Amounts(
-        trained=len(group.trials) * per_fit, evaluated=tests * n_rows, watched=dev * len(looks)
+        trained=len(group.trials) * per_fit,
+        evaluated=tests * n_rows,
+        watched=dev * len(looks),
+        shown=shown,
     )
     steps = [fine_tune_steps(study, study.method)] * len(looked)
     return _sum([own, _of_looks(study, steps, n_tasks)])
@@ -279,7 +289,9 @@ def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
     study = plan.study
     tests = _evaluations(plan, group)
     if group.kind == "base":
-        return Amounts(evaluated=tests * study.evaluation.at_the_end)
+        shown = _evaluations_shown(study, 1, len(study.tasks))
+        n_rows = study.evaluation.at_the_end
+        return Amounts(evaluated=tests * n_rows, shown=shown * n_rows)
     if group.kind == "score":
         return Amounts(scored=len(plan.prompts[str(group.task)]) * study.scoring.examples)
     later = group.stage > 1
@@ -299,12 +311,21 @@ def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
         trained=sum(steps) * study.training.batch_size + replayed,
         scored=n_candidates * study.scoring.examples,
         evaluated=tests * n_rows,
+        shown=_evaluations_shown(study, len(group.chains), len(study.tasks)) * n_rows,
     )
     return _sum([own, _of_looks(study, steps, len(study.tasks))])
 
 
+def _evaluations_shown(study: AnyStudy, n_measured: int, n_tasks: int) -> int:
+    """Tests of one task behind demonstrations, of so many states or trials."""
+    return n_measured * n_tasks * (len(study.evaluation.n_shots) - 1)
+
+
 def _evaluations(plan: SequencePlan, group: ChainGroup) -> int:
-    """Tests of one task under one prompt: all under fixed prompts, learned ones under their own."""
+    """Tests of one task under one prompt, without demonstrations.
+
+    All tasks under fixed prompts, learned ones under their own.
+    """
     fixed = len(plan.study.tasks) * (1 + plan.study.evaluation.test_only_prompts)
     if group.kind == "base":
         return fixed

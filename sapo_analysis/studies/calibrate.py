@@ -30,6 +30,7 @@ from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.looks import batch_and_format
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.paraphrase import ParaphraseWork
+from sapo_analysis.tasks.base import Task
 
 MARGIN = 0.3
 """The estimate's stated uncertainty, ± this share: by how much calibrations and runs differed."""
@@ -111,7 +112,7 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         "gradient_examples": round(amounts.differentiated),
         "dev_examples": round(amounts.watched),
         "aligned_examples": round(amounts.aligned),
-        "evaluated_examples": round(amounts.evaluated + amounts.watched),
+        "evaluated_examples": round(amounts.evaluated + amounts.watched + amounts.shown),
         "train_tokens": round(
             sum(engine.step_tokens(work.training_rows(t, p)) for t, p in fits)
             * study.training.steps
@@ -119,8 +120,23 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         "scored_tokens": sum(engine.reading(work.scoring_rows(t, p))[0] for t, p in scored)
         + diagnosed,
         "evaluated_tokens": evaluations * per_evaluation
-        + sum(engine.reading(rows)[0] * n for rows, n in looks),
+        + sum(engine.reading(rows)[0] * n for rows, n in looks)
+        + _shown_tokens(work, amounts),
     }
+
+
+def _shown_tokens(work: ParaphraseWork, amounts: Amounts) -> int:
+    """Tokens of all tests behind demonstrations, about."""
+    study, tasks = work.plan.study, work.plan.tasks
+    each = [
+        work.engine.evaluation_tokens(
+            work.test_rows(name, work.original(name), n_shots), task.max_new_tokens
+        )
+        for n_shots in study.evaluation.n_shots[1:]
+        for name, task in tasks.items()
+    ]
+    evaluations = round(amounts.shown) // study.evaluation.examples
+    return evaluations * sum(each) // max(1, len(each))
 
 
 def _per_row(work: ParaphraseWork) -> Amounts:
@@ -144,32 +160,42 @@ def _per_row(work: ParaphraseWork) -> Amounts:
     with work.engine.fine_tuned(model, members) as tuned:
         per_step = (time.perf_counter() - started) / MEASURED_STEPS / len(members)
         # Tasks differ in the length of their answers, so every one of them is measured.
-        measured = [_time_evaluation(work, tuned, name, len(members)) for name in work.plan.tasks]
+        per_tested = {
+            n_shots: _per_tested(work, tuned, n_shots, len(members))
+            for n_shots in study.evaluation.n_shots
+        }
         per_dev = 0.0
         if study.evaluation.checkpoints:
             dev = [work.dev_rows(task, prompts[0])[:MEASURED_ROWS]] * len(members)
             per_dev = timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
         per_aligned = time_gradients(study, tuned, [member.rows for member in members])
-    per_evaluated = sum(spent for spent, _ in measured) / sum(n for _, n in measured)
     return Amounts(
         trained=per_step / study.training.batch_size,
         scored=per_scored,
         differentiated=per_gradient,
-        evaluated=per_evaluated,
+        evaluated=per_tested.pop(0),
         watched=per_dev,
         aligned=per_aligned,
+        shown=sum(per_tested.values()) / max(1, len(per_tested)),
     )
 
 
-def _time_evaluation(
-    work: ParaphraseWork, tuned: FineTunes, name: str, n_adapters: int
-) -> tuple[float, int]:
-    """Seconds to evaluate adapters on some test rows of a task; rows of all adapters."""
-    task = work.plan.tasks[name]
-    rows = work.test_rows(name, work.original(name))[:MEASURED_ROWS]
+def _per_tested(work: ParaphraseWork, tuned: FineTunes, n_shots: int, n_adapters: int) -> float:
+    """Seconds per test row behind so many demonstrations, over all tasks."""
+    spent, n = 0.0, 0
+    for name, task in work.plan.tasks.items():
+        rows = work.test_rows(name, work.original(name), n_shots)[:MEASURED_ROWS]
+        spent += time_evaluation(tuned, task, rows, n_adapters)
+        n += n_adapters * len(rows)
+    return spent / n
+
+
+def time_evaluation(
+    tuned: FineTunes, task: Task, rows: Sequence[Encoded], n_adapters: int
+) -> float:
+    """Seconds to evaluate adapters on the first test rows of a task."""
     examples = task.examples("test", len(rows))
-    spent = timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
-    return spent, n_adapters * len(rows)
+    return timed(lambda: tuned.evaluate(task, examples, [rows] * n_adapters))
 
 
 def time_gradients(study: AnyStudy, tuned: FineTunes, rows: Sequence[Sequence[Encoded]]) -> float:

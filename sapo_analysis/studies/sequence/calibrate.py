@@ -22,7 +22,13 @@ from sapo_analysis.plan import (
 from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import SequenceStudy
-from sapo_analysis.studies.calibrate import time_gradients, timed, timed_answer
+from sapo_analysis.studies.calibrate import (
+    time_evaluation,
+    time_gradients,
+    timed,
+    timed_answer,
+)
+from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.sequence.work import SequenceWork
@@ -64,7 +70,7 @@ def _counts(plan: SequencePlan, amounts: Amounts) -> dict[str, int]:
         "train_examples": round(amounts.trained),
         "n_states_scored": _states_scored(plan),
         "scored_examples": round(amounts.scored),
-        "evaluated_examples": round(amounts.evaluated),
+        "evaluated_examples": round(amounts.evaluated + amounts.shown),
         "aligned_examples": round(amounts.aligned),
     }
 
@@ -96,20 +102,24 @@ def _per_row(work: SequenceWork, n_chains: int) -> Amounts:
     began = time.perf_counter()
     with engine.fine_tuned(work.base, members) as tuned:
         per_step = (time.perf_counter() - began) / MEASURED_STEPS / n
-        per_evaluated = 0.0
-        for name in study.tasks:  # tasks differ in the length of their answers
-            own = work.plan.tasks[name]
-            rows = work.texts.test(name, work.plan.originals[name])[:MEASURED_ROWS]
-            examples = own.examples("test", len(rows))
-
-            def evaluate() -> None:
-                tuned.evaluate(own, examples, [rows] * n)  # noqa: B023
-
-            per_evaluated += timed(evaluate) / len(rows) / n / len(study.tasks)
+        per_tested = {
+            n_shots: _per_tested(work, tuned, n_shots, n) for n_shots in study.evaluation.n_shots
+        }
         per_aligned = time_gradients(study, tuned, [member.rows for member in members])
     return Amounts(
         trained=per_step / study.training.batch_size,
         scored=per_scored,
-        evaluated=per_evaluated,
+        evaluated=per_tested.pop(0),
         aligned=per_aligned,
+        shown=sum(per_tested.values()) / max(1, len(per_tested)),
     )
+
+
+def _per_tested(work: SequenceWork, tuned: FineTunes, n_shots: int, n_adapters: int) -> float:
+    """Seconds per test row behind so many demonstrations, the mean over all tasks."""
+    per_row = []
+    for name in work.study.tasks:  # tasks differ in the length of their answers
+        rows = work.texts.test(name, work.plan.originals[name], n_shots)[:MEASURED_ROWS]
+        spent = time_evaluation(tuned, work.plan.tasks[name], rows, n_adapters)
+        per_row.append(spent / len(rows) / n_adapters)
+    return sum(per_row) / len(per_row)
