@@ -28,16 +28,22 @@ _ROUNDING = 32
 """How many times its rounding a number may move when a prefix is read and written again."""
 
 
-def export_prefix(folder: Path, prefix: KeysValues, model: PreTrainedModel, base: str) -> None:
-    """Write a prefix in peft's format of prefix tuning.
+def export_prefix(
+    folder: Path, prefixes: Prefixes, k: int, model: PreTrainedModel, base: str
+) -> None:
+    """Write the prefix of fine-tune k in peft's format of prefix tuning.
 
     Args:
         folder: where it goes.
-        prefix: keys and values [layers, length, n], as `Prefixes` holds them.
-        model: what it stands before.
+        prefixes: whose prefix.
+        k: number of the fine-tune.
+        model: what knows them: inside their block of `prefix_before`.
         base: the name that the model is published under.
+
+    Raises:
+        InputError: the model does not keep all of a prefix.
     """
-    keys, values = _cached(model, [prefix])
+    keys, values = (part[k : k + 1] for part in _cached(model, prefixes))
     _, layers, heads, length, size = keys.shape
     config = PrefixTuningConfig(
         task_type="CAUSAL_LM",
@@ -78,7 +84,7 @@ def read_prefix(folder: Path, model: PreTrainedModel) -> KeysValues:
     # Where keys cannot be had back, no numbers come out, and these are refused below.
     keys = torch.linalg.solve_ex(turns.mT, turned[..., None])[0][..., 0]
     found = (_flat(keys), _flat(values))
-    again, _ = _cached(model, [found])
+    again, _ = _cached_by(model, [found])
     rounding = _ROUNDING * torch.finfo(model.dtype).eps * float(turned.abs().max())
     if not bool(((again[0] - turned).abs() <= rounding).all()):
         raise InputError(
@@ -95,26 +101,31 @@ def _turns(model: PreTrainedModel, length: int) -> Tensor:
     """
     places = key_places(model).keys
     nothing = torch.zeros(len(places), length, places[0].size)
-    _, layers, heads, _, size = _cached(model, [(nothing, nothing)])[0].shape
+    _, layers, heads, _, size = _cached_by(model, [(nothing, nothing)])[0].shape
     probes = [
         unit.repeat(heads).expand(layers, length, -1).contiguous() for unit in torch.eye(size)
     ]
-    turned, _ = _cached(model, [(probe, torch.zeros_like(probe)) for probe in probes])
+    turned, _ = _cached_by(model, [(probe, torch.zeros_like(probe)) for probe in probes])
     return turned.permute(1, 2, 3, 0, 4)
 
 
+def _cached_by(model: PreTrainedModel, prefixes: Sequence[KeysValues]) -> KeysValues:
+    """`_cached` of prefixes that a bare model does not know yet."""
+    stack = Prefixes(model, prefixes)
+    with prefix_before(model, stack):
+        return _cached(model, stack)
+
+
 @torch.no_grad()
-def _cached(model: PreTrainedModel, prefixes: Sequence[KeysValues]) -> KeysValues:
+def _cached(model: PreTrainedModel, stack: Prefixes) -> KeysValues:
     """What the model keeps of prefixes: keys and values [K, layers, heads, length, size].
 
     Raises:
         InputError: it does not keep all of them.
     """
-    stack = Prefixes(model, prefixes)
     ids = torch.tensor([stack.tokens.ids()] * len(stack), device=stack.values.device)
     untyped: Any = model
-    with prefix_before(model, stack):
-        kept = untyped.base_model(input_ids=ids, use_cache=True).past_key_values.layers
+    kept = untyped.base_model(input_ids=ids, use_cache=True).past_key_values.layers
     if any(layer.keys.shape[2] != stack.tokens.length for layer in kept):
         raise InputError(
             f"Some layers of {type(model).__name__} look back fewer tokens than the prefix has"

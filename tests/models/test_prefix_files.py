@@ -24,6 +24,12 @@ def some_prefix(model):
     return tuple(part + 0.3 * torch.randn_like(part) for part in found)
 
 
+def export(folder, model, *prefixes, k=0):
+    stack = Prefixes(model, prefixes)
+    with prefix_before(model, stack):
+        export_prefix(folder, stack, k, model, "some/model")
+
+
 def losses_with(model, prefix):
     prefixes = Prefixes(model, [prefix])
     with prefix_before(model, prefixes):
@@ -36,7 +42,8 @@ def losses_with(model, prefix):
 def test_peft_reads_it_exactly_and_it_comes_back(encoder, family, tmp_path):
     model = in_float64(model_of(family, encoder.tokenizer))
     prefix = some_prefix(model)
-    export_prefix(tmp_path, prefix, model, "some/model")
+    # One of several that the model knows.
+    export(tmp_path, model, *map(some_prefix, [model] * 2), prefix, k=2)
     for found, expected in zip(read_prefix(tmp_path, model), prefix, strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
     ours = losses_with(model, prefix)
@@ -72,7 +79,7 @@ def test_what_cannot_be_taken_over_is_refused(encoder, tmp_path):
     )
     with pytest.raises(InputError, match="holds PROMPT_TUNING, not a prefix"):
         read_prefix(tmp_path / "prompt", model)
-    export_prefix(tmp_path / "prefix", some_prefix(model), model, "some/model")
+    export(tmp_path / "prefix", model, some_prefix(model))
     deeper = model_of("smollm3", encoder.tokenizer)
     with pytest.raises(InputError, match="has 128 numbers per virtual token.*takes 256"):
         read_prefix(tmp_path / "prefix", deeper)
@@ -83,7 +90,7 @@ def test_what_cannot_be_taken_over_is_refused(encoder, tmp_path):
 )
 def test_keys_that_are_more_than_turned_are_refused(encoder, tmp_path, monkeypatch, change):
     model = model_of("llama", encoder.tokenizer)
-    export_prefix(tmp_path, some_prefix(model), model, "some/model")
+    export(tmp_path, model, some_prefix(model))
     turn = modeling_llama.apply_rotary_pos_emb
 
     def more(q, k, *settings, **others):
@@ -99,4 +106,4 @@ def test_a_prefix_longer_than_a_layer_looks_back_is_refused(encoder, tmp_path):
     model = model_of("gemma3", encoder.tokenizer)
     prefix = initial_prefix(model, torch.zeros(70, 64))
     with pytest.raises(InputError, match=r"look back fewer tokens than the prefix has \(70\)"):
-        export_prefix(tmp_path, prefix, model, "some/model")
+        export(tmp_path, model, prefix)

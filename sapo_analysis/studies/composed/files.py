@@ -75,8 +75,7 @@ def _export_part(
     if name in ("soft-prompt", "prompt-encoder"):
         export_soft_prompt(folder, part.prompts()[k].detach().cpu(), model, base)
     elif name == "prefix":
-        weights = part.of(k)
-        export_prefix(folder, (weights["keys"], weights["values"]), model, base)
+        export_prefix(folder, part, k, model, base)
     elif name == "ia3":
         export_ia3(folder, part, k, base)
     else:
