@@ -10,6 +10,7 @@ from sapo_analysis.learning.draft_evaluation import evaluate_stacked
 from sapo_analysis.learning.evaluation import greedy_answers
 from sapo_analysis.learning.packed_scoring import packed_losses
 from sapo_analysis.learning.scoring import example_losses
+from sapo_analysis.models.checkpointing import checkpointed
 from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import Pack
 from sapo_analysis.tasks import Example, get_task
@@ -89,16 +90,24 @@ def test_three_at_once_have_the_losses_and_gradients_of_each_alone(models, famil
 
 
 @pytest.mark.parametrize(("family", "name"), CASES)
-def test_gradients_of_padded_reading_are_those_of_packed_reading(models, family, name):
+def test_gradients_are_those_of_packed_reading_and_of_layers_computed_twice(models, family, name):
     model = models[family]
     with working(name, model, [3]) as part:
         rows = behind(part, ROWS[:2])
         inputs, labels = collate(rows, 0, model.device)
-        padded = part.gradients(token_losses(model(**inputs).logits, labels).sum())
+
+        def own_gradients():
+            logits = model(**inputs, use_cache=False).logits
+            return part.gradients(token_losses(logits, labels).sum())
+
+        padded = own_gradients()
+        with checkpointed(model):
+            twice = own_gradients()
         with packed(model) as reader:
             pack = Pack([rows], [2], 0, reader.device)
             found = part.gradients(label_losses(reader.logits(pack), pack.labels).sum())
     torch.testing.assert_close(found, padded, rtol=0, atol=1e-10)
+    torch.testing.assert_close(twice, padded, rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize(("family", "name"), [c for c in CASES if c[1] != "ia3"])
