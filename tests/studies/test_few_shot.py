@@ -108,9 +108,8 @@ def named(run, table):
 def told(document, run):
     """A report without what a run is called and how long it took."""
     if isinstance(document, dict):
-        kept = {
-            key: own for key, own in document.items() if "seconds" not in key and key != "share"
-        }
+        left = [key for key in document if "seconds" not in key and key != "share"]
+        return {key: told(document[key], run) for key in left}
     if isinstance(document, list):
         return [told(own, run) for own in document]
     return str(document).replace(run.run_id, "RUN")
