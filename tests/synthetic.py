@@ -41,6 +41,9 @@ class Truth:
     noise: float = 0.5
     own: float = 0.3
     rounding: float | None = None
+    gain: float = 40.0
+    harm: float = 20.0
+    format_ratio: float = 0.8
     base_scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -54,6 +57,7 @@ def study_of(
     n_unseen: int = 2,
     n_retained: int = 1,
     name: str = "synthetic",
+    n_shots: Sequence[int] = (0,),
     **settings: Any,
 ) -> ParaphraseStudy:
     """A spec over made-up tasks; `n_prompts` counts the original."""
@@ -67,7 +71,7 @@ def study_of(
         seeds=tuple(seeds),
         noise_seeds=tuple(noise_seeds),
         training=TrainingSettings(steps=STEPS),
-        evaluation=EvaluationSettings(n_predictions_kept=8),
+        evaluation=EvaluationSettings(n_predictions_kept=8, n_shots=tuple(n_shots)),
         **settings,
     )
 
@@ -324,8 +328,9 @@ class _Maker:
     def _trial(self, state: str, task: str, prompt: str, seed: int, purpose: str) -> Rows:
         repeat = purpose == "repeat"
         trial_id = f"t-{task}-{prompt}-{seed}{'-repeat' * repeat}"
-        rows: Rows = {"scores": [], "predictions": [], "curves": []}
-        rows["trials"] = [trial_row(trial_id, state, task, prompt, seed, purpose)]
+        rows: Rows = {"scores": [], "predictions": [], "curves": [], "diagnostics": []}
+        row = trial_row(trial_id, state, task, prompt, seed, purpose)
+        rows["trials"] = [{**row, "method": self.study.method}]
         rows["costs"] = [cost(f"trial-{trial_id}", "train")]
         if trial_id in self.diverged:
             rows["trials"][0]["status"] = "diverged"
@@ -351,7 +356,51 @@ class _Maker:
                     self._measure(rows, state, trial_id, other, prompt, STEPS, role, after)
                 after -= 0.5 if prompt != "original" else 0.0
             self._measure(rows, state, trial_id, other, "original", STEPS, role, after)
+            self._behind_shots(rows, state, trial_id, other, STEPS, role, after)
+            if not repeat:
+                self._look(rows, trial_id, task, other, before, after)
         return rows
+
+    def _look(
+        self, rows: Rows, trial_id: str, task: str, other: str, before: float, after: float
+    ) -> None:
+        """What diagnostics see, a straight line from start to end; gradients of two modules."""
+        every = self.study.diagnostics.every
+        end = STEPS + (self.study.promot.steps if self.study.method == "promot" else 0)
+        for step in (*range(0, end, every), end) if every else ():
+            share = step / end
+            score = before + share * (after - before)
+            if other == task:
+                found = [("tuned_score", task, score)]
+                for module, at_start in (("q_proj", 1.0), ("mlp.down_proj", 0.9)):
+                    aligned = at_start - 0.8 * share
+                    found.append(("gradient_alignment", module, aligned))
+                    found.append(("gradient_alignment_floor", module, 0.25))
+            else:
+                ratio = 0.1 + share * (self.truth.format_ratio - 0.1)
+                found = [("other_score", other, score), ("format_ratio", other, ratio)]
+                if step == 0:
+                    found.append(("format_ratio_of_targets", other, 0.05))
+            rows["diagnostics"] += [
+                {"trial_id": trial_id, "step": step, "n_examples": 32}
+                | {"name": name, "subject": subject, "value": value}
+                for name, subject, value in found
+            ]
+
+    def _behind_shots(
+        self,
+        rows: Rows,
+        state: str,
+        trial_id: str | None,
+        task: str,
+        step: int,
+        role: str | None,
+        value: float,
+    ) -> None:
+        """The same behind demonstrations: two points better for each."""
+        for n in self.study.evaluation.n_shots[1:]:
+            shown = value + 2 * n
+            self._measure(rows, state, trial_id, task, "original", step, role, shown, n)
 
     def _role(self, task: str, other: str) -> str:
         if other == task:
@@ -380,10 +429,12 @@ class _Maker:
         common = truth.seed_effect * self._rng("seed", task, seed).standard_normal()
         jitter = truth.noise * self._rng("jitter", task, prompt, seed).standard_normal()
         if other == task:
-            return float(40 + truth.in_task_spread * latent["in_task"] + common + 0.1 * jitter)
+            return float(
+                truth.gain + truth.in_task_spread * latent["in_task"] + common + 0.1 * jitter
+            )
         own = self._rng("own", task, prompt, other).standard_normal()
         harm = math.sqrt(1 - truth.own**2) * latent["harm"] + truth.own * own
-        return float(-20 - truth.spread * harm + common + jitter)
+        return float(-truth.harm - truth.spread * harm + common + jitter)
 
     def _rounding(self, task: str, prompt: str, other: str) -> float:
         draw = self._rng("rounding", task, prompt, other).standard_normal()
@@ -391,7 +442,9 @@ class _Maker:
 
     def _measure_state(self, rows: Rows, state: str) -> None:
         for task in self.tasks:
-            self._measure(rows, state, None, task, "original", 0, None, self._before(state, task))
+            before = self._before(state, task)
+            self._measure(rows, state, None, task, "original", 0, None, before)
+            self._behind_shots(rows, state, None, task, 0, None, before)
 
     def _measure(
         self,
@@ -403,9 +456,10 @@ class _Maker:
         step: int,
         role: str | None,
         value: float,
+        n_shots: int = 0,
     ) -> None:
         keys = {"state_id": state, "trial_id": trial_id, "eval_task": task, "test_prompt": prompt}
-        keys = {**keys, "step": step, "n_shots": 0}
+        keys = {**keys, "step": step, "n_shots": n_shots}
         loss = 2 - value / 50
         metric = self.metrics.get(task, METRIC)
         rows["scores"].append(

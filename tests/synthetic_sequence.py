@@ -18,7 +18,11 @@ from sapo_analysis.store.status import Status
 
 ScoreOf = Callable[[str, tuple[str, ...], int, int, int, str], float]
 """(strategy, order, seed, stage, position from 1, test prompt) to a score, 0 to 100."""
+LookOf = Callable[[str, str, str, int], Mapping[str, float]]
+"""(strategy, tuned task, evaluated task, step) to values by the name of what is looked at."""
 N_SHARED, N_FINAL = 10, 30
+EVERY = 25
+"""Steps between two looks, of two after the start."""
 PROMPTS = ("00", "01", "02")
 
 
@@ -39,6 +43,8 @@ def write_sequence_run(
     state: str = "done",
     model: Mapping[str, Any] | None = None,
     kept: int = 0,
+    n_shots: Sequence[int] = (0,),
+    look: LookOf | None = None,
 ) -> Path:
     """Write a run.
 
@@ -46,7 +52,8 @@ def write_sequence_run(
     suffix at every state where sapo or sapp stands, with sapo-once also at θ_0; `final_offset` is
     added to what all examples of the last stage say; `stages`: how many are finished; `diverged`:
     (strategy, stage), or with the order that it is in; `kept`: outputs per task and state, the
-    first of which are right, as many as the score says.
+    first of which are right, as many as the score says; `n_shots`: with any, states are measured
+    behind so many demonstrations too, a point better for each; `look`: what diagnostics see.
     """
     study = SequenceStudy(
         name=name,
@@ -58,7 +65,9 @@ def write_sequence_run(
             "final_examples": N_FINAL,
             "test_only_prompts": int(test_only),
             "n_predictions_kept": kept,
+            "n_shots": tuple(n_shots),
         },
+        diagnostics={"every": EVERY if look else 0},
     )
     picks = dict(chosen or {})
     suffixes = itertools.cycle(PROMPTS)
@@ -118,6 +127,13 @@ def write_sequence_run(
                         }
                     )
             value = score(strategy, order, seed, stage, position, kinds["original"])
+            for shown in n_shots[1:]:
+                bare = next(
+                    row
+                    for row in reversed(tables["scores"])
+                    if row["test_prompt"] == kinds["original"] and row["n_examples"] == N_SHARED
+                )
+                tables["scores"].append({**bare, "n_shots": shown, "value": value + shown})
             right = round(value / 100 * N_SHARED)
             tables["predictions"] += [
                 {
@@ -176,6 +192,14 @@ def write_sequence_run(
                         tables["indicators"] += _losses(state_id, task, losses or {})
                     if broke:
                         break
+                    if look:
+                        tables["diagnostics"] += [
+                            {"trial_id": result[2:], "step": step, "n_examples": 32}
+                            | {"name": named, "subject": other, "value": value}
+                            for step in (0, EVERY, 2 * EVERY)
+                            for other in order
+                            for named, value in look(str(strategy), task, other, step).items()
+                        ]
                     measure(result, str(strategy), order, seed, stage, prompts)
                     state_id = result
     path = folder / f"{name}-00000000"

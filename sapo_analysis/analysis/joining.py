@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sapo_analysis.analysis.methods_compared.names import methods_of
+from sapo_analysis.analysis.method_names import methods_of
 from sapo_analysis.comparable import method_settings, settings_that_count
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
@@ -77,23 +77,32 @@ def check_joinable(runs: Sequence[Run]) -> None:
             " model, data and settings are the same is not known. Report it alone, or import the"
             " results of all as one."
         )
-    identities = [_identity(run) for run in runs]
+    identities = [identity(run) for run in runs]
     for i, j in itertools.combinations(range(len(runs)), 2):
-        one, other = identities[i], identities[j]
-        differing = [key for key in _ordered(one.keys() & other.keys()) if one[key] != other[key]]
-        if differing:
-            pair = (runs[i], runs[j])
-            listed = "; ".join(
-                f"{key}: {' and '.join(_shown(key, [one[key], other[key]], pair))}"
-                for key in differing[:_MOST]
-            )
-            if len(differing) > _MOST:
-                listed += f"; and in {len(differing) - _MOST} more"
+        listed = differences_in_words((runs[i], runs[j]), (identities[i], identities[j]))
+        if listed:
             raise InputError(
                 f"Runs {runs[i].run_id} and {runs[j].run_id} cannot be joined, they differ in"
                 f" {listed}. Joined runs may differ in {_MAY_DIFFER[runs[0].study.kind]} only."
                 " Report them one at a time."
             )
+
+
+def differences_in_words(pair: tuple[Run, Run], known: tuple[dict[str, str], ...]) -> str:
+    """The keys that two runs both have and differ in, with both values; "" where there are none.
+
+    Args:
+        pair: the runs.
+        known: of each what counts, as `identity` gives it.
+    """
+    one, other = known
+    differing = [key for key in _ordered(one.keys() & other.keys()) if one[key] != other[key]]
+    listed = "; ".join(
+        f"{key}: {' and '.join(_shown(key, [one[key], other[key]], pair))}"
+        for key in differing[:_MOST]
+    )
+    more = len(differing) - _MOST
+    return listed + (f"; and in {more} more" if more > 0 else "")
 
 
 def differing_keys(runs: Sequence[Run]) -> pd.DataFrame:
@@ -104,7 +113,7 @@ def differing_keys(runs: Sequence[Run]) -> pd.DataFrame:
         run does not have the key. No rows for imported results, of which no such key is known.
     """
     known = [run for run in runs if not run.is_imported]
-    identities = {run.run_id: _identity(run) for run in known}
+    identities = {run.run_id: identity(run) for run in known}
     rows = []
     for key in _ordered({key for identity in identities.values() for key in identity}):
         having = [run for run in known if key in identities[run.run_id]]
@@ -161,7 +170,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
-def _identity(run: Run) -> dict[str, str]:
+def identity(run: Run) -> dict[str, str]:
+    """What two runs that are joined have in common where both have it: JSON by dotted key."""
     provenance = run.provenance
     model = provenance.get("model", {}).get("fingerprint") or run.study.model
     known = {

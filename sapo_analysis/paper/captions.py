@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from sapo_analysis.analysis.glossary import DIRECTIONS, entry
-from sapo_analysis.analysis.methods_compared.names import METHOD_WORDS
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.wording import IMPORTED, RANDOM_WEIGHTS
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.citations import with_citations

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sapo_analysis.analysis.methods_compared.names import METHOD_WORDS
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper import citations

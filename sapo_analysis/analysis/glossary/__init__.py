@@ -7,7 +7,15 @@ here before it is shown: `entry` refuses a name that it does not know.
 
 from __future__ import annotations
 
-from sapo_analysis.analysis.glossary import claims, outcomes, prompts, sequences, statistics, work
+from sapo_analysis.analysis.glossary import (
+    claims,
+    methods,
+    outcomes,
+    prompts,
+    sequences,
+    statistics,
+    work,
+)
 from sapo_analysis.analysis.glossary.term import DIRECTIONS, Better, Term
 from sapo_analysis.errors import unknown
 
@@ -15,7 +23,7 @@ __all__ = ["DIRECTIONS", "SECTIONS", "TERMS", "Better", "Term", "entry"]
 
 SECTIONS: dict[str, tuple[Term, ...]] = {
     name: terms
-    for module in (outcomes, claims, statistics, prompts, sequences, work)
+    for module in (outcomes, claims, statistics, prompts, sequences, methods, work)
     for name, terms in module.SECTIONS.items()
 }
 """All terms, in the sections of the Method page."""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.paper.captions import METHOD_WORDS
 from sapo_analysis.paper.numbers import SequenceNumbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.tables.notes import standing

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.wording import counted, duration
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.paper.captions import METHOD_WORDS
 from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.stamps import model_name

@@ -1,0 +1,136 @@
+"""Methods beside each other, soft prompts, and what is looked at along a fine-tune."""
+
+from __future__ import annotations
+
+from sapo_analysis.analysis.glossary.term import POINTS, Term
+
+_SCALE = "0 to 100"
+_TO_BASE = "it − that of the base model under the same prompts"
+
+SECTIONS: dict[str, tuple[Term, ...]] = {
+    "Methods compared": (
+        Term("method", "method", "", "how a task is learned: which weights, in which steps"),
+        Term(
+            *("name", "method", ""),
+            "a method, in sequences a policy with a method; the base model is what all begin with",
+        ),
+        Term(
+            *("soft_prompt", "soft prompt", ""),
+            "trained vectors that stand before a text as tokens do (virtual tokens), while the"
+            " model is frozen",
+        ),
+        Term(
+            *("promot", "ProMoT", ""),
+            "fine-tuning in two stages: a soft prompt is trained first, which takes up the format"
+            " of the answers, then the model behind it; the soft prompt is on for its own task and"
+            " removed for all others",
+        ),
+        Term(
+            *("format_specialization", "format specialization", ""),
+            "a fine-tuned model answers other tasks in the format of the one it was tuned on",
+        ),
+        Term("tuned_task", "tuned task", "", "the task that the fine-tune learned"),
+        Term(
+            *("tuned_score", "tuned score", _SCALE),
+            "score on the tuned task with the prompt it was tuned with",
+            "high",
+        ),
+        Term(
+            *("tuned_score_original", "tuned score, original prompt", _SCALE),
+            "score on the tuned task with its original prompt",
+            "high",
+        ),
+        Term(
+            *("normalized_average", "normalized average", _SCALE),
+            "plain mean of the scores on all tasks with original prompts, as the ProMoT paper"
+            " averages task metrics; nothing is subtracted for chance",
+            "high",
+        ),
+        Term(
+            *("normalized_average_others", "normalized average of the others", _SCALE),
+            "plain mean of the scores on all tasks but the tuned one, with original prompts",
+            "high",
+        ),
+        Term("tuned_score_to_base", "tuned, Δ to base", POINTS, f"tuned score: {_TO_BASE}", "high"),
+        Term(
+            *("tuned_score_original_to_base", "tuned, original prompt, Δ to base", POINTS),
+            f"tuned score with the original prompt: {_TO_BASE}",
+            "high",
+        ),
+        Term(
+            *("normalized_average_to_base", "average, Δ to base", POINTS),
+            f"normalized average: {_TO_BASE}",
+            "high",
+        ),
+        Term(
+            *("normalized_average_others_to_base", "others, Δ to base", POINTS),
+            f"normalized average of the others: {_TO_BASE}",
+            "high",
+        ),
+        Term("to_base", "Δ to base", POINTS, "score − that of the base model", "high"),
+        Term("n_shots", "shots", "", "demonstrations before each test input"),
+        Term("n_units", "n", "", "independent values that the interval is over"),
+        Term("outcome", "outcome", "", "what the methods are compared in"),
+        Term(
+            *("paired", "method − reference", ""),
+            "difference on the same tuned task, training prompt and seed; mean over prompts, seeds,"
+            " then tuned tasks (of sequences over orders)",
+        ),
+        Term("own", "method", "", "the method's own mean over what is compared"),
+        Term("of_reference", "reference", "", "the reference's mean over the same"),
+        Term(
+            *("verdict", "verdict", ""),
+            "better or worse where the 95 % interval lies on one side of 0, else unclear; not"
+            " corrected for the number of outcomes",
+        ),
+        Term("output", "output", "", "what was answered"),
+        Term("correct", "right", "", "whether the task's metric takes the output as right"),
+        Term(
+            *("in_format", "in the tuned task's format", ""),
+            "whether an output on another task has the format of the tuned task's answers: one of"
+            " its labels, or alike in length, alphabet and template",
+        ),
+        Term(
+            *("gold_in_format", "gold in that format", ""),
+            "whether the right answer has that format itself: then it is no sign of specialization",
+        ),
+        Term(
+            *("published_score", "published", _SCALE),
+            "a score that the ProMoT paper prints, measured on another model",
+            "high",
+        ),
+    ),
+    "Along a fine-tune": (
+        Term("step", "step", "optimizer steps", "optimizer steps taken, of all phases"),
+        Term("series", "series", "", "what was looked at"),
+        Term(
+            *("format_ratio", "format ratio", "share, 0 to 1"),
+            "share of outputs on other tasks that are in the tuned task's format, mean over the"
+            " other tasks",
+            "low",
+        ),
+        Term(
+            *("format_ratio_of_targets", "format ratio of gold answers", "share, 0 to 1"),
+            "the same share of the other tasks' right answers: what a model that is right"
+            " everywhere would come to",
+        ),
+        Term(
+            *("gradient_alignment", "gradient alignment", "cosine, −1 to 1"),
+            "cosine between the gradient of the training loss and that with labels shuffled over"
+            " the examples, by module of the last layer; near 1: training changes the format more"
+            " than the answers",
+        ),
+        Term(
+            *("gradient_alignment_floor", "floor of the alignment", "cosine, −1 to 1"),
+            "what the shuffles leave of the alignment by keeping some labels in place",
+        ),
+        Term("module", "module", "", "a weight matrix of the model's last layer"),
+        Term("floor", "floor", "", "what the value would be without specialization"),
+        Term("first_stage_ends", "stage 1 ends", "optimizer steps", "end of ProMoT's first stage"),
+        Term(
+            *("other_score", "others' score", _SCALE),
+            "mean score on the other tasks with original prompts, over the examples of a look",
+            "high",
+        ),
+    ),
+}

@@ -1,0 +1,76 @@
+"""Means over prompts and seeds, then over what is independent: tuned tasks, or orders."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sapo_analysis.analysis.intervals import Floats, mean_interval
+from sapo_analysis.analysis.sequences.metrics import UNITS, interval_of, unit_of
+
+_OF_TASK = ["tuned_task", "seed"]
+
+
+class Mean(NamedTuple):
+    """A mean over independent values with its 95 % interval.
+
+    Attributes:
+        value: the mean.
+        lower: Student t, as `upper`; nan where there are too few values, or all are the same.
+        n: values that entered.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    n: int
+
+
+def unit_named(rows: pd.DataFrame) -> str:
+    """What values of fine-tunes are independent over, in words."""
+    if is_sequence(rows):
+        return UNITS[unit_of(rows)]
+    return "tuned tasks"
+
+
+def is_sequence(rows: pd.DataFrame) -> bool:
+    """Whether rows of fine-tunes are stages of chains."""
+    return bool((rows["order"] != "").any())
+
+
+def by_unit(rows: pd.DataFrame, columns: Sequence[Hashable]) -> pd.DataFrame:
+    """One row per independent unit: means of fine-tunes over prompts, then over seeds.
+
+    In a paraphrase study a unit is a tuned task. In sequences it is an order (its tasks learn from
+    each other), or with one order a seed: means over its stages.
+
+    Args:
+        rows: a row per fine-tune: `tuned_task`, `order`, `seed`, and the columns.
+        columns: numbers; nan are left out.
+    """
+    of, unit = (["order", "seed"], unit_of(rows)) if is_sequence(rows) else (_OF_TASK, _OF_TASK[0])
+    within = rows.groupby(of, sort=False)[list(columns)].mean()
+    return within.groupby(level=unit, sort=False).mean()
+
+
+def mean_of(per_unit: pd.Series[float], in_sequence: bool) -> Mean:
+    """The mean of values by unit, with the interval that such units have elsewhere."""
+    values: Floats = np.asarray(per_unit.dropna(), dtype=np.float64)
+    if in_sequence:
+        return Mean(*interval_of(values), len(values))
+    return Mean(*mean_interval(values, values, "new_tasks"), len(values))
+
+
+def sizes(rows: pd.DataFrame) -> dict[str, Any]:
+    """How much stands behind rows of fine-tunes, at least: tasks, prompts of a task, seeds."""
+    per_task = rows.groupby("tuned_task", sort=False)
+    return {
+        "unit": unit_named(rows),
+        "n_tasks": int(rows["tuned_task"].nunique()),
+        "n_prompts": int(per_task["prompt_id"].nunique().min()),
+        "n_seeds": int(per_task["seed"].nunique().min()),
+        "n_orders": int(rows["order"].nunique()) if is_sequence(rows) else 0,
+    }

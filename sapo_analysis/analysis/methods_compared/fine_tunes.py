@@ -1,0 +1,115 @@
+"""One row per fine-tune and evaluated task, alike for both kinds of studies: what methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sapo_analysis.analysis.methods_compared.sides import Side
+from sapo_analysis.analysis.sequences.matrices import sequence_scores
+from sapo_analysis.plan import BASE_STATE
+from sapo_analysis.store import Run
+
+ORIGINAL, TRAINING = "original", "training"
+FINE_TUNE = ["name", "tuned_task", "prompt_id", "order", "seed", "stage"]
+"""What tells fine-tunes apart. Of paraphrase studies `order` is "" and `stage` 0."""
+COLUMNS = (
+    *("name", "policy", "method", "run_id", "trial_id", "tuned_task", "prompt_id", "order"),
+    *("seed", "stage", "eval_task", "role", "test_prompts", "n_shots"),
+    *("score", "score_before", "score_base"),
+)
+
+
+def fine_tunes(known: Sequence[Side]) -> pd.DataFrame:
+    """Scores at the end of every fine-tune that is done, before it, and of the base model.
+
+    A fine-tune is a main trial of a paraphrase study, or a stage of a chain: what is tuned there is
+    the task that the stage learns. Columns `COLUMNS`: `tuned_task`, `eval_task`, `role` (as
+    elsewhere: current, past, unseen, retained; of stages past is what was learned before, unseen
+    what comes later), `test_prompts` (`original`: the evaluated task's own; `training`, of the
+    tuned task alone: the prompt that it was tuned with), `n_shots`, `score`, `score_before` (of the
+    state that the fine-tune began at), `score_base` (of the base model), all 0 to 100 and the
+    latter two nan where they were not measured.
+
+    Raises:
+        RunError: a table is damaged, or a finished stage lacks a score.
+    """
+    parts = [_of_side(one) for one in known]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+
+
+def _of_side(one: Side) -> pd.DataFrame:
+    of_run = _stages if one.runs[0].is_sequence else _trials
+    parts = [of_run(run, one) for run in one.runs]
+    table = pd.concat(parts, ignore_index=True)
+    table = table.assign(name=one.name, policy=one.policy, method=one.method)
+    # Two runs that are joined can share a trial: it counts once.
+    once = [*FINE_TUNE, "eval_task", "test_prompts", "n_shots"]
+    return table.drop_duplicates(once, ignore_index=True)[list(COLUMNS)]
+
+
+def _trials(run: Run, one: Side) -> pd.DataFrame:
+    trials = run.table("trials")
+    main = trials[(trials["purpose"] == "main") & (trials["status"] == "done")]
+    named = main.rename(columns={"current_task": "tuned_task"})
+    named = named[["trial_id", "state_id", "tuned_task", "prompt_id", "seed"]]
+    scores = run.table("scores")
+    at_end = scores[scores["trial_id"].isin(main["trial_id"])]
+    at_end = at_end[at_end["step"] == at_end["step"].max()]  # the others are checkpoints
+    own = ["trial_id", "eval_task", "test_prompt", "role", "n_shots", "value"]
+    rows = named.merge(at_end[own], on="trial_id").rename(columns={"value": "score"})
+    before = scores[scores["trial_id"].isna() & (scores["step"] == 0)]
+    for column, of_states in (
+        ("score_before", before),
+        ("score_base", before[before["state_id"] == BASE_STATE].drop(columns="state_id")),
+    ):
+        at = ["state_id", "eval_task", "test_prompt", "n_shots"]
+        at = [key for key in at if key in of_states]
+        known = of_states[[*at, "value"]].rename(columns={"value": column}).drop_duplicates(at)
+        rows = rows.merge(known, on=at, how="left")
+    prompts = run.table("prompts")
+    originals = prompts.loc[prompts["source"] == "original", ["task", "prompt_id"]]
+    originals = originals.set_axis(["eval_task", "original"], axis=1)
+    rows = rows.merge(originals, on="eval_task", how="left")
+    is_tuned = rows["eval_task"] == rows["tuned_task"]
+    kinds = [
+        rows[rows["test_prompt"] == rows["original"]].assign(test_prompts=ORIGINAL),
+        rows[is_tuned & (rows["test_prompt"] == rows["prompt_id"]) & (rows["n_shots"] == 0)].assign(
+            test_prompts=TRAINING
+        ),
+    ]
+    return pd.concat(kinds, ignore_index=True).assign(run_id=run.run_id, order="", stage=0)
+
+
+def _stages(run: Run, one: Side) -> pd.DataFrame:
+    chains = run.table("chains")
+    mine = chains[(chains["policy"] == one.policy) & (chains["method"] == one.method)]
+    named = mine[["order", "seed", "stage", "prompt_id", "trial_id", "task"]]
+    named = named.rename(columns={"task": "tuned_task"})
+    parts = []
+    for n_shots in run.sequence.evaluation.n_shots:
+        scores = sequence_scores(run, n_shots)
+        own = scores[(scores["policy"] == one.policy) & (scores["method"] == one.method)]
+        parts.append(_of_chains(own[~own["is_final"].astype(bool)], named, n_shots))
+    return pd.concat(parts, ignore_index=True).assign(run_id=run.run_id)
+
+
+def _of_chains(scores: pd.DataFrame, named: pd.DataFrame, n_shots: int) -> pd.DataFrame:
+    kinds = scores[scores["test_prompts"].isin([ORIGINAL, TRAINING])]
+    key = ["order", "seed", "eval_task", "test_prompts"]
+    value = kinds.set_index([*key, "stage"])["value"]
+    rows = kinds[kinds["stage"] > 0].merge(named, on=["order", "seed", "stage"])
+    rows = rows.rename(columns={"value": "score"})
+    for column, stages in (("score_before", rows["stage"] - 1), ("score_base", 0)):
+        at = pd.MultiIndex.from_frame(rows[key].assign(stage=stages))
+        rows[column] = value.reindex(at).to_numpy(dtype=float)
+    rows["role"] = [_role(p, s) for p, s in zip(rows["position"], rows["stage"], strict=True)]
+    is_tuned = rows["role"] == "current"
+    return rows[is_tuned | (rows["test_prompts"] == ORIGINAL)].assign(n_shots=n_shots)
+
+
+def _role(position: int, stage: int) -> str:
+    if position == stage:
+        return "current"
+    return "past" if position < stage else "unseen"
