@@ -9,13 +9,19 @@ from hypothesis import strategies as st
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.spec import (
+    METHODS,
+    ONE_TASK_METHODS,
+    PRESETS,
     SCHEMA_VERSION,
     ParaphraseStudy,
     load_study,
     parse_study,
     preset_names,
+    read_preset,
     to_json,
 )
+from sapo_analysis.spec.methods import PROMOT_METHODS
+from sapo_analysis.spec.presets import presets_in_words
 
 SMALL = {"current": ["sentiment"], "unseen": ["product"]}
 
@@ -77,9 +83,28 @@ def test_a_spec_survives_the_way_through_yaml(data):
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_a_valid_study(name):
-    from sapo_analysis.spec import PRESETS
+    assert parse_study(read_preset(name), name).name == name
 
-    assert load_study(PRESETS / f"{name}.yaml").name == name
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_a_smoke_preset(method):
+    study = parse_study(read_preset(f"smoke-{method}"), "the preset")
+    if method in ONE_TASK_METHODS:
+        small = load_study(PRESETS / "smoke.yaml")
+        assert study.method == method
+    else:
+        small = load_study(PRESETS / "sequence-smoke.yaml")
+        assert study.strategies == ("original", f"original+{method}")
+    assert study.training == small.training and study.scoring == small.scoring
+    # A stage of ProMoT is as short as any other fine-tune, where the method has stages.
+    assert (study.promot == small.promot) == (method not in PROMOT_METHODS)
+    assert method not in PROMOT_METHODS or study.promot.steps == study.training.steps
+
+
+def test_presets_are_named_once_and_in_short():
+    assert len(set(preset_names())) == len(preset_names())
+    said = presets_in_words()
+    assert "smoke; smoke-METHOD with one of lora, lora-inc" in said and "smoke-lora" not in said
 
 
 def test_a_spec_is_frozen():

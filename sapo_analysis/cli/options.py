@@ -9,7 +9,7 @@ import typer
 import yaml
 
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.spec import PRESETS, AnyStudy, parse_study, preset_names, read_spec_data
+from sapo_analysis.spec import AnyStudy, parse_study, preset_names, read_preset, read_spec_data
 from sapo_analysis.spec.orders import with_folders_read
 from sapo_analysis.store import CACHED_RUNS
 from sapo_analysis.store.own_prompts import read_own_prompts
@@ -65,12 +65,11 @@ def read_study(
             or no prompts are kept of a task of which they are asked for.
     """
     if spec in preset_names():
-        path, source = PRESETS / f"{spec}.yaml", f"Preset {spec}"
+        data, source = read_preset(spec), f"Preset {spec}"
     elif Path(spec).exists() or Path(spec).suffix in (".yaml", ".yml", ".json"):
-        path, source = Path(spec), spec
+        data, source = read_spec_data(Path(spec)), spec
     else:
         raise unknown("preset or spec file", spec, preset_names(), "Give a preset or a YAML file.")
-    data = read_spec_data(path)
     if not isinstance(data, dict):
         return parse_study(data, source)  # which says what is wrong with it
     for setting in settings:

@@ -7,7 +7,6 @@ and models are resolved by `sapo_analysis.plan`; here only form and ranges are c
 
 from sapo_analysis.spec.base import Settings
 from sapo_analysis.spec.files import (
-    PRESETS,
     AnyImported,
     AnySpec,
     AnyStudy,
@@ -15,7 +14,6 @@ from sapo_analysis.spec.files import (
     load_study,
     parse_spec,
     parse_study,
-    preset_names,
     read_spec_data,
     to_json,
 )
@@ -29,6 +27,7 @@ from sapo_analysis.spec.methods import (
     SoftPromptSettings,
 )
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
+from sapo_analysis.spec.presets import PRESETS, preset_names, read_preset
 from sapo_analysis.spec.sequence import (
     POLICIES,
     PolicyName,
@@ -87,6 +86,7 @@ __all__ = [
     "parse_spec",
     "parse_study",
     "preset_names",
+    "read_preset",
     "read_spec_data",
     "to_json",
 ]

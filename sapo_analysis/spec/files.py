@@ -15,6 +15,7 @@ from sapo_analysis.explain import explain
 from sapo_analysis.spec.imported import ImportedResults, ImportedSequence
 from sapo_analysis.spec.orders import with_folders_read
 from sapo_analysis.spec.paraphrase import ParaphraseStudy
+from sapo_analysis.spec.presets import presets_in_words
 from sapo_analysis.spec.sequence import SequenceStudy
 from sapo_analysis.spec.settings import SCHEMA_VERSION
 
@@ -30,7 +31,6 @@ IMPORTED: dict[str, type[ImportedResults] | type[ImportedSequence]] = {
     "imported": ImportedResults,
     "imported-sequence": ImportedSequence,
 }
-PRESETS = Path(__file__).parent.parent / "data" / "presets"
 
 
 def parse_study(data: dict[str, Any], source: str) -> AnyStudy:
@@ -108,8 +108,7 @@ def read_spec_data(path: Path) -> dict[str, Any]:
         data: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(
-            f"No spec file {str(path)!r}."
-            f" Give a YAML file or a preset: {', '.join(preset_names())}."
+            f"No spec file {str(path)!r}. Give a YAML file or a preset: {presets_in_words()}."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
@@ -122,11 +121,6 @@ def read_spec_data(path: Path) -> dict[str, Any]:
     if isinstance(data, dict):
         data.setdefault("name", re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:40])
     return data
-
-
-def preset_names() -> list[str]:
-    """Names of the studies that ship with the package."""
-    return sorted(path.stem for path in PRESETS.glob("*.yaml"))
 
 
 def by_dotted_name(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

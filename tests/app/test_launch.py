@@ -14,8 +14,7 @@ from sapo_analysis.app.launching import files_of, of_size
 from sapo_analysis.app.launching.start import nested
 from sapo_analysis.errors import WorkError
 from sapo_analysis.model_files import find_model
-from sapo_analysis.spec import ImportedResults, load_study, parse_study
-from sapo_analysis.spec.files import PRESETS
+from sapo_analysis.spec import PRESETS, ImportedResults, load_study, parse_study
 from sapo_analysis.store import CACHED_RUNS, create_run, open_run
 from sapo_analysis.store.drafts import FOLDER, Draft, newest_draft, read_draft, save_draft
 from sapo_analysis.store.folder import default_run_id, new_folder
