@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sapo_analysis import figures as figures
     from sapo_analysis.analysis import Estimate as Estimate
     from sapo_analysis.analysis import continual_metrics as continual_metrics
+    from sapo_analysis.analysis import few_shot_scores as few_shot_scores
     from sapo_analysis.analysis import indicator_board as indicator_board
     from sapo_analysis.analysis import matched_comparison as matched_comparison
     from sapo_analysis.analysis import partial_correlation as partial_correlation
@@ -47,6 +48,7 @@ __all__ = [
     "WorkError",
     "continual_metrics",
     "export",
+    "few_shot_scores",
     "figure",
     "figures",
     "import_released",
@@ -79,6 +81,7 @@ _HOMES = {
     "figure": "sapo_analysis.api",
     "import_released": "sapo_analysis.api",
     "import_results": "sapo_analysis.api",
+    "few_shot_scores": "sapo_analysis.analysis",
     "indicator_board": "sapo_analysis.analysis",
     "matched_comparison": "sapo_analysis.analysis",
     "open_run": "sapo_analysis.api",

@@ -10,6 +10,7 @@ from sapo_analysis.analysis.confounding.partial import partial_correlation
 from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
 from sapo_analysis.analysis.estimate import Estimate, Verdict
 from sapo_analysis.analysis.evidence import task_changes, word_diff, worst_forgotten
+from sapo_analysis.analysis.few_shot import few_shot_scores
 from sapo_analysis.analysis.findings import (
     CHARACTERISTICS,
     claims_table,
@@ -91,6 +92,7 @@ __all__ = [
     "impact_correlation",
     "impact_pairs",
     "impacts",
+    "few_shot_scores",
     "indicator_board",
     "influence",
     "leave_one_out",

@@ -15,9 +15,11 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.learning.evaluation import evaluate
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import make_plan, plan_of
+from sapo_analysis.reuse.lend import PURPOSES, lend
 from sapo_analysis.spec import parse_study
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies.paraphrase import ParaphraseWork
+from sapo_analysis.studies.parent_states import check_states
 from sapo_analysis.studies.runner import run_to_end
 from sapo_analysis.studies.sequence import SequenceWork
 from sapo_analysis.studies.sequence.telling import Teller
@@ -271,6 +273,32 @@ def test_a_table_of_scores_behind_demonstrations(shown, shown_sequence, alone):
     later = stages[stages["state_id"] != "theta-0"]
     assert later["value_change"].notna().all() and set(later["n_shots"]) == {0, 1}
     assert set(few_shot_scores(alone)["n_shots"]) == {0}
+
+
+def test_trials_are_lent_with_what_they_scored_behind_demonstrations(shown):
+    plan = plan_of(shown.study)
+    wanted = {trial.trial_id: trial for trial in plan.trials if trial.purpose in PURPOSES}
+    loan = lend(plan, shown, wanted)
+    assert set(loan.trial_ids) == set(wanted) and not loan.left
+    for table in ("scores", "predictions"):
+        own = shown.table(table)
+        assert loan.tables[table].num_rows == own["trial_id"].isin(wanted).sum()
+    scores = shown.table("scores").query("n_shots == 0 and trial_id.isna()")
+    prompts = shown.table("prompts")
+    originals = prompts.loc[prompts["source"] == "original", "prompt_id"]
+    assert loan.states
+    for state_id, losses in loan.states.items():
+        own = scores[scores["state_id"] == state_id].drop_duplicates("eval_task")
+        assert losses == dict(zip(own["eval_task"], own["loss"], strict=True))
+        # Taken up again, the state is held against its scores without demonstrations.
+        again = shown.table("scores").query("trial_id.isna()").replace({np.nan: None})
+        again = again[again["test_prompt"].isin(originals)]
+        check_states(
+            {"states": [{"state_id": state_id}], "scores": again.to_dict("records")}, loan.states
+        )
+    other = plan_of(small())
+    nothing = lend(other, shown, {trial.trial_id: trial for trial in other.trials})
+    assert not nothing.trial_ids and "evaluation.n_shots was [0, 1], is [0]" in nothing.note
 
 
 def test_ids_name_demonstrations_where_there_are_some_alone():
