@@ -4,6 +4,8 @@ from sapo_analysis.figures.board import indicator_forest
 from sapo_analysis.figures.candidate_strip import candidate_strip
 from sapo_analysis.figures.choices import choices_along
 from sapo_analysis.figures.claim_1_spread import claim_1_spread
+from sapo_analysis.figures.format_specialization import format_specialization
+from sapo_analysis.figures.gradient_alignment import gradient_alignment
 from sapo_analysis.figures.impact_heatmap import impact_heatmap
 from sapo_analysis.figures.impact_pair import impact_pair
 from sapo_analysis.figures.impact_scatter import impact_scatter
@@ -20,6 +22,7 @@ from sapo_analysis.figures.strategies import strategy_intervals, strategy_race
 from sapo_analysis.figures.strategy_contrasts import strategy_contrasts
 from sapo_analysis.figures.task_bars import task_bars
 from sapo_analysis.figures.task_forest import task_forest
+from sapo_analysis.figures.trade_off import trade_off_scatter
 from sapo_analysis.figures.training_by_task import training_by_task
 from sapo_analysis.figures.training_curves import training_curves
 from sapo_analysis.figures.trials_grid import trials_grid
@@ -32,6 +35,8 @@ __all__ = [
     "candidate_strip",
     "choices_along",
     "claim_1_spread",
+    "format_specialization",
+    "gradient_alignment",
     "impact_heatmap",
     "impact_pair",
     "impact_scatter",
@@ -49,6 +54,7 @@ __all__ = [
     "strategy_race",
     "task_bars",
     "task_forest",
+    "trade_off_scatter",
     "training_by_task",
     "training_curves",
     "trials_grid",

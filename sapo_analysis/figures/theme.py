@@ -53,7 +53,37 @@ POLICIES = {
     "sapo-once": (SKY, "pentagon"),
     "shortest": (GREEN, "triangle-down"),
 }
-"""Colour and marker of each policy. Methods stand apart by place, never by colour."""
+"""Colour and marker of each policy. Where these are shown, methods stand apart by place."""
+
+SHAPES = tuple(
+    (marker, hollow)
+    for hollow in (False, True)
+    for marker in (*TASK_MARKERS, "star", "diamond", "triangle-up")
+    if not (hollow and marker in ("plus", "x"))  # which have nothing to be empty
+)
+"""Twenty shapes that stand apart without colour."""
+
+METHODS = {
+    "lora": (BLUE, "circle", False),
+    "lora-inc": (SKY, "circle", True),
+    "o-lora": (SKY, "star", True),
+    "ewc": (GREY, "star", False),
+    "replay": (GREY, "plus", False),
+    "full": (VERMILION, "x", False),
+    "ia3": (PINK, "triangle-down", False),
+    "prompt-tuning": (GREEN, "pentagon", False),
+    "p-tuning": (GREEN, "hexagon", False),
+    "prefix-tuning": (GREEN, "triangle-left", False),
+    "promot": (ORANGE, "square", False),
+    "promot-1-shot": (ORANGE, "square", True),
+    "promot-lora-first": (ORANGE, "triangle-up", False),
+    "promot-joint": (ORANGE, "triangle-up", True),
+    "promot-random": (ORANGE, "triangle-down", True),
+    "promot-multi-task": (ORANGE, "pentagon", True),
+    "multi-task": (SKY, "hexagon", True),
+    "lora-1-shot": (BLUE, "triangle-left", True),
+}
+"""Colour, marker and whether it is empty, of each method in figures that compare methods."""
 
 DASHES: dict[str, tuple[float, ...]] = {
     "original": (6, 2),

@@ -1,0 +1,137 @@
+"""How a fine-tune takes up the format: tuned score and format ratio over its steps."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sapo_analysis.analysis.glossary import DIRECTIONS, entry
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.caption import Caption, Of
+from sapo_analysis.figures.method_marks import Look, looks_of, with_line, words
+from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, require_columns
+
+COLUMNS = (
+    *("name", "step", "series", "value", "lower", "upper", "floor", "first_stage_ends"),
+    *("unit", "n_units", "n_tasks", "n_prompts", "n_seeds"),
+)
+SERIES = {"tuned_score": "Tuned task", "format_ratio": "Other tasks"}
+STAGE_1 = "Dotted vertical line: the end of ProMoT's first stage, in its method's colour."
+Range = tuple[float, float]
+
+
+def format_specialization(table: pd.DataFrame) -> FigureSpec:
+    """Score on the tuned task beside format ratio on the others, a line per method.
+
+    Args:
+        table: `format_curves(runs)`.
+
+    Raises:
+        InputError: another table, or an empty one.
+    """
+    require_columns(table, COLUMNS, "format_curves(runs)")
+    if table.empty:
+        raise InputError("No fine-tune with diagnostics has ended yet.")
+    looks = looks_of(list(dict.fromkeys(table["name"])))
+    series = [name for name in SERIES if (table["series"] == name).any()]
+    ranges = {"tuned_score": padded(table[table["series"] == "tuned_score"])}
+    ranges["format_ratio"] = (-0.03, 1.03)
+    panels = tuple(
+        _panel(table[table["series"] == name], name, looks, ranges[name]) for name in series
+    )
+    return FigureSpec(
+        name="format_specialization",
+        panels=panels,
+        table=table,
+        caption=Caption(
+            shows="Score on the tuned task and format ratio on the other tasks by optimizer step,"
+            " a line per method: means over prompts, seeds and tuned tasks.",
+            n=counts(table),
+            interval=interval_of(table),
+            marks=(
+                *((STAGE_1,) if table["first_stage_ends"].notna().any() else ()),
+                *(
+                    ("Dashed grey: the format ratio of the other tasks' gold answers.",)
+                    if table["floor"].notna().any()
+                    else ()
+                ),
+                *((Of("intervals", "Bands: these intervals."),) if interval_of(table) else ()),
+            ),
+            terms=("tuned_score", "format_ratio"),
+        ),
+        alt=f"Tuned score and format ratio by step for {', '.join(map(words, looks))}.",
+        columns=len(panels),
+        height=380,
+        aspect=0.72,
+        wide=True,
+    )
+
+
+def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look], y_range: Range) -> Panel:
+    term = entry(series)
+    layers: list[Layer] = []
+    floors = rows["floor"].dropna()
+    if len(floors):
+        ends = float(rows["step"].min()), float(rows["step"].max())
+        y = (float(floors.mean()),) * 2
+        layers.append(Line(ends, y, theme.GREY, 1.2, dash=(5, 3), label="gold answers"))
+    for name, look in looks.items():
+        own = rows[rows["name"] == name].sort_values("step")
+        layers += [*stage_line(own, look, y_range), *_curve(own, look, 1 if y_range[1] > 2 else 2)]
+    return Panel(
+        layers=tuple(layers),
+        x_label="optimizer step",
+        y_label=f"{term.label} ({term.unit},\n{DIRECTIONS[term.better]})",
+        title=SERIES[series],
+        y_range=y_range,
+    )
+
+
+def _curve(own: pd.DataFrame, look: Look, digits: int) -> list[Layer]:
+    if own.empty:
+        return []
+    x, y, lower, upper = (tuple(map(float, own[c])) for c in ("step", "value", "lower", "upper"))
+    hover = tuple(
+        f"{look.label}\nstep {a:.0f}: {b:.{digits}f}{_ends(c, d, digits)}"
+        for a, b, c, d in zip(x, y, lower, upper, strict=True)
+    )
+    return with_line(look, x, y, lower, upper, hover)
+
+
+def _ends(lower: float, upper: float, digits: int) -> str:
+    if lower != lower:
+        return ""
+    return f" (95 %: {lower:.{digits}f} to {upper:.{digits}f})"
+
+
+def stage_line(own: pd.DataFrame, look: Look, y_range: Range) -> list[Layer]:
+    """Where the first stage of a method ends, across the panel; none where it has none."""
+    ends = own["first_stage_ends"].dropna()
+    if ends.empty:
+        return []
+    at = float(ends.iloc[0])
+    return [Line((at, at), y_range, look.color, 1.0, dash=(1.5, 2), part="marks")]
+
+
+def padded(rows: pd.DataFrame) -> Range:
+    """A little room about all values and their intervals."""
+    ends = rows[["value", "lower", "upper"]].to_numpy(dtype=float)
+    known = ends[ends == ends]
+    if not known.size:
+        return 0.0, 1.0
+    room = 0.06 * (known.max() - known.min()) or 1.0
+    return float(known.min() - room), float(known.max() + room)
+
+
+def counts(table: pd.DataFrame) -> dict[str, int]:
+    """What stands behind every value, at least."""
+    found = {"tasks": "n_tasks", "prompts": "n_prompts", "seeds": "n_seeds"}
+    return {name: int(table[column].min()) for name, column in found.items()}
+
+
+def interval_of(table: pd.DataFrame) -> str:
+    """What intervals are over; "" where there are none."""
+    known = table[table["lower"].notna()]
+    if known.empty:
+        return ""
+    return f"95 % Student t over {int(known['n_units'].min())} {known['unit'].iloc[0]}"

@@ -1,0 +1,95 @@
+"""How methods and strategies look in figures that compare them: colour, marker, dash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sapo_analysis.analysis.method_names import strategy_words
+from sapo_analysis.figures import theme
+from sapo_analysis.figures.spec import Band, Layer, Line, Points
+
+Floats = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one method or strategy is drawn.
+
+    Attributes:
+        color: of its points and lines.
+        marker: shape; with `hollow` no two methods share it, so they stand apart in grey print.
+        hollow: whether the shape is empty.
+        dash: of its lines.
+        label: its name in the legend.
+    """
+
+    color: str
+    marker: str
+    hollow: bool
+    dash: Floats
+    label: str
+
+    def points(
+        self,
+        x: Floats,
+        y: Floats,
+        *,
+        size: float = 9.0,
+        named: bool = True,
+        hover: tuple[str, ...] = (),
+    ) -> Points:
+        """Its markers."""
+        label = self.label if named else None
+        return Points(x, y, self.color, self.marker, size, self.hollow, label=label, hover=hover)
+
+    def line(self, x: Floats, y: Floats, width: float = 1.5) -> Line:
+        """Its line, which belongs to its markers in the legend."""
+        return Line(x, y, self.color, width, dash=self.dash)
+
+    def band(self, x: Floats, lower: Floats, upper: Floats) -> Band:
+        """The interval about its line."""
+        return Band(x, lower, upper, self.color, 0.15, part="intervals")
+
+
+def looks_of(names: Sequence[str]) -> dict[str, Look]:
+    """A look for each method or strategy.
+
+    Methods always look the same. Strategies, or settings of one method beside each other, are told
+    apart in the order given; shapes repeat after the twentieth.
+
+    Args:
+        names: of sides, each once.
+    """
+    known: Mapping[str, tuple[str, str, bool]] = theme.METHODS
+    if all(name in known for name in names):
+        order = list(known)
+        return {name: _look(name, *known[name], order.index(name)) for name in names}
+    colors = theme.CATEGORICAL[:-1]  # yellow is weak on white
+    return {
+        name: _look(name, colors[i % len(colors)], *theme.SHAPES[i % len(theme.SHAPES)], i)
+        for i, name in enumerate(names)
+    }
+
+
+def words(name: str) -> str:
+    """A side's name for readers."""
+    strategy, at, run_id = name.partition(" in ")
+    return f"{strategy_words(strategy)}{at}{run_id}"
+
+
+def _look(name: str, color: str, marker: str, hollow: bool, nth: int) -> Look:
+    dashes = list(theme.DASHES.values())
+    return Look(color, marker, hollow, dashes[(nth + 1) % len(dashes)], words(name))
+
+
+def with_line(
+    look: Look, x: Floats, y: Floats, lower: Floats, upper: Floats, hover: tuple[str, ...]
+) -> list[Layer]:
+    """A line with a marker at every step, and the band of its interval where there is one."""
+    known = [i for i in range(len(x)) if lower[i] == lower[i]]
+    layers: list[Layer] = []
+    if known:
+        ends = tuple(tuple(of[i] for i in known) for of in (x, lower, upper))
+        layers.append(look.band(*ends))
+    return [*layers, look.line(x, y), look.points(x, y, size=8.0, hover=hover)]

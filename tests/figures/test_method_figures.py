@@ -1,0 +1,111 @@
+"""Figures that compare methods: alike on screen and paper, apart in grey, numbers from tables."""
+
+import pandas as pd
+import pytest
+
+from sapo_analysis.analysis.methods_compared import (
+    alignment_curves,
+    format_curves,
+    trade_off,
+)
+from sapo_analysis.errors import InputError
+from sapo_analysis.figures import (
+    format_specialization,
+    gradient_alignment,
+    theme,
+    trade_off_scatter,
+)
+from sapo_analysis.figures.legibility import grey_twins
+from sapo_analysis.figures.method_marks import looks_of
+from sapo_analysis.figures.spec import Line, Points
+from sapo_analysis.paper.captions import draft
+from sapo_analysis.spec import METHODS
+from sapo_analysis.store import open_run
+from tests.figures.same_data import check_same_data
+from tests.methods_runs import write_lora, write_promot, write_sequence
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("methods")
+    small = {"n_tasks": 3, "n_prompts": 2, "n_shots": (0,)}
+    pair = [open_run(write(folder, **small)) for write in (write_lora, write_promot)]
+    chains = open_run(write_sequence(folder))
+    return {
+        "format": format_specialization(format_curves(pair)),
+        "gradients": gradient_alignment(alignment_curves(pair)),
+        "trade_off": trade_off_scatter(trade_off(pair)),
+        "format of chains": format_specialization(format_curves(chains)),
+        "trade_off of chains": trade_off_scatter(trade_off(chains)),
+    }
+
+
+NAMES = ("format", "gradients", "trade_off", "format of chains", "trade_off of chains")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_screen_and_paper_show_the_same_and_all_of_it_can_be_read(specs, name):
+    spec = specs[name]
+    check_same_data(spec)
+    assert grey_twins(spec) == []
+    assert spec.drawn("icml").problems == ()
+    said = draft(spec.caption)
+    assert "nan" not in said and "None" not in said and spec.caption.n
+    bare = spec.without(*spec.parts)
+    assert bare.parts == ()
+
+
+def marks(panel, kind):
+    return [layer for layer in panel.layers if isinstance(layer, kind)]
+
+
+def test_every_method_has_a_look_of_its_own():
+    assert set(theme.METHODS) == set(METHODS)
+    shapes = [look[1:] for look in theme.METHODS.values()]
+    assert len(set(shapes)) == len(shapes) and set(shapes) <= set(theme.SHAPES)
+    assert len(set(theme.SHAPES)) == 20
+    looks = looks_of(["original+lora", "sapo+lora", "original+promot"])
+    assert len({(look.marker, look.hollow) for look in looks.values()}) == 3
+    assert looks["original+promot"].label == "original, ProMoT"
+
+
+def test_the_floor_and_the_end_of_stage_1_are_drawn(specs):
+    scores, ratios = specs["format"].panels
+    (floor,) = [line for line in marks(ratios, Line) if line.label == "gold answers"]
+    assert floor.y == pytest.approx((0.05, 0.05))
+    dotted = [line for line in marks(scores, Line) if line.part == "marks"]
+    assert [line.x for line in dotted] == [(50.0, 50.0)]
+    assert dotted[0].color == theme.METHODS["promot"][0]
+    ends = {p.label: (p.x[-1], round(p.y[-1], 6)) for p in marks(ratios, Points)}
+    assert ends == {"LoRA": (50.0, 0.8), "ProMoT": (100.0, 0.3)}
+
+
+def test_alignment_has_a_panel_per_module(specs):
+    spec = specs["gradients"]
+    assert [panel.title for panel in spec.panels] == ["q_proj", "mlp.down_proj"]
+    lora = next(p for p in marks(spec.panels[1], Points) if p.label == "LoRA")
+    assert lora.y == pytest.approx((0.9, 0.5, 0.1))
+
+
+def test_checkpoints_lead_to_a_large_point_per_method(specs):
+    spec = specs["trade_off"]
+    (panel,) = spec.panels
+    small = [p for p in marks(panel, Points) if p.label is None]
+    large = {p.label: p for p in marks(panel, Points) if p.label is not None}
+    assert list(large) == ["base model", "LoRA", "ProMoT"] and len(small) == 2
+    assert small[0].size < large["LoRA"].size
+    row = spec.table.query("name == 'promot' and kind == 'end'").iloc[0]
+    assert (large["ProMoT"].x, large["ProMoT"].y) == ((row["tuned"],), (row["others"],))
+
+
+@pytest.mark.parametrize(
+    ("make", "maker"),
+    [
+        (format_specialization, "format_curves"),
+        (gradient_alignment, "alignment_curves"),
+        (trade_off_scatter, "trade_off"),
+    ],
+)
+def test_another_table_is_refused_with_the_name_of_its_maker(make, maker):
+    with pytest.raises(InputError, match=rf"Make it with {maker}\(runs\)"):
+        make(pd.DataFrame({"x": [1.0]}))
