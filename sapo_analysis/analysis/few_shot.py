@@ -41,7 +41,8 @@ def _of_run(run: Run) -> pd.DataFrame:
     originals = prompts.loc[prompts["source"] == "original", ["task", "prompt_id"]]
     originals = originals.drop_duplicates().set_axis(["eval_task", "test_prompt"], axis=1)
     scores = run.table("scores").merge(originals, on=["eval_task", "test_prompt"])
-    scores = scores[scores["n_examples"] == run.study.evaluation.examples]
+    n_examples = run.made_here("be read here").evaluation.examples
+    scores = scores.loc[scores["n_examples"] == n_examples]
     of_trial = scores["trial_id"].notna()
     states = scores[~of_trial]
     ended = run.table("trials").query("status == 'done'")["trial_id"]
