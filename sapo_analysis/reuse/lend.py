@@ -12,7 +12,7 @@ import pyarrow as pa
 from sapo_analysis.comparable import settings_that_count
 from sapo_analysis.plan import Plan, Trial
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.records import CURVES, PREDICTIONS, SCORES, TRIALS, Table
+from sapo_analysis.records import CURVES, DIAGNOSTICS, PREDICTIONS, SCORES, TRIALS, Table
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import Run
 
@@ -54,6 +54,10 @@ class _Test:
     role: str
 
 
+_SCORES_OF_LOOKS = ("tuned_score", "other_score")
+_OF_A_LAYER = "gradient_alignment"
+"""How names of what looks say about a layer begin; the rest is about a task."""
+
 _Key = tuple[str, str, str]
 """Trial, evaluated task and test prompt, as the lending run names them."""
 _KEY = ("trial_id", "eval_task", "test_prompt")
@@ -92,6 +96,7 @@ def lend(plan: Plan, run: Run, wanted: Mapping[str, Trial]) -> Loan:
         {
             TRIALS.name: pa.Table.from_pylist(rows, TRIALS.schema),
             CURVES.name: _of(run.arrow_table(CURVES.name), taken),
+            DIAGNOSTICS.name: measured.looks_at(taken),
             SCORES.name: _retold(SCORES, measured.scores, tests),
             PREDICTIONS.name: _retold(PREDICTIONS, measured.predictions, tests),
         },
@@ -119,6 +124,12 @@ class _Measured:
             for trial_id, task, prompt_id in _columns(self.scores, *_KEY)
         }
         self._ended = set(self._at_the_end(self.scores))
+        self._looks = _of(run.arrow_table(DIAGNOSTICS.name), trials)
+        self._looked_at: set[tuple[str, str]] = {
+            (trial_id, subject)
+            for trial_id, name, subject in _columns(self._looks, "trial_id", "name", "subject")
+            if name in _SCORES_OF_LOOKS
+        }
         self._n_outputs = Counter(self._at_the_end(self.predictions))
 
     def _at_the_end(self, table: pa.Table) -> list[_Key]:
@@ -146,9 +157,30 @@ class _Measured:
         ended = Counter(task for _, task, _ in tests.keys() & self._ended)
         if missing := asked - ended:
             return f"they were not measured on {', '.join(missing)}"
+        if unseen := self._not_looked_at(trial):
+            return f"their looks (diagnostics) were not at {', '.join(unseen)}"
         if any(self._n_outputs[key] < self._n_kept for key in tests):
             return f"fewer than evaluation.n_predictions_kept = {self._n_kept} outputs were kept"
         return ""
+
+    def _not_looked_at(self, trial: Trial) -> list[str]:
+        """Tasks of the plan that a trial's looks leave out, where the plan asks for looks."""
+        every = self._plan.study.diagnostics.every
+        return [
+            task
+            for task in (self._plan.tasks if every else ())
+            if (trial.trial_id, task) not in self._looked_at
+        ]
+
+    def looks_at(self, trial_ids: Collection[str]) -> pa.Table:
+        """The looks at some trials, tasks that the plan does not know left out."""
+        looks = _of(self._looks, trial_ids)
+        known = [
+            i
+            for i, (name, subject) in enumerate(_columns(looks, "name", "subject"))
+            if name.startswith(_OF_A_LAYER) or subject in self._plan.tasks
+        ]
+        return _rows(looks, known)
 
     def _asked(self, trial: Trial) -> list[tuple[str, Prompt]]:
         """Every task under its original prompt, and the trial's own one under its own prompt."""
@@ -179,7 +211,9 @@ def _why_nothing(study: ParaphraseStudy, run: Run) -> str:
     """What keeps the ids of all its trials from being among the plan's."""
     if not run.arrow_table("trials").num_rows:
         return "nothing of it is finished yet"
-    was, now = (settings_that_count(of, _IDENTITY) for of in (run.paraphrase, study))
+    # An id names what looks are at where there are any.
+    looks = ("diagnostics",) if study.diagnostics.every or run.paraphrase.diagnostics.every else ()
+    was, now = (settings_that_count(of, _IDENTITY + looks) for of in (run.paraphrase, study))
     differing = [
         f"{key} was {was.get(key)}, is {now[key]}" for key in now if was.get(key) != now[key]
     ]

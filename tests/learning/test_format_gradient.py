@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning import format_gradient
@@ -17,12 +18,17 @@ from sapo_analysis.learning.format_gradient import (
     last_layer_gradients,
     last_layer_modules,
 )
+from sapo_analysis.learning.members import Member
+from sapo_analysis.learning.stacked_training import StackedTraining
+from sapo_analysis.learning.training import Training
+from sapo_analysis.models.checkpointing import checkpointed
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.lora import fresh_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.prompts import get_prompts
-from sapo_analysis.spec import LoraSettings
+from sapo_analysis.spec import LoraSettings, TrainingSettings
 from sapo_analysis.tasks import get_task
+from tests.models.families import FAMILIES
 
 LORA = LoraSettings(lora_dropout=0.3)
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]
@@ -139,6 +145,68 @@ def test_a_look_leaves_everything_as_it_was(pocket_model, rows, encoder):
         assert [(m.training, len(m._forward_hooks)) for m in adapted.modules()] == before
         assert [p.requires_grad for p in adapted.parameters()] == wanted
         assert all(p.grad is None for p in adapted.parameters())
+
+
+def test_training_that_is_looked_at_is_training_that_is_not(pocket_model, rows, encoder):
+    """Bit for bit, with dropout: a stack, an adapter through peft, a whole model."""
+    settings = TrainingSettings(steps=3, batch_size=2, warmup_steps=1)
+    members = [Member(own, settings, seed) for seed, own in enumerate(rows)]
+
+    def stack(look):
+        with stacked_adapters(pocket_model, LORA, [0, 1]) as adapters:
+            training = StackedTraining(pocket_model, adapters, members, encoder.pad_id)
+            _advance(training, look and (lambda: gradients(pocket_model, rows, True)))
+            return training.fits, adapters.values.detach().clone()
+
+    def plain(look):
+        with fresh_adapter(pocket_model, LORA, 0) as adapted:
+            training = Training(adapted, members[0], encoder.pad_id)
+            _advance(training, look and (lambda: gradients(adapted, rows[:1], False)))
+            own = [p.detach().flatten() for p in adapted.parameters() if p.requires_grad]
+            return training.fit, torch.cat(own)
+
+    def whole(look):
+        model = copy.deepcopy(pocket_model).requires_grad_(True)
+        training = Training(model, members[0], encoder.pad_id)
+        _advance(training, look and (lambda: gradients(model, rows[:1], True)))
+        return training.fit, torch.cat([p.detach().flatten() for p in model.parameters()])
+
+    def gradients(model, own, packed):
+        last_layer_gradients(model, own, packed, encoder.pad_id)
+
+    for train in (stack, plain, whole):
+        (fit, seen), (expected, unseen) = train(True), train(False)
+        assert fit == expected and torch.equal(seen, unseen)
+
+
+def _advance(training, look):
+    for step in range(4):
+        training.advance(step)
+        if look:
+            look()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_layers_that_hold_their_weights_transposed(packed):
+    """GPT-2, with layers computed twice; each of its gradients has its weight's shape."""
+    tokens = {"vocab_size": 40, "bos_token_id": 0, "eos_token_id": 0}
+    model = AutoModelForCausalLM.from_config(FAMILIES["gpt2"](**tokens)).double().eval()
+    own = [Encoded([3, 1, 4, 1, 5, 9], 3, 6), Encoded([3, 1, 6, 5], 2, 4)]
+    block = model.transformer.h[-1]
+    modules = [block.attn.c_attn, block.attn.c_proj, block.mlp.c_fc, block.mlp.c_proj]
+    log_p = [model(input_ids=torch.tensor([row.ids])).logits[0].log_softmax(-1) for row in own]
+    loss = -sum(
+        log_p[i][t - 1, row.ids[t]]
+        for i, row in enumerate(own)
+        for t in range(row.target_start, len(row.ids))
+    ) / sum(row.n_target for row in own)
+    names = ["c_attn", "c_proj", "mlp.c_fc", "mlp.c_proj"]
+    weights = [module.weight for module in modules]
+    expected = dict(zip(names, torch.autograd.grad(loss, weights), strict=True))
+    model.requires_grad_(False)
+    with checkpointed(model):
+        (found,) = last_layer_gradients(model, [own], packed, 0)
+    assert close(found.by_module, expected, 1e-10)
 
 
 def test_one_adapter_that_diverged_spoils_no_other(pocket_model, rows, encoder):

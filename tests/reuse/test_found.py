@@ -107,9 +107,10 @@ def test_diverged_trials_are_taken_over_as_diverged(study, tmp_path):
     assert found.tables["curves"].num_rows == len(run.table("curves")) > 0
 
 
-def test_every_checkpoint_is_taken_over(study, tmp_path):
+def test_every_checkpoint_and_every_look_is_taken_over(study, tmp_path):
     evaluation = {**study.evaluation.model_dump(), "checkpoints": (1, 2)}
-    watched = changed(small(study), evaluation=evaluation)
+    looks = {"every": 3, "examples": 2, "shuffles": 1}
+    watched = changed(small(study), evaluation=evaluation, diagnostics=looks)
     path = create_run(tmp_path, watched)
     run_to_end(path)
     run = open_run(path)
@@ -123,7 +124,22 @@ def test_every_checkpoint_is_taken_over(study, tmp_path):
         rows_of(run, "scores", found.trial_ids),
     )
     assert "dev_loss" in set(found.tables["curves"]["series"].to_pylist())
+    keys = list(TABLES["diagnostics"].keys)
+    looked = found.tables["diagnostics"].to_pandas().sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(looked, rows_of(run, "diagnostics", found.trial_ids))
+    assert len(looked)
     assert not find_reusable(make_plan(small(study)), [run]).trial_ids
+    unlooked = changed(watched, diagnostics={})
+    assert "diagnostics.every was 3, is 0" in find_reusable(make_plan(unlooked), [run]).in_words()
+    # Of tasks that the new study does not know there are no looks; of one that the old one did not
+    # know there would have to be.
+    fewer = find_reusable(make_plan(changed(watched, unseen=())), [run]).tables["diagnostics"]
+    assert set(looked["subject"]) - set(fewer["subject"].to_pylist()) == set(study.unseen)
+    file = run.path / "tables" / "diagnostics" / "all.parquet"
+    partial = run.table("diagnostics")
+    partial[partial["subject"] != study.unseen[0]].to_parquet(file, index=False)
+    left = find_reusable(plan, [open_run(path)]).loans[0].left
+    assert left == {f"their looks (diagnostics) were not at {study.unseen[0]}": len(plan.trials)}
 
 
 def test_other_settings_give_nothing_and_it_is_said(source, study):

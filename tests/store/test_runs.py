@@ -181,13 +181,31 @@ def test_events_are_appended(tmp_path):
     assert events[0] == "started" and events[-1] == "done" and "group_finished" in events
 
 
-@pytest.mark.parametrize("name", sorted(OF_KIND))
+@pytest.mark.parametrize("name", sorted(set(OF_KIND) - {"diagnostics"}))
 def test_a_missing_table_is_named_with_run_and_file(run_copy, name):
     shutil.rmtree(run_copy / "tables" / name)
     with pytest.raises(RunError) as error:
         open_run(run_copy).table(name)
     for said in (run_copy.name, f"table {name}", "missing", "Other runs are unaffected"):
         assert said in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["paraphrase", "sequence"])
+def test_a_run_that_nobody_looked_at_needs_no_table_of_looks(run_copy, tmp_path, kind):
+    path = run_copy
+    if kind == "sequence":
+        path = write_sequence_run(tmp_path, lambda *place: 50.0)
+    shutil.rmtree(path / "tables" / "diagnostics")
+    for named in (True, False):
+        spec = json.loads((path / "spec.json").read_text())
+        if not named:
+            del spec["diagnostics"]  # as before there were looks
+        (path / "spec.json").write_text(json.dumps(spec))
+        found = open_run(path).table("diagnostics")
+        assert found.empty and list(found) == TABLES["diagnostics"].schema.names
+    (path / "spec.json").write_text(json.dumps({**spec, "diagnostics": {"every": 2}}))
+    with pytest.raises(RunError, match="table diagnostics is unreadable .* it is missing"):
+        open_run(path).table("diagnostics")
 
 
 def test_a_sequence_that_kept_no_outputs_needs_no_table_of_them(tmp_path):
