@@ -73,9 +73,22 @@ def test_the_papers_modules_are_scaled_where_a_model_has_them(encoder):
     assert len(sizes) == 6
 
 
-def test_a_model_whose_parts_are_not_known_is_refused():
+def test_names_count_by_their_whole_parts(encoder):
+    model = model_of("llama", encoder.tokenizer)
+    expected = list(StackedIa3(model, 1).leaves)
+    model.model.layers[0].self_attn.rank_proj = torch.nn.Linear(4, 4)  # ends as k_proj does
+    assert list(StackedIa3(model, 1).leaves) == expected
+
+
+@pytest.mark.parametrize("dense", [[], [0]], ids=["experts alone", "experts in some layers"])
+def test_a_model_whose_parts_are_not_known_is_refused(dense):
     config = Qwen3MoeConfig(
-        **SHAPE, num_key_value_heads=2, head_dim=8, num_experts=2, moe_intermediate_size=16
+        **SHAPE,
+        num_key_value_heads=2,
+        head_dim=8,
+        num_experts=2,
+        moe_intermediate_size=16,
+        mlp_only_layers=dense,
     )
     model = AutoModelForCausalLM.from_config(config)
     with pytest.raises(InputError, match="Qwen3MoeForCausalLM is not known. Use lora"):
