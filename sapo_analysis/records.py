@@ -171,6 +171,7 @@ SCORES = _table(
     eval_task=_text,
     test_prompt=_text,
     step=_int,  # optimizer steps taken since the state
+    # Demonstrations before each test input; what analyses read has 0 unless they say otherwise.
     n_shots=_int,
     # Past, unseen, retained or current, as the trial sees the task; null for states.
     role=(_text, _OPTIONAL),
