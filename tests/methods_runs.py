@@ -39,6 +39,6 @@ def look(strategy, tuned, other, step):
 
 def write_sequence(folder, **settings):
     strategies = ["original", "sapo", "original+promot", "sapo+promot"]
-    made = {"orders": ORDERS, "strategies": strategies, "seeds": [0, 1], "kept": 4}
+    made = {"orders": ORDERS, "strategies": strategies, "seeds": [0, 1], "kept": 8}
     made |= {"n_shots": (0, 1), "look": look, "losses": {"00": 1.5, "01": 1.0, "02": 4.0}}
     return write_sequence_run(folder, sequence_score, **{**made, **settings})

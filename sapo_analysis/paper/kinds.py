@@ -11,6 +11,8 @@ from sapo_analysis.paper.numbers import Numbers, SeveralNumbers
 from sapo_analysis.paper.options import Options, check_asked, stem, with_asked
 
 Spec = TypeVar("Spec")
+ANY = "any"
+"""Kinds of any kind of study, offered where the runs have the data."""
 _OF = {
     "paraphrase": ("paraphrase studies", "a paraphrase study"),
     "sequence": ("sequence studies", "a sequence study"),
@@ -22,6 +24,10 @@ _OF = {
 """What a kind is of, and what runs are, by `Kind.study`."""
 
 
+def _always(numbers: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Kind(Generic[Spec]):
     """A figure or table that runs of one kind of study can have.
@@ -30,12 +36,15 @@ class Kind(Generic[Spec]):
         name: what it is asked for by.
         title: what a reader calls it.
         about: one sentence: what it shows.
-        study: `paraphrase`, `sequence`, or `several`: paraphrase studies that cannot be joined.
+        study: `paraphrase`, `sequence`, `several`: paraphrase studies that cannot be joined, or
+            `any` of these.
         uses: the fields of `Options` that it obeys.
         make: numbers of such runs and options to the figure or table; an `InputError` says why
             there is none.
         variants: which of this kind "all" stands for.
         cites: keys of `paper.citations` that its caption rests on.
+        has: whether runs of its kind of study have the data for it; where not it is not offered.
+        needs: a sentence: what they would have to have.
     """
 
     name: str
@@ -46,6 +55,12 @@ class Kind(Generic[Spec]):
     make: Callable[[Any, Options], Spec]
     variants: Callable[[Any], list[Options]]
     cites: tuple[str, ...] = ()
+    has: Callable[[Any], bool] = _always
+    needs: str = ""
+
+    def suits(self, numbers: Numbers) -> bool:
+        """Whether it is a kind for such a study, whatever data that has."""
+        return self.study in (ANY, numbers.study)
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class Kinds(Generic[Spec]):
 
     def of(self, numbers: Numbers) -> list[Kind[Spec]]:
         """The kinds that such runs can have."""
-        return [kind for kind in self.named.values() if kind.study == numbers.study]
+        return [kind for kind in self.named.values() if kind.suits(numbers) and kind.has(numbers)]
 
     def one(self, name: str, numbers: Numbers, options: Options | None) -> Spec:
         """One of them.
@@ -139,6 +154,8 @@ class Kinds(Generic[Spec]):
         own = [*(kind.name for kind in self.of(numbers)), *more]
         if name not in self.named:
             return unknown(f"{self.what} of these runs", name, own, why)
+        if self.named[name].suits(numbers):
+            return InputError(f"{name}: {self.named[name].needs}")
         of, these = _OF[self.named[name].study][0], _OF[numbers.study][1]
         said = (
             f"{name} is a {self.what} of {of}; these runs are {these}. They have:"

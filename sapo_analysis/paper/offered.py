@@ -40,6 +40,9 @@ def offered(numbers: Numbers, field: str, options: Options) -> list[str]:
     """
     if field in _ALWAYS:
         return list(CHOICES[field])
+    if field == "task" and not isinstance(numbers, ParaphraseNumbers):
+        tasks = numbers.compared.tuned_tasks if numbers.compared.has_outputs else []
+        return [] if len(tasks) < 2 else ["", *tasks]
     if isinstance(numbers, ParaphraseNumbers):
         return _of_paraphrase(numbers, field, options)
     if isinstance(numbers, SeveralNumbers):

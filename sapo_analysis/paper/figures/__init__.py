@@ -12,6 +12,7 @@ from typing import Any
 
 from sapo_analysis.figures import FigureSpec
 from sapo_analysis.paper.figures.kind import FigureKind
+from sapo_analysis.paper.figures.methods import METHOD_FIGURES
 from sapo_analysis.paper.figures.paraphrase import PARAPHRASE_FIGURES
 from sapo_analysis.paper.figures.sequence import SEQUENCE_FIGURES
 from sapo_analysis.paper.figures.several import SEVERAL_FIGURES
@@ -21,7 +22,10 @@ from sapo_analysis.paper.options import Options
 
 __all__ = ["FIGURES", "FIGURE_KINDS", "FigureKind", "Made", "every_figure", "figure", "kinds_of"]
 
-FIGURES = {kind.name: kind for kind in (*PARAPHRASE_FIGURES, *SEVERAL_FIGURES, *SEQUENCE_FIGURES)}
+FIGURES = {
+    kind.name: kind
+    for kind in (*PARAPHRASE_FIGURES, *SEVERAL_FIGURES, *SEQUENCE_FIGURES, *METHOD_FIGURES)
+}
 Made = MadeOf[FigureSpec]
 """A figure of some runs, or why there is none."""
 FIGURE_KINDS = Kinds("figure", FIGURES)

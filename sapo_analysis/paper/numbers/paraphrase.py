@@ -19,6 +19,7 @@ from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.training_losses import losses_by_prompt
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import OUTCOMES, Outcome
+from sapo_analysis.paper.numbers.methods import MethodNumbers
 from sapo_analysis.paper.numbers.once import asked_once
 from sapo_analysis.paper.options import Options
 from sapo_analysis.store import Run
@@ -37,6 +38,11 @@ class ParaphraseNumbers:
 
     def __post_init__(self) -> None:
         check_joinable(self.runs)
+
+    @cached_property
+    def compared(self) -> MethodNumbers:
+        """The methods of these runs beside each other."""
+        return MethodNumbers(self.runs)
 
     @property
     def df(self) -> pd.DataFrame:

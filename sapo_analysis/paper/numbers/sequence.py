@@ -11,6 +11,7 @@ import pandas as pd
 from sapo_analysis.analysis import sequences
 from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.paper.numbers.methods import MethodNumbers
 from sapo_analysis.paper.numbers.once import asked_once
 from sapo_analysis.paper.options import Options
 from sapo_analysis.store import Run
@@ -29,6 +30,11 @@ class SequenceNumbers:
 
     def __post_init__(self) -> None:
         check_joinable(self.runs)
+
+    @cached_property
+    def compared(self) -> MethodNumbers:
+        """The methods of these runs beside each other."""
+        return MethodNumbers(self.runs)
 
     @cached_property
     def report(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from sapo_analysis.analysis.estimate import Estimate
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.figures import OUTCOMES, Outcome
+from sapo_analysis.paper.numbers.methods import MethodNumbers
 from sapo_analysis.paper.numbers.paraphrase import ParaphraseNumbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.store import Run
@@ -26,6 +27,11 @@ class SeveralNumbers:
     runs: tuple[Run, ...]
     apart: str = ""
     study: ClassVar = "several"
+
+    @cached_property
+    def compared(self) -> MethodNumbers:
+        """The methods of these runs beside each other."""
+        return MethodNumbers(self.runs)
 
     @cached_property
     def each(self) -> dict[str, ParaphraseNumbers]:

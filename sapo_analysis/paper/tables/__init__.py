@@ -14,6 +14,7 @@ from sapo_analysis.paper.kinds import Kinds, MadeOf
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.tables.kind import TableKind
+from sapo_analysis.paper.tables.methods import METHOD_TABLES
 from sapo_analysis.paper.tables.paraphrase import PARAPHRASE_TABLES
 from sapo_analysis.paper.tables.sequence import SEQUENCE_TABLES
 from sapo_analysis.paper.tables.spec import Column, TableSpec
@@ -30,7 +31,7 @@ __all__ = [
     "table_kinds_of",
 ]
 
-TABLES = {kind.name: kind for kind in (*PARAPHRASE_TABLES, *SEQUENCE_TABLES)}
+TABLES = {kind.name: kind for kind in (*PARAPHRASE_TABLES, *SEQUENCE_TABLES, *METHOD_TABLES)}
 MadeTable = MadeOf[TableSpec]
 """A table of some runs, or why there is none."""
 TABLE_KINDS = Kinds("table", TABLES)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sapo_analysis.analysis.sequences import LEAST
 from sapo_analysis.analysis.wording import IMPORTED, RANDOM_WEIGHTS
-from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
+from sapo_analysis.paper.numbers import Numbers
 
 
 def plus_minus(lower: Iterable[float], unit: str, test: str = "Student t") -> str:
@@ -23,7 +23,7 @@ def plus_minus(lower: Iterable[float], unit: str, test: str = "Student t") -> st
     return f"±: half of the 95 % interval, {test} over {unit}."
 
 
-def standing(numbers: ParaphraseNumbers | SequenceNumbers) -> tuple[str, ...]:
+def standing(numbers: Numbers) -> tuple[str, ...]:
     """What has to be known of these runs: imported, why nothing is concluded, a control."""
     found = []
     if any(run.is_imported for run in numbers.runs):

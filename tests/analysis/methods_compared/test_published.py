@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sapo_analysis.analysis.methods_compared import published as module
 from sapo_analysis.analysis.methods_compared.published import (
+    _FILE,
     MARK,
     PUBLISHED_METHODS,
     normalized_average,
@@ -47,7 +47,7 @@ def test_rows_are_whole_and_marked_as_others():
     assert not rows.duplicated(["table", "eval_task", "n_shots", "method"]).any()
     assert rows["score"].between(0, 100).all() and set(rows["method"]) == set(PUBLISHED_METHODS)
     assert "other models" in MARK
-    first = module._FILE.read_text("utf-8").splitlines()[0]
+    first = _FILE.read_text("utf-8").splitlines()[0]
     assert first.startswith("#") and "ICLR 2024" in first and "other models" in first
 
 
