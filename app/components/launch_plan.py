@@ -130,7 +130,7 @@ def _cost(study: AnyStudy, made: Form, figures: Figures) -> None:
 
 def _measured(answer: dict[str, Any], figures: Figures) -> None:
     cost, first = figures.costs(answer)
-    longer = "Strategies that replay or train all weights take longer."
+    longer = "Strategies that replay take longer."
     st.markdown(
         f"{md(cost)} {md('on ' + answer['device'])}. :gray[{md(first)}]",
         help="Measured here on a few steps; the time is ± what measurements and runs have"

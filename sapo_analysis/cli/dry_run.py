@@ -43,7 +43,7 @@ def show_plan(
     ]
     alone = (
         " Counts are of chains that share nothing and of scoring in full; what they do alike is"
-        " done once. Methods replay and full take longer than this assumes."
+        " done once. Method replay takes longer than this assumes."
     )
     show_table(
         f"Plan of {study.name}",

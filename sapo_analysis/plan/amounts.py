@@ -23,6 +23,7 @@ from sapo_analysis.spec import (
     ParaphraseStudy,
     SequenceStudy,
 )
+from sapo_analysis.spec.methods import PROMOT_METHODS
 
 MEASURED_ROWS = 48
 """Rows that a speed is measured on, at most."""
@@ -52,7 +53,8 @@ class Amounts(NamedTuple):
     differentiated: float = 0
     """Rows whose gradient is taken, for the gradient indicators."""
     evaluated: float = 0
-    """Test rows that are answered and scored, those behind demonstrations apart."""
+    """Test rows that are answered and scored, those behind demonstrations apart; dev rows that a
+    checkpoint is judged on among them."""
     watched: float = 0
     """Dev rows whose loss is read at checkpoints."""
     aligned: float = 0
@@ -95,11 +97,31 @@ def aligned_rows(study: AnyStudy) -> int:
 
 def fine_tune_steps(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
     """Optimizer steps of a fine-tune after `n_past` others, all phases."""
+    return sum(_steps_of_phases(study, method, n_past))
+
+
+def judgements(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
+    """How often a fine-tune after `n_past` others is judged on its dev rows, in all phases.
+
+    Every promot.select_every steps and at the end of each phase; 0 where no checkpoint is chosen.
+    """
+    if method not in PROMOT_METHODS:
+        return 0
+    every = study.promot.select_every
+    return sum(-(-steps // every) for steps in _steps_of_phases(study, method, n_past))
+
+
+def _steps_of_phases(study: AnyStudy, method: MethodName, n_past: int) -> list[int]:
     steps = study.training.steps
     if method in _OF_ALL_TASKS:
         steps *= 1 + n_past
     has_stage_1 = method in _WITH_STAGE_1 and study.promot.stage_1_from is None
-    return steps + (study.promot.steps if has_stage_1 else 0)
+    return [study.promot.steps, steps] if has_stage_1 else [steps]
+
+
+def _judged_rows(plan: Plan | SequencePlan, task: str) -> int:
+    """Dev rows of a task that one judgement reads."""
+    return len(plan.tasks[task].examples("dev")[: plan.study.promot.dev_examples])
 
 
 def amounts_of(plan: Plan | SequencePlan) -> Amounts:
@@ -183,10 +205,14 @@ def to_measure(study: AnyStudy) -> AnyStudy:
         "examples": min(study.diagnostics.examples, MEASURED_ROWS),
     }
     diagnostics = study.diagnostics.model_copy(update=looked)
+    promot = study.promot.model_copy(
+        update={"steps": MEASURED_STEPS, "select_every": MEASURED_STEPS, "dev_examples": 1}
+    )
     common = {
         "name": "measured",
         "seeds": (0,),
         "training": training,
+        "promot": promot,
         "diagnostics": diagnostics if diagnostics.every else DiagnosticsSettings(),
     }
     if isinstance(study.prompts, int):
@@ -258,9 +284,11 @@ def _of_trials(plan: Plan, group: Group) -> Amounts:
     tests = len(group.trials) * (n_tasks + also_own) * (1 + len(looks[1:-1]))
     dev = sum(len(plan.tasks[t.task].examples("dev")[:n_rows]) for t in group.trials)
     looked = [t for t in group.trials if t.purpose != "repeat"]
+    n_judged = sum(_judged_rows(plan, t.task) for t in group.trials)
+    n_judged *= judgements(study, study.method)
     own = Amounts(
         trained=len(group.trials) * per_fit,
-        evaluated=tests * n_rows,
+        evaluated=tests * n_rows + n_judged,
         watched=dev * len(looks),
         shown=shown,
     )
@@ -310,10 +338,25 @@ def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
     own = Amounts(
         trained=sum(steps) * study.training.batch_size + replayed,
         scored=n_candidates * study.scoring.examples,
-        evaluated=tests * n_rows,
+        evaluated=tests * n_rows + _judged_in(plan, group),
         shown=_evaluations_shown(study, len(group.chains), len(study.tasks)) * n_rows,
     )
     return _sum([own, _of_looks(study, steps, len(study.tasks))])
+
+
+def _judged_in(plan: SequencePlan, group: ChainGroup) -> int:
+    """Dev rows that checkpoints of a group's fine-tunes are judged on.
+
+    A stack that learns several tasks is judged once per task, all its fine-tunes together.
+    """
+    n_past = group.stage - 1
+    own = [(chain.order[n_past], chain.strategy.method) for chain in group.chains]
+    rows = {task: _judged_rows(plan, task) for task, _ in own}
+    passes = sum(rows.values())
+    return sum(
+        judgements(plan.study, method, n_past) * (passes if plan.chunk > 1 else rows[task])
+        for task, method in own
+    )
 
 
 def _evaluations_shown(study: AnyStudy, n_measured: int, n_tasks: int) -> int:

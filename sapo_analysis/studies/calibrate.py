@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 
-from sapo_analysis.learning.members import Member
+from sapo_analysis.methods import make_method
+from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import (
@@ -22,14 +23,17 @@ from sapo_analysis.plan import (
     amounts_of,
     disk_bytes,
     make_plan,
+    to_measure,
 )
-from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS, aligned_rows, looks_of
+from sapo_analysis.plan.amounts import MEASURED_ROWS, aligned_rows, looks_of
 from sapo_analysis.spec import AnyStudy, ParaphraseStudy
+from sapo_analysis.studies.composed import Begun
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.looks import batch_and_format
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.paraphrase import ParaphraseWork
+from sapo_analysis.studies.short_fine_tunes import timed_fine_tunes
 from sapo_analysis.tasks.base import Task
 
 MARGIN = 0.3
@@ -149,26 +153,24 @@ def _per_row(work: ParaphraseWork) -> Amounts:
     per_gradient = 0.0
     if (diagnostics := work.diagnostics) is not None:
         per_gradient = timed(lambda: diagnostics.gradient(model, some)) / len(some)
-    short = study.training.model_copy(update={"steps": MEASURED_STEPS, "warmup_steps": 0})
-    members = [
-        Member(work.training_rows(task, prompt), short, seed=0)
+    method = make_method(study.method, to_measure(study))
+    data, n = work.plan.tasks[task], study.training.examples
+    rows = [
+        work.encoder.encode_split(data, "train", n, prompt, method.demonstrations)
         for prompt in prompts[: work.plan.chunk]
     ]
-    with work.engine.fine_tuned(model, members):
-        pass  # the first time also pays for warming up
-    started = time.perf_counter()
-    with work.engine.fine_tuned(model, members) as tuned:
-        per_step = (time.perf_counter() - started) / MEASURED_STEPS / len(members)
+    begun = [Begun(AdapterStart(0), data, work.original(task).text)] * len(rows)
+    with timed_fine_tunes(work.engine, model, method, begun, rows) as (tuned, per_step):
         # Tasks differ in the length of their answers, so every one of them is measured.
         per_tested = {
-            n_shots: _per_tested(work, tuned, n_shots, len(members))
+            n_shots: _per_tested(work, tuned, n_shots, len(rows))
             for n_shots in study.evaluation.n_shots
         }
         per_dev = 0.0
         if study.evaluation.checkpoints:
-            dev = [work.dev_rows(task, prompts[0])[:MEASURED_ROWS]] * len(members)
+            dev = [work.dev_rows(task, prompts[0])[:MEASURED_ROWS]] * len(rows)
             per_dev = timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
-        per_aligned = time_gradients(study, tuned, [member.rows for member in members])
+        per_aligned = time_gradients(study, tuned, rows)
     return Amounts(
         trained=per_step / study.training.batch_size,
         scored=per_scored,

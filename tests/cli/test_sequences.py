@@ -109,7 +109,7 @@ def test_parity_and_a_setting_that_it_decides_contradict_each_other(tmp_path):
 @pytest.mark.usefixtures("in_this_process")
 def test_parity_says_what_it_sets_and_what_differs(tmp_path, monkeypatch):
     # What is measured beside it has tests of its own.
-    monkeypatch.setattr("sapo_analysis.studies.sequence.calibrate.MEASURED_STEPS", 1)
+    monkeypatch.setattr("sapo_analysis.plan.amounts.MEASURED_STEPS", 1)
     monkeypatch.setattr("sapo_analysis.plan.parity._EXAMPLES", 100)
     result = sapo("run", "sequence-smoke", "--paper-parity", "--dry-run", "--runs", tmp_path)
     assert result.exit_code == 0, result.output

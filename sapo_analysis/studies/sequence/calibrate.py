@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sapo_analysis.learning.members import Member
+from sapo_analysis.methods import make_method
+from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import (
     Amounts,
@@ -18,28 +19,32 @@ from sapo_analysis.plan import (
     amounts_of,
     disk_bytes,
     make_sequence_plan,
+    to_measure,
 )
-from sapo_analysis.plan.amounts import MEASURED_ROWS, MEASURED_STEPS
+from sapo_analysis.plan.amounts import MEASURED_ROWS, fine_tune_steps
 from sapo_analysis.policies import get_policy
-from sapo_analysis.spec import SequenceStudy
+from sapo_analysis.spec import MethodName, SequenceStudy
 from sapo_analysis.studies.calibrate import (
     time_evaluation,
     time_gradients,
     timed,
     timed_answer,
 )
+from sapo_analysis.studies.composed import Begun
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.meter import peak_bytes
 from sapo_analysis.studies.sequence.work import SequenceWork
+from sapo_analysis.studies.short_fine_tunes import timed_fine_tunes
 
 
 def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, Any]:
     """Counts of a study's plan, and its time, memory and disk by a short measurement here.
 
     Counts are of chains that share nothing and of scoring in full: what is shared, and where a
-    scoring stops, is not known beforehand. Methods `replay` and `full` take longer per row than the
-    one that is measured, sequential LoRA.
+    scoring stops, is not known beforehand. Steps are measured of each method that puts something
+    else than an adapter into the model; tests and looks of the one that takes the most steps.
+    `replay` takes longer per row than the sequential LoRA that stands for it.
     """
     plan, _ = fitted(make_sequence_plan(study, engine))
     device = choose_device(study.device)
@@ -91,24 +96,46 @@ def _per_row(work: SequenceWork, n_chains: int) -> Amounts:
     """Seconds per row of each kind of work."""
     study, engine = work.study, work.engine
     task = study.tasks[0]
-    prompts = work.plan.prompts[task]
-    some = work.texts.scoring(task, prompts[0])[:MEASURED_ROWS]
+    some = work.texts.scoring(task, work.plan.prompts[task][0])[:MEASURED_ROWS]
     per_scored = timed(lambda: engine.losses(work.base, some)) / len(some)
-    short = study.training.model_copy(update={"steps": MEASURED_STEPS, "warmup_steps": 0})
-    n = min(work.plan.chunk, n_chains)
-    members = [Member(work.texts.training(task, prompts[0]), short, seed=k) for k in range(n)]
-    with engine.fine_tuned(work.base, members):
-        pass  # the first time also pays for warming up
-    began = time.perf_counter()
-    with engine.fine_tuned(work.base, members) as tuned:
-        per_step = (time.perf_counter() - began) / MEASURED_STEPS / n
+    steps = _steps_by_method(work.plan)
+    each = {method: _of_method(work, method, n_chains) for method in steps}
+    most = each[max(steps, key=steps.__getitem__)]
+    per_step = sum(n * each[method].trained for method, n in steps.items()) / sum(steps.values())
+    return most._replace(trained=per_step, scored=per_scored)
+
+
+def _steps_by_method(plan: SequencePlan) -> dict[MethodName, int]:
+    """Optimizer steps of all chains by method, those that train an adapter alone as one.
+
+    These differ in where an adapter starts, and in what is added to a batch or the loss.
+    """
+    found = Counter[MethodName]()
+    for group in plan.groups:
+        for chain in group.chains:
+            name = chain.strategy.method
+            method = make_method(name, plan.study)
+            alike = method.recipe(0) is None and not method.trains_all
+            found["lora" if alike else name] += fine_tune_steps(plan.study, name, group.stage - 1)
+    return dict(found)
+
+
+def _of_method(work: SequenceWork, name: MethodName, n_chains: int) -> Amounts:
+    """Seconds per row of what is done with fine-tunes by one method."""
+    study, task = work.study, work.study.tasks[0]
+    prompt = work.plan.prompts[task][0]
+    method = make_method(name, to_measure(study))
+    n = 1 if method.trains_all else min(work.plan.chunk, n_chains)
+    rows = [work.texts.training(task, prompt, method.demonstrations)] * n
+    original = work.plan.originals[task].text
+    begun = [Begun(AdapterStart(k), work.plan.tasks[task], original) for k in range(n)]
+    with timed_fine_tunes(work.engine, work.base, method, begun, rows) as (tuned, per_step):
         per_tested = {
             n_shots: _per_tested(work, tuned, n_shots, n) for n_shots in study.evaluation.n_shots
         }
-        per_aligned = time_gradients(study, tuned, [member.rows for member in members])
+        per_aligned = time_gradients(study, tuned, rows)
     return Amounts(
         trained=per_step / study.training.batch_size,
-        scored=per_scored,
         evaluated=per_tested.pop(0),
         aligned=per_aligned,
         shown=sum(per_tested.values()) / max(1, len(per_tested)),

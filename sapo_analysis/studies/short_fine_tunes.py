@@ -1,0 +1,62 @@
+"""Short fine-tunes by a method, as often as their speed has to be measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from transformers import PreTrainedModel
+
+from sapo_analysis.learning.members import Member
+from sapo_analysis.methods import Method
+from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.studies.composed import Begun, composed
+from sapo_analysis.studies.engine import Engine
+from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.sequence.whole_model import whole_model
+
+
+@contextmanager
+def timed_fine_tunes(
+    engine: Engine,
+    model: PreTrainedModel,
+    method: Method,
+    begun: Sequence[Begun],
+    rows: Sequence[Sequence[Encoded]],
+) -> Iterator[tuple[FineTunes, float]]:
+    """Fine-tunes of a first task, trained; and what one step of one of them took (seconds).
+
+    They are made twice: the first time also pays for warming up. No checkpoint is judged.
+
+    Args:
+        engine: what trains.
+        model: what is trained on.
+        method: how, with the settings of a study that is as short as is wanted.
+        begun: the fine-tunes; one, where all weights are trained.
+        rows: each one's training rows.
+    """
+    members = [
+        Member(own, method.training(0), one.start.seed)
+        for one, own in zip(begun, rows, strict=True)
+    ]
+    with _made(engine, model, method, begun) as tuned:
+        tuned.begin(members)
+        tuned.train()
+    started = time.perf_counter()
+    with _made(engine, model, method, begun) as tuned:
+        tuned.begin(members)
+        tuned.train()
+        seconds = time.perf_counter() - started
+        yield tuned, seconds / tuned.total_steps / len(members)
+
+
+def _made(
+    engine: Engine, model: PreTrainedModel, method: Method, begun: Sequence[Begun]
+) -> AbstractContextManager[FineTunes]:
+    recipe = method.recipe(0)
+    if recipe is not None:
+        return composed(engine, model, recipe, begun)
+    if method.trains_all:
+        return whole_model(engine, model, begun[0].start)
+    return engine.adapters(model, [one.start for one in begun])
