@@ -10,7 +10,7 @@ import streamlit as st
 from sapo_analysis.app.components.launch_form import Form
 from sapo_analysis.app.components.launch_parts import heading, reset_button
 from sapo_analysis.app.launching import SECTIONS, Setting, settings_of
-from sapo_analysis.app.launching.advanced import NEEDED_BY
+from sapo_analysis.app.launching.methods import chosen_in, is_needed
 from sapo_analysis.plan import ENGINES, as_engine
 
 OPEN = "launch-advanced-open"
@@ -28,16 +28,14 @@ def advanced_part(made: Form) -> None:
     # Not in the expander's label: one whose label changes closes under the hand.
     beside = f"{len(changed)} changed from {made.start.label}" if changed else ""
     heading("5", "Advanced", "advanced", beside)
+    chosen = chosen_in(made.question, made.value("method"), made.value("strategies") or ())
+    update = made.value("promot.update")
     with st.expander("All other settings", key=OPEN, on_change="rerun"):
         for section, settings in groupby(settings_of(made.question), key=lambda s: s.section):
-            if section in NEEDED_BY and not _is_needed(made, NEEDED_BY[section]):
+            if not is_needed(section, chosen, update):
                 continue
             st.markdown(f"**{SECTIONS[section]}**")
             _grid(made, list(settings), with_engine=section == "")
-
-
-def _is_needed(made: Form, part: str) -> bool:
-    return any(part in name.split("+") for name in made.value("strategies"))
 
 
 def _grid(made: Form, settings: list[Setting], with_engine: bool) -> None:

@@ -1,4 +1,4 @@
-"""Part 3 of the launch form: which prompts, and in a sequence which strategies choose."""
+"""Part 3 of the launch form: which prompts; how tasks are learned stands below."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import streamlit as st
 from sapo_analysis.app import own_prompts
 from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.launch_form import Form
+from sapo_analysis.app.components.launch_methods import method_part, strategies_part
 from sapo_analysis.app.components.launch_parts import heading
 from sapo_analysis.app.components.links import link
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.known_tasks import KnownTasks
-from sapo_analysis.app.launching.choices import pair_of, strategies_of
 from sapo_analysis.errors import InputError
 from sapo_analysis.model_files import ModelFiles
 from sapo_analysis.plan import AnyPlan
 from sapo_analysis.prompts import Prompt, get_prompts
 from sapo_analysis.prompts.select import select_prompts
-from sapo_analysis.spec import METHODS, POLICIES
 
 NUMBER, SOURCES, CHOSEN = "number", "sources", "chosen"
 MODES = {NUMBER: "A number", SOURCES: "By source", CHOSEN: "One by one"}
@@ -75,7 +74,8 @@ def trained_tasks(made: Form, offered: Offer) -> list[str]:
 
 def prompts_part(made: Form, offered: Offer) -> st.delta_generator.DeltaGenerator:
     """Draw the part; returns the place for what it comes to, which the plan knows."""
-    heading("3", "Prompts", "prompts")
+    race = made.question == "sequence"
+    heading("3", f"Prompts and {'strategies' if race else 'method'}", "prompts")
     tasks = trained_tasks(made, offered)
     left, right = st.columns([1, 1], gap="large")
     with left:
@@ -83,8 +83,10 @@ def prompts_part(made: Form, offered: Offer) -> st.delta_generator.DeltaGenerato
         _own(made, offered, tasks)
     with right:
         place = st.container()
-    if made.question == "sequence":
-        _strategies(made)
+    if race:
+        strategies_part(made)
+    else:
+        method_part(made)
     return place
 
 
@@ -248,40 +250,6 @@ def _own(made: Form, offered: Offer, tasks: Sequence[str]) -> None:
         "Tasks & prompts, where your own paraphrases are kept. This form waits for you.",
         **({"task": tasks[0]} if tasks else {}),
     )
-
-
-def _strategies(made: Form) -> None:
-    """Policies and methods; those that do not make a grid stay as they are until changed."""
-    now: list[str] = made.value("strategies")
-    pairs = [pair_of(name) for name in now]
-    policies = [p for p in POLICIES if any(p == policy for policy, _ in pairs)]
-    methods = [m for m in METHODS if any(m == method for _, method in pairs)]
-    left, right = st.columns([1, 1], gap="large")
-    with left:
-        key = made.key("policies")
-        st.session_state.setdefault(key, policies)
-        chosen_policies = st.pills(
-            "Policies",
-            list(POLICIES),
-            selection_mode="multi",
-            key=key,
-            wrap=True,
-            help="Which prompt teaches the next task: see Method. SAPO's fair rival is random.",
-        )
-    with right:
-        key = made.key("methods")
-        st.session_state.setdefault(key, methods)
-        chosen_methods = st.pills(
-            "Methods",
-            list(METHODS),
-            selection_mode="multi",
-            key=key,
-            wrap=True,
-            help="How a task is learned on top of earlier ones. Compare policies within a method.",
-        )
-    if set(chosen_policies) != set(policies) or set(chosen_methods) != set(methods):
-        made.put("strategies", strategies_of(now, chosen_policies, chosen_methods))
-    st.caption(f"Strategies: {md(', '.join(made.value('strategies')) or 'none yet')}.")
 
 
 def summary(plan: AnyPlan, offered: Offer) -> None:

@@ -15,8 +15,11 @@ from sapo_analysis.spec import ParaphraseStudy, SequenceStudy, Settings
 PLACED = {
     *("kind", "schema_version", "name", "model", "device", "prompts", "own_prompts"),
     *("past", "current", "unseen", "retained", "rotate", "orders", "strategies", "tasks_from"),
+    "method",
+    # A folder, and these are for the command line: one that a run was made from stays as it is.
+    "promot.stage_1_from",
 }
-"""Settings that other parts of the form show."""
+"""Settings that other parts of the form show, or none."""
 SECTIONS = {
     "": "Replicates and data",
     "lora": "Adapter",
@@ -29,10 +32,12 @@ SECTIONS = {
     "o_lora": "Method o-lora",
     "ewc": "Method ewc",
     "replay": "Method replay",
-    "full": "Method full",
+    "soft_prompt": "Soft prompts",
+    "promot": "ProMoT",
+    "full": "All weights",
+    "ia3": "Method ia3",
+    "diagnostics": "Diagnostics along training",
 }
-NEEDED_BY = {"paft": "paft", "o_lora": "o-lora", "ewc": "ewc", "replay": "replay", "full": "full"}
-"""Sections that matter to strategies with this policy or method alone."""
 _UNIT = re.compile(r"\(([^()]*)\)(?=[;,.]|$)")
 Widget = Literal["switch", "choice", "whole", "text"]
 
@@ -42,7 +47,7 @@ class Setting:
     """One setting as the form shows it.
 
     `widget`: a switch, a choice, a whole number, or text, which holds any number, a list with
-    commas, a table as in `0: 20GiB, cpu: 60GiB`, or nothing where the setting may be left out.
+    commas, a table as in `0: 20GiB, cpu: 60GiB`, words, or nothing where it may be left out.
     """
 
     name: str
@@ -54,6 +59,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     is_list: bool = False
     is_table: bool = False
+    is_words: bool = False
     may_be_left_out: bool = False
 
     @property
@@ -77,7 +83,7 @@ class Setting:
         words = text.strip()
         if not words and self.may_be_left_out:
             return None
-        if words in self.choices:
+        if words in self.choices or self.is_words:
             return words
         if self.is_table and ":" in words:
             pairs = (part.partition(":") for part in words.split(",") if part.strip())
@@ -117,7 +123,8 @@ def settings_of(kind: str) -> tuple[Setting, ...]:
     for name, field in study.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, Settings):
-            found += [_setting(f"{name}.{n}", name, f) for n, f in inner.model_fields.items()]
+            own = {f"{name}.{n}": f for n, f in inner.model_fields.items()}
+            found += [_setting(n, name, f) for n, f in own.items() if n not in PLACED]
         elif name not in PLACED:
             found.append(_setting(name, "", field))
     order = list(SECTIONS)
@@ -150,6 +157,7 @@ def _setting(name: str, section: str, field: FieldInfo) -> Setting:
         choices,
         is_list,
         is_table,
+        str in forms,
         left_out,
     )
 

@@ -19,7 +19,7 @@ _PARTS = {
     "model": "model",
     "device": "model",
     **dict.fromkeys(("past", "current", "unseen", "retained", "rotate", "orders"), "tasks"),
-    **dict.fromkeys(("prompts", "own_prompts", "strategies"), "prompts"),
+    **dict.fromkeys(("prompts", "own_prompts", "strategies", "method"), "prompts"),
     "tasks_from": "tasks",
     "name": "plan",
 }

@@ -12,6 +12,7 @@ from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app.launching.advanced import Setting
 from sapo_analysis.plan.race import race_of
 from sapo_analysis.spec import (
+    ONE_TASK_METHODS,
     PRESETS,
     AnyStudy,
     ParaphraseStudy,
@@ -185,6 +186,10 @@ def _is_shown(name: str, value: Any) -> bool:
         return isinstance(value, dict) and all(map(_texts, value.values()))
     if name == "rotate":
         return isinstance(value, bool)
+    if name == "method":
+        return value in ONE_TASK_METHODS
+    if name == "promot.stage_1_from":  # never a path that a draft names
+        return value is None
     return name in ("name", "model", "device") and isinstance(value, str)
 
 

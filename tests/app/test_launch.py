@@ -386,7 +386,7 @@ def test_prompts_can_be_said_in_three_ways(folder):
 
 def test_strategies_and_orders_of_a_race(folder):
     app = opened(question="sequence")
-    widget(app, "button_group", "methods").set_value(["lora", "o-lora"])
+    widget(app, "button_group", "methods-0").set_value(["lora", "o-lora"])
     widget(app, "number_input", "n-orders").set_value(3)
     drawn(app)
     text = text_of(app)
@@ -398,6 +398,50 @@ def test_strategies_and_orders_of_a_race(folder):
     drawn(app)
     assert "strategies" in text_of(app)
     assert not [b for b in app.button if b.label.startswith("Launch")]
+
+
+def test_a_method_is_picked_with_its_settings_and_kept_in_the_draft(folder):
+    app = opened()
+    assert "Past tasks are learned with LoRA" not in text_of(app)
+    assert not [w for w in app.number_input if str(w.key).endswith("soft_prompt.virtual_tokens")]
+    widget(app, "selectbox", "method").set_value("promot")
+    drawn(app)
+    text = text_of(app)
+    assert "Trains stage 1: a soft prompt" in text
+    assert "Past tasks are learned with LoRA in any case." in text
+    assert "- **ProMoT**: stage 1: a soft prompt" in text and "o-lora" not in text
+    assert "1 changed from Quick look" not in text  # it has a place of its own
+    widget(app, "number_input", "soft_prompt.virtual_tokens").set_value(8)
+    widget(app, "text_input", "evaluation.n_shots").set_value("0, 1")
+    drawn(app)
+    study = study_of(app)
+    assert (study.method, study.soft_prompt.virtual_tokens) == ("promot", 8)
+    assert study.evaluation.n_shots == (0, 1) and button(app, "Launch 21 trials")
+    # The other question keeps what both have.
+    again = opened(draft=app.query_params["draft"])
+    assert study_of(again) == study and widget(again, "selectbox", "method").value == "promot"
+    widget(again, "radio", "question").set_value("sequence")
+    drawn(again)
+    assert study_of(again).soft_prompt.virtual_tokens == 8
+    widget(again, "button_group", "methods-2").set_value(["promot"])
+    drawn(again)
+    assert study_of(again).strategies[3:] == ("original+promot", "random+promot", "sapo+promot")
+    assert widget(again, "number_input", "soft_prompt.virtual_tokens").value == 8
+    assert "- **EWC**: as LoRA" in text_of(again)
+
+
+def test_a_soft_prompt_from_elsewhere_goes_with_its_method(folder):
+    given = {"promot.stage_1_from": "somewhere", "current": ["job"], "method": "promot"}
+    spec = nested({**of_size("paraphrase", "quick").settings, **given})
+    run = create_run(folder, parse_study(spec, "a run"))
+    app = opened(from_=run.name)
+    assert study_of(app).promot.stage_1_from == "somewhere"
+    widget(app, "selectbox", "method").set_value("ia3")
+    drawn(app)
+    assert study_of(app).promot.stage_1_from is None
+    widget(app, "selectbox", "method").set_value("promot")
+    drawn(app)
+    assert study_of(app).promot.stage_1_from == "somewhere"
 
 
 def test_extending_counts_and_launches_with_what_is_reused(folder, launched, monkeypatch):

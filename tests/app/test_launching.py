@@ -11,6 +11,7 @@ from sapo_analysis.analysis.next_study.planning import outlook
 from sapo_analysis.analysis.next_study.power import precision_of
 from sapo_analysis.app.launching import (
     QUESTIONS,
+    SECTIONS,
     SIZES,
     check,
     figures_of,
@@ -25,11 +26,26 @@ from sapo_analysis.app.launching import (
 )
 from sapo_analysis.app.launching.choices import orders_of, strategies_of, tasks_by_role
 from sapo_analysis.app.launching.figures import tasks_sentence
+from sapo_analysis.app.launching.methods import (
+    GROUPS,
+    TRAINS,
+    chosen_in,
+    in_order,
+    is_needed,
+    one_task_methods,
+    title,
+)
 from sapo_analysis.app.launching.start import fitting, flat, nested
 from sapo_analysis.cli.options import read_study
 from sapo_analysis.model_files import list_names
 from sapo_analysis.plan import plan_of
-from sapo_analysis.spec import ParaphraseStudy, SequenceStudy, parse_study
+from sapo_analysis.spec import (
+    METHODS,
+    ONE_TASK_METHODS,
+    ParaphraseStudy,
+    SequenceStudy,
+    parse_study,
+)
 
 BOTH = [(kind, size) for kind in QUESTIONS for size in SIZES]
 
@@ -154,6 +170,33 @@ def test_the_command_runs_that_file():
         ({"model": "/etc"}, "model", "model", "command line alone"),
         ({"model": "../pocket"}, "model", "model", "'../pocket' is not among the models"),
         ({"dtype": "float16"}, "dtype", "advanced", "'float16'"),
+        ({"method": "ewc"}, "method", "prompts", "'prefix-tuning', 'promot'"),
+        ({"method": "full", "dtype": "bfloat16"}, "method", "prompts", "dtype to float32"),
+        (
+            {"method": "promot", "promot__update": "full", "dtype": "bfloat16"},
+            "method",
+            "prompts",
+            "'promot' trains all weights",
+        ),
+        (
+            {"method": "promot", "evaluation__checkpoints": [5]},
+            "evaluation.checkpoints",
+            "advanced",
+            "promot has stages. Set diagnostics.every",
+        ),
+        (
+            {"method": "ia3", "soft_prompt__virtual_tokens": 0},
+            "soft_prompt.virtual_tokens",
+            "advanced",
+            "greater than 0",
+        ),
+        (
+            {"ia3__learning_rate": -1.0},
+            "ia3.learning_rate",
+            "advanced",
+            "greater than 0 (got -1.0)",
+        ),
+        ({"evaluation__n_shots": [1]}, "evaluation.n_shots", "advanced", "begin with 0"),
     ],
 )
 def test_a_wrong_setting_is_named_with_value_and_what_is_allowed(changes, field, part, says):
@@ -315,14 +358,64 @@ def test_strategies_are_crossed_with_what_is_new_alone():
     assert strategies_of(pairs, [], []) == []
 
 
+def test_every_method_is_in_one_group_with_what_it_trains():
+    assert sorted(m for own in GROUPS.values() for m in own) == sorted(METHODS)
+    assert set(TRAINS) == set(METHODS)
+    assert set(one_task_methods()) == set(ONE_TASK_METHODS)
+    assert [title(m) for m in ("lora", "p-tuning", "promot-1-shot")] == [
+        "LoRA",
+        "P-tuning",
+        "ProMoT + 1-shot (promot-1-shot)",
+    ]
+    assert in_order({"promot", "lora", ""}) == ["lora", "promot"]
+
+
+@pytest.mark.parametrize(
+    ("method", "update", "sections"),
+    [
+        ("lora", "lora", ""),
+        ("ia3", "lora", "ia3"),
+        ("full", "lora", "full"),
+        ("prefix-tuning", "full", "soft_prompt"),
+        ("promot", "lora", "soft_prompt promot"),
+        ("promot", "full", "soft_prompt promot full"),
+        ("promot-lora-first", "lora", "promot"),
+        ("multi-task", "full", ""),
+    ],
+)
+def test_settings_of_a_method_are_shown_where_it_is_chosen(method, update, sections):
+    chosen = chosen_in("sequence", None, ["original", f"paft+{method}", "no+such"])
+    assert chosen == {"original", "lora", "paft", method}
+    shown = {name for name in SECTIONS if is_needed(name, chosen_in("", method, ()), update)}
+    of_methods = {"paft", "o_lora", "ewc", "replay", "full", "ia3", "soft_prompt", "promot"}
+    assert shown & of_methods == set(sections.split())
+    assert shown >= {"", "lora", "training", "evaluation", "diagnostics"}
+    assert is_needed("paft", chosen, update) and not is_needed("o_lora", chosen, update)
+
+
+def test_a_study_of_a_method_goes_into_the_downloaded_yaml(tmp_path):
+    study = checked(
+        method="promot",
+        soft_prompt__init_text="7",
+        soft_prompt__virtual_tokens=9,
+        promot__update="full",
+        diagnostics__every=5,
+        evaluation__n_shots=[0, 1],
+    ).study
+    path = tmp_path / "mine.yaml"
+    path.write_text(to_yaml(study), encoding="utf-8")
+    again = read_study(str(path), [])
+    assert again == study and again.soft_prompt.init_text == "7"
+    assert (again.promot.update, again.diagnostics.every) == ("full", 5)
+
+
 @pytest.mark.parametrize("kind", ["paraphrase", "sequence"])
 def test_every_setting_has_a_place_a_label_and_help(kind):
     from sapo_analysis.app.launching.advanced import PLACED
 
     start = of_size(kind, "pilot")
     shown = settings_of(kind)
-    fixed = {"method"}  # a choice of one
-    assert {s.name for s in shown} | PLACED | fixed >= set(start.settings)
+    assert {s.name for s in shown} | PLACED >= set(start.settings)
     for setting in shown:
         assert setting.label and f"In a spec: {setting.name}." in setting.help
         value = start.settings[setting.name]
@@ -343,6 +436,10 @@ def test_units_and_choices_come_from_the_spec():
     assert found["lora.target_modules"].from_text("q_proj, v_proj") == ["q_proj", "v_proj"]
     assert found["training.learning_rate"].from_text("3e-4") == 3e-4
     assert {s.name: s.widget for s in settings_of("sequence")}["scoring.early_stop"] == "switch"
+    assert found["soft_prompt.init_text"].from_text(" 7 ") == "7"
+    assert found["soft_prompt.init_text"].from_text(" ") is None
+    assert found["evaluation.n_shots"].from_text("0, 1") == [0, 1]
+    assert found["promot.update"].choices == ("lora", "full")
     assert found["inputs.too_long"].choices == ("refuse", "cut", "drop")
     memory = found["memory.max_memory"]
     assert memory.from_text(" ") is None and memory.fits({"0": "20GiB"})
@@ -401,8 +498,11 @@ def test_of_a_draft_only_what_can_be_shown_is_taken_over():
         "name": 7,
         "kind": "sequence",
         "os.system": "x",
+        "method": "ewc",
+        "promot.stage_1_from": "/etc",
         "seeds": [0, {"a": 1}],
     }
+    assert fitting(start, {"method": "ia3"}, ()) == ({"method": "ia3"}, "")
     kept, left = fitting(start, changes, settings_of("paraphrase"))
     assert kept == {"training.steps": -3, "current": ["job"]}
     assert "training.batch_size" in left and "own_prompts" in left
