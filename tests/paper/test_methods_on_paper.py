@@ -124,3 +124,13 @@ def test_what_is_used_is_cited(pair):
     assert {"wang2024promot", "lester2021prompt", "hu2022lora"} <= set(
         cited(FIGURES["trade_off"], pair.runs)
     )
+
+
+def test_settings_name_what_only_these_methods_have(pair, chains):
+    promot = table("settings", numbers_of([pair.runs[1]])).rows.set_index("setting")["value"]
+    assert promot["method"] == "ProMoT"
+    assert promot["soft prompt"] == "20 tokens from text, learning rate 0.1"
+    assert promot["ProMoT"].startswith("50 steps of stage 1, then an adapter;")
+    assert promot["demonstrations in tests"] == "0, 1" and promot["looked at"] == "every 25 steps"
+    assert "soft prompt" not in set(table("settings", numbers_of([pair.runs[0]])).rows["setting"])
+    assert "ProMoT" in set(table("sequence_settings", chains).rows["setting"])

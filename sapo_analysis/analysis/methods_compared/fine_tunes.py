@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from sapo_analysis.analysis.methods_compared.chain_scores import ChainScores
 from sapo_analysis.analysis.methods_compared.sides import Side
-from sapo_analysis.analysis.sequences.matrices import sequence_scores
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.store import Run
 
@@ -35,14 +35,16 @@ def fine_tunes(known: Sequence[Side]) -> pd.DataFrame:
     Raises:
         RunError: a table is damaged, or a finished stage lacks a score.
     """
-    parts = [_of_side(one) for one in known]
+    chains = ChainScores()
+    parts = [_of_side(one, chains) for one in known]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 
-def _of_side(one: Side) -> pd.DataFrame:
-    of_run = _stages if one.runs[0].is_sequence else _trials
-    parts = [of_run(run, one) for run in one.runs]
-    table = pd.concat(parts, ignore_index=True)
+def _of_side(one: Side, chains: ChainScores) -> pd.DataFrame:
+    if one.runs[0].is_sequence:
+        table = _stages(one, chains)
+    else:
+        table = pd.concat([_trials(run, one) for run in one.runs], ignore_index=True)
     table = table.assign(name=one.name, policy=one.policy, method=one.method)
     # Two runs that are joined can share a trial: it counts once.
     once = [*FINE_TUNE, "eval_task", "test_prompts", "n_shots"]
@@ -82,17 +84,22 @@ def _trials(run: Run, one: Side) -> pd.DataFrame:
     return pd.concat(kinds, ignore_index=True).assign(run_id=run.run_id, order="", stage=0)
 
 
-def _stages(run: Run, one: Side) -> pd.DataFrame:
+def _stages(one: Side, chains: ChainScores) -> pd.DataFrame:
+    named = pd.concat([_named(run, one) for run in one.runs], ignore_index=True)
+    shots = sorted({n for run in one.runs for n in run.sequence.evaluation.n_shots})
+    parts = []
+    for n_shots in shots:
+        own = chains.of(one, n_shots)
+        parts.append(_of_chains(own[~own["is_final"].astype(bool)], named, n_shots))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _named(run: Run, one: Side) -> pd.DataFrame:
+    """The stages of one strategy: what each learned, with which prompt."""
     chains = run.table("chains")
     mine = chains[(chains["policy"] == one.policy) & (chains["method"] == one.method)]
     named = mine[["order", "seed", "stage", "prompt_id", "trial_id", "task"]]
-    named = named.rename(columns={"task": "tuned_task"})
-    parts = []
-    for n_shots in run.sequence.evaluation.n_shots:
-        scores = sequence_scores(run, n_shots)
-        own = scores[(scores["policy"] == one.policy) & (scores["method"] == one.method)]
-        parts.append(_of_chains(own[~own["is_final"].astype(bool)], named, n_shots))
-    return pd.concat(parts, ignore_index=True).assign(run_id=run.run_id)
+    return named.rename(columns={"task": "tuned_task"})
 
 
 def _of_chains(scores: pd.DataFrame, named: pd.DataFrame, n_shots: int) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from sapo_analysis.analysis.methods_compared.averages import (
     mean_of,
     sizes,
 )
+from sapo_analysis.analysis.methods_compared.chain_scores import ChainScores
 from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE, ORIGINAL, fine_tunes
 from sapo_analysis.analysis.methods_compared.looks import has_looks, looks
 from sapo_analysis.analysis.methods_compared.sides import Side, among, sides
@@ -45,6 +46,7 @@ PAIRED_COLUMNS = [
     *("n_tasks", "n_prompts", "n_seeds", "n_orders", "better", "verdict", "sentence"),
 ]
 _KEY = FINE_TUNE[1:]
+_DIGITS = 9
 
 
 def paired_difference(runs: Run | Sequence[Run], reference: str) -> pd.DataFrame:
@@ -77,7 +79,8 @@ def paired_difference(runs: Run | Sequence[Run], reference: str) -> pd.DataFrame
     base = among(known, reference)
     silent = bool(no_verdict([run for one in known for run in one.runs]))
     values = outcomes(known)
-    chains = pd.concat([_of_chains(one) for one in known], ignore_index=True)
+    scores = ChainScores()
+    chains = pd.concat([_of_chains(one, scores) for one in known], ignore_index=True)
     found = [
         row
         for one in known
@@ -119,12 +122,12 @@ def _last_looks(known: Sequence[Side]) -> pd.DataFrame:
     return ratios[last].groupby(FINE_TUNE, sort=False)["value"].mean().reset_index()
 
 
-def _of_chains(one: Side) -> pd.DataFrame:
+def _of_chains(one: Side, scores: ChainScores) -> pd.DataFrame:
     """AP, BWT and FWT of whole chains, in the rows of `outcomes`; none of paraphrase studies."""
     columns = [*FINE_TUNE, "n_shots", "outcome", "value"]
     if not one.runs[0].is_sequence:
         return pd.DataFrame(columns=columns)
-    chains = average_performance(one).assign(name=one.name, stage=0, n_shots=0)
+    chains = average_performance(one, scores).assign(name=one.name, stage=0, n_shots=0)
     known = [*FINE_TUNE, "n_shots"]
     return chains.melt(known, list(_CHAIN), "outcome", "value").dropna(subset=["value"])
 
@@ -135,7 +138,8 @@ def _rows(values: pd.DataFrame, one: Side, base: Side, silent: bool) -> Iterator
     on = [*(key for key in _KEY if key != "prompt_id" or not one.policy), "n_shots", "outcome"]
     mine, theirs = (values[values["name"] == side.name] for side in (one, base))
     both = mine.merge(theirs[[*on, "value"]], on=on, suffixes=("", "_reference"))
-    both["difference"] = both["value"] - both["value_reference"]
+    # Means of the same scores in another order differ by rounding: that is no difference.
+    both["difference"] = (both["value"] - both["value_reference"]).round(_DIGITS)
     for outcome in OUTCOMES:
         of_outcome = both[both["outcome"] == outcome]
         for n_shots, own in of_outcome.groupby("n_shots", sort=True):

@@ -15,6 +15,7 @@ from sapo_analysis.analysis.methods_compared.averages import (
     mean_of,
     sizes,
 )
+from sapo_analysis.analysis.methods_compared.chain_scores import ChainScores
 from sapo_analysis.analysis.methods_compared.fine_tunes import (
     FINE_TUNE,
     ORIGINAL,
@@ -22,7 +23,6 @@ from sapo_analysis.analysis.methods_compared.fine_tunes import (
     fine_tunes,
 )
 from sapo_analysis.analysis.methods_compared.sides import BASE, Side, among, sides
-from sapo_analysis.analysis.sequences.matrices import sequence_scores
 from sapo_analysis.analysis.sequences.metrics import chain_metrics
 from sapo_analysis.store import Run
 
@@ -151,7 +151,7 @@ def per_fine_tune(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(tunes: pd.DataFrame, known: Sequence[Side]) -> Iterator[dict[str, Any]]:
-    columns = NUMBERS[:-1]
+    columns, scores = NUMBERS[:-1], ChainScores()
     for (name, n_shots), every in tunes.groupby(["name", "n_shots"], sort=False):
         about = {"name": name, "n_shots": n_shots, **_about(every)}
         row = {**about, "tuned_task": OVER_TASKS, **sizes(every)}
@@ -159,7 +159,7 @@ def _rows(tunes: pd.DataFrame, known: Sequence[Side]) -> Iterator[dict[str, Any]
         for column in columns:
             row |= _ends(column, mean_of(units[column], is_sequence(every)))
         if is_sequence(every) and n_shots == 0:
-            chains = average_performance(among(known, str(name)))
+            chains = average_performance(among(known, str(name)), scores)
             row |= _ends("ap", mean_of(by_unit(chains, ["ap"])["ap"], in_sequence=True))
         yield row
         yield from _of_tasks(every, about, {column: column for column in columns})
@@ -183,13 +183,12 @@ def _about(rows: pd.DataFrame) -> dict[str, Any]:
     return {key: rows[key].iloc[0] for key in ("policy", "method")}
 
 
-def average_performance(one: Side) -> pd.DataFrame:
+def average_performance(one: Side, scores: ChainScores) -> pd.DataFrame:
     """AP, BWT and FWT of each chain of a strategy that is complete, original test prompts.
 
     Columns: `order`, `seed`, `tuned_task` (""), `prompt_id` (""), `ap`, `bwt`, `fwt` (points).
     """
-    scores = sequence_scores(list(one.runs))
-    own = scores[(scores["policy"] == one.policy) & (scores["method"] == one.method)]
+    own = scores.of(one)
     found = chain_metrics(own[own["test_prompts"] == ORIGINAL])
     return found[["order", "seed", "ap", "bwt", "fwt"]].assign(tuned_task="", prompt_id="")
 

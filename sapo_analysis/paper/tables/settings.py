@@ -9,6 +9,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.wording import counted, duration
+from sapo_analysis.comparable import method_settings
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
@@ -16,7 +17,7 @@ from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.stamps import model_name
 from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
-from sapo_analysis.spec import ParaphraseStudy, SequenceStudy
+from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy
 from sapo_analysis.store import Run
 
 Facts = list[tuple[str, str, str]]
@@ -93,6 +94,7 @@ def _paraphrase(study: ParaphraseStudy, run: Run) -> list[tuple[str, str]]:
         *found,
         ("examples scored for the pre-update loss", f"{study.scoring.examples:,}"),
         ("test examples per task", f"{study.evaluation.examples:,}"),
+        *_of_soft_parts(study, [study.method]),
     ]
 
 
@@ -132,6 +134,27 @@ def _of_methods(study: SequenceStudy, methods: dict[str, list[str]]) -> list[tup
         found.append(("replayed rows per row", f"{study.replay.ratio:g}"))
     if "full" in methods:
         found.append(("learning rate of full fine-tuning", f"{study.full.learning_rate:g}"))
+    return found + _of_soft_parts(study, list(methods))
+
+
+def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, str]]:
+    """The settings of soft prompts, IA3 and ProMoT, and what was looked at along the way."""
+    used = set(method_settings(methods))
+    soft, promot, looks = study.soft_prompt, study.promot, study.diagnostics
+    found = []
+    if "soft_prompt" in used:
+        start = f"{soft.virtual_tokens} tokens from {soft.init}"
+        found.append(("soft prompt", f"{start}, learning rate {soft.learning_rate:g}"))
+    if "ia3" in used:
+        found.append(("learning rate of IA3", f"{study.ia3.learning_rate:g}"))
+    if "promot" in used:
+        trained = "all weights" if promot.update == "full" else "an adapter"
+        first = f"{counted(promot.steps, 'step')} of stage 1, then {trained}"
+        found.append(("ProMoT", f"{first}; a checkpoint every {promot.select_every} steps"))
+    if study.evaluation.n_shots != (0,):
+        found.append(("demonstrations in tests", _listed(study.evaluation.n_shots)))
+    if looks.every:
+        found.append(("looked at", f"every {counted(looks.every, 'step')}"))
     return found
 
 
