@@ -237,8 +237,11 @@ def test_only_those_that_train_are_looked_at_each_at_its_own_end():
     meter = SimpleNamespace(time=lambda phase: nullcontext(), add=lambda phase, *read: None)
     looks = Looks(plan, four, lambda task, prompt: [row] * 9, meter, lambda text: None)
     train_watched(FakeTuned(), [looks], meter)
-    steps = [sorted({found["step"] for found in own}) for own in looks.rows]
-    assert steps == [[0, 2, 3], [], [0], [0, 1]]
+    scored = [[f["step"] for f in own if f["name"] == "tuned_score"] for own in looks.rows]
+    assert scored == [[0, 2, 3], [], [0], [0, 1]]
+    # All say "positive": a label of the tuned task, and no first word of a text.
+    ratios = [(f["name"], f["value"]) for f in looks.rows[3] if f["name"].startswith("format")]
+    assert ratios == [("format_ratio", 1), ("format_ratio_of_targets", 0), ("format_ratio", 1)]
     rows = [found for found in looks.rows[0] if found["name"] == "gradient_alignment"]
     of = {found["subject"]: found["value"] for found in rows}
     assert of["q_proj"] == pytest.approx(1) and of["mlp.up_proj"] != of["mlp.up_proj"]
