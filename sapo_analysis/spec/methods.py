@@ -120,7 +120,7 @@ class SoftPromptSettings(Settings):
         " whatever the training prompt",
     )
     learning_rate: PositiveFloat = Field(
-        0.1, description="in place of training.learning_rate, which is an adapter's (1/step)"
+        0.01, description="in place of training.learning_rate, which is an adapter's (1/step)"
     )
     encoder_hidden_size: PositiveInt = Field(
         128, description="hidden units of p-tuning's prompt encoder (1)"
