@@ -104,16 +104,16 @@ def test_ewc_without_what_an_earlier_stage_left_is_refused(past):
 
 
 def test_full_fine_tuning_has_a_learning_rate_of_its_own():
-    assert make_method("full", STUDY).training().learning_rate == STUDY.full.learning_rate
-    others = [name for name in METHODS if name != "full"]
-    assert all(make_method(name, STUDY).training() == STUDY.training for name in others)
+    assert make_method("full", STUDY).training(0).learning_rate == STUDY.full.learning_rate
+    adapters = ["lora", "lora-inc", "o-lora", "ewc", "replay", "lora-1-shot"]
+    assert all(make_method(name, STUDY).training(1) == STUDY.training for name in adapters)
     assert STUDY.full.learning_rate != STUDY.training.learning_rate
 
 
 def test_first_stages_are_shared_by_methods_that_do_the_same_there():
     first = {name: make_method(name, STUDY).decides(0) for name in METHODS}
     assert {name for name, what in first.items() if what is None} == {
-        *("lora", "lora-inc", "o-lora", "replay")
+        *("lora", "lora-inc", "o-lora", "replay", "multi-task")
     }
     later = [str(make_method(name, STUDY).decides(1)) for name in METHODS]
     assert len(set(later)) == len(METHODS)
