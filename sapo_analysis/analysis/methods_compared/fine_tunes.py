@@ -21,7 +21,7 @@ COLUMNS = (
 )
 
 
-def fine_tunes(known: Sequence[Side]) -> pd.DataFrame:
+def fine_tunes(known: Sequence[Side], chains: ChainScores | None = None) -> pd.DataFrame:
     """Scores at the end of every fine-tune that is done, before it, and of the base model.
 
     A fine-tune is a main trial of a paraphrase study, or a stage of a chain: what is tuned there is
@@ -32,11 +32,15 @@ def fine_tunes(known: Sequence[Side]) -> pd.DataFrame:
     state that the fine-tune began at), `score_base` (of the base model), all 0 to 100 and the
     latter two nan where they were not measured.
 
+    Args:
+        known: the sides.
+        chains: scores that were read before.
+
     Raises:
         RunError: a table is damaged, or a finished stage lacks a score.
     """
-    chains = ChainScores()
-    parts = [_of_side(one, chains) for one in known]
+    read = chains or ChainScores()
+    parts = [_of_side(one, read) for one in known]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
 
 

@@ -78,8 +78,8 @@ def paired_difference(runs: Run | Sequence[Run], reference: str) -> pd.DataFrame
     known = sides(runs)
     base = among(known, reference)
     silent = bool(no_verdict([run for one in known for run in one.runs]))
-    values = outcomes(known)
     scores = ChainScores()
+    values = outcomes(known, scores)
     chains = pd.concat([_of_chains(one, scores) for one in known], ignore_index=True)
     found = [
         row
@@ -90,9 +90,9 @@ def paired_difference(runs: Run | Sequence[Run], reference: str) -> pd.DataFrame
     return pd.DataFrame(found, columns=PAIRED_COLUMNS)
 
 
-def outcomes(known: Sequence[Side]) -> pd.DataFrame:
+def outcomes(known: Sequence[Side], scores: ChainScores) -> pd.DataFrame:
     """One row per (fine-tune, demonstrations, outcome) that was measured: `value`."""
-    rows = fine_tunes(known)
+    rows = fine_tunes(known, scores)
     tunes = per_fine_tune(rows)
     key = [*FINE_TUNE, "n_shots"]
     parts = [

@@ -68,8 +68,9 @@ def method_table(runs: Run | Sequence[Run]) -> pd.DataFrame:
         InputError: the runs cannot be compared; see `sides`.
     """
     known = sides(runs)
-    tunes = per_fine_tune(fine_tunes(known))
-    rows = [*_base(tunes), *_rows(tunes, known)]
+    chains = ChainScores()
+    tunes = per_fine_tune(fine_tunes(known, chains))
+    rows = [*_base(tunes), *_rows(tunes, known, chains)]
     return pd.DataFrame(rows, columns=TABLE_COLUMNS)
 
 
@@ -150,8 +151,10 @@ def per_fine_tune(rows: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _rows(tunes: pd.DataFrame, known: Sequence[Side]) -> Iterator[dict[str, Any]]:
-    columns, scores = NUMBERS[:-1], ChainScores()
+def _rows(
+    tunes: pd.DataFrame, known: Sequence[Side], scores: ChainScores
+) -> Iterator[dict[str, Any]]:
+    columns = NUMBERS[:-1]
     for (name, n_shots), every in tunes.groupby(["name", "n_shots"], sort=False):
         about = {"name": name, "n_shots": n_shots, **_about(every)}
         row = {**about, "tuned_task": OVER_TASKS, **sizes(every)}

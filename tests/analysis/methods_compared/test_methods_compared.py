@@ -174,7 +174,7 @@ def test_no_verdict_while_a_run_is_under_way_or_of_random_weights(pair, tmp_path
 
 def test_runs_are_compared_where_only_methods_differ(pair, tmp_path):
     assert [side.name for side in sides(pair)] == ["lora", "promot"]
-    slow = open_run(write_promot(tmp_path, **SMALL, soft_prompt={"learning_rate": 0.01}))
+    slow = open_run(write_promot(tmp_path, **SMALL, soft_prompt={"learning_rate": 0.05}))
     names = [side.name for side in sides([*pair, slow])]
     assert names == ["lora", f"promot in {pair[1].run_id}", f"promot in {slow.run_id}"]
     with pytest.raises(InputError, match="method or strategy of these runs 'promot'"):
