@@ -35,7 +35,8 @@ def advanced_part(made: Form) -> None:
             if not is_needed(section, chosen, update):
                 continue
             st.markdown(f"**{SECTIONS[section]}**")
-            _grid(made, list(settings), with_engine=section == "")
+            own = [each for each in settings if is_needed(each.name, chosen, update)]
+            _grid(made, own, with_engine=section == "")
 
 
 def _grid(made: Form, settings: list[Setting], with_engine: bool) -> None:

@@ -21,8 +21,7 @@ _FROM = "promot.stage_1_from"
 
 def method_part(made: Form) -> None:
     """The method of a paraphrase study, and what it trains."""
-    left, right = st.columns([1, 1], gap="large", vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         method = st.selectbox(
             "Method",
             one_task_methods(),
@@ -31,17 +30,17 @@ def method_part(made: Form) -> None:
             help="How the current tasks are learned with each prompt; a study has one method. What"
             " methods do to other tasks is on the page Methods compared, once they have run. In a"
             " spec: method.",
+            width=360,
         )
+        _all_methods(one_task_methods())
     method = str(method)
     made.put("method", method)
     if _FROM in made.start.settings:
         # One soft prompt from elsewhere stands for stage 1 of the method it was named for alone.
         kept = method == made.start.settings["method"]
         made.put(_FROM, made.start.settings[_FROM] if kept else None)
-    with right:
-        past = "" if method == "lora" else " Past tasks are learned with LoRA in any case."
-        st.markdown(f"Trains {md(TRAINS[method])}.{past}")
-        _all_methods(one_task_methods())
+    past = "" if method == "lora" else " Past tasks are learned with LoRA in any case."
+    st.caption(f"Trains {md(TRAINS[method])}.{past}")
 
 
 def strategies_part(made: Form) -> None:
@@ -76,7 +75,7 @@ def _methods(made: Form, methods: list[str]) -> list[str]:
         key = made.key(f"methods-{i}")
         st.session_state.setdefault(key, [m for m in methods if m in own])
         found += st.pills(
-            f"Methods: {group[:1].lower() + group[1:] if i < 2 else group}",
+            f"Methods: {group if group.startswith('ProMoT') else group.lower()}",
             list(own),
             selection_mode="multi",
             key=key,

@@ -407,10 +407,11 @@ def test_a_method_is_picked_with_its_settings_and_kept_in_the_draft(folder):
     widget(app, "selectbox", "method").set_value("promot")
     drawn(app)
     text = text_of(app)
-    assert "Trains stage 1: a soft prompt" in text
+    assert "Trains first a soft prompt" in text
     assert "Past tasks are learned with LoRA in any case." in text
-    assert "- **ProMoT**: stage 1: a soft prompt" in text and "o-lora" not in text
+    assert "- **ProMoT**: first a soft prompt" in text and "o-lora" not in text
     assert "1 changed from Quick look" not in text  # it has a place of its own
+    assert not [w for w in app.number_input if str(w.key).endswith("first_rank")]
     widget(app, "number_input", "soft_prompt.virtual_tokens").set_value(8)
     widget(app, "text_input", "evaluation.n_shots").set_value("0, 1")
     drawn(app)

@@ -362,8 +362,9 @@ def test_every_method_is_in_one_group_with_what_it_trains():
     assert sorted(m for own in GROUPS.values() for m in own) == sorted(METHODS)
     assert set(TRAINS) == set(METHODS)
     assert set(one_task_methods()) == set(ONE_TASK_METHODS)
-    assert [title(m) for m in ("lora", "p-tuning", "promot-1-shot")] == [
+    assert [title(m) for m in ("lora", "full", "p-tuning", "promot-1-shot")] == [
         "LoRA",
+        "Full fine-tuning (full)",
         "P-tuning",
         "ProMoT + 1-shot (promot-1-shot)",
     ]
@@ -390,6 +391,9 @@ def test_settings_of_a_method_are_shown_where_it_is_chosen(method, update, secti
     of_methods = {"paft", "o_lora", "ewc", "replay", "full", "ia3", "soft_prompt", "promot"}
     assert shown & of_methods == set(sections.split())
     assert shown >= {"", "lora", "training", "evaluation", "diagnostics"}
+    steps = is_needed("promot.steps", chosen, update)
+    assert steps == (method in ("promot", "promot-lora-first"))
+    assert is_needed("soft_prompt.init", chosen, update) == (method in ("prefix-tuning", "promot"))
     assert is_needed("paft", chosen, update) and not is_needed("o_lora", chosen, update)
 
 
