@@ -262,8 +262,8 @@ def test_pauses_of_all_watchers_come_in_rising_order():
 
     meter = SimpleNamespace(time=lambda phase: nullcontext())
     tuned = FakeTuned()
-    train_watched(tuned, [Watching("a", 0, 2), Watching("b", 0, 1, 3)], meter)
-    assert seen == [("a", 0, 0), ("b", 0, 0), ("b", 1, 1), ("a", 2, 2), ("b", 3, 3)]
+    train_watched(tuned, [Watching("a", 0, 33), Watching("b", 0, 2, 40)], meter)
+    assert seen == [("a", 0, 0), ("b", 0, 0), ("b", 2, 2), ("a", 33, 33), ("b", 40, 40)]
     train_watched(tuned, [], meter)
     assert tuned.steps == 3
 
