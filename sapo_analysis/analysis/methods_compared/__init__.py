@@ -1,8 +1,10 @@
 """Methods beside each other: what each learned, what it kept of other tasks, what was published."""
 
+from sapo_analysis.analysis.methods_compared.costs import fine_tune_costs
 from sapo_analysis.analysis.methods_compared.curves import alignment_curves, format_curves
-from sapo_analysis.analysis.methods_compared.looks import has_looks
-from sapo_analysis.analysis.methods_compared.outputs import side_by_side
+from sapo_analysis.analysis.methods_compared.families import comparable_families
+from sapo_analysis.analysis.methods_compared.looks import NO_LOOKS, has_looks
+from sapo_analysis.analysis.methods_compared.outputs import side_by_side, telling_examples
 from sapo_analysis.analysis.methods_compared.paired import OUTCOMES, paired_difference
 from sapo_analysis.analysis.methods_compared.published import (
     MARK,
@@ -11,6 +13,7 @@ from sapo_analysis.analysis.methods_compared.published import (
     published,
     published_averages,
 )
+from sapo_analysis.analysis.methods_compared.said import said_of_methods
 from sapo_analysis.analysis.methods_compared.sides import BASE, Side, sides
 from sapo_analysis.analysis.methods_compared.table import (
     MEASURES,
@@ -24,11 +27,14 @@ __all__ = [
     "BASE",
     "MARK",
     "MEASURES",
+    "NO_LOOKS",
     "OUTCOMES",
     "OVER_TASKS",
     "SOURCE",
     "Side",
     "alignment_curves",
+    "comparable_families",
+    "fine_tune_costs",
     "format_curves",
     "has_looks",
     "method_table",
@@ -37,7 +43,9 @@ __all__ = [
     "paired_difference",
     "published",
     "published_averages",
+    "said_of_methods",
     "side_by_side",
     "sides",
+    "telling_examples",
     "trade_off",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -24,7 +24,7 @@ FORMAT_COLUMNS = [*_ABOUT, "step", "series", *_MEAN, "floor", "first_stage_ends"
 ALIGNMENT_COLUMNS = [*_ABOUT, "step", "module", *_MEAN, "floor", "first_stage_ends", *_SIZES]
 
 
-def format_curves(runs: Run | Sequence[Run]) -> pd.DataFrame:
+def format_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
     """One row per (method or strategy, step, series): how score and format go while it is tuned.
 
     `series`: `tuned_score` (0 to 100, on the tuned task) or `format_ratio` (share, 0 to 1, of the
@@ -35,11 +35,15 @@ def format_curves(runs: Run | Sequence[Run]) -> pd.DataFrame:
     everywhere would come to. `first_stage_ends`: the step at which stage 1 of ProMoT ends, else
     nan. Steps that not all fine-tunes of a side were looked at are left out.
 
+    Args:
+        runs: that can be compared; see `sides`.
+        of: the name of one side: then there is a line per task that it tuned, whose name stands in
+            `name`; "": a line per side.
+
     Raises:
         InputError: the runs cannot be compared, or looked at nothing.
     """
-    known = sides(runs)
-    seen = looks(known)
+    known, seen = _seen(runs, of)
     floors = seen[seen["series"] == FLOOR].groupby("name")["value"].mean()
     rows = []
     for row in _steps(seen, list(FORMAT_SERIES), known):
@@ -48,18 +52,17 @@ def format_curves(runs: Run | Sequence[Run]) -> pd.DataFrame:
     return _floats(pd.DataFrame(rows, columns=FORMAT_COLUMNS))
 
 
-def alignment_curves(runs: Run | Sequence[Run]) -> pd.DataFrame:
+def alignment_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
     """One row per (method or strategy, step, module of the last layer): the gradient alignment.
 
     `value`: cosine of the gradient with that of shuffled labels (−1 to 1), averaged and with an
     interval as in `format_curves`; where a gradient is zero there is none, and the mean is over the
-    others. `floor`: what as many shuffles keep of the labels by chance.
+    others. `floor`: what as many shuffles keep of the labels by chance. Arguments as there.
 
     Raises:
         InputError: the runs cannot be compared, or looked at no gradient.
     """
-    known = sides(runs)
-    seen = looks(known)
+    known, seen = _seen(runs, of)
     own = seen[seen["series"].isin(["gradient_alignment", "gradient_alignment_floor"])]
     if own.empty:
         raise InputError("These runs took no gradients: they have no alignment to show.")
@@ -79,17 +82,28 @@ def per_look(seen: pd.DataFrame) -> pd.DataFrame:
     return seen.groupby(keys, sort=False)["value"].mean().reset_index()
 
 
+def _seen(runs: Run | Sequence[Run], of: str) -> tuple[Mapping[str, Side], pd.DataFrame]:
+    """The side that each line is of, by the line's name, and what was looked at under it."""
+    known = sides(runs)
+    if not of:
+        return {one.name: one for one in known}, looks(known)
+    one = among(known, of)
+    seen = looks([one])
+    seen = seen.assign(name=seen["tuned_task"])
+    return dict.fromkeys(map(str, seen["name"].unique()), one), seen
+
+
 def _steps(
-    seen: pd.DataFrame, series: list[str], known: Sequence[Side]
+    seen: pd.DataFrame, series: list[str], known: Mapping[str, Side]
 ) -> Iterator[dict[str, Any]]:
-    """A row per side, series and step at which all fine-tunes of the side were looked at."""
+    """A row per line, series and step at which all fine-tunes of the line were looked at."""
     each = per_look(seen[seen["series"].isin(series)])
     for (name, one), own in each.groupby(["name", "series"], sort=False):
         taken = own["step"].value_counts()
         steps = sorted(int(step) for step in taken.index[taken == taken.max()])
         wide = own.pivot(index=FINE_TUNE, columns="step", values="value").reset_index()
         units = means_by_unit(wide, steps)
-        of_side = among(known, str(name))
+        of_side = known[str(name)]
         about: dict[str, Any] = {"name": name, "policy": of_side.policy, "method": of_side.method}
         about |= {"series": one, "first_stage_ends": first_stage_ends(of_side), **sizes(wide)}
         for step in steps:

@@ -63,6 +63,26 @@ def side_by_side(
     return _with_formats(_with_examples(own, [run for _, run, _ in shown]), shown[0])
 
 
+def telling_examples(outputs: pd.DataFrame) -> pd.DataFrame:
+    """One row per (evaluated task, example), those at which methods differ most first.
+
+    Columns: `eval_task`, `example`, `input`, `n_in_format` (outputs in the tuned task's format
+    where the right answer is not), `n_outputs` (different ones). In the order of these two, larger
+    first, then as the outputs stand.
+
+    Args:
+        outputs: as `side_by_side` gives them.
+    """
+    flagged = outputs["in_format"].eq(True) & ~outputs["gold_in_format"].eq(True)
+    by = outputs.assign(flagged=flagged).groupby(["eval_task", "example"], sort=False)
+    found = by.agg(
+        input=("input", "first"), n_in_format=("flagged", "sum"), n_outputs=("output", "nunique")
+    ).reset_index()
+    return found.sort_values(
+        ["n_in_format", "n_outputs"], ascending=False, kind="stable", ignore_index=True
+    )
+
+
 def _chosen(one: Side, tuned_task: str, seed: int | None) -> tuple[Run, dict[str, Any]]:
     """The run and the fine-tune of a side that is shown."""
     parts = []

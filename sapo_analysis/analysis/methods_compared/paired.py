@@ -49,7 +49,9 @@ _KEY = FINE_TUNE[1:]
 _DIGITS = 9
 
 
-def paired_difference(runs: Run | Sequence[Run], reference: str) -> pd.DataFrame:
+def paired_difference(
+    runs: Run | Sequence[Run], reference: str, names: Sequence[str] = ()
+) -> pd.DataFrame:
     """One row per (method or strategy, demonstrations, outcome): it − the reference.
 
     Differences are taken between fine-tunes on the same tuned task, with the same prompt and seed
@@ -71,12 +73,14 @@ def paired_difference(runs: Run | Sequence[Run], reference: str) -> pd.DataFrame
     Args:
         runs: that can be compared; see `sides`.
         reference: the name of a side, such as `lora` or `original+lora`.
+        names: of the sides that are held to it; none: all.
 
     Raises:
         InputError: the runs cannot be compared, or no side has the reference's name.
     """
-    known = sides(runs)
-    base = among(known, reference)
+    every = sides(runs)
+    base = among(every, reference)
+    known = [one for one in every if not names or one is base or one.name in names]
     silent = bool(no_verdict([run for one in known for run in one.runs]))
     scores = ChainScores()
     values = outcomes(known, scores)

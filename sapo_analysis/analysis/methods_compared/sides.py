@@ -132,14 +132,14 @@ def _check_comparable(runs: Sequence[Run], known_as: Sequence[dict[str, str]]) -
     if len(kinds) > 1:
         named = ", ".join(f"{run.run_id} ({run.study.kind})" for run in runs)
         raise InputError(f"Runs of two kinds are not compared: {named}. Compare each kind alone.")
-    known = [_compared(run, of) for run, of in zip(runs, known_as, strict=True)]
+    known = [compared(run, of) for run, of in zip(runs, known_as, strict=True)]
     for i, j in itertools.combinations(range(len(runs)), 2):
         said = differences_in_words((runs[i], runs[j]), (known[i], known[j]))
         if said:
             raise _not_comparable(runs[i].run_id, runs[j].run_id, said)
 
 
-def _compared(run: Run, known_as: dict[str, str]) -> dict[str, str]:
+def compared(run: Run, known_as: dict[str, str]) -> dict[str, str]:
     """What compared runs have to have in common."""
     left = {*_OF_METHODS, *(() if run.is_sequence else ("scoring",))}
     return {k: v for k, v in known_as.items() if k.partition(".")[0] not in left}
