@@ -2,8 +2,10 @@
 
 import pytest
 
+from sapo_analysis.methods import make_method
 from sapo_analysis.plan import Amounts, amounts_of, disk_bytes, first_result, plan_of, to_measure
-from sapo_analysis.spec import PRESETS, load_study, parse_study
+from sapo_analysis.plan.amounts import fine_tune_steps
+from sapo_analysis.spec import METHODS, PRESETS, load_study, parse_study
 
 
 def preset(which, **changes):
@@ -63,6 +65,46 @@ def test_demonstrations_add_rows_and_disk():
         assert to_measure(plan.study) != to_measure(plain.study)
 
 
+def test_looks_add_rows_to_trials_and_to_every_stage_of_a_chain():
+    looks = {"every": 4, "examples": 5, "shuffles": 3}
+    found, plain = (
+        amounts_of(plan_of(preset("smoke", diagnostics=d))) for d in (looks, {**looks, "every": 0})
+    )
+    # Six main and noise trials of ten steps: at 0, 4, 8 and 10, five rows of four tasks; gradients
+    # of five rows, and of three shuffles of them.
+    assert found.evaluated == plain.evaluated + 6 * 4 * 4 * 5
+    assert found.aligned == 6 * 4 * 5 * (1 + 3) and plain.aligned == 0
+    assert found.trained == plain.trained and found.scored == plain.scored
+    few = preset("sequence-smoke", diagnostics={**looks, "every": 10, "examples": 50})
+    found, plain = amounts_of(plan_of(few)), amounts_of(plan_of(preset("sequence-smoke")))
+    # Three chains of two stages, at both ends: all 20 test rows of two tasks; 50 training rows.
+    assert found.evaluated == plain.evaluated + 3 * 2 * 2 * 2 * 20
+    assert found.aligned == 3 * 2 * 2 * 50 * (1 + 3)
+    assert disk_bytes(plan_of(few)) > disk_bytes(plan_of(preset("sequence-smoke")))
+
+
+def test_a_fine_tune_of_several_phases_has_the_steps_of_all():
+    study = preset("sequence-smoke", promot={"steps": 7})
+    assert fine_tune_steps(study, "lora", 2) == fine_tune_steps(study, "promot-joint") == 10
+    assert fine_tune_steps(study, "promot", 2) == fine_tune_steps(study, "promot-lora-first") == 17
+    assert fine_tune_steps(study, "multi-task", 2) == 30
+    assert fine_tune_steps(study, "promot-multi-task", 2) == 37
+    given = study.model_copy(
+        update={"promot": study.promot.model_copy(update={"stage_1_from": "somewhere"})}
+    )
+    assert fine_tune_steps(given, "promot") == 10
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_its_steps_are_those_of_the_methods_recipe(method):
+    study = preset("sequence-smoke", promot={"steps": 7})
+    own = make_method(method, study)
+    for n_past in (0, 2):
+        recipe = own.recipe(n_past)
+        steps = own.training(n_past).steps if recipe is None else recipe.steps
+        assert fine_tune_steps(study, method, n_past) == steps
+
+
 def test_kept_outputs_of_a_sequence_take_disk_and_no_new_measurement():
     kept, none = (
         preset("sequence-smoke", evaluation={"examples": 20, "n_predictions_kept": n})
@@ -97,6 +139,7 @@ def test_the_first_result_comes_with_four_prompts_or_with_the_first_stage():
         {"noise_seeds": [7, 8, 9]},
         {"training": {"examples": 480, "steps": 200, "warmup_steps": 20}},
         {"evaluation": {"examples": 200, "n_predictions_kept": 3}},
+        {"diagnostics": {"examples": 9, "shuffles": 3}},
     ],
 )
 def test_what_changes_no_speed_asks_for_no_new_measurement(changes):
@@ -104,7 +147,13 @@ def test_what_changes_no_speed_asks_for_no_new_measurement(changes):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"model": "pocket-1"}, {"lora": {"r": 4}}, {"training": {"batch_size": 8}}]
+    "changes",
+    [
+        {"model": "pocket-1"},
+        {"lora": {"r": 4}},
+        {"training": {"batch_size": 8}},
+        {"diagnostics": {"every": 5}},
+    ],
 )
 def test_what_changes_a_speed_asks_for_one(changes):
     assert to_measure(preset("quick", **changes)) != to_measure(preset("quick"))
