@@ -85,8 +85,10 @@ $(TRAIN): .venv/bin/python pyproject.toml setup.py constraints.txt
 	$(PIP) --editable '.[train]'
 	@touch $@
 
+# Tests import a part of what is installed: only that is compiled, when it is first imported. pip
+# compiles all of it, a file at a time, which takes a minute.
 $(DEV): .venv/bin/python pyproject.toml setup.py constraints.txt
 	@echo "Installing sapo-analysis with what training, tests and checks need"
-	$(if $(TORCH_INDEX),$(PIP) torch --index-url $(TORCH_INDEX))
-	$(PIP) --editable '.[train,dev]'
+	$(if $(TORCH_INDEX),$(PIP) --no-compile torch --index-url $(TORCH_INDEX))
+	$(PIP) --no-compile --editable '.[train,dev]'
 	@touch $(TRAIN) $@
