@@ -32,6 +32,7 @@ from sapo_analysis.analysis.levels.correlation import (
     task_correlations,
     within_task_correlation,
 )
+from sapo_analysis.analysis.method_names import methods_of
 from sapo_analysis.analysis.noise.band import noise_band
 from sapo_analysis.analysis.noise.numerical_noise import numerical_noise, repeat_differences
 from sapo_analysis.analysis.noise.seed_alone import claim_1_from_the_seed_alone
@@ -90,6 +91,7 @@ def report(
         {
             "run_id": several[0].run_id if len(several) == 1 else [run.run_id for run in several],
             "model": several[0].provenance.get("model", {"name": several[0].study.model}),
+            "method": next(iter(methods_of(several[0])), None),
             "state": several[0].status.state
             if len(several) == 1
             else [run.status.state for run in several],

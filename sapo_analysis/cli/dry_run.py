@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from sapo_analysis import jobs
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.next_study.planning import outlook
 from sapo_analysis.analysis.wording import counted
 from sapo_analysis.cli.output import duration, show, show_table, size
-from sapo_analysis.plan import AnyPlan, EngineName, SequencePlan, order_name, plan_of
+from sapo_analysis.plan import AnyPlan, EngineName, Plan, SequencePlan, order_name, plan_of
 from sapo_analysis.reuse import Reuse
 from sapo_analysis.spec import AnyStudy
 
@@ -58,9 +59,10 @@ def show_plan(
             show(text)
 
 
-def _trials(plan: AnyPlan, cost: Cost, reuse: Reuse | None) -> Lines:
+def _trials(plan: Plan, cost: Cost, reuse: Reuse | None) -> Lines:
     return [
         ("current tasks", ", ".join(plan.prompts)),
+        ("method", METHOD_WORDS[plan.study.method]),
         _prompts(plan),
         ("states", f"{cost['n_states']:,}"),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sapo_analysis.analysis.estimate import FORMS, SCOPES
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.cli.output import MISSING, number, show, show_table
 
 Report = dict[str, Any]
@@ -12,12 +13,19 @@ Report = dict[str, Any]
 NOT_MEASURED = "not measured"
 
 
+def titled(report: Report) -> str:
+    """Whose findings they are; how tasks were learned, where it is not by LoRA."""
+    ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
+    method = report["method"]
+    learned = "" if method in (None, "lora") else f", learned with {METHOD_WORDS[method]}"
+    return f"Findings of {', '.join(ids)}{learned}"
+
+
 def show_findings(report: Report) -> None:
     """Every claim in both forms with intervals, n and both verdicts; the noise floor; warnings."""
-    ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
     if report["verdicts"]:
         show_table(
-            f"Findings of {', '.join(ids)}",
+            titled(report),
             ["claim", "form", "estimate", *_SCOPE_COLUMNS, "n"],
             _claim_rows(report["verdicts"]),
             "claim_1: log ratio of two spreads; the others: r. n: tasks × prompts × seeds.",

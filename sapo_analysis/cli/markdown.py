@@ -16,6 +16,7 @@ from sapo_analysis.analysis.confounding.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import noise_floor
+from sapo_analysis.cli.findings import titled
 from sapo_analysis.cli.markdown_cells import (
     OUTCOMES,
     estimate,
@@ -53,9 +54,8 @@ MATCHED_CAPTION = (
 
 def markdown(report: Report) -> str:
     """All tables with their captions, the run's ids on top, warnings at the end."""
-    ids = report["run_id"] if isinstance(report["run_id"], list) else [report["run_id"]]
     about = [f"{run_id}: {text}" for run_id, text in report["about"].items()]
-    parts = [f"Findings of {', '.join(ids)}", *about, report["no_verdict"] or ""]
+    parts = [titled(report), *about, report["no_verdict"] or ""]
     for one in report["sentences"]:
         parts.append(" ".join((f"{one['claim']}: {one['sentence']}", *one["warnings"])))
     parts += in_words(report)

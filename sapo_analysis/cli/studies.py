@@ -37,7 +37,11 @@ MixedOption = Annotated[
 
 def run(
     spec: Annotated[
-        str, typer.Argument(metavar="SPEC|PRESET", help="A YAML file, or a preset's name.")
+        str,
+        typer.Argument(
+            metavar="SPEC|PRESET",
+            help="A YAML file, or a preset's name; smoke-METHOD tries a method in under a minute.",
+        ),
     ],
     runs: RunsOption = DEFAULT_RUNS,
     device: Annotated[

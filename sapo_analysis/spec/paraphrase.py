@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from sapo_analysis.spec.methods import PROMOT_METHODS, OneTaskMethod
+from sapo_analysis.spec.methods import (
+    METHODS,
+    ONE_TASK_METHODS,
+    PROMOT_METHODS,
+    OneTaskMethod,
+)
 from sapo_analysis.spec.settings import (
     EvaluationSettings,
     ScoringSettings,
@@ -15,6 +20,16 @@ from sapo_analysis.spec.settings import (
     each_once,
     own_prompts_are_for,
 )
+
+
+def _learns_one_task(method: Any) -> Any:
+    if method in METHODS and method not in ONE_TASK_METHODS:
+        raise ValueError(
+            f"method {method!r} differs from lora along several tasks alone, and here each prompt"
+            f" learns one. Name it in a sequence study: kind: sequence, strategies:"
+            f" [original+{method}]; or one of {', '.join(ONE_TASK_METHODS)}"
+        )
+    return method
 
 
 class ParaphraseStudy(Study):
@@ -47,7 +62,7 @@ class ParaphraseStudy(Study):
         description="prompt ids repeated under the noise seeds;"
         " default: original and one drawn paraphrase",
     )
-    method: OneTaskMethod = Field(
+    method: Annotated[OneTaskMethod, BeforeValidator(_learns_one_task)] = Field(
         "lora",
         description="how the current tasks are learned; the past is learned with lora in any case",
     )
