@@ -2,6 +2,7 @@
 
 import pytest
 
+from sapo_analysis.analysis.methods_compared import paired_difference
 from sapo_analysis.errors import InputError
 from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.figures import FIGURES, every_figure, figure, kinds_of
@@ -14,7 +15,8 @@ from sapo_analysis.paper.tables.cells import cells
 from sapo_analysis.store import open_run
 from tests.methods_runs import write_lora, write_promot, write_sequence
 
-OF_METHODS = {"methods", "published_promot", "outputs_side_by_side"}
+ALONE = {"methods", "published_promot", "outputs_side_by_side"}
+OF_METHODS = {*ALONE, "method_differences"}
 DRAWN = {"format_specialization", "gradient_alignment", "trade_off"}
 
 
@@ -36,8 +38,8 @@ def test_studies_that_differ_in_their_method_have_all_of_it(pair):
     assert {kind.name for kind in table_kinds_of(pair)} == OF_METHODS
     assert DRAWN <= {kind.name for kind in kinds_of(pair)}
     made = [*every_table(pair), *every_figure(pair, sorted(DRAWN))]
-    assert [one.why_not for one in made] == [""] * 6
-    for one in made[:3]:
+    assert [one.why_not for one in made] == [""] * 7
+    for one in made[:4]:
         assert one.spec.to_latex(numbers=pair) and one.spec.to_markdown() and one.spec.to_csv()
 
 
@@ -57,7 +59,22 @@ def test_a_study_of_lora_alone_is_offered_none_of_it(study_numbers, sequence_num
 def test_a_study_of_promot_alone_has_them_too(pair):
     promot = numbers_of([pair.runs[1]])
     assert promot.study == "paraphrase"
-    assert OF_METHODS <= {kind.name for kind in table_kinds_of(promot)}
+    assert {kind.name for kind in table_kinds_of(promot)} & OF_METHODS == ALONE
+
+
+def test_differences_are_those_of_the_analysis_and_shares_are_in_percent(pair):
+    spec = table("method_differences", pair)
+    found = paired_difference(list(pair.runs), "lora")
+    rows = spec.rows.set_index(["outcome", "n_shots"])
+    assert len(rows) == len(found)
+    for row in found.to_dict("records"):
+        factor = 100 if row["outcome"] == "format_ratio" else 1
+        shown = rows.loc[(row["outcome"], row["n_shots"])]
+        assert shown["difference"] == pytest.approx(factor * row["value"])
+        assert shown["difference_lower"] == pytest.approx(factor * row["lower"], nan_ok=True)
+        assert shown["verdict"] == row["verdict"]
+    text = spec.to_markdown()
+    assert "ProMoT − LoRA" in text and "forgetting, retained tasks" in text
 
 
 def test_the_methods_table_holds_the_numbers_of_the_analysis(pair):
@@ -129,7 +146,7 @@ def test_what_is_used_is_cited(pair):
 def test_settings_name_what_only_these_methods_have(pair, chains):
     promot = table("settings", numbers_of([pair.runs[1]])).rows.set_index("setting")["value"]
     assert promot["method"] == "ProMoT"
-    assert promot["soft prompt"] == "20 tokens from text, learning rate 0.1"
+    assert promot["soft prompt"] == "20 tokens from text, learning rate 0.01"
     assert promot["ProMoT"].startswith("50 steps of stage 1, then an adapter;")
     assert promot["demonstrations in tests"] == "0, 1" and promot["looked at"] == "every 25 steps"
     assert "soft prompt" not in set(table("settings", numbers_of([pair.runs[0]])).rows["setting"])

@@ -13,6 +13,7 @@ from sapo_analysis.analysis.methods_compared.published import (
     published,
     published_averages,
 )
+from sapo_analysis.analysis.methods_compared.rise import format_rise
 from sapo_analysis.analysis.methods_compared.said import said_of_methods
 from sapo_analysis.analysis.methods_compared.sides import BASE, Side, sides
 from sapo_analysis.analysis.methods_compared.table import (
@@ -36,6 +37,7 @@ __all__ = [
     "comparable_families",
     "fine_tune_costs",
     "format_curves",
+    "format_rise",
     "has_looks",
     "method_table",
     "method_tasks",

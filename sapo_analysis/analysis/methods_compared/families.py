@@ -49,7 +49,7 @@ def _fits(one: tuple[Run, dict[str, str]], other: tuple[Run, dict[str, str]]) ->
 
 
 def _about(run: Run) -> tuple[object, ...]:
-    """What is learned under which seeds."""
+    """What is learned under which seeds, and whether it is a control."""
     study = run.made_here("be compared by method")
     tasks = run.sequence.tasks if run.is_sequence else run.paraphrase.current
-    return study.kind, frozenset(tasks), frozenset(study.seeds)
+    return study.kind, run.has_random_weights, frozenset(tasks), frozenset(study.seeds)

@@ -15,6 +15,9 @@ from sapo_analysis.store import Run
 IN_OTHER_TABLES = ("lora", "lora-inc", "o-lora", "ewc", "replay")
 """Methods of sequences whose comparison is in the tables of strategies already."""
 
+PLAIN = ("original+lora", "lora", "original+full", "full")
+"""Plain fine-tuning, which others are held to."""
+
 
 @dataclass(frozen=True, eq=False)
 class MethodNumbers:
@@ -40,6 +43,12 @@ class MethodNumbers:
             shots = any(run.paraphrase.evaluation.n_shots != (0,) for run in self.runs)
             return len(methods) > 1 or methods != {"lora"} or shots
         return len(methods) > 1 and not methods <= set(IN_OTHER_TABLES)
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is a method to hold to another one."""
+        names = {name for run in self.runs for name in _names_of(run)}
+        return self.is_of_methods and len(names) > 1
 
     @property
     def has_promot(self) -> bool:
@@ -68,6 +77,14 @@ class MethodNumbers:
     def table(self) -> pd.DataFrame:
         """The methods table."""
         return methods_compared.method_table(list(self.runs))
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Paired differences of every method to plain fine-tuning, or to the first."""
+        runs = list(self.runs)
+        names = [one.name for one in methods_compared.sides(runs)]
+        plain = [name for name in PLAIN if name in names]
+        return methods_compared.paired_difference(runs, (plain or names)[0])
 
     @cached_property
     def tasks(self) -> pd.DataFrame:
@@ -100,3 +117,8 @@ class MethodNumbers:
         first = self.runs[0]
         named = first.sequence.tasks if first.is_sequence else first.paraphrase.current
         return list(named)
+
+
+def _names_of(run: Run) -> list[str]:
+    """The methods of a run, or of a sequence its strategies."""
+    return list(run.sequence.strategies if run.is_sequence else methods_of(run))

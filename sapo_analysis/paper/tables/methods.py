@@ -16,6 +16,7 @@ from sapo_analysis.paper.kinds import ANY
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.tables.kind import TableKind, once
+from sapo_analysis.paper.tables.method_differences import differences_table
 from sapo_analysis.paper.tables.notes import plus_minus, standing
 from sapo_analysis.paper.tables.outputs import outputs_table
 from sapo_analysis.paper.tables.spec import Column, TableSpec
@@ -170,6 +171,10 @@ def _is_of_methods(numbers: Numbers) -> bool:
     return numbers.compared.is_of_methods
 
 
+def _are_several(numbers: Numbers) -> bool:
+    return numbers.compared.are_several
+
+
 def _has_promot(numbers: Numbers) -> bool:
     return numbers.compared.has_promot
 
@@ -192,6 +197,18 @@ METHOD_TABLES = (
         once,
         ("wang2024promot", "student1908"),
         _is_of_methods,
+        f"{_NEEDS}.",
+    ),
+    TableKind(
+        "method_differences",
+        "Methods against one",
+        "Paired differences to plain fine-tuning, outcome by outcome.",
+        ANY,
+        (),
+        differences_table,
+        once,
+        ("wang2024promot", "student1908"),
+        _are_several,
         f"{_NEEDS}.",
     ),
     TableKind(

@@ -11,6 +11,7 @@ from sapo_analysis.analysis.methods_compared import (
     OVER_TASKS,
     alignment_curves,
     format_curves,
+    format_rise,
     method_table,
     method_tasks,
     paired_difference,
@@ -20,6 +21,7 @@ from sapo_analysis.analysis.methods_compared import (
 )
 from sapo_analysis.analysis.methods_compared.averages import Mean
 from sapo_analysis.analysis.methods_compared.paired import verdict_of
+from sapo_analysis.analysis.methods_compared.rise import _verdict
 from sapo_analysis.analysis.sequences import sequence_scores
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
@@ -221,6 +223,34 @@ def test_curves_of_the_format(pair):
     row = scores.query("name == 'lora' and step == 25").iloc[0]
     assert row["value"] == pytest.approx(means.mean())
     assert (row["lower"], row["upper"]) == pytest.approx(t_interval(means))
+
+
+def test_the_rise_of_the_format_ratio_is_the_last_look_minus_the_first(pair):
+    found = format_rise(pair).set_index("name")
+    seen = pair[0].table("diagnostics").query("name == 'format_ratio'")
+    trials = pair[0].table("trials").query("purpose == 'main'")
+    rows = trials.merge(seen[["trial_id", "step", "value"]], on="trial_id")
+    by_task = rows.groupby(["step", "current_task"])["value"].mean()
+    steps = sorted(seen["step"].unique())
+    rise = by_task[steps[-1]] - by_task[steps[0]]
+    assert found.loc["lora", "value"] == pytest.approx(rise.mean())
+    assert found.loc["lora", "before"] == pytest.approx(by_task[steps[0]].mean())
+    assert found.loc["lora", "n_units"] == len(rise)
+    # Every task rises by the same here, so there is no interval and nothing is concluded.
+    assert found.loc["lora", "verdict"] == "unclear"
+
+
+@pytest.mark.parametrize(
+    ("ends", "n", "verdict"),
+    [
+        ((0.1, 0.3), 5, "supported"),
+        ((-0.3, -0.1), 5, "contradicted"),
+        ((-0.1, 0.1), 5, "unclear"),
+        ((0.1, 0.3), 3, "too few"),
+    ],
+)
+def test_the_rise_is_judged_by_its_interval(ends, n, verdict):
+    assert _verdict(Mean(0.0, *ends, n), "tuned tasks") == verdict
 
 
 def test_curves_of_the_gradients(pair):
