@@ -1,6 +1,7 @@
 """What the README names exists: commands, options, make targets, files, Python names."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -140,6 +141,63 @@ def test_its_defaults_are_the_specs():
     assert study.evaluation.test_only_prompts == 1
     assert "one test-only prompt (`evaluation.test_only_prompts`)" in said
     assert f"scored on {study.scoring.examples} training rows (`scoring.examples`)" in said
+
+
+METHODS_SECTION = README.split("\n## Methods\n")[1].split("\n## ")[0]
+
+
+def test_the_table_of_methods_has_each_once():
+    from sapo_analysis.spec import METHODS, ONE_TASK_METHODS
+
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \|", METHODS_SECTION, re.MULTILINE)
+    named = {cell: re.findall(r"`([\w-]+)`", cell) for cell, _ in rows}
+    assert sorted(name for own in named.values() for name in own) == sorted(METHODS)
+    for cell, trains in rows:
+        alone = {name not in ONE_TASK_METHODS for name in named[cell]}
+        assert alone == {"(sequences alone)" in trains}, cell
+
+
+def test_settings_and_defaults_of_methods_are_the_specs():
+    from sapo_analysis.spec import ParaphraseStudy, SequenceStudy
+
+    study = ParaphraseStudy(current=["job"], unseen=["colour"])
+    race = SequenceStudy(orders=["job", "colour"])
+    for outer, inner in re.findall(r"`([a-z_\d]+)\.([a-z_\d]+)", METHODS_SECTION):
+        assert hasattr(getattr(study, outer), inner), f"{outer}.{inner}"
+    for cell in re.findall(r"^\| `.+ \| (.+?) \|$", METHODS_SECTION, re.MULTILINE):
+        for name in re.findall(r"`([a-z_]+)`", cell):
+            assert hasattr(study, name) or hasattr(race, name), name
+    said = " ".join(METHODS_SECTION.split())
+    for text in (
+        f"`soft_prompt.virtual_tokens` (default {study.soft_prompt.virtual_tokens})",
+        f"`promot.steps` (default {study.promot.steps})",
+        f"`promot.dev_examples` ({study.promot.dev_examples})",
+        f"`promot.select_every` ({study.promot.select_every})",
+        f"`diagnostics.examples` ({study.diagnostics.examples})",
+        f"`diagnostics.shuffles` ({study.diagnostics.shuffles})",
+    ):
+        assert text in said
+
+
+FIGURES_OF_METHODS = ("format_specialization", "gradient_alignment", "trade_off")
+
+
+def test_figures_of_methods_exist():
+    from sapo_analysis.paper.figures import FIGURES
+
+    assert all(f"`{name}`" in METHODS_SECTION and name in FIGURES for name in FIGURES_OF_METHODS)
+
+
+def test_the_runs_of_methods_that_are_shown_are_studies():
+    from sapo_analysis.cli.options import read_study
+    from sapo_analysis.plan import plan_of
+
+    shown = re.findall(r"^sapo run (.+?)(?: +#.*)?$", METHODS_SECTION, re.MULTILINE)
+    assert len(shown) == 3
+    for line in shown:
+        spec, *options = shlex.split(line)
+        settings = [word for word in options if word != "--set"]
+        assert plan_of(read_study(spec, settings)).units
 
 
 def test_pins_are_exact_and_cover_every_declared_dependency():
