@@ -299,7 +299,8 @@ def stacked_adapters(
         InputError: a target is no linear layer, or is the head; or a saved adapter does not fit.
     """
     places = [AdapterStart(start) if isinstance(start, int) else start for start in starts]
-    fresh = {s: fresh_start(model, settings, s) for s in dict.fromkeys(p.seed for p in places)}
+    with _without_stacks(model):
+        fresh = {s: fresh_start(model, settings, s) for s in dict.fromkeys(p.seed for p in places)}
     adapters = StackedAdapters(model, [fresh[place.seed] for place in places], settings)
     for k, place in enumerate(places):
         if place.carried is not None:
@@ -313,3 +314,23 @@ def stacked_adapters(
         adapters.dropout.close()
         for name, module in adapters.modules.items():
             model.set_submodule(name, module.base)
+
+
+@contextmanager
+def _without_stacks(model: PreTrainedModel) -> Iterator[None]:
+    """Inside the block the model has its own layers alone: peft takes no others, and names them."""
+    stacked: dict[str, StackedLinear] = {}
+    for name, module in model.named_modules():
+        # A stack on a stack comes away with the outer one.
+        if isinstance(module, StackedLinear) and not name.endswith(".base"):
+            stacked[name] = module
+    for name, module in stacked.items():
+        own: nn.Module = module
+        while isinstance(own, StackedLinear):
+            own = own.base
+        model.set_submodule(name, own)
+    try:
+        yield
+    finally:
+        for name, module in stacked.items():
+            model.set_submodule(name, module)

@@ -158,3 +158,22 @@ def test_a_bfloat16_base_keeps_adapters_in_float32(tmp_path):
         adapters.save(0, tmp_path)
     loaded = PeftModel.from_pretrained(model, str(tmp_path))
     torch.testing.assert_close(logits(loaded), stacked, rtol=0.05, atol=0.1)
+
+
+def test_a_stack_on_a_stack_is_of_the_models_own_layers(pocket_model):
+    lora, small = LoraSettings(target_modules=("v_proj",)), LoraSettings(r=2)
+    before, modules = logits(pocket_model), list(pocket_model.named_modules())
+    with stacked_adapters(pocket_model, lora, [3]) as alone:
+        start, names = alone.values.clone(), list(alone.modules)
+    with (
+        stacked_adapters(pocket_model, small, [4]) as first,
+        # Settings that were not asked for yet, so that peft is.
+        stacked_adapters(pocket_model, LoraSettings(r=3), [3]) as second,
+        stacked_adapters(pocket_model, lora, [3]) as third,
+    ):
+        assert list(second.modules) == list(first.modules)
+        assert list(third.modules) == names
+        assert torch.equal(third.values, start)
+        scatter(first)
+        assert not torch.allclose(logits(pocket_model), before, atol=1e-3)
+    assert list(pocket_model.named_modules()) == modules

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +65,8 @@ class _Composed:
         return self._recipe.steps
 
     def begin(self, members: Sequence[Member]) -> None:
-        read, devs = [], []
-        for k, member in enumerate(members):
-            rows, dev = self._standing.member(k, member)
-            read.append(replace(member, rows=rows, mixed=()))
-            devs.append(dev)
-        self._phases = Phases(self._engine, self._recipe, self._parts, read, devs, self._judge)
+        read = [self._standing.member(k, member) for k, member in enumerate(members)]
+        self._phases = Phases(self._engine, self._recipe, self._parts, read, self._judge)
 
     @property
     def fits(self) -> list[Fit]:

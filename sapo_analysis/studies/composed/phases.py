@@ -35,13 +35,12 @@ class Phases:
         recipe: Recipe,
         parts: Parts,
         members: Sequence[Member],
-        devs: Sequence[Dev | None],
         judge: Judge,
     ):
         """`members` hold the rows as they are read, behind what is on for them."""
         self._engine, self._parts, self._members = engine, parts, members
         self._judge = judge
-        self._devs = [dev for dev in devs if dev is not None]
+        self._devs = [member.dev for member in members if member.dev is not None]
         self._left = list(recipe.phases)
         self._done: list[list[Fit]] = [[] for _ in members]
         self._steps = 0

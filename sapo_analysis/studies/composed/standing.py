@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
-from sapo_analysis.learning.members import Dev, Member
+from sapo_analysis.learning.members import Member
 from sapo_analysis.methods.recipe import Recipe
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.composed.begun import Begun
@@ -44,14 +45,22 @@ class Standing:
         tokens = self._parts.tokens
         return rows if tokens is None or not self._recipe.always_on else tokens.before(rows)
 
-    def member(self, k: int, member: Member) -> tuple[list[Encoded], Dev | None]:
-        """The rows that a fine-tune trains on, mixed ones among them, and its dev rows."""
+    def member(self, k: int, member: Member) -> Member:
+        """A fine-tune as it is read: each row behind what is on for it, mixed ones in all rows."""
         own = self._begun[k].task.name
-        rows = [*self.rows(k, own, member.rows)]
-        for task, mixed in member.mixed:
-            rows += self.rows(k, task, mixed)
-        dev = member.dev
-        return rows, dev and Dev(dev.task, dev.examples, self.rows(k, own, dev.rows))
+        mixed = [row for task, rows in member.mixed for row in self.rows(k, task, rows)]
+
+        def read(rows: Sequence[Encoded]) -> list[Encoded]:
+            return [*self.rows(k, own, rows), *mixed]
+
+        drawn, dev = member.drawn, member.dev
+        return replace(
+            member,
+            rows=read(member.rows),
+            drawn=drawn and replace(drawn, variants=[read(rows) for rows in drawn.variants]),
+            mixed=(),
+            dev=dev and replace(dev, rows=self.rows(k, own, dev.rows)),
+        )
 
     @contextmanager
     def on_for(self, task: str) -> Iterator[None]:

@@ -273,7 +273,8 @@ class SequenceWork:
         mixed = [(one.task, one.rows) for one in method.mixed(past)]
         recipe = tune.place.recipe
         if recipe is None:  # nothing stands before a text, so where a row comes from says nothing
-            rows, mixed = [*rows, *(row for _, own in mixed for row in own)], []
+            more = [row for _, own in mixed for row in own]
+            rows, variants, mixed = [*rows, *more], [[*own, *more] for own in variants], []
         selects = recipe is not None and any(phase.select_every for phase in recipe.phases)
         return Member(
             rows,

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.learning.members import Drawn
 from sapo_analysis.methods import make_method
 from sapo_analysis.models.adapter_start import AdapterStart
 from tests.studies.composed.conftest import assert_same, snapshot
@@ -247,3 +248,21 @@ def test_one_that_diverges_in_stage_1_stops_and_the_others_go_on(bench):
         tuned.begin(members)
         tuned.train()
         torch.testing.assert_close(parts_of(tuned)["lora"].values[0], alone, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["promot", "prompt-tuning"])
+def test_drawn_prompts_are_read_behind_what_is_on_too_with_mixed_rows_among_them(bench, method):
+    engine = bench.engine("stacked")
+    data, _, _ = bench.test_rows(engine, "colour")
+    prompt = engine.plan.originals["colour"]
+    mixed = [("colour", engine.encoder.encode_split(data, "train", 6, prompt))]
+    found = []
+    for drawn in (False, True):
+        block, (member,) = bench.tuned(engine, method, TWO[:1])
+        # Two prompts that say the same are one.
+        twice = Drawn([member.rows, member.rows], 1) if drawn else None
+        with block as tuned:
+            tuned.begin([replace(member, mixed=mixed, drawn=twice)])
+            tuned.train()
+            found.append([part.values.clone() for part in parts_of(tuned).values()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))

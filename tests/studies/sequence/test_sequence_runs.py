@@ -230,6 +230,11 @@ def test_drawn_prompts_make_another_fine_tune_than_the_original_alone(finished):
     assert not set(paft["trial_id"]) & set(original["trial_id"])
 
 
+def test_drawn_prompts_and_rows_of_earlier_tasks_come_together(run_of):
+    chains = run_of(tiny_sequence(strategies=["paft+multi-task"])).table("chains")
+    assert list(chains["train_examples"]) == [3 * 4, 2 * 3 * 4]
+
+
 def test_strategies_share_initialisation_order_and_dropout_at_every_stage(tmp_path, monkeypatch):
     make, met = SequenceWork._member, {}
 
