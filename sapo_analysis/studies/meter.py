@@ -102,12 +102,10 @@ class Meter:
         total.tokens += tokens
         frozen = self._sizes.body * tokens + self._sizes.head * logits
         total.flops += FORWARD_FLOPS * (frozen + n_trained * tokens)
-        if n_trained:
-            total.flops += BACKWARD_FLOPS_FROZEN * frozen
-            total.flops += BACKWARD_FLOPS_TRAINED * n_trained * tokens
-        if n_differentiated:
+        if n_trained or n_differentiated:
             own = BACKWARD_FLOPS_TRAINED - BACKWARD_FLOPS_FROZEN
             total.flops += BACKWARD_FLOPS_FROZEN * frozen + own * n_differentiated * tokens
+            total.flops += BACKWARD_FLOPS_TRAINED * n_trained * tokens
 
     def rows(self, group_id: str) -> list[dict[str, Any]]:
         """The `costs` rows of a group."""

@@ -82,7 +82,7 @@ class ParaphraseWork:
         self.engine.check(base, some)
         if (recipe := self._method.recipe(0)) is not None:
             room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
-            begun = self._begun(self.plan.study.current[0], 0)
+            begun = [self._begun(task, 0) for task in self.plan.prompts]
             check_recipe(self.engine, base, recipe, begun, some, room)
         batches = {
             f"task {task}, prompt {prompt.prompt_id}": self._own_member(task, prompt, 0).rows
@@ -293,7 +293,8 @@ class ParaphraseWork:
             train_watched(tuned, watchers, meter)
             for member, fit in zip(members, tuned.fits, strict=True):
                 examples = len(fit.losses) * member.settings.batch_size
-                meter.add("train", examples, fit.tokens, fit.logits, tuned.n_trained)
+                own = tuned.n_trained, tuned.n_differentiated
+                meter.add("train", examples, fit.tokens, fit.logits, *own)
             yield tuned
 
     def measure_trials(

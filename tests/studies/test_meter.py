@@ -25,3 +25,9 @@ def test_an_adapter_adds_its_forward_and_two_backward_products_to_a_frozen_model
 def test_gradients_of_the_models_own_weights_cost_one_more_product_each():
     frozen = BODY * 7 + HEAD * 3
     assert flops(n_differentiated=400) == 2 * frozen + 2 * frozen + 2 * 400 * 7
+
+
+def test_what_is_trained_beside_and_in_the_model_shares_one_backward_pass():
+    frozen = BODY * 7 + HEAD * 3
+    both = flops(n_trained=10, n_differentiated=400)
+    assert both == 2 * frozen + 2 * frozen + (2 + 4) * 10 * 7 + 2 * 400 * 7

@@ -10,12 +10,12 @@ from tempfile import TemporaryDirectory
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.methods.recipe import Recipe
+from sapo_analysis.methods.recipe import BEFORE_TEXTS, Recipe
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.virtual_tokens import check_room
 from sapo_analysis.studies.composed.begun import Begun
 from sapo_analysis.studies.composed.files import export
-from sapo_analysis.studies.composed.parts import parts_in
+from sapo_analysis.studies.composed.parts import parts_in, starting_embeddings
 from sapo_analysis.studies.engine import Engine
 
 
@@ -23,7 +23,7 @@ def check_recipe(
     engine: Engine,
     base: PreTrainedModel,
     recipe: Recipe,
-    begun: Begun,
+    begun: Sequence[Begun],
     rows: Sequence[Encoded],
     longest: int,
 ) -> None:
@@ -33,21 +33,28 @@ def check_recipe(
         engine: what reads.
         base: the model.
         recipe: what is put into it.
-        begun: a fine-tune of the study.
-        rows: some rows of it.
+        begun: a fine-tune of each task that is learned.
+        rows: some rows of the study.
         longest: tokens of the longest text that is read, an answer to be written included.
 
     Raises:
-        InputError: the model cannot take a part, a text does not fit behind a soft prompt, or a
-            saved soft prompt does not fit the model.
+        InputError: the model cannot take a part, a text does not fit behind a soft prompt, a saved
+            soft prompt does not fit the model, or a task has not what a soft prompt starts from.
     """
-    with parts_in(engine, base, recipe, [begun]) as parts:
+    study = engine.study
+    if recipe.has(*BEFORE_TEXTS) and study.promot.stage_1_from is None:
+        # First of all: a prefix starts as what the model makes of so many tokens.
+        check_room(base, study.soft_prompt.virtual_tokens, longest)
+    if recipe.has("soft-prompt", "prefix"):
+        for one in begun:
+            starting_embeddings(engine, base, recipe, one)
+    with parts_in(engine, base, recipe, begun[:1]) as parts:
         read = list(rows)
         if parts.tokens is not None:
             check_room(base, parts.tokens.length, longest)
             read = parts.tokens.before(rows)
         (found,) = engine.losses_all(parts.model, [read])
-        if engine.study.keep_adapters and not recipe.has("whole-model"):
+        if study.keep_adapters and not recipe.has("whole-model"):
             with TemporaryDirectory() as folder:
                 export(recipe, parts, 0, Path(folder), "model")
     if not all(math.isfinite(one.nll_sum) for one in found):

@@ -119,7 +119,7 @@ def _before(
         encoders = PromptEncoders(model, length, settings.encoder_hidden_size, seeds)
         stack.enter_context(standing_before(model, encoders))
         return encoders, encoders.tokens
-    starts = [_embeddings(engine, model, recipe, one) for one in begun]
+    starts = [starting_embeddings(engine, model, recipe, one) for one in begun]
     if name == "prefix":
         prefixes = Prefixes(model, [initial_prefix(model, start) for start in starts])
         stack.enter_context(prefix_before(model, prefixes))
@@ -153,8 +153,15 @@ def _inside(
     return stack.enter_context(stacked_adapters(model, settings, [one.start for one in begun]))
 
 
-def _embeddings(engine: Engine, model: PreTrainedModel, recipe: Recipe, one: Begun) -> Tensor:
-    """What a soft prompt starts from [length, size]."""
+def starting_embeddings(
+    engine: Engine, model: PreTrainedModel, recipe: Recipe, one: Begun
+) -> Tensor:
+    """What a soft prompt, or a prefix, starts from [length, size].
+
+    Raises:
+        InputError: a saved soft prompt does not fit the model, or the task has no labels or no
+            instruction to start from.
+    """
     study, tokenizer = engine.study, engine.encoder.tokenizer
     settings, seed = study.soft_prompt, one.start.seed
     length = settings.virtual_tokens

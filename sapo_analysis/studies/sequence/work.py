@@ -81,7 +81,10 @@ class SequenceWork:
         name = self.study.tasks[0]
         some = [*self.texts.test(name, self.plan.originals[name])[:3], longest]
         self.engine.check(self.base, some)
-        begun = Begun(AdapterStart(0), self.plan.tasks[name], self.plan.originals[name].text)
+        begun = [
+            Begun(AdapterStart(0), task, self.plan.originals[task.name].text)
+            for task in self.plan.tasks.values()
+        ]
         room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
         for method in self._methods.values():
             if (recipe := method.recipe(0)) is not None:
