@@ -85,7 +85,13 @@ page = st.navigation(
         "Help": [
             st.Page(
                 VIEWS / "method.py", title="Method", icon=":material/function:", url_path="method"
-            )
+            ),
+            st.Page(
+                VIEWS / "methods_compared.py",
+                title="Methods compared",
+                icon=":material/balance:",
+                url_path="methods_compared",
+            ),
         ],
     }
 )

@@ -28,6 +28,9 @@ what a control of one page is bound to is dropped on the way to another."""
 OF, SHOW, FIGURE, TABLE = "of", "show", "figure", "table"
 """Query parameters of Figures: its runs, whether figures or tables are shown, and which."""
 
+COMPARED, ANSWER = "compared", "answer"
+"""Query parameters of Methods compared: its runs and its tab."""
+
 MAX_SHOWN = 4
 Pair = tuple[str, str]
 

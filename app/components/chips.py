@@ -12,6 +12,13 @@ _SHAPE = (
     "display:inline-block;border-radius:999px;padding:1px 9px;font-size:0.8rem;font-weight:600;"
     "white-space:nowrap;margin:0 4px 3px 0;"
 )
+OF_DIFFERENCES = {
+    "better": "supported",
+    "worse": "contradicted",
+    "unclear": "unclear",
+    "too few": "too few",
+}
+"""Which look a verdict on a difference has."""
 _INK = {"contradicted": "#14171C"}
 """White on this one's orange would be hard to read (a contrast below 4.5)."""
 
@@ -19,13 +26,27 @@ _INK = {"contradicted": "#14171C"}
 def chip(verdict: Verdict) -> str:
     """One verdict as HTML. *Too few* is hollow: it is the absence of a verdict."""
     word = f"{SCOPES[verdict.scope]}: {verdict.verdict}"
-    label = f"{VERDICT_ICONS[verdict.verdict]} {html.escape(word)}"
-    title = html.escape(verdict.reason, quote=True)
-    if verdict.verdict == "too few":
+    return _chip(verdict.verdict, word, verdict.reason)
+
+
+def difference_chip(verdict: str, word: str, title: str) -> str:
+    """A verdict on a difference as HTML.
+
+    Args:
+        verdict: `better`, `worse`, `unclear` or `too few`.
+        word: what stands in the chip, plain text.
+        title: the sentence behind it, plain text.
+    """
+    return _chip(OF_DIFFERENCES[verdict], word, title)
+
+
+def _chip(look: str, word: str, reason: str) -> str:
+    label = f"{VERDICT_ICONS[look]} {html.escape(word)}"
+    title = html.escape(reason, quote=True)
+    if look == "too few":
         style = f"{_SHAPE}border:1px dashed {GREY};opacity:.85"
     else:
-        color = VERDICTS[verdict.verdict]
-        ink = _INK.get(verdict.verdict, "#fff")
+        color, ink = VERDICTS[look], _INK.get(look, "#fff")
         style = f"{_SHAPE}border:1px solid {color};background:{color};color:{ink}"
     return f'<span style="{style}" title="{title}">{label}</span>'
 

@@ -9,8 +9,9 @@ import streamlit as st
 from sapo_analysis.app.components.figure_words import key_of, words_of
 from sapo_analysis.app.components.text import md
 from sapo_analysis.app.data import kind_of
-from sapo_analysis.app.state import FIGURE, OF
+from sapo_analysis.app.state import COMPARED, FIGURE, OF, SHOW, TABLE
 from sapo_analysis.paper.figures import FIGURES
+from sapo_analysis.paper.tables import TABLES
 from sapo_analysis.store import DamagedRun, Run
 
 JOB = "job"
@@ -54,4 +55,26 @@ def figures_of(runs: Sequence[Run], label: str, figure: str = "", **options: str
         ":material/picture_as_pdf:",
         "Other widths and venues, caption, tables, and everything in one file.",
         **query,
+    )
+
+
+def table_of(runs: Sequence[Run], label: str, table: str) -> None:
+    """A link to a table of runs on the Figures page; arguments as of a figure."""
+    link(
+        "figures",
+        label,
+        ":material/picture_as_pdf:",
+        "As it will stand in a paper: LaTeX, Markdown and CSV.",
+        **{OF: [run.run_id for run in runs], SHOW: "Tables", TABLE: TABLES[table].title},
+    )
+
+
+def methods_compared(runs: Sequence[Run], label: str) -> None:
+    """A link to the page that holds methods beside each other."""
+    link(
+        "methods_compared",
+        label,
+        ":material/balance:",
+        "These runs by method, beside others.",
+        **{COMPARED: [run.run_id for run in runs]},
     )

@@ -8,6 +8,7 @@ from sapo_analysis.analysis.wording import counted
 from sapo_analysis.app import following, sequences
 from sapo_analysis.app.components import charts
 from sapo_analysis.app.components.columns import columns
+from sapo_analysis.app.components.diagnostics import diagnostics, has_diagnostics
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.data import Key, loaded
 from sapo_analysis.errors import InputError
@@ -96,6 +97,7 @@ def of_sequence(run: Run, key: Key) -> None:
         st.caption("Number: score. Colour: gain over the base model.")
     _standings(run, key)
     _curves(key)
+    _diagnostics(run, key)
 
 
 def _standings(run: Run, key: Key) -> None:
@@ -145,6 +147,7 @@ def of_paraphrase(run: Run, key: Key) -> None:
         _scatter(run, key)
     _grid(key)
     _curves(key)
+    _diagnostics(run, key)
 
 
 def _scatter(run: Run, key: Key) -> None:
@@ -179,3 +182,11 @@ def _curves(key: Key) -> None:
             st.info(md(str(error)))
         else:
             st.caption("The trials that ended last, thinned to at most 60 points each.")
+
+
+def _diagnostics(run: Run, key: Key) -> None:
+    if not has_diagnostics([run]):
+        return
+    with st.expander("Diagnostics", key="diagnostics-open", on_change="rerun") as box:
+        if box.open:
+            diagnostics((key,), [run])

@@ -15,6 +15,8 @@ from sapo_analysis.app.components.columns import columns
 from sapo_analysis.app.components.compare import NAME as RACE_TAB
 from sapo_analysis.app.components.compare import compare_tab
 from sapo_analysis.app.components.controls import FORMS
+from sapo_analysis.app.components.diagnostics import NAME as DIAGNOSTICS
+from sapo_analysis.app.components.diagnostics import diagnostics, has_diagnostics
 from sapo_analysis.app.components.findings import findings_tab
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.state import (
@@ -182,21 +184,29 @@ def trust_tab(sight: Sight) -> None:
     )
 
 
+def diagnostics_tab(sight: Sight) -> None:
+    """What the study looked at along its fine-tunes."""
+    diagnostics(sight.keys, sight.runs)
+
+
 TABS: dict[str, Callable[[Sight], None]] = {
     "Prompts": prompts_tab,
     "Findings": findings,
     "Between tasks": between_tab,
     "Can I trust it?": trust_tab,
+    DIAGNOSTICS: diagnostics_tab,
     RACE_TAB: compare_tab,
 }
 """What each tab draws, in order; only the open one is drawn."""
 
 
 def tabs(sight: Sight) -> None:
-    """All tabs."""
-    check_link("tab", list(TABS))
-    places = st.tabs(list(TABS), key="tab", bind="query-params")
-    for place, draw in zip(places, TABS.values(), strict=True):
+    """All tabs that these runs have something for."""
+    known = {name: draw for name, draw in TABS.items() if name != DIAGNOSTICS}
+    shown = TABS if has_diagnostics(sight.runs) else known
+    check_link("tab", list(shown))
+    places = st.tabs(list(shown), key="tab", bind="query-params")
+    for place, draw in zip(places, shown.values(), strict=True):
         if place.open:
             with place:
                 draw(sight)

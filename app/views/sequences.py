@@ -13,6 +13,8 @@ from sapo_analysis.app import sequences
 from sapo_analysis.app.components import charts, header, links
 from sapo_analysis.app.components.behind import behind, looked_at
 from sapo_analysis.app.components.chain import chain_tab
+from sapo_analysis.app.components.diagnostics import NAME as DIAGNOSTICS
+from sapo_analysis.app.components.diagnostics import diagnostics, has_diagnostics
 from sapo_analysis.app.components.freshness import new_points, shown_keys
 from sapo_analysis.app.components.strategies import contrasts_tab, cost_tab, tasks_tab
 from sapo_analysis.app.components.text import md
@@ -156,7 +158,7 @@ def _sequences(runs: list[Run], keys: Keys) -> None:
     hollow = not all(run.is_complete for run in runs)
     _metrics(runs, keys, kind, hollow)
     _race_and_matrices(keys, found, kind, method)
-    _tabs(keys, found, kind)
+    _tabs(runs, keys, found, kind)
 
 
 def _headline(runs: list[Run], found: dict[str, Any]) -> None:
@@ -272,9 +274,10 @@ def _fewer(race: pd.DataFrame, found: dict[str, Any], kind: str) -> str:
     )
 
 
-def _tabs(keys: Keys, found: dict[str, Any], kind: str) -> None:
-    check_link("tab", TABS)
-    along, against, tasks, cost = st.tabs(TABS, key="tab", bind="query-params")
+def _tabs(runs: list[Run], keys: Keys, found: dict[str, Any], kind: str) -> None:
+    shown = [*TABS, *([DIAGNOSTICS] if has_diagnostics(runs) else [])]
+    check_link("tab", shown)
+    along, against, tasks, cost, *looked_along = st.tabs(shown, key="tab", bind="query-params")
     with along:
         if along.open:
             chain_tab(keys)
@@ -287,6 +290,10 @@ def _tabs(keys: Keys, found: dict[str, Any], kind: str) -> None:
     with cost:
         if cost.open:
             cost_tab(found)
+    for place in looked_along:
+        if place.open:
+            with place:
+                diagnostics(keys, runs)
 
 
 page()

@@ -79,6 +79,11 @@ def _pages(runs: dict[str, Path]) -> dict[str, str]:
         "live-sequence": f"live?run={sequence}",
         "runs": "runs",
         "method": "method",
+        "methods_compared": "methods-compared",
+        "methods-compared-scores": "methods_compared?answer=Scores",
+        "methods-compared-differences": "methods_compared?answer=Differences",
+        "methods-compared-trade-off": "methods_compared?answer=Trade-off",
+        "methods-compared-published": "methods_compared?answer=As+published",
     }
 
 

@@ -1,0 +1,128 @@
+"""Cached calls into `sapo_analysis.analysis.methods_compared`, keyed by the runs' versions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from sapo_analysis import analysis
+from sapo_analysis.analysis import methods_compared
+from sapo_analysis.analysis.method_names import METHOD_WORDS, methods_of
+from sapo_analysis.app.data import Keys, opened
+from sapo_analysis.errors import InputError, RunError
+
+
+class Family(NamedTuple):
+    """Runs that can be compared by method."""
+
+    run_ids: tuple[str, ...]
+    words: str
+
+
+class Compared(NamedTuple):
+    """What stands beside what, or why nothing does.
+
+    Attributes:
+        sides: words by name of each method or strategy, in order.
+        why_not: with the keys that differ; "" where the runs can be compared.
+        silent: why there are no verdicts; "" where there are.
+    """
+
+    sides: dict[str, str]
+    why_not: str
+    silent: str
+
+
+@st.cache_data(max_entries=6, show_spinner="Looking for studies of several methods …")
+def families(keys: Keys) -> list[Family]:
+    """Families of runs with several methods, and how a button calls them."""
+    return [
+        Family(
+            tuple(run.run_id for run in family),
+            f"{family[0].study.model}, {'sequences' if family[0].is_sequence else 'one task'}: "
+            + ", ".join(dict.fromkeys(METHOD_WORDS[m] for run in family for m in methods_of(run)))
+            + (f" ({len(family)} runs)" if len(family) > 1 else ""),
+        )
+        for family in methods_compared.comparable_families(opened(keys))
+    ]
+
+
+@st.cache_data(max_entries=12, show_spinner="Comparing the runs' settings …")
+def compared(keys: Keys) -> Compared:
+    """The sides of runs."""
+    runs = opened(keys)
+    try:
+        found = {one.name: one.words for one in methods_compared.sides(runs)}
+    except RunError:
+        raise
+    except InputError as error:
+        return Compared({}, str(error), "")
+    return Compared(found, "", analysis.no_verdict(runs))
+
+
+@st.cache_data(max_entries=6, show_spinner="Reading what shipped studies said …")
+def said(keys: Keys) -> pd.DataFrame:
+    """What finished studies said of each method, beside plain LoRA."""
+    return methods_compared.said_of_methods(opened(keys))
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def costs(keys: Keys) -> pd.DataFrame:
+    """Steps and seconds of a fine-tune, by run and method."""
+    return methods_compared.fine_tune_costs(opened(keys))
+
+
+@st.cache_data(max_entries=6, show_spinner="Reading the scores …")
+def table(keys: Keys) -> pd.DataFrame:
+    """The methods table."""
+    return methods_compared.method_table(opened(keys))
+
+
+@st.cache_data(max_entries=6, show_spinner="Reading the scores …")
+def tasks(keys: Keys) -> pd.DataFrame:
+    """Scores by method and evaluated task."""
+    return methods_compared.method_tasks(opened(keys))
+
+
+@st.cache_data(max_entries=12, show_spinner="Comparing the methods …")
+def paired(keys: Keys, reference: str) -> pd.DataFrame:
+    """Every method against one of them."""
+    return methods_compared.paired_difference(opened(keys), reference)
+
+
+@st.cache_data(max_entries=6, show_spinner="Comparing the methods …")
+def trade_off(keys: Keys) -> pd.DataFrame:
+    """Tuned score against the others, by method and checkpoint."""
+    return methods_compared.trade_off(opened(keys))
+
+
+@st.cache_data(max_entries=12, show_spinner="Reading the outputs …")
+def outputs(keys: Keys, tuned_task: str) -> pd.DataFrame:
+    """What every method answers to the same inputs."""
+    return methods_compared.side_by_side(opened(keys), tuned_task)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def examples(keys: Keys, tuned_task: str) -> pd.DataFrame:
+    """The inputs, those first at which methods differ most."""
+    return methods_compared.telling_examples(outputs(keys, tuned_task))
+
+
+@st.cache_data(max_entries=12, show_spinner="Reading the curves …")
+def format_curves(keys: Keys, of: str = "") -> pd.DataFrame:
+    """Tuned score and format ratio by step; `of`: a line per task of one side."""
+    return methods_compared.format_curves(opened(keys), of)
+
+
+@st.cache_data(max_entries=12, show_spinner="Reading the curves …")
+def alignment_curves(keys: Keys, of: str = "") -> pd.DataFrame:
+    """Gradient alignment by step and module; `of` as there."""
+    return methods_compared.alignment_curves(opened(keys), of)
+
+
+def tuned_tasks(keys: Keys) -> list[str]:
+    """The tasks that fine-tunes of the first run learned."""
+    first = opened(keys)[0]
+    return list(first.sequence.tasks if first.is_sequence else first.paraphrase.current)
