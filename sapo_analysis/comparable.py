@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from sapo_analysis.plan import ALGORITHM_VERSION, AnyPlan, data_fingerprint
 from sapo_analysis.spec import AnyStudy, by_dotted_name
+from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.store import Run
 
 _SHOWN = 12
-
-_OF_PROMOT = ("soft_prompt", "promot", "full")
-METHOD_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "o-lora": ("o_lora",),
-    "ewc": ("ewc",),
-    "replay": ("replay",),
-    "full": ("full",),
-    "ia3": ("ia3",),
-    "prompt-tuning": ("soft_prompt",),
-    "p-tuning": ("soft_prompt",),
-    "prefix-tuning": ("soft_prompt",),
-    "promot": _OF_PROMOT,
-    "promot-1-shot": _OF_PROMOT,
-    "promot-lora-first": _OF_PROMOT,
-    "promot-joint": _OF_PROMOT,
-    "promot-random": _OF_PROMOT,
-    "promot-multi-task": _OF_PROMOT,
-}
-"""Fields of a study that are of one method alone, by method; of no others it has any."""
 
 
 def method_settings(methods: Iterable[str]) -> tuple[str, ...]:

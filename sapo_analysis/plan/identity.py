@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, Study
+from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.tasks.base import Task
 
 ALGORITHM_VERSION = 1
@@ -79,14 +80,7 @@ def _method_settings(study: ParaphraseStudy) -> dict[str, object]:
     if study.method == "lora":
         return {}
     settings = study.model_dump(mode="json")
-    used = {
-        "ia3": ("ia3",),
-        "full": ("full",),
-        "lora-1-shot": (),
-        "prompt-tuning": ("soft_prompt",),
-        "p-tuning": ("soft_prompt",),
-        "prefix-tuning": ("soft_prompt",),
-    }.get(study.method, ("soft_prompt", "promot", "full"))
+    used = METHOD_SETTINGS.get(study.method, ())
     return {"method": study.method} | {key: settings[key] for key in used}
 
 

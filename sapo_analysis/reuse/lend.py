@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sapo_analysis.comparable import settings_that_count
+from sapo_analysis.comparable import method_settings, settings_that_count
 from sapo_analysis.plan import Plan, Trial
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.records import CURVES, DIAGNOSTICS, PREDICTIONS, SCORES, TRIALS, Table
@@ -213,7 +213,8 @@ def _why_nothing(study: ParaphraseStudy, run: Run) -> str:
         return "nothing of it is finished yet"
     # An id names what looks are at where there are any.
     looks = ("diagnostics",) if study.diagnostics.every or run.paraphrase.diagnostics.every else ()
-    was, now = (settings_that_count(of, _IDENTITY + looks) for of in (run.paraphrase, study))
+    own = method_settings([run.paraphrase.method, study.method])
+    was, now = (settings_that_count(of, _IDENTITY + own + looks) for of in (run.paraphrase, study))
     differing = [
         f"{key} was {was.get(key)}, is {now[key]}" for key in now if was.get(key) != now[key]
     ]

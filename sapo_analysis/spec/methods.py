@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -53,6 +54,24 @@ PROMOT_METHODS: tuple[MethodName, ...] = (
     "promot-multi-task",
 )
 """Methods whose stage 2 trains what promot.update says."""
+_OF_PROMOT = ("soft_prompt", "promot", "full")
+METHOD_SETTINGS: Mapping[str, tuple[str, ...]] = {
+    "o-lora": ("o_lora",),
+    "ewc": ("ewc",),
+    "replay": ("replay",),
+    "full": ("full",),
+    "ia3": ("ia3",),
+    "prompt-tuning": ("soft_prompt",),
+    "p-tuning": ("soft_prompt",),
+    "prefix-tuning": ("soft_prompt",),
+    "promot": _OF_PROMOT,
+    "promot-1-shot": _OF_PROMOT,
+    "promot-lora-first": _OF_PROMOT,
+    "promot-joint": _OF_PROMOT,
+    "promot-random": _OF_PROMOT,
+    "promot-multi-task": _OF_PROMOT,
+}
+"""Fields of a study that are of one method alone, by method; of no others it has any."""
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 ONE_TASK_METHODS: tuple[OneTaskMethod, ...] = get_args(OneTaskMethod)
 

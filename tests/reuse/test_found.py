@@ -1,6 +1,7 @@
 """Which trials of finished runs a study takes over, with which rows."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from sapo_analysis import jobs
 from sapo_analysis.plan import make_plan
 from sapo_analysis.records import TABLES
 from sapo_analysis.reuse import find_reusable
+from sapo_analysis.spec import to_json
 from sapo_analysis.store import RunWriter, create_run, open_run
 from sapo_analysis.studies.runner import run_to_end
 from tests.reuse.making import MEASURED, changed, rows_of, small, trial_ids
@@ -149,6 +151,17 @@ def test_other_settings_give_nothing_and_it_is_said(source, study):
     assert "training.steps was 3, is 4" in found.in_words()
     others = find_reusable(make_plan(changed(study, seeds=(5,), noise_seeds=())), [source])
     assert "its tasks, past, prompts or seeds are others" in others.in_words()
+
+
+def test_settings_of_methods_are_named_where_they_differ(source, study, tmp_path):
+    path = shutil.copytree(source.path, tmp_path / source.run_id)
+    spec = changed(study, method="ia3", ia3={"learning_rate": 0.5})
+    (path / "spec.json").write_text(to_json(spec))
+    found = find_reusable(make_plan(changed(study, method="ia3")), [open_run(path)])
+    assert "ia3.learning_rate was 0.5, is 0.03" in found.in_words()
+    found = find_reusable(make_plan(changed(study, method="prompt-tuning")), [open_run(path)])
+    assert "method was ia3, is prompt-tuning" in found.in_words()
+    assert "soft_prompt" not in found.in_words()  # it has none of its own, so nothing was another
 
 
 def test_the_first_run_lends(source, study):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from sapo_analysis.analysis.joining import as_runs, differences_in_words, identity
 from sapo_analysis.analysis.method_names import METHOD_WORDS, strategy_words
-from sapo_analysis.comparable import METHOD_SETTINGS
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.store import Run
 
 BASE = "base model"
