@@ -77,7 +77,10 @@ BAD = {
     "orders": ("orders=[[add]]", "at least two"),
     "twice": ("orders=[add, job, add]", "'add' twice"),
     "policy": ("strategies=[sapoo]", "Did you mean 'sapo'?"),
-    "method": ("strategies=[sapo+lorax]", "Known: ewc, full, ia3, lora, lora-1-shot, lora-inc, multi-task, o-lora, p-tuning"),
+    "method": (
+        "strategies=[sapo+lorax]",
+        "Known: ewc, full, ia3, lora, lora-1-shot, lora-inc, multi-task, o-lora, p-tuning",
+    ),
     "none": ("prompts=0", "no candidates beside the original"),
     "task": ("orders=[add, jobb]", "Did you mean 'job'?"),
     "paraphrase": ("noise_seeds=[3]", "noise_seeds: unknown setting"),
