@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -85,8 +85,13 @@ class PackedModel:
 
 
 def layout_again() -> Again:
-    """The layout of this moment for layers that are computed again; see `checkpointing`."""
-    layout = _layout.get()
+    """The layout of this moment for layers that are computed again; see `checkpointing`.
+
+    Padded rows have none.
+    """
+    layout = _layout.get(None)
+    if layout is None:
+        return nullcontext
 
     @contextmanager
     def again() -> Iterator[None]:

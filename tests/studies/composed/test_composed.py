@@ -266,3 +266,20 @@ def test_drawn_prompts_are_read_behind_what_is_on_too_with_mixed_rows_among_them
             tuned.train()
             found.append([part.values.clone() for part in parts_of(tuned).values()])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("update", ["lora", "full"])
+def test_gradient_checkpointing_changes_nothing(bench, update):
+    found = []
+    for wanted in (False, True):
+        engine = bench.engine(
+            "stacked",
+            memory={"gradient_checkpointing": wanted},
+            promot={"steps": 2, "select_every": 2, "dev_examples": 2, "update": update},
+        )
+        block, members = bench.tuned(engine, "promot", TWO[:1])
+        with block as tuned:
+            tuned.begin(members)
+            tuned.train()
+            found.append(tuned.fits[0].losses)
+    assert found[0] == pytest.approx(found[1], rel=1e-12)
