@@ -170,7 +170,12 @@ def test_the_command_runs_that_file():
         ({"model": "/etc"}, "model", "model", "command line alone"),
         ({"model": "../pocket"}, "model", "model", "'../pocket' is not among the models"),
         ({"dtype": "float16"}, "dtype", "advanced", "'float16'"),
-        ({"method": "ewc"}, "method", "prompts", "strategies: [original+ewc]; or one of lora, full"),
+        (
+            {"method": "ewc"},
+            "method",
+            "prompts",
+            "strategies: [original+ewc]; or one of lora, full",
+        ),
         ({"method": "full", "dtype": "bfloat16"}, "method", "prompts", "dtype to float32"),
         (
             {"method": "promot", "promot__update": "full", "dtype": "bfloat16"},
