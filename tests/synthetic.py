@@ -205,7 +205,8 @@ class _Maker:
 
     def _rng(self, *what: object) -> np.random.Generator:
         # From names, not order of use: a study with more seeds repeats the smaller one's numbers.
-        return np.random.default_rng([self.seed, *"/".join(map(str, what)).encode()])
+        name = [self.seed, *"/".join(map(str, what)).encode()]
+        return np.random.default_rng(np.array(name, np.uint32))  # a list gives the same, in 0.2 ms
 
     def _latent(self, task: str) -> dict[str, dict[str, float]]:
         rng = self._rng("latent", task)
