@@ -122,6 +122,12 @@ def alignment_curves(keys: Keys, of: str = "") -> pd.DataFrame:
     return methods_compared.alignment_curves(opened(keys), of)
 
 
+@st.cache_data(max_entries=12, show_spinner=False)
+def rises(keys: Keys) -> pd.DataFrame:
+    """How far the format ratio rose, by method, with its verdict."""
+    return methods_compared.format_rise(opened(keys))
+
+
 def tuned_tasks(keys: Keys) -> list[str]:
     """The tasks that fine-tunes of the first run learned."""
     first = opened(keys)[0]

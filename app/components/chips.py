@@ -33,11 +33,11 @@ def difference_chip(verdict: str, word: str, title: str) -> str:
     """A verdict on a difference as HTML.
 
     Args:
-        verdict: `better`, `worse`, `unclear` or `too few`.
+        verdict: `better`, `worse`, `unclear` or `too few`; or that of a claim.
         word: what stands in the chip, plain text.
         title: the sentence behind it, plain text.
     """
-    return _chip(OF_DIFFERENCES[verdict], word, title)
+    return _chip(OF_DIFFERENCES.get(verdict, verdict), word, title)
 
 
 def _chip(look: str, word: str, reason: str) -> str:

@@ -164,7 +164,7 @@ def differences_tab(keys: Keys, runs: list[Run], found: Compared) -> None:
             "What the others are held to: method − reference.",
         )
         st.space("stretch")
-        links.table_of(runs, "Export", "methods")
+        links.table_of(runs, "Export", "method_differences")
     table = compared.paired(keys, reference)
     if table.empty:
         st.info("No fine-tune of two methods has ended yet on the same task, prompt and seed.")

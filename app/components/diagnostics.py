@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.methods_compared import OVER_TASKS, has_looks
-from sapo_analysis.analysis.wording import counted
+from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.app import compared
 from sapo_analysis.app.components import charts, links
+from sapo_analysis.app.components.chips import difference_chip
 from sapo_analysis.app.components.controls import segmented, select
+from sapo_analysis.app.components.html_table import Head, html_table, strong, whole
 from sapo_analysis.app.components.tables import table
-from sapo_analysis.app.components.text import MISSING, md, plain, span
+from sapo_analysis.app.components.text import MISSING, interval, md, plain, span
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import check_link
 from sapo_analysis.errors import InputError, RunError
@@ -29,6 +32,9 @@ MOST_LINES = 6
 NOT_MEASURED = "Not measured. A study with `diagnostics.every` above 0 looks along its fine-tunes."
 NO_SHOTS = (
     "Tests behind demonstrations were not asked for: `evaluation.n_shots: [0, 1]` in a spec does."
+)
+RISE = (
+    "Supported where the 95 % interval of the rise lies above 0, contradicted where it lies below."
 )
 NOTHING_YET = "The first values appear when the first fine-tune ends."
 
@@ -86,6 +92,8 @@ def _curves(keys: Keys, runs: Sequence[Run]) -> None:
         " vertical line: ProMoT's first stage ends, and the model behind its soft prompt begins to"
         " be tuned.",
     )
+    if not of:
+        _rise(keys, {name: sides[name] for name in shown})
     _drawn(
         ("gradient_alignment", "Gradient alignment", "alignment"),
         lambda: gradient_alignment(_only(compared.alignment_curves(keys, of), names)),
@@ -93,6 +101,38 @@ def _curves(keys: Keys, runs: Sequence[Run]) -> None:
         "A module of the last layer each. Near 1 a training step changes the format; down at the"
         " dashed grey floor it changes the answers.",
     )
+
+
+def _rise(keys: Keys, sides: dict[str, str]) -> None:
+    """How far the format ratio rose, and whether that can be told from none."""
+    try:
+        found = compared.rises(keys)
+    except RunError:
+        raise
+    except InputError:  # nothing has ended yet, as is said in the figure's place
+        return
+    rows = [
+        [
+            strong(sides[row["name"]]),
+            f"{plain(row['before'])} → {plain(row['after'])}",
+            f"{signed(row['value'])} {whole(_interval(row))}",
+            difference_chip(row["verdict"], row["verdict"], RISE) if row["verdict"] else MISSING,
+        ]
+        for row in found.to_dict("records")
+        if row["name"] in sides
+    ]
+    if rows:
+        heads = [
+            Head("Method"),
+            Head("Format ratio, first → last look", entry("format_ratio").help),
+            Head("Rise, 95 %", "Mean over prompts, seeds, then tuned tasks (or orders)."),
+            Head("Does tuning spread its format?", RISE),
+        ]
+        html_table(heads, rows, "Rise of the format ratio by method")
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return f"({interval(row['lower'], row['upper'])})" if row["lower"] == row["lower"] else ""
 
 
 def _few(sides: dict[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.methods_compared import (
     MARK,
+    format_rise,
     method_table,
     paired_difference,
     said_of_methods,
@@ -118,6 +119,11 @@ def test_the_trade_off_and_the_curves_are_drawn(monkeypatch, pair):
         assert str(round(value, 6))[:6] in drawn
     app = shown(monkeypatch, *pair, answer="Along the fine-tune")
     assert len(charts(app)) == 2 and "dashed grey floor" in text_of(app)
+    rises = format_rise([open_run(path) for path in pair])
+    assert list(rises["verdict"]) == ["unclear"] * 2  # all fine-tunes rise alike: no interval
+    for row in rises.to_dict("records"):
+        assert f"{row['before']:.2f} → {row['after']:.2f}" in html_of(app)
+    assert html_of(app).count(" unclear</span>") == 2
 
 
 def test_outputs_stand_beside_each_other(monkeypatch, pair):
