@@ -77,7 +77,11 @@ def study_of(run: Run) -> tuple[dict[str, Any], list[str]]:
     study = {**given, "model": short_name(given["model"])}
     if "tasks_from" in given:
         study["tasks_from"] = [_last_part(path) for path in given["tasks_from"]]
-    return study, [name for name in ("model", "tasks_from") if study.get(name) != given.get(name)]
+    cut = [name for name in ("model", "tasks_from") if study.get(name) != given.get(name)]
+    if (folder := given.get("promot", {}).get("stage_1_from")) is not None:
+        study["promot"] = {**given["promot"], "stage_1_from": _last_part(folder)}
+        cut.append("promot.stage_1_from")
+    return study, cut
 
 
 def _last_part(path: str) -> str:

@@ -20,6 +20,7 @@ from sapo_analysis.paper.figures import figure
 from sapo_analysis.paper.numbers import numbers_of
 from sapo_analysis.paper.stamps import ended, model_name, provenance, short_name, stamp
 from sapo_analysis.spec import parse_spec
+from sapo_analysis.spec.methods import PromotSettings
 from sapo_analysis.store import CACHED_RUNS, Run, open_run, table_hashes
 from sapo_analysis.store.status import Status
 from tests.synthetic import write_run
@@ -70,13 +71,15 @@ def test_paths_are_cut_to_their_last_part_and_it_is_said(tmp_path, monkeypatch):
         "model": "/home/somebody/models/tiny-one",
         "tasks_from": ("/data/secret/suite", "own/tasks.json", "C:\\Users\\me\\more.csv"),
         "own_prompts": {"current-0": ("A wish.", "An order.")},
+        "promot": PromotSettings(stage_1_from="/home/somebody/prompts/rte"),
     }
     run = run_with(tmp_path, monkeypatch, **settings)
     numbers = Numbers(run)
     (told,) = provenance(numbers)["runs"]
     assert told["study"]["model"] == "tiny-one"
     assert told["study"]["tasks_from"] == ["suite", "tasks.json", "more.csv"]
-    assert told["shortened"] == ["model", "tasks_from"]
+    assert told["study"]["promot"]["stage_1_from"] == "rte"
+    assert told["shortened"] == ["model", "tasks_from", "promot.stage_1_from"]
     assert told["study"]["own_prompts"] == {"current-0": ["A wish.", "An order."]}
     said = stamp(numbers, "A title")
     assert json.loads(said.facts)["runs"][0]["study"]["own_prompts"] == {"current-0": 2}
