@@ -283,3 +283,34 @@ def test_gradient_checkpointing_changes_nothing(bench, update):
             tuned.train()
             found.append(tuned.fits[0].losses)
     assert found[0] == pytest.approx(found[1], rel=1e-12)
+
+
+def test_chains_of_other_pasts_share_a_stack_each_with_its_own_soft_prompts(bench, tmp_path):
+    """One has learned sentiment then colour, the other rate then sentiment; job is next."""
+    engine = bench.engine("stacked", current=["sentiment", "colour", "job"])
+    tests = {task: bench.test_rows(engine, task) for task in ("sentiment", "colour", "rate")}
+    orders, starts, was = [("sentiment", "colour"), ("rate", "sentiment")], [], []
+    for k, order in enumerate(orders):
+        start = AdapterStart(k)
+        for i, task in enumerate(order):
+            recipe = make_method("promot", engine.study).recipe(i)
+            block, members = bench.tuned(engine, "promot", [(task, 20 + k)], recipe, [start])
+            with block as tuned:
+                tuned.begin(members)
+                tuned.train()
+                folder = tmp_path / f"{k}-{i}"
+                tuned.save(0, folder)
+                start = AdapterStart(5, carried=folder, removable=folder)
+                if i == 1:
+                    found = {
+                        name: tuned.evaluate(data, examples, [rows])[0].losses
+                        for name, (data, examples, rows) in tests.items()
+                    }
+        starts.append(start)
+        was.append(found)
+    recipe = make_method("promot", engine.study).recipe(2)
+    block, _ = bench.tuned(engine, "promot", [("job", 5), ("job", 6)], recipe, starts)
+    with block as later:
+        for name, (data, examples, rows) in tests.items():
+            for own, found in zip(was, later.evaluate(data, examples, [rows] * 2), strict=True):
+                assert found.losses == pytest.approx(own[name], abs=1e-12), name
