@@ -81,8 +81,8 @@ def test_examples_in_the_tuned_format_come_first(pair):
             "eval_task": ["a"] * 4 + ["b"] * 2,
             "example": [0, 0, 1, 1, 0, 0],
             "input": ["x"] * 2 + ["y"] * 2 + ["z"] * 2,
-            "output": ["1", "2", "1", "1", "yes", "1"],
-            "in_format": [False] * 4 + [True, False],
+            "output": ["1", "2", "1", "1", "yes", "yes"],
+            "in_format": [False] * 4 + [True, True],
             "gold_in_format": [False] * 6,
         }
     )
