@@ -12,7 +12,7 @@ from sapo_analysis.paper.offered import offered
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.tables import TABLES, every_table, table, table_kinds_of
 from sapo_analysis.paper.tables.cells import cells
-from sapo_analysis.store import open_run
+from sapo_analysis.store import Run, open_run
 from tests.methods_runs import write_lora, write_promot, write_sequence
 
 ALONE = {"methods", "published_promot", "outputs_side_by_side"}
@@ -151,3 +151,10 @@ def test_settings_name_what_only_these_methods_have(pair, chains):
     assert promot["demonstrations in tests"] == "0, 1" and promot["looked at"] == "every 25 steps"
     assert "soft prompt" not in set(table("settings", numbers_of([pair.runs[0]])).rows["setting"])
     assert "ProMoT" in set(table("sequence_settings", chains).rows["setting"])
+
+
+def test_a_method_without_a_first_stage_of_its_own_names_none(pair):
+    run = pair.runs[1]
+    joint = Run(run.path, run.study.model_copy(update={"method": "promot-joint"}), run.status)
+    settings = table("settings", numbers_of([joint])).rows.set_index("setting")["value"]
+    assert settings["ProMoT"] == "an adapter; a checkpoint every 10 steps"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.method_names import METHOD_WORDS
+from sapo_analysis.analysis.method_names import METHOD_WORDS, TWO_STAGES
 from sapo_analysis.analysis.wording import counted, duration
 from sapo_analysis.comparable import method_settings
 from sapo_analysis.errors import InputError
@@ -149,8 +149,12 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
         found.append(("learning rate of IA3", f"{study.ia3.learning_rate:g}"))
     if "promot" in used:
         trained = "all weights" if promot.update == "full" else "an adapter"
-        first = f"{counted(promot.steps, 'step')} of stage 1, then {trained}"
-        found.append(("ProMoT", f"{first}; a checkpoint every {promot.select_every} steps"))
+        # Some variants have no first stage of their own, and a saved soft prompt stands for it.
+        staged = promot.stage_1_from is None and not set(TWO_STAGES).isdisjoint(methods)
+        first = f"{counted(promot.steps, 'step')} of stage 1, then " if staged else ""
+        found.append(
+            ("ProMoT", f"{first}{trained}; a checkpoint every {promot.select_every} steps")
+        )
     if study.evaluation.n_shots != (0,):
         found.append(("demonstrations in tests", _listed(study.evaluation.n_shots)))
     if looks.every:

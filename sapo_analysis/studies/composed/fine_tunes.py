@@ -101,11 +101,13 @@ class _Composed:
 
     def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
         read = [self._standing.scored(own) for own in rows]
-        return self._engine.losses_all(self._parts.model, read)
+        with self._standing.on_for(None):
+            return self._engine.losses_all(self._parts.model, read)
 
     def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
         read = [self._standing.scored(own) for own in rows]
-        return self._engine.lowest(self._parts.model, read, batch_size, heard)
+        with self._standing.on_for(None):
+            return self._engine.lowest(self._parts.model, read, batch_size, heard)
 
     def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
         """Each fine-tune's loss over examples of the task that it learns."""

@@ -63,8 +63,11 @@ class Standing:
         )
 
     @contextmanager
-    def on_for(self, task: str) -> Iterator[None]:
-        """Let each fine-tune's removable adapter be the one of a task, or none, for the block."""
+    def on_for(self, task: str | None) -> Iterator[None]:
+        """Let each fine-tune's removable adapter be the one of a task, or none, for the block.
+
+        None: of a task that nothing was trained on yet.
+        """
         first = self._parts.by_name.get("first-lora")
         if first is None:
             yield
@@ -74,7 +77,7 @@ class Standing:
             trained = values.clone()
             for k, one in enumerate(self._begun):
                 if one.task.name != task:
-                    found = self._parts.earlier[k].get(task)
+                    found = None if task is None else self._parts.earlier[k].get(task)
                     values[k] = 0.0 if found is None else found.to(values)
         try:
             yield

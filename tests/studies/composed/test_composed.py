@@ -314,3 +314,21 @@ def test_chains_of_other_pasts_share_a_stack_each_with_its_own_soft_prompts(benc
         for name, (data, examples, rows) in tests.items():
             for own, found in zip(was, later.evaluate(data, examples, [rows] * 2), strict=True):
                 assert found.losses == pytest.approx(own[name], abs=1e-12), name
+
+
+@pytest.mark.parametrize("method", ["promot", "promot-lora-first", "ia3", "prefix-tuning"])
+def test_a_task_that_nothing_was_trained_on_is_scored_as_it_is_tested(bench, method):
+    engine = bench.engine("stacked")
+    data, examples, rows = bench.test_rows(engine, "rate")
+    block, members = bench.tuned(engine, method, TWO[:1])
+    with block as tuned:
+        tuned.begin(members)
+        tuned.train()
+        (tested,) = tuned.evaluate(data, examples, [rows])
+        (scored,) = tuned.losses([rows])
+        chosen = tuned.lowest([rows], 4, lambda *told: None)
+    losses = [
+        [one.nll_sum / one.n_tokens for one in own] for own in (scored, chosen.candidates[0].losses)
+    ]
+    assert losses[0] == pytest.approx(tested.losses, abs=1e-12)
+    assert losses[1] == pytest.approx(tested.losses, abs=1e-12)
