@@ -81,14 +81,18 @@ def _cells(row: dict[str, Any], shown: list[str]) -> list[str]:
 
 def sizes_of(row: Any) -> str:
     """What stands behind a row's numbers, and what its intervals are over."""
+    return f"n = {counts_of(row)}; small print: 95 %, Student t over {md(str(row['unit']))}."
+
+
+def counts_of(row: Any) -> str:
+    """As in `4 tuned tasks × 2 prompts × 3 seeds`; in sequences policies choose the prompts."""
+    n_orders = int(row["n_orders"])
     parts = [
         counted(int(row["n_tasks"]), "tuned task"),
-        counted(int(row["n_prompts"]), "prompt"),
+        counted(n_orders, "order") if n_orders else counted(int(row["n_prompts"]), "prompt"),
         counted(int(row["n_seeds"]), "seed"),
     ]
-    if row["n_orders"]:
-        parts.append(counted(int(row["n_orders"]), "order"))
-    return f"n = {' × '.join(parts)}; small print: 95 %, Student t over {md(str(row['unit']))}."
+    return " × ".join(parts)
 
 
 def _tuned_task(keys: Keys) -> str:

@@ -10,10 +10,11 @@ import streamlit as st
 
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.methods_compared import OVER_TASKS, has_looks
-from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import compared
 from sapo_analysis.app.components import charts, links
 from sapo_analysis.app.components.chips import difference_chip
+from sapo_analysis.app.components.compared_scores import counts_of
 from sapo_analysis.app.components.controls import segmented, select
 from sapo_analysis.app.components.html_table import Head, html_table, strong, whole
 from sapo_analysis.app.components.tables import table
@@ -218,7 +219,7 @@ def _few_shot(keys: Keys, runs: Sequence[Run]) -> None:
     )
     sizes = found[found["n_tasks"] > 0].iloc[0]
     st.caption(
-        f"At the end of the fine-tunes, with original prompts: {_n(sizes)}. In brackets 95 %,"
+        f"At the end of the fine-tunes, with original prompts: {counts_of(sizes)}. In brackets 95 %,"
         f" Student t over {md(str(sizes['unit']))}."
     )
 
@@ -229,14 +230,3 @@ def _with_ends(row: dict[str, object], name: str) -> str:
         return MISSING
     ends = f" ({span(lower, upper, 1)})" if lower == lower else ""
     return plain(value, 1) + ends
-
-
-def _n(row: pd.Series) -> str:
-    parts = [
-        counted(int(row["n_tasks"]), "task"),
-        counted(int(row["n_prompts"]), "prompt"),
-        counted(int(row["n_seeds"]), "seed"),
-    ]
-    if row["n_orders"]:
-        parts.append(counted(int(row["n_orders"]), "order"))
-    return " × ".join(parts)
