@@ -219,8 +219,8 @@ def _few_shot(keys: Keys, runs: Sequence[Run]) -> None:
     )
     sizes = found[found["n_tasks"] > 0].iloc[0]
     st.caption(
-        f"At the end of the fine-tunes, with original prompts: {counts_of(sizes)}. In brackets 95 %,"
-        f" Student t over {md(str(sizes['unit']))}."
+        f"At the end of the fine-tunes, with original prompts: {counts_of(sizes)}. In brackets"
+        f" 95 %, Student t over {md(str(sizes['unit']))}."
     )
 
 
