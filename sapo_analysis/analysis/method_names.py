@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sapo_analysis.spec import MethodName, SequenceStudy
+from sapo_analysis.spec.methods import TWO_STAGES
 from sapo_analysis.store import Run
 
 METHOD_WORDS: Mapping[str, str] = {
@@ -28,11 +29,6 @@ METHOD_WORDS: Mapping[str, str] = {
     "lora-1-shot": "LoRA + 1-shot",
 }
 """Every method of `spec.METHODS` in words."""
-
-TWO_STAGES: tuple[MethodName, ...] = (
-    *("promot", "promot-1-shot", "promot-lora-first", "promot-multi-task"),
-)
-"""Methods whose fine-tune has a first stage of its own: `promot.steps` steps before `training`."""
 
 PROMOT: tuple[MethodName, ...] = (*(*TWO_STAGES, "promot-joint", "promot-random", "lora-1-shot"),)
 """ProMoT, its variants and its ablations."""

@@ -23,7 +23,7 @@ from sapo_analysis.spec import (
     ParaphraseStudy,
     SequenceStudy,
 )
-from sapo_analysis.spec.methods import PROMOT_METHODS
+from sapo_analysis.spec.methods import PROMOT_METHODS, TWO_STAGES
 
 MEASURED_ROWS = 48
 """Rows that a speed is measured on, at most."""
@@ -36,7 +36,6 @@ _BYTES_PER_ROW = 60
 """Of a kept test example: input and target."""
 _LAYERS = 7
 """Linear layers of a decoder layer, as most models have."""
-_WITH_STAGE_1 = ("promot", "promot-1-shot", "promot-lora-first", "promot-multi-task")
 _OF_ALL_TASKS = ("promot-multi-task", "multi-task")
 """Methods that train on all tasks learned so far, each with its share of the steps."""
 READABLE_PROMPTS = 4
@@ -115,7 +114,7 @@ def _steps_of_phases(study: AnyStudy, method: MethodName, n_past: int) -> list[i
     steps = study.training.steps
     if method in _OF_ALL_TASKS:
         steps *= 1 + n_past
-    has_stage_1 = method in _WITH_STAGE_1 and study.promot.stage_1_from is None
+    has_stage_1 = method in TWO_STAGES and study.promot.stage_1_from is None
     return [study.promot.steps, steps] if has_stage_1 else [steps]
 
 

@@ -54,6 +54,13 @@ PROMOT_METHODS: tuple[MethodName, ...] = (
     "promot-multi-task",
 )
 """Methods whose stage 2 trains what promot.update says."""
+TWO_STAGES: tuple[MethodName, ...] = (
+    "promot",
+    "promot-1-shot",
+    "promot-lora-first",
+    "promot-multi-task",
+)
+"""Methods whose fine-tune has a first stage of its own: `promot.steps` steps before `training`."""
 _OF_PROMOT = ("soft_prompt", "promot", "full")
 METHOD_SETTINGS: Mapping[str, tuple[str, ...]] = {
     "o-lora": ("o_lora",),

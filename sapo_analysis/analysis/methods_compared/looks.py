@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sapo_analysis.analysis.method_names import TWO_STAGES
 from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE
 from sapo_analysis.analysis.methods_compared.sides import Side
 from sapo_analysis.errors import InputError
+from sapo_analysis.spec.methods import TWO_STAGES
 from sapo_analysis.store import Run
 
 LOOKS = [*FINE_TUNE, "policy", "method", "step", "series", "subject", "value"]

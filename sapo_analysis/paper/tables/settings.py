@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.method_names import METHOD_WORDS, TWO_STAGES
+from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.wording import counted, duration
 from sapo_analysis.comparable import method_settings
 from sapo_analysis.errors import InputError
@@ -18,6 +18,7 @@ from sapo_analysis.paper.stamps import model_name
 from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy
+from sapo_analysis.spec.methods import TWO_STAGES
 from sapo_analysis.store import Run
 
 Facts = list[tuple[str, str, str]]
