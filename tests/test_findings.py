@@ -1,5 +1,7 @@
 """What README and FINDINGS say of the shipped runs, number by number."""
 
+from functools import cache
+
 import pytest
 
 from sapo_analysis import analysis
@@ -12,7 +14,11 @@ from sapo_analysis.cli.markdown import (
     distinguishing_block,
     matched_block,
     outcomes_block,
+    past_gains_block,
+    rivals_block,
+    training_block,
 )
+from sapo_analysis.cli.markdown_review import BLOCKS
 from sapo_analysis.store.folder import default_run_id
 from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.pocket import TUNING, UNSEEN
@@ -39,7 +45,21 @@ from tests.facts import (
 )
 from tests.test_shipped_run import FINDINGS, README, SHIPPED
 
+pytestmark = pytest.mark.slow
+
 ONE_LINE = " ".join(README.split())
+STUDY = (
+    *(training_block, outcomes_block, claims_block, rivals_block),
+    *(block for block, _ in BLOCKS),
+)
+QUOTED = {
+    "tuning": (*STUDY, past_gains_block),
+    "main": (*STUDY, past_gains_block, distinguishing_block),
+    "seen": STUDY,
+    "matched": (matched_block, claims_block, training_block),
+    "gains": (training_block,),
+}
+"""By the last word of a study's name."""
 
 
 def runs_of(kind):
@@ -61,9 +81,25 @@ def both():
     return [analysis.impacts(run) for run in MAIN]
 
 
+@cache
+def report_of(run_id):
+    """The report of a shipped run, which takes seconds; nobody changes it."""
+    (run,) = [run for run in SHIPPED if run.run_id == run_id]
+    return analysis.report(run, n_permutations=0)
+
+
 @pytest.fixture(scope="module")
 def reports():
-    return [analysis.report(run, n_permutations=0) for run in MAIN]
+    return [report_of(run.run_id) for run in MAIN]
+
+
+@pytest.mark.parametrize("run", SHIPPED, ids=lambda run: run.run_id)
+def test_its_tables_are_quoted_as_the_command_prints_them(run):
+    found = report_of(run.run_id)
+    assert run.run_id in README and run.run_id in FINDINGS
+    for block in QUOTED[run.study.name.rsplit("-", 1)[-1]]:
+        table = block(found)
+        assert table and table in FINDINGS, f"sapo report {run.run_id} --markdown: {block.__name__}"
 
 
 def span(row):
@@ -124,7 +160,7 @@ def test_the_primary_results_stand_with_and_without_the_tasks_that_had_forerunne
 
 
 def test_the_readme_has_the_tables_of_the_run_that_opens_first():
-    found = analysis.report(MAIN[0], n_permutations=0)
+    found = report_of(MAIN[0].run_id)
     for block in (claims_block, outcomes_block, distinguishing_block):
         assert block(found) in README
 
@@ -292,7 +328,7 @@ def test_the_readme_says_of_seen_prompts_alone_what_their_tables_say(found, seen
 
 
 def test_the_readme_says_of_matched_learning_what_its_table_says():
-    found = analysis.report(MATCHED, n_permutations=0)
+    found = report_of(MATCHED.run_id)
     assert matched_block(found) in README
     for outcome in found["matched"]["outcomes"]:
         name, role = outcome["quantity"], outcome["role"]

@@ -12,6 +12,8 @@ from sapo_analysis.plan import order_name, stream_seed
 from sapo_analysis.spec import to_json
 from tests.test_shipped_run import ALL, FINDINGS, README
 
+pytestmark = pytest.mark.slow
+
 MODELS = ("pocket-1", "pocket-2")
 FAMILIES = {
     model: [run for run in ALL if run.study.name.startswith(f"{model}-order-")] for model in MODELS

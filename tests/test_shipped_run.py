@@ -1,4 +1,4 @@
-"""Shipped runs: made from their specs by these models and tasks, and quoted as they are."""
+"""Shipped runs: made from their specs by these models and tasks."""
 
 import re
 from pathlib import Path
@@ -6,16 +6,6 @@ from pathlib import Path
 import pytest
 
 from sapo_analysis import analysis
-from sapo_analysis.cli.markdown import (
-    claims_block,
-    distinguishing_block,
-    matched_block,
-    outcomes_block,
-    past_gains_block,
-    rivals_block,
-    training_block,
-)
-from sapo_analysis.cli.markdown_review import BLOCKS
 from sapo_analysis.model_files import find_model
 from sapo_analysis.plan import SequencePlan, data_fingerprint, plan_of
 from sapo_analysis.spec import load_study
@@ -26,21 +16,8 @@ README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encodi
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
 ALL = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
 SHIPPED = [run for run in ALL if run.study.kind == "paraphrase"]
-STUDY = (
-    *(training_block, outcomes_block, claims_block, rivals_block),
-    *(block for block, _ in BLOCKS),
-)
-QUOTED = {
-    "tuning": (*STUDY, past_gains_block),
-    "main": (*STUDY, past_gains_block, distinguishing_block),
-    "seen": STUDY,
-    "matched": (matched_block, claims_block, training_block),
-    "gains": (training_block,),
-}
-"""By the last word of a study's name."""
 
 each_run = pytest.mark.parametrize("run", ALL, ids=lambda run: run.run_id)
-each_paraphrase_run = pytest.mark.parametrize("run", SHIPPED, ids=lambda run: run.run_id)
 
 
 def test_every_shipped_run_is_done_and_readable():
@@ -77,12 +54,3 @@ def test_no_file_of_it_names_a_folder_of_the_machine_it_was_made_on():
     for path in CACHED_RUNS.rglob("*"):
         if path.suffix in (".json", ".jsonl", ".yaml", ".md"):
             assert not re.search(r'"/|(^|\s)/(home|root|work|tmp|Users)/', path.read_text()), path
-
-
-@each_paraphrase_run
-def test_its_tables_are_quoted_as_the_command_prints_them(run):
-    found = analysis.report(run, n_permutations=0)
-    assert run.run_id in README and run.run_id in FINDINGS
-    for block in QUOTED[run.study.name.rsplit("-", 1)[-1]]:
-        table = block(found)
-        assert table and table in FINDINGS, f"sapo report {run.run_id} --markdown: {block.__name__}"
