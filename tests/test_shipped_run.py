@@ -15,7 +15,13 @@ from sapo_analysis.store.folder import default_run_id
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
 ALL = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
-SHIPPED = [run for run in ALL if run.study.kind == "paraphrase"]
+OF_METHODS = ("pocket-1-format-", "pocket-1-promot-")
+"""Studies that compare methods, with two prompts a task or a choice of strategies of their own."""
+SHIPPED = [
+    run
+    for run in ALL
+    if run.study.kind == "paraphrase" and not run.study.name.startswith(OF_METHODS)
+]
 
 each_run = pytest.mark.parametrize("run", ALL, ids=lambda run: run.run_id)
 
