@@ -77,3 +77,8 @@ def test_the_readme_gives_average_performance_of_sapo_and_promot():
             f" ({signed(row['lower'], 1)} to {signed(row['upper'], 1)}, {row['verdict']})"
         )
         assert said in SAID, row["name"]
+    forgetting = found[found["outcome"] == "forgetting_past"].set_index("name")
+    row = forgetting.loc["original+promot"]
+    assert row["verdict"] == "better"
+    said = f"less, by {-row['value']:.1f} points ({-row['upper']:.1f} to {-row['lower']:.1f})"
+    assert said in SAID
