@@ -61,8 +61,9 @@ def _unpaired(planned: Sequence[Place]) -> str:
     alone = {name: rival for name, rival in rivals.items() if rival not in names}
     if not alone:
         return ""
+    verb = "stands" if len(alone) == 1 else "stand"
     return (
-        f"{', '.join(alone)} stand against no original of their method; for contrasts run"
+        f"{', '.join(alone)} {verb} against no original of their method; for contrasts run"
         f" {', '.join(dict.fromkeys(alone.values()))} too."
     )
 

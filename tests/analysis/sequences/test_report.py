@@ -193,6 +193,9 @@ def test_strategies_without_an_original_of_their_method_are_named(tmp_path):
         "sapo+ewc, random+ewc stand against no original of their method; for contrasts run"
         " original+ewc too."
     )
+    run = write_sequence_run(tmp_path, noisy, strategies=["original", "sapo+ewc"], name="one")
+    (warning,) = sequence_report(open_run(run))["warnings"]
+    assert warning.startswith("sapo+ewc stands against no original")
 
 
 def test_the_base_models_scores_stand_beside(run):
