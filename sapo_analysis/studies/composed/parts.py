@@ -159,8 +159,8 @@ def starting_embeddings(
     """What a soft prompt, or a prefix, starts from [length, size].
 
     Raises:
-        InputError: a saved soft prompt does not fit the model, or the task has no labels or no
-            instruction to start from.
+        InputError: a saved soft prompt does not fit the model or the study, or the task has no
+            labels or no instruction to start from.
     """
     study, tokenizer = engine.study, engine.encoder.tokenizer
     settings, seed = study.soft_prompt, one.start.seed
@@ -168,7 +168,7 @@ def starting_embeddings(
     if recipe.uniform:
         return at_random(model, length, seed)
     if not recipe.always_on and study.promot.stage_1_from is not None:
-        return read_soft_prompt(Path(study.promot.stage_1_from), model)
+        return _saved(study.promot.stage_1_from, model, length)
     if settings.init == "text":
         return from_text(model, tokenizer, settings.init_text or one.instruction, length)
     if settings.init == "labels":
@@ -176,6 +176,18 @@ def starting_embeddings(
     if settings.init == "vocabulary":
         return from_vocabulary(model, tokenizer, length, seed)
     return at_random(model, length, seed)
+
+
+def _saved(folder: str, model: PreTrainedModel, length: int) -> Tensor:
+    """A saved soft prompt of the length that the study says [length, size]."""
+    prompt = read_soft_prompt(Path(folder), model)
+    if len(prompt) != length:
+        raise InputError(
+            f"The soft prompt in promot.stage_1_from ({folder}) has {len(prompt)} virtual tokens,"
+            f" and soft_prompt.virtual_tokens is {length}. Set soft_prompt.virtual_tokens to"
+            f" {len(prompt)}, or name another folder."
+        )
+    return prompt
 
 
 def _whole(base: PreTrainedModel, begun: Sequence[Begun]) -> PreTrainedModel:
