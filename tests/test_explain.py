@@ -35,6 +35,23 @@ def test_types_are_named_as_in_yaml(given: dict[str, Any], said: str) -> None:
     assert said in message(**given)
 
 
+def test_one_number_of_demonstrations_is_answered_with_a_list() -> None:
+    said = message(evaluation={"n_shots": 1})
+    assert "n_shots is 1; write a list that begins with 0, as in [0, 1]" in said
+    assert "as in [0] (got 0)" in message(evaluation={"n_shots": 0})
+
+
+@pytest.mark.parametrize(
+    ("method", "meant"),
+    [("ProMoT", "promot"), ("Prompt tuning", "prompt-tuning"), ("lorra", "lora")],
+)
+def test_a_misspelt_method_is_answered_with_the_known_ones(method: str, meant: str) -> None:
+    with pytest.raises(InputError) as error:
+        parse_study({"current": ["job"], "unseen": ["add"], "method": method}, "a.yaml")
+    said = f"method: Unknown method {method!r}. Did you mean {meant!r}? Known: full, ia3, lora,"
+    assert said in str(error.value) and "promot-multi-task" not in str(error.value)
+
+
 @pytest.mark.parametrize("value", [-1, "x", {"seen": -3}, ["colour-01", 3]])
 def test_a_setting_of_several_forms_is_one_line(value: object) -> None:
     lines = message(prompts=value).splitlines()

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from sapo_analysis.errors import unknown
 from sapo_analysis.spec.methods import (
     METHODS,
     ONE_TASK_METHODS,
@@ -29,6 +30,8 @@ def _learns_one_task(method: Any) -> Any:
             f" learns one. Name it in a sequence study: kind: sequence, strategies:"
             f" [original+{method}]; or one of {', '.join(ONE_TASK_METHODS)}"
         )
+    if isinstance(method, str) and method not in ONE_TASK_METHODS:
+        raise ValueError(str(unknown("method", method, ONE_TASK_METHODS)).rstrip("."))
     return method
 
 

@@ -98,6 +98,14 @@ class ScoringSettings(Settings):
     )
 
 
+def _a_list_of_shots(given: Any) -> Any:
+    """A plain number is answered with the list that may be meant."""
+    if isinstance(given, int) and not isinstance(given, bool):
+        meant = [0, given] if given > 0 else [0]
+        raise ValueError(f"n_shots is {given}; write a list that begins with 0, as in {meant}")
+    return given
+
+
 def _zero_shots_first(shots: tuple[int, ...]) -> tuple[int, ...]:
     """Scores without demonstrations are what every analysis reads."""
     if shots[0] != 0 or any(b <= a for a, b in pairwise(shots)):
@@ -109,6 +117,7 @@ Shots = Annotated[
     tuple[Annotated[StrictInt, Field(ge=0, le=8)], ...],
     Field(min_length=1),
     AfterValidator(_zero_shots_first),
+    BeforeValidator(_a_list_of_shots),
 ]
 
 
