@@ -8,7 +8,7 @@ from sapo_analysis.analysis.glossary import DIRECTIONS, entry
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption, Of
-from sapo_analysis.figures.method_marks import Look, looks_of, with_line, words
+from sapo_analysis.figures.method_marks import Look, kept, looks_of, with_line, words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, require_columns
 
 COLUMNS = (
@@ -18,6 +18,11 @@ COLUMNS = (
 SERIES = {"tuned_score": "Tuned task", "format_ratio": "Other tasks"}
 STAGE_1 = "Dotted vertical line: the end of ProMoT's first stage, in its method's colour."
 Range = tuple[float, float]
+POSSIBLE: dict[str, Range] = {"tuned_score": (0.0, 100.0), "format_ratio": (0.0, 1.0)}
+"""No value lies beyond: there bands are cut, and axes end with room for a marker."""
+_ROOM = 0.03
+"""Of the possible range."""
+CUT = "Bands: these intervals, cut where no value can lie."
 
 
 def format_specialization(table: pd.DataFrame) -> FigureSpec:
@@ -34,8 +39,9 @@ def format_specialization(table: pd.DataFrame) -> FigureSpec:
         raise InputError("No fine-tune with diagnostics has ended yet.")
     looks = looks_of(list(dict.fromkeys(table["name"])))
     series = [name for name in SERIES if (table["series"] == name).any()]
-    ranges = {"tuned_score": padded(table[table["series"] == "tuned_score"])}
-    ranges["format_ratio"] = (-0.03, 1.03)
+    scores = POSSIBLE["tuned_score"]
+    ranges = {"tuned_score": padded(table[table["series"] == "tuned_score"], scores)}
+    ranges["format_ratio"] = with_room(POSSIBLE["format_ratio"])
     panels = tuple(
         _panel(table[table["series"] == name], name, looks, ranges[name]) for name in series
     )
@@ -55,7 +61,7 @@ def format_specialization(table: pd.DataFrame) -> FigureSpec:
                     if table["floor"].notna().any()
                     else ()
                 ),
-                *((Of("intervals", "Bands: these intervals."),) if interval_of(table) else ()),
+                *((Of("intervals", CUT),) if interval_of(table) else ()),
             ),
             terms=("tuned_score", "format_ratio"),
         ),
@@ -95,7 +101,7 @@ def _curve(own: pd.DataFrame, look: Look, digits: int) -> list[Layer]:
         f"{look.label}\nstep {a:.0f}: {b:.{digits}f}{_ends(c, d, digits)}"
         for a, b, c, d in zip(x, y, lower, upper, strict=True)
     )
-    return with_line(look, x, y, lower, upper, hover)
+    return with_line(look, x, (y, lower, upper), hover, POSSIBLE[str(own["series"].iloc[0])])
 
 
 def _ends(lower: float, upper: float, digits: int) -> str:
@@ -113,14 +119,21 @@ def stage_line(own: pd.DataFrame, look: Look, y_range: Range) -> list[Layer]:
     return [Line((at, at), y_range, look.color, 1.0, dash=(1.5, 2), part="marks")]
 
 
-def padded(rows: pd.DataFrame) -> Range:
-    """A little room about all values and their intervals."""
+def with_room(possible: Range, share: float = _ROOM) -> Range:
+    """A range with room for a marker at either end."""
+    room = share * (possible[1] - possible[0])
+    return possible[0] - room, possible[1] + room
+
+
+def padded(rows: pd.DataFrame, possible: Range) -> Range:
+    """A little room about all values and their intervals, no wider than `with_room`."""
     ends = rows[["value", "lower", "upper"]].to_numpy(dtype=float)
     known = ends[ends == ends]
     if not known.size:
         return 0.0, 1.0
     room = 0.06 * (known.max() - known.min()) or 1.0
-    return float(known.min() - room), float(known.max() + room)
+    widest = with_room(possible)
+    return kept(float(known.min() - room), widest), kept(float(known.max() + room), widest)
 
 
 def counts(table: pd.DataFrame) -> dict[str, int]:

@@ -9,13 +9,14 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption, Of
 from sapo_analysis.figures.format_specialization import (
+    CUT,
     STAGE_1,
     Range,
     counts,
     interval_of,
     stage_line,
 )
-from sapo_analysis.figures.method_marks import Look, looks_of, with_line, words
+from sapo_analysis.figures.method_marks import Look, kept, looks_of, with_line, words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Panel, require_columns
 from sapo_analysis.figures.training_by_task import even
 
@@ -23,7 +24,9 @@ COLUMNS = (
     *("name", "step", "module", "value", "lower", "upper", "floor", "first_stage_ends"),
     *("unit", "n_units", "n_tasks", "n_prompts", "n_seeds"),
 )
-_LEAST: Range = (-0.05, 1.05)
+_POSSIBLE: Range = (-1.0, 1.0)
+_ROOM = 0.05
+"""For markers at either end of the axis."""
 
 
 def gradient_alignment(table: pd.DataFrame) -> FigureSpec:
@@ -42,7 +45,8 @@ def gradient_alignment(table: pd.DataFrame) -> FigureSpec:
     modules = list(dict.fromkeys(table["module"]))
     ends = table[["value", "lower", "upper"]].to_numpy(dtype=float)
     known = ends[ends == ends]
-    y_range = min(_LEAST[0], float(known.min()) - 0.05), max(_LEAST[1], float(known.max()) + 0.05)
+    lowest = kept(min(0.0, float(known.min())), _POSSIBLE)
+    y_range = lowest - _ROOM, _POSSIBLE[1] + _ROOM
     across = even(len(modules))
     return FigureSpec(
         name="gradient_alignment",
@@ -58,7 +62,7 @@ def gradient_alignment(table: pd.DataFrame) -> FigureSpec:
             marks=(
                 "Dashed grey: the floor, mean over methods.",
                 *((STAGE_1,) if table["first_stage_ends"].notna().any() else ()),
-                *((Of("intervals", "Bands: these intervals."),) if interval_of(table) else ()),
+                *((Of("intervals", CUT),) if interval_of(table) else ()),
             ),
             terms=("gradient_alignment", "gradient_alignment_floor"),
         ),
@@ -89,5 +93,5 @@ def _panel(rows: pd.DataFrame, module: str, looks: dict[str, Look], y_range: Ran
         hover = tuple(
             f"{look.label}, {module}\nstep {a:.0f}: {b:.2f}" for a, b in zip(x, y, strict=True)
         )
-        layers += with_line(look, x, y, lower, upper, hover)
+        layers += with_line(look, x, (y, lower, upper), hover, _POSSIBLE)
     return Panel(tuple(layers), x_label="", y_label="", title=module, y_range=y_range)

@@ -78,18 +78,36 @@ def words(name: str) -> str:
     return f"{strategy_words(strategy)}{at}{run_id}"
 
 
+def kept(value: float, within: tuple[float, float]) -> float:
+    """The end of an interval, no further than a value can lie."""
+    return min(max(value, within[0]), within[1])
+
+
 def _look(name: str, color: str, marker: str, hollow: bool, nth: int) -> Look:
     dashes = list(theme.DASHES.values())
     return Look(color, marker, hollow, dashes[(nth + 1) % len(dashes)], words(name))
 
 
 def with_line(
-    look: Look, x: Floats, y: Floats, lower: Floats, upper: Floats, hover: tuple[str, ...]
+    look: Look,
+    x: Floats,
+    ends: tuple[Floats, Floats, Floats],
+    hover: tuple[str, ...],
+    within: tuple[float, float],
 ) -> list[Layer]:
-    """A line with a marker at every step, and the band of its interval where there is one."""
+    """A line with a marker at every step, and the band of its interval where there is one.
+
+    Args:
+        look: how it is drawn.
+        x: places of the markers.
+        ends: values, and the lower and upper ends of their intervals, nan where there are none.
+        hover: a text per marker.
+        within: the smallest and largest possible value; bands are cut there.
+    """
+    y, lower, upper = ends
     known = [i for i in range(len(x)) if lower[i] == lower[i]]
     layers: list[Layer] = []
     if known:
-        ends = tuple(tuple(of[i] for i in known) for of in (x, lower, upper))
-        layers.append(look.band(*ends))
+        low, high = (tuple(kept(of[i], within) for i in known) for of in (lower, upper))
+        layers.append(look.band(tuple(x[i] for i in known), low, high))
     return [*layers, look.line(x, y), look.points(x, y, size=8.0, hover=hover)]

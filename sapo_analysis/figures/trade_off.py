@@ -7,8 +7,8 @@ import pandas as pd
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.caption import Caption, Of
-from sapo_analysis.figures.format_specialization import counts
-from sapo_analysis.figures.method_marks import Look, looks_of, words
+from sapo_analysis.figures.format_specialization import POSSIBLE, counts
+from sapo_analysis.figures.method_marks import Look, kept, looks_of, words
 from sapo_analysis.figures.spec import (
     FigureSpec,
     Intervals,
@@ -71,11 +71,7 @@ def trade_off_scatter(table: pd.DataFrame) -> FigureSpec:
             interval=f"95 % Student t over {ends['unit'].iloc[0]}" if with_ends else "",
             marks=(
                 *((_PATH,) if has_path else ()),
-                *(
-                    (Of("intervals", "Bars: these intervals, of either score."),)
-                    if with_ends
-                    else ()
-                ),
+                *((Of("intervals", _BARS),) if with_ends else ()),
             ),
             terms=("tuned_score", "normalized_average_others"),
         ),
@@ -86,11 +82,16 @@ def trade_off_scatter(table: pd.DataFrame) -> FigureSpec:
     )
 
 
-_BARS = "Bars: these intervals, of either score."
+_BARS = "Bars: these intervals, of either score, cut where no score can lie."
 _PATH = (
     "Small points joined by a line: checkpoints from the start of the fine-tune on, measured on"
     " fewer examples than its end, so that the last need not lie on it."
 )
+
+
+def _score(end: float) -> float:
+    """The end of an interval, no further than a score can lie."""
+    return kept(end, POSSIBLE["tuned_score"])
 
 
 def _path(own: pd.DataFrame, look: Look, with_intervals: bool) -> list[Layer]:
@@ -106,10 +107,10 @@ def _path(own: pd.DataFrame, look: Look, with_intervals: bool) -> list[Layer]:
     for row in own[own["kind"] == "end"].to_dict("records"):
         x, y = (row["tuned"],), (row["others"],)
         if with_intervals and row["tuned_lower"] == row["tuned_lower"]:
-            across = (row["tuned_lower"],), (row["tuned_upper"],)
+            across = (_score(row["tuned_lower"]),), (_score(row["tuned_upper"]),)
             layers.append(Intervals(y, *across, look.color, 1.0, part="intervals"))
         if with_intervals and row["others_lower"] == row["others_lower"]:
-            up = (row["others_lower"], row["others_upper"])
+            up = (_score(row["others_lower"]), _score(row["others_upper"]))
             layers.append(Line(x * 2, up, look.color, 1.0, part="intervals"))
         hover = (f"{look.label}, end\ntuned task {x[0]:.1f}, others {y[0]:.1f}",)
         layers.append(look.points(x, y, size=11.0, hover=hover))

@@ -17,7 +17,7 @@ from sapo_analysis.figures import (
 )
 from sapo_analysis.figures.legibility import grey_twins
 from sapo_analysis.figures.method_marks import looks_of
-from sapo_analysis.figures.spec import Line, Points
+from sapo_analysis.figures.spec import Band, Intervals, Line, Points
 from sapo_analysis.paper.captions import draft
 from sapo_analysis.spec import METHODS
 from sapo_analysis.store import open_run
@@ -109,3 +109,37 @@ def test_checkpoints_lead_to_a_large_point_per_method(specs):
 def test_another_table_is_refused_with_the_name_of_its_maker(make, maker):
     with pytest.raises(InputError, match=rf"Make it with {maker}\(runs\)"):
         make(pd.DataFrame({"x": [1.0]}))
+
+
+def test_bands_and_axes_end_where_no_value_can_lie():
+    rows = [("tuned_score", 95.0), ("format_ratio", 0.9)]
+    sizes = {"unit": "tuned tasks", "n_units": 2, "n_tasks": 2, "n_prompts": 1, "n_seeds": 1}
+    about = {"name": "lora", "floor": float("nan"), "first_stage_ends": float("nan"), **sizes}
+    table = pd.DataFrame(
+        {**about, "step": step, "series": series, "value": v, "lower": -400.0, "upper": 500.0}
+        for series, v in rows
+        for step in (0, 10)
+    )
+    found = format_specialization(table)
+    check_same_data(found)
+    for panel, ends in zip(found.panels, ((0, 100), (0, 1)), strict=True):
+        (band,) = marks(panel, Band)
+        assert (set(band.lower), set(band.upper)) == ({ends[0]}, {ends[1]})
+        room = 0.03 * ends[1]
+        assert panel.y_range == pytest.approx((-room, ends[1] + room))
+    assert set(found.table["upper"]) == {500.0}  # numbers stay
+    cosines = table[table["series"] == "format_ratio"].assign(module="q_proj")
+    found = gradient_alignment(cosines)
+    check_same_data(found)
+    (band,) = marks(found.panels[0], Band)
+    assert (set(band.lower), set(band.upper)) == ({-1.0}, {1.0})
+    assert found.panels[0].y_range == pytest.approx((-1.05, 1.05))
+    both = {name: 60.0 for name in ("tuned", "others")}
+    wide = {f"{name}_{end}": v for name in both for end, v in (("lower", -9.0), ("upper", 130.0))}
+    found = trade_off_scatter(
+        pd.DataFrame([{**about, "kind": "end", "step": None, **both, **wide}])
+    )
+    check_same_data(found)
+    (across,) = marks(found.panels[0], Intervals)
+    (up,) = marks(found.panels[0], Line)
+    assert (across.lower, across.upper, up.y) == ((0.0,), (100.0,), (0.0, 100.0))
