@@ -14,6 +14,7 @@ import pandas as pd
 from sapo_analysis.analysis.method_names import methods_of
 from sapo_analysis.comparable import method_settings, settings_that_count
 from sapo_analysis.errors import InputError
+from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.store import Run
 
 _LONGEST = 60
@@ -36,6 +37,8 @@ _SETTINGS = {
     ),
 }
 
+OF_METHODS = frozenset({"method", "paft", *itertools.chain.from_iterable(METHOD_SETTINGS.values())})
+"""Settings in which runs that are compared by method may differ: they are what is compared."""
 
 _MAY_DIFFER = {
     "paraphrase": "tasks, prompts and seeds",
@@ -84,8 +87,25 @@ def check_joinable(runs: Sequence[Run]) -> None:
             raise InputError(
                 f"Runs {runs[i].run_id} and {runs[j].run_id} cannot be joined, they differ in"
                 f" {listed}. Joined runs may differ in {_MAY_DIFFER[runs[0].study.kind]} only."
-                " Report them one at a time."
+                f" Report them one at a time.{_instead(runs, identities[i], identities[j])}"
             )
+
+
+def _instead(runs: Sequence[Run], one: dict[str, str], other: dict[str, str]) -> str:
+    """Where runs that differ in their methods alone are compared; "" of others."""
+    differing = {key.partition(".")[0] for key in _differing(one, other)}
+    if not differing & OF_METHODS or not differing <= {*OF_METHODS, "scoring"}:
+        return ""
+    named = " ".join(run.run_id for run in runs)
+    return (
+        f" To compare methods: `sapo export {named} --table method_differences`, or the page"
+        " Methods compared."
+    )
+
+
+def _differing(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """The keys that both have and differ in, in order."""
+    return [key for key in _ordered(one.keys() & other.keys()) if one[key] != other[key]]
 
 
 def differences_in_words(pair: tuple[Run, Run], known: tuple[dict[str, str], ...]) -> str:
@@ -96,7 +116,7 @@ def differences_in_words(pair: tuple[Run, Run], known: tuple[dict[str, str], ...
         known: of each what counts, as `identity` gives it.
     """
     one, other = known
-    differing = [key for key in _ordered(one.keys() & other.keys()) if one[key] != other[key]]
+    differing = _differing(one, other)
     listed = "; ".join(
         f"{key}: {' and '.join(_shown(key, [one[key], other[key]], pair))}"
         for key in differing[:_MOST]

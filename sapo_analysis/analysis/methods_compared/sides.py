@@ -6,17 +6,13 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sapo_analysis.analysis.joining import as_runs, differences_in_words, identity
+from sapo_analysis.analysis.joining import OF_METHODS, as_runs, differences_in_words, identity
 from sapo_analysis.analysis.method_names import METHOD_WORDS, strategy_words
 from sapo_analysis.errors import InputError, unknown
-from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.store import Run
 
 BASE = "base model"
 """The name of what every method began with, where it stands beside them."""
-
-_OF_METHODS = {"method", "paft", *itertools.chain.from_iterable(METHOD_SETTINGS.values())}
-"""Settings in which compared runs may differ: they are what is compared."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +137,7 @@ def _check_comparable(runs: Sequence[Run], known_as: Sequence[dict[str, str]]) -
 
 def compared(run: Run, known_as: dict[str, str]) -> dict[str, str]:
     """What compared runs have to have in common."""
-    left = {*_OF_METHODS, *(() if run.is_sequence else ("scoring",))}
+    left = {*OF_METHODS, *(() if run.is_sequence else ("scoring",))}
     return {k: v for k, v in known_as.items() if k.partition(".")[0] not in left}
 
 

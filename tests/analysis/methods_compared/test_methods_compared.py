@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.analysis.methods_compared import (
     BASE,
     OUTCOMES,
@@ -195,6 +196,17 @@ def test_others_are_refused_with_the_keys_that_differ(pair, tmp_path, settings, 
     other = open_run(write_promot(tmp_path, **SMALL, **settings))
     with pytest.raises(InputError, match=f"cannot be compared by method, they differ in {said}"):
         sides([pair[0], other])
+
+
+def test_runs_that_cannot_be_joined_for_their_method_are_told_where_it_is_compared(pair, tmp_path):
+    asked = f"`sapo export {pair[0].run_id} {pair[1].run_id} --table method_differences`, or"
+    with pytest.raises(InputError, match="differ in method: .*") as said:
+        check_joinable(pair)
+    assert asked in str(said.value)
+    other = open_run(write_promot(tmp_path, **SMALL, lora={"r": 4}))
+    with pytest.raises(InputError, match="cannot be joined") as said:
+        check_joinable([pair[0], other])
+    assert "method_differences" not in str(said.value)
 
 
 def test_two_kinds_of_studies_are_not_compared(pair, chains):
