@@ -32,7 +32,6 @@ def show_plan(
     with Console(stderr=True).status("Measuring how long one step takes here"):
         cost = jobs.probe("calibrate", question)
     low, high = duration(cost["seconds_low"]), duration(cost["seconds_high"])
-    is_sequence = isinstance(plan, SequencePlan)
     rows = [
         ("model", f"{plan.model.name}, {plan.model.n_parameters:,} parameters"),
         *(_chains(plan, cost) if isinstance(plan, SequencePlan) else _trials(plan, cost, reuse)),
@@ -42,16 +41,12 @@ def show_plan(
         ("device", f"{cost['device']}, {cost['threads']} threads"),
         ("engine", f"{cost['engine']}, {_stack(cost['chunk'])}"),
     ]
-    alone = (
-        " Counts are of chains that share nothing and of scoring in full; what they do alike is"
-        " done once. Method replay takes longer than this assumes."
-    )
     show_table(
         f"Plan of {study.name}",
         ["what", "how much"],
         rows,
         "Time is estimated from a short measurement here. Nothing was written."
-        + (alone if is_sequence else ""),
+        + (left_open(plan) if isinstance(plan, SequencePlan) else ""),
     )
     if not isinstance(plan, SequencePlan) and plan.model.weights != "random":
         n_prompts = [len(prompts) for prompts in plan.prompts.values()]
@@ -103,6 +98,17 @@ def _chains(plan: SequencePlan, cost: Cost) -> Lines:
         ),
         ("evaluation", f"{cost['evaluated_examples']:,} examples"),
     ]
+
+
+def left_open(plan: SequencePlan) -> str:
+    """What a sequence's counts and time leave open."""
+    text = (
+        " Counts are of chains that share nothing and of scoring in full; what they do alike is"
+        " done once."
+    )
+    # Its further rows are counted, at the speed of the sequential LoRA that is measured for it.
+    replays = any(strategy.method == "replay" for strategy in plan.study.chosen_strategies)
+    return text + (" Method replay takes longer than this assumes." if replays else "")
 
 
 def _prompts(plan: AnyPlan) -> tuple[str, str]:

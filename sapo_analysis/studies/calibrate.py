@@ -12,9 +12,11 @@ from typing import Any
 import torch
 
 from sapo_analysis.methods import make_method
+from sapo_analysis.methods.recipe import BEFORE_TEXTS
 from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.loading import choose_device
+from sapo_analysis.models.virtual_tokens import VirtualTokens
 from sapo_analysis.plan import (
     BASE_STATE,
     Amounts,
@@ -25,7 +27,8 @@ from sapo_analysis.plan import (
     make_plan,
     to_measure,
 )
-from sapo_analysis.plan.amounts import MEASURED_ROWS, aligned_rows, looks_of
+from sapo_analysis.plan.amounts import MEASURED_ROWS, aligned_rows, fine_tune_steps, looks_of
+from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import AnyStudy, ParaphraseStudy
 from sapo_analysis.studies.composed import Begun
 from sapo_analysis.studies.fine_tunes import FineTunes
@@ -88,8 +91,9 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         if g.kind == "score"
         for p in plan.candidates(str(g.task))
     ]
-    fits = [(t.task, t.prompt) for t in plan.trials]
-    fits += [(stage.task, work.original(stage.task)) for stage in plan.stages.values()]
+    past = [(stage.task, work.original(stage.task)) for stage in plan.stages.values()]
+    past_tokens = sum(engine.step_tokens(work.training_rows(t, p)) for t, p in past)
+    own_tokens = sum(_step_tokens(work, t.task, t.prompt) for t in plan.trials)
     looks = [
         (work.dev_rows(t.task, t.prompt), len(looks_of(study, g.trials)))
         for g in plan.groups
@@ -118,8 +122,7 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         "aligned_examples": round(amounts.aligned),
         "evaluated_examples": round(amounts.evaluated + amounts.watched + amounts.shown),
         "train_tokens": round(
-            sum(engine.step_tokens(work.training_rows(t, p)) for t, p in fits)
-            * study.training.steps
+            past_tokens * study.training.steps + own_tokens * fine_tune_steps(study, study.method)
         ),
         "scored_tokens": sum(engine.reading(work.scoring_rows(t, p))[0] for t, p in scored)
         + diagnosed,
@@ -127,6 +130,17 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         + sum(engine.reading(rows)[0] * n for rows, n in looks)
         + _shown_tokens(work, amounts),
     }
+
+
+def _step_tokens(work: ParaphraseWork, task: str, prompt: Prompt) -> float:
+    """Tokens that an average step of a fine-tune by the study's method reads, virtual ones too."""
+    study = work.plan.study
+    rows = work.own_member(task, prompt, 0).rows
+    recipe = make_method(study.method, study).recipe(0)
+    if recipe is not None and recipe.has(*BEFORE_TEXTS):
+        # Which ids they have makes no difference to how many there are.
+        rows = VirtualTokens(0, study.soft_prompt.virtual_tokens).before(rows)
+    return work.engine.step_tokens(rows)
 
 
 def _shown_tokens(work: ParaphraseWork, amounts: Amounts) -> int:

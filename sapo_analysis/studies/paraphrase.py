@@ -85,7 +85,7 @@ class ParaphraseWork:
             begun = [self._begun(task, 0) for task in self.plan.prompts]
             check_recipe(self.engine, base, recipe, begun, some, room)
         batches = {
-            f"task {task}, prompt {prompt.prompt_id}": self._own_member(task, prompt, 0).rows
+            f"task {task}, prompt {prompt.prompt_id}": self.own_member(task, prompt, 0).rows
             for task, candidates in self.plan.prompts.items()
             for prompt in candidates
         }
@@ -189,8 +189,7 @@ class ParaphraseWork:
         state_id, task = trials[0].state_id, trials[0].task
         which = f"{task}, {_counted(len(trials), 'fine-tune')}"
         members = [
-            self._own_member(task, t.prompt, stream_seed(t.seed, t.state_id, t.task))
-            for t in trials
+            self.own_member(task, t.prompt, stream_seed(t.seed, t.state_id, t.task)) for t in trials
         ]
         self.say(f"{which}: training")
         watch, looks = Watch(self, trials, meter), self._looks(which, trials, members, meter)
@@ -239,7 +238,7 @@ class ParaphraseWork:
     def _member(self, task: str, prompt: Prompt, seed: int) -> Member:
         return Member(self.training_rows(task, prompt), self.plan.study.training, seed)
 
-    def _own_member(self, task: str, prompt: Prompt, seed: int) -> Member:
+    def own_member(self, task: str, prompt: Prompt, seed: int) -> Member:
         """A fine-tune by the study's method."""
         method, study = self._method, self.plan.study
         shots, data = method.demonstrations, self.plan.tasks[task]

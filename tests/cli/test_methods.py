@@ -14,7 +14,8 @@ from sapo_analysis.model_files import find_model
 from sapo_analysis.models.loading import choose_device, load_model
 from sapo_analysis.models.soft_prompt import SoftPrompts, standing_before
 from sapo_analysis.models.soft_prompt_files import OWN, read_soft_prompt
-from sapo_analysis.store import layout
+from sapo_analysis.store import layout, open_run
+from sapo_analysis.studies.calibrate import calibrate
 from tests.in_process import working
 
 SPEC = {
@@ -111,6 +112,15 @@ def test_a_kept_soft_prompt_takes_the_place_of_stage_1(kept, tmp_path):
         result = sapo("run", written(tmp_path, spec), "--dry-run")
     assert result.exit_code == 0, result.output
     assert "ProMoT" in result.stdout
+
+
+def test_a_dry_run_counts_the_tokens_of_both_stages_behind_the_soft_prompt(run, monkeypatch):
+    monkeypatch.setattr("sapo_analysis.plan.amounts.MEASURED_STEPS", 1)
+    opened = open_run(run)
+    costs = opened.table("costs").query("phase == 'train'")
+    found = calibrate(opened.study, "stacked")
+    assert found["train_examples"] == costs["examples"].sum()
+    assert found["train_tokens"] == pytest.approx(costs["tokens"].sum(), rel=0.05)
 
 
 def test_a_checkpoint_that_does_not_fit_is_refused_with_the_reason(refusal, kept, tmp_path):

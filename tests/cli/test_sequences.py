@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from sapo_analysis.analysis.sequences.live import LiveSequence
 from sapo_analysis.cli import app
+from sapo_analysis.cli.dry_run import left_open
 from sapo_analysis.cli.race import Race, drawn, progress_of
+from sapo_analysis.plan import plan_of
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.store.status import Status
@@ -121,6 +123,13 @@ def test_parity_says_what_it_sets_and_what_differs(tmp_path, monkeypatch):
         assert setting in line
     assert "training.schedule" not in line  # constant before and after
     assert "it has original and sapo with lora-inc and o-lora" in result.stderr
+
+
+def test_a_plan_speaks_of_replay_where_a_strategy_replays():
+    without = left_open(plan_of(tiny_sequence(strategies=["original", "sapo"])))
+    assert "done once" in without and "replay" not in without
+    replaying = tiny_sequence(strategies=["original", "original+replay"])
+    assert "Method replay takes longer" in left_open(plan_of(replaying))
 
 
 def test_parity_with_all_weights_says_which_of_the_two_to_leave(tmp_path):
