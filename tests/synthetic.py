@@ -71,8 +71,10 @@ def study_of(
         seeds=tuple(seeds),
         noise_seeds=tuple(noise_seeds),
         training=TrainingSettings(steps=STEPS),
-        evaluation=EvaluationSettings(n_predictions_kept=8, n_shots=tuple(n_shots)),
-        **settings,
+        **{
+            "evaluation": EvaluationSettings(n_predictions_kept=8, n_shots=tuple(n_shots)),
+            **settings,
+        },
     )
 
 

@@ -7,12 +7,14 @@ from typing import Any
 import streamlit as st
 
 from sapo_analysis.analysis.glossary import entry
+from sapo_analysis.analysis.methods_compared import NO_OUTPUTS
 from sapo_analysis.app import compared
 from sapo_analysis.app.compared import Compared
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.controls import select
 from sapo_analysis.app.components.text import MISSING, md
 from sapo_analysis.app.data import Keys
+from sapo_analysis.errors import InputError
 from sapo_analysis.store import Run
 
 ACROSS = 3
@@ -23,6 +25,8 @@ LONGEST_SHOWN = 70
 
 def outputs_tab(keys: Keys, runs: list[Run], found: Compared) -> None:
     """One input, its right answer, and an answer per method."""
+    if not any(run.made_here("be shown").evaluation.n_predictions_kept for run in runs):
+        raise InputError(NO_OUTPUTS)
     tasks = compared.tuned_tasks(keys)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         tuned = select("Tuned task", tasks, str, "outputs-of", "What was learned.")

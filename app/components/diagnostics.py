@@ -66,7 +66,7 @@ def diagnostics(keys: Keys, runs: Sequence[Run], with_shots: bool = True) -> Non
         _curves(keys, runs)
     else:
         _heading("format_specialization", "Format specialization and gradient alignment")
-        st.info(md(NOT_MEASURED).replace(r"\`", "`"))
+        st.info(NOT_MEASURED)
     if with_shots:
         _few_shot(keys, runs)
         links.methods_compared(runs, "Compare with other methods")

@@ -24,7 +24,7 @@ from tests.app.opening import opened
 from tests.app.test_explore import charts, frame_with, html_of, text_of
 from tests.app.test_hostile_text import EVIL, check
 from tests.methods_runs import write_lora, write_promot, write_sequence
-from tests.synthetic import write_run
+from tests.synthetic import study_of, write_run
 from tests.watched import rewrite
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -140,6 +140,13 @@ def test_outputs_stand_beside_each_other(monkeypatch, pair):
     assert names[-3:] == ["**base model**", "**LoRA**", "**ProMoT**"]
 
 
+def test_without_kept_outputs_there_is_nothing_to_pick(monkeypatch, tmp_path):
+    study = study_of(n_tasks=2, n_prompts=1, evaluation={"n_predictions_kept": 0})
+    bare = write_run(tmp_path, study=study)
+    app = shown(monkeypatch, bare, answer="Outputs")
+    assert "kept no outputs" in text_of(app) and not app.selectbox
+
+
 def _keys(paths):
     return tuple((str(path), version(open_run(path))) for path in paths)
 
@@ -210,6 +217,8 @@ def test_demonstrations_alone_say_which_setting_looks_along_fine_tunes(monkeypat
     app = opened(monkeypatch, tmp_path, run=path.name, tab="Diagnostics")
     assert "`diagnostics.every` above 0" in text_of(app)
     assert set(frame_with(app, "n_shots")["n_shots"]) == {0, 1}
+    app = shown(monkeypatch, path, answer="Along the fine-tune")
+    assert any("`diagnostics.every` above 0" in one.value for one in app.info)
 
 
 @pytest.mark.parametrize("answer", ["Scores", "Differences", "Outputs", "Along the fine-tune"])

@@ -4,7 +4,11 @@ from sapo_analysis.analysis.methods_compared.costs import fine_tune_costs
 from sapo_analysis.analysis.methods_compared.curves import alignment_curves, format_curves
 from sapo_analysis.analysis.methods_compared.families import comparable_families
 from sapo_analysis.analysis.methods_compared.looks import NO_LOOKS, has_looks
-from sapo_analysis.analysis.methods_compared.outputs import side_by_side, telling_examples
+from sapo_analysis.analysis.methods_compared.outputs import (
+    NO_OUTPUTS,
+    side_by_side,
+    telling_examples,
+)
 from sapo_analysis.analysis.methods_compared.paired import OUTCOMES, paired_difference
 from sapo_analysis.analysis.methods_compared.published import (
     MARK,
@@ -29,6 +33,7 @@ __all__ = [
     "MARK",
     "MEASURES",
     "NO_LOOKS",
+    "NO_OUTPUTS",
     "OUTCOMES",
     "OVER_TASKS",
     "SOURCE",

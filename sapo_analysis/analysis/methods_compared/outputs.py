@@ -17,6 +17,7 @@ OUTPUT_COLUMNS = [
     *("tuned_task", "prompt_id", "order", "seed", "stage", "eval_task", "role", "example"),
     *("input", "gold", "name", "output", "correct", "in_format", "gold_in_format"),
 ]
+NO_OUTPUTS = "These runs kept no outputs. Run the study with evaluation.n_predictions_kept above 0."
 _TUNED = ["tuned_task", "prompt_id", "order", "seed", "stage"]
 
 
@@ -52,9 +53,7 @@ def side_by_side(
     parts += [_of_state(run, one.name, tune, tune) for one, run, tune in shown]
     table = pd.concat(parts, ignore_index=True)
     if table.empty:
-        raise InputError(
-            "These runs kept no outputs. Run the study with evaluation.n_predictions_kept above 0."
-        )
+        raise InputError(NO_OUTPUTS)
     tasks = sorted(set(table["eval_task"]))
     if eval_task and eval_task not in tasks:
         raise unknown("evaluated task of these runs", eval_task, tasks)
