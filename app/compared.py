@@ -74,6 +74,12 @@ def costs(keys: Keys) -> pd.DataFrame:
     return methods_compared.fine_tune_costs(opened(keys))
 
 
+@st.cache_data(max_entries=6, show_spinner=False)
+def steps(keys: Keys) -> str:
+    """Where methods took unequal optimizer steps, which; else ""."""
+    return methods_compared.unequal_steps(opened(keys))
+
+
 @st.cache_data(max_entries=6, show_spinner="Reading the scores …")
 def table(keys: Keys) -> pd.DataFrame:
     """The methods table."""

@@ -173,6 +173,8 @@ def differences_tab(keys: Keys, runs: list[Run], found: Compared) -> None:
     if table.empty:
         st.info("No fine-tune of two methods has ended yet on the same task, prompt and seed.")
         return
+    if unequal := compared.steps(keys):
+        st.caption(md(unequal))
     if found.silent:
         st.caption(f"No verdict: {md(found.silent)}")
     _matrix(table[table["n_shots"] == 0], found, reference)

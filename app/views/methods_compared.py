@@ -161,7 +161,7 @@ def _differences(sides: Sides) -> None:
 
 
 def _trade_off(sides: Sides) -> None:
-    spec = trade_off_scatter(compared.trade_off(sides.keys))
+    spec = trade_off_scatter(compared.trade_off(sides.keys), compared.steps(sides.keys))
     with st.container(horizontal=True, horizontal_alignment="right"):
         links.figures_of(sides.runs, "Export", "trade_off")
     charts.still(spec, "trade-off")

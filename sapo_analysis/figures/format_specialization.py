@@ -25,11 +25,12 @@ _ROOM = 0.03
 CUT = "Bands: these intervals, cut where no value can lie."
 
 
-def format_specialization(table: pd.DataFrame) -> FigureSpec:
+def format_specialization(table: pd.DataFrame, steps: str = "") -> FigureSpec:
     """Score on the tuned task beside format ratio on the others, a line per method.
 
     Args:
         table: `format_curves(runs)`.
+        steps: of methods that took unequal optimizer steps, which (`unequal_steps`); said below.
 
     Raises:
         InputError: another table, or an empty one.
@@ -62,6 +63,7 @@ def format_specialization(table: pd.DataFrame) -> FigureSpec:
                     else ()
                 ),
                 *((Of("intervals", CUT),) if interval_of(table) else ()),
+                *((steps,) if steps else ()),
             ),
             terms=("tuned_score", "format_ratio"),
         ),

@@ -20,18 +20,19 @@ from sapo_analysis.figures.spec import (
 )
 
 COLUMNS = (
-    *("name", "kind", "step", "tuned", "tuned_lower", "tuned_upper"),
+    *("name", "kind", "step", "tuned_prompts", "tuned", "tuned_lower", "tuned_upper"),
     *("others", "others_lower", "others_upper", "unit", "n_tasks", "n_prompts", "n_seeds"),
 )
 MANY = 8
 """Methods beyond which their intervals would cover each other."""
 
 
-def trade_off_scatter(table: pd.DataFrame) -> FigureSpec:
+def trade_off_scatter(table: pd.DataFrame, steps: str = "") -> FigureSpec:
     """Tuned-task score against the mean score on the other tasks, a point per method.
 
     Args:
         table: `trade_off(runs)`.
+        steps: of methods that took unequal optimizer steps, which (`unequal_steps`); said below.
 
     Raises:
         InputError: another table, or one without a method.
@@ -45,8 +46,9 @@ def trade_off_scatter(table: pd.DataFrame) -> FigureSpec:
     for row in table[table["kind"] == "base"].to_dict("records"):
         at = (row["tuned"],), (row["others"],)
         said = (f"base model\ntuned task {row['tuned']:.1f}, others {row['others']:.1f}",)
+        label = "base model" if row["tuned_prompts"] == "training" else _BASE_ORIGINAL
         layers.append(
-            Points(*at, theme.GREY, "diamond", 10.0, hollow=True, label="base model", hover=said)
+            Points(*at, theme.GREY, "diamond", 10.0, hollow=True, label=label, hover=said)
         )
     for name, look in looks.items():
         layers += _path(methods[methods["name"] == name], look, len(looks) <= MANY)
@@ -72,6 +74,7 @@ def trade_off_scatter(table: pd.DataFrame) -> FigureSpec:
             marks=(
                 *((_PATH,) if has_path else ()),
                 *((Of("intervals", _BARS),) if with_ends else ()),
+                *((steps,) if steps else ()),
             ),
             terms=("tuned_score", "normalized_average_others"),
         ),
@@ -82,6 +85,8 @@ def trade_off_scatter(table: pd.DataFrame) -> FigureSpec:
     )
 
 
+_BASE_ORIGINAL = "base model, original prompt"
+"""Of studies that did not ask it with the training prompts: it is no start of the curves."""
 _BARS = "Bars: these intervals, of either score, cut where no score can lie."
 _PATH = (
     "Small points joined by a line: checkpoints from the start of the fine-tune on, measured on"

@@ -104,6 +104,7 @@ def test_differences_have_interval_and_verdict(monkeypatch, pair):
     app = shown(monkeypatch, *pair, answer="Differences")
     row = paired_difference([open_run(path) for path in pair], "lora").iloc[0]
     page = html_of(app)
+    assert "ProMoT took 100 optimizer steps" in text_of(app)
     assert row["outcome"] == "tuned_score" and signed(row["value"], 1) in page
     assert f"{signed(row['lower'], 1)} to {signed(row['upper'], 1)}" in page
     assert f" {row['verdict']}</span>" in page

@@ -92,7 +92,7 @@ def test_checkpoints_lead_to_a_large_point_per_method(specs):
     (panel,) = spec.panels
     small = [p for p in marks(panel, Points) if p.label is None]
     large = {p.label: p for p in marks(panel, Points) if p.label is not None}
-    assert list(large) == ["base model", "LoRA", "ProMoT"] and len(small) == 2
+    assert list(large) == ["base model, original prompt", "LoRA", "ProMoT"] and len(small) == 2
     assert small[0].size < large["LoRA"].size
     row = spec.table.query("name == 'promot' and kind == 'end'").iloc[0]
     assert (large["ProMoT"].x, large["ProMoT"].y) == ((row["tuned"],), (row["others"],))
@@ -137,7 +137,9 @@ def test_bands_and_axes_end_where_no_value_can_lie():
     both = {name: 60.0 for name in ("tuned", "others")}
     wide = {f"{name}_{end}": v for name in both for end, v in (("lower", -9.0), ("upper", 130.0))}
     found = trade_off_scatter(
-        pd.DataFrame([{**about, "kind": "end", "step": None, **both, **wide}])
+        pd.DataFrame(
+            [{**about, "kind": "end", "step": None, "tuned_prompts": "training", **both, **wide}]
+        )
     )
     check_same_data(found)
     (across,) = marks(found.panels[0], Intervals)

@@ -127,6 +127,18 @@ def test_outputs_in_the_tuned_tasks_format_come_first_and_are_marked(chains, mon
     assert marked == {"original, LoRA", "sapo, LoRA"}
 
 
+STEPS = "ProMoT took 100 optimizer steps (50 of them stage 1), LoRA 50."
+
+
+def test_unequal_steps_are_told(pair):
+    for name in ("methods", "method_differences"):
+        assert STEPS in table(name, pair).notes
+    for name in ("format_specialization", "trade_off"):
+        assert STEPS in figure(name, pair).caption.marks
+    alone = numbers_of([pair.runs[0]])
+    assert "optimizer steps (" not in str(figure("format_specialization", alone).caption.marks)
+
+
 def test_strategies_are_compared_in_one_figure(chains):
     spec = figure("trade_off", chains)
     names = {layer.label for layer in spec.panels[0].layers} - {None}

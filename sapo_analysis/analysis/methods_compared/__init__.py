@@ -20,6 +20,7 @@ from sapo_analysis.analysis.methods_compared.published import (
 from sapo_analysis.analysis.methods_compared.rise import format_rise
 from sapo_analysis.analysis.methods_compared.said import said_of_methods
 from sapo_analysis.analysis.methods_compared.sides import BASE, Side, sides
+from sapo_analysis.analysis.methods_compared.steps import unequal_steps
 from sapo_analysis.analysis.methods_compared.table import (
     MEASURES,
     OVER_TASKS,
@@ -55,4 +56,5 @@ __all__ = [
     "sides",
     "telling_examples",
     "trade_off",
+    "unequal_steps",
 ]

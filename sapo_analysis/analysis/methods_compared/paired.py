@@ -21,6 +21,7 @@ from sapo_analysis.analysis.methods_compared.chain_scores import ChainScores
 from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE, ORIGINAL, fine_tunes
 from sapo_analysis.analysis.methods_compared.looks import has_looks, looks
 from sapo_analysis.analysis.methods_compared.sides import Side, among, sides
+from sapo_analysis.analysis.methods_compared.steps import steps_in_words
 from sapo_analysis.analysis.methods_compared.table import average_performance, per_fine_tune
 from sapo_analysis.analysis.sequences.metrics import LEAST
 from sapo_analysis.analysis.wording import signed
@@ -43,7 +44,7 @@ _CHAIN = ("ap", "bwt", "fwt")
 PAIRED_COLUMNS = [
     *("name", "reference", "policy", "method", "n_shots", "outcome"),
     *("value", "lower", "upper", "own", "of_reference", "n_units", "unit"),
-    *("n_tasks", "n_prompts", "n_seeds", "n_orders", "better", "verdict", "sentence"),
+    *("n_tasks", "n_prompts", "n_seeds", "n_orders", "better", "verdict", "sentence", "steps"),
 ]
 _KEY = FINE_TUNE[1:]
 _DIGITS = 9
@@ -68,7 +69,8 @@ def paired_difference(
 
     `verdict`: `better`, `worse` or `unclear` by each outcome's own interval, not corrected for how
     many outcomes there are; `too few` with fewer than `MIN_TASKS` tasks or `LEAST` orders; "" where
-    a run gets no verdict (`no_verdict`). `better` says which way is good.
+    a run gets no verdict (`no_verdict`). `better` says which way is good. `steps`: a sentence where
+    the two took unequal optimizer steps, else "".
 
     Args:
         runs: that can be compared; see `sides`.
@@ -144,6 +146,7 @@ def _rows(values: pd.DataFrame, one: Side, base: Side, silent: bool) -> Iterator
     both = mine.merge(theirs[[*on, "value"]], on=on, suffixes=("", "_reference"))
     # Means of the same scores in another order differ by rounding: that is no difference.
     both["difference"] = (both["value"] - both["value_reference"]).round(_DIGITS)
+    steps = steps_in_words([one, base])
     for outcome in OUTCOMES:
         of_outcome = both[both["outcome"] == outcome]
         for n_shots, own in of_outcome.groupby("n_shots", sort=True):
@@ -162,7 +165,7 @@ def _rows(values: pd.DataFrame, one: Side, base: Side, silent: bool) -> Iterator
             if outcome in _CHAIN:  # of whole chains: no one task is the tuned one
                 row["n_tasks"] = len(base.runs[0].sequence.tasks)
             row["verdict"] = "" if silent else verdict_of(found, row["better"], row["unit"])
-            yield {**row, "sentence": _sentence(row)}
+            yield {**row, "sentence": _sentence(row), "steps": steps}
 
 
 def verdict_of(found: Mean, better: str, unit: str) -> str:

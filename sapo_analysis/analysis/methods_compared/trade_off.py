@@ -10,7 +10,12 @@ import pandas as pd
 from sapo_analysis.analysis.methods_compared.averages import by_unit as means_by_unit
 from sapo_analysis.analysis.methods_compared.averages import is_sequence, mean_of, sizes
 from sapo_analysis.analysis.methods_compared.curves import per_look
-from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE, fine_tunes
+from sapo_analysis.analysis.methods_compared.fine_tunes import (
+    FINE_TUNE,
+    ORIGINAL,
+    TRAINING,
+    fine_tunes,
+)
 from sapo_analysis.analysis.methods_compared.looks import has_looks, looks
 from sapo_analysis.analysis.methods_compared.sides import BASE, Side, sides
 from sapo_analysis.analysis.methods_compared.table import per_fine_tune
@@ -20,7 +25,7 @@ from sapo_analysis.store import Run
 KINDS = ("base", "checkpoint", "end")
 _ENDS = ("tuned", "tuned_lower", "tuned_upper", "others", "others_lower", "others_upper")
 TRADE_OFF_COLUMNS = [
-    *("name", "policy", "method", "kind", "step", *_ENDS),
+    *("name", "policy", "method", "kind", "step", "tuned_prompts", *_ENDS),
     *("unit", "n_tasks", "n_prompts", "n_seeds", "n_orders"),
 ]
 
@@ -30,7 +35,8 @@ def trade_off(runs: Run | Sequence[Run]) -> pd.DataFrame:
 
     `kind`: `base` (the base model), `checkpoint` (what diagnostics looked at, over their fewer
     examples; `step` in optimizer steps of all phases) or `end` (the fine-tune as it is kept, over
-    all test examples; `step` nan). `tuned`: with the prompt that it is tuned with, `others`: with
+    all test examples; `step` nan). `tuned`: with the prompt that it is tuned with (`tuned_prompts`:
+    `training`; `original` of a base model that was not measured with all of these), `others`: with
     original prompts, both 0 to 100 and means over prompts, then seeds, then units; at the end with
     95 % Student t intervals over units, as in `method_table`.
 
@@ -48,21 +54,33 @@ def trade_off(runs: Run | Sequence[Run]) -> pd.DataFrame:
 
 
 def _base(bare: pd.DataFrame) -> dict[str, Any]:
-    """The base model with original prompts: with training prompts it was not always measured."""
+    """The base model with training prompts, as all other points; else with original ones.
+
+    Studies with a past measure training prompts at the state before the fine-tune alone.
+    """
+    is_known = bool(bare["tuned_score_base"].notna().all())
     found = _means(
         bare,
-        bare["tuned_score_original_base"],
+        bare["tuned_score_base" if is_known else "tuned_score_original_base"],
         bare["normalized_average_others_base"],
     )
     numbers = {key: found[key] for key in ("tuned", "others")}
     about = {"name": BASE, "policy": "", "method": "", "kind": "base", "step": None}
+    about["tuned_prompts"] = TRAINING if is_known else ORIGINAL
     return {**about, **numbers, **sizes(bare)}
 
 
 def _ends(bare: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for _, own in bare.groupby("name", sort=False):
         means = _means(own, own["tuned_score"], own["normalized_average_others"])
-        yield {**_about(own), "kind": "end", "step": None, **means, **sizes(own)}
+        yield {
+            **_about(own),
+            "tuned_prompts": TRAINING,
+            "kind": "end",
+            "step": None,
+            **means,
+            **sizes(own),
+        }
 
 
 def _checkpoints(known: Sequence[Side]) -> Iterator[dict[str, Any]]:
@@ -81,7 +99,12 @@ def _checkpoints(known: Sequence[Side]) -> Iterator[dict[str, Any]]:
             if len(own) == n:
                 means = _means(own, own["tuned_score"], own["other_score"])
                 numbers = {key: means[key] for key in ("tuned", "others")}
-                about = {**_about(own), "kind": "checkpoint", "step": step}
+                about = {
+                    **_about(own),
+                    "tuned_prompts": TRAINING,
+                    "kind": "checkpoint",
+                    "step": step,
+                }
                 yield {**about, **numbers, **sizes(own)}
 
 

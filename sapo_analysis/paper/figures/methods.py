@@ -21,7 +21,7 @@ _NEEDS = (
 
 
 def _format(numbers: Numbers, options: Options) -> FigureSpec:
-    return format_specialization(numbers.compared.format_curves)
+    return format_specialization(numbers.compared.format_curves, numbers.compared.steps)
 
 
 def _gradients(numbers: Numbers, options: Options) -> FigureSpec:
@@ -29,7 +29,7 @@ def _gradients(numbers: Numbers, options: Options) -> FigureSpec:
 
 
 def _trade_off(numbers: Numbers, options: Options) -> FigureSpec:
-    return trade_off_scatter(numbers.compared.trade_off)
+    return trade_off_scatter(numbers.compared.trade_off, numbers.compared.steps)
 
 
 def _has_looks(numbers: Numbers) -> bool:

@@ -87,6 +87,11 @@ class MethodNumbers:
         return methods_compared.paired_difference(runs, (plain or names)[0])
 
     @cached_property
+    def steps(self) -> str:
+        """Where methods took unequal optimizer steps, which; else ""."""
+        return methods_compared.unequal_steps(list(self.runs))
+
+    @cached_property
     def tasks(self) -> pd.DataFrame:
         """Scores by method and evaluated task."""
         return methods_compared.method_tasks(list(self.runs))

@@ -77,6 +77,7 @@ def differences_table(numbers: Numbers, options: Options) -> TableSpec:
             "Better or worse: the interval excludes zero on that side; not corrected for the number"
             " of outcomes.",
             "Format ratio in percent.",
+            *((numbers.compared.steps,) if numbers.compared.steps else ()),
             *((plus_minus(ends, str(first["unit"])),) if ends.isna().all() else ()),
             *standing(numbers),
         ),

@@ -106,6 +106,7 @@ def methods_table(numbers: Numbers, options: Options) -> TableSpec:
             ),
             "Bold: the best method of its column.",
             "Δ base: difference to the base model under the same prompts (points).",
+            *((numbers.compared.steps,) if numbers.compared.steps else ()),
             *(listed if printed else ("Scores by task: in the CSV file.",)),
             *standing(numbers),
         ),

@@ -19,6 +19,7 @@ from sapo_analysis.analysis.methods_compared import (
     side_by_side,
     sides,
     trade_off,
+    unequal_steps,
 )
 from sapo_analysis.analysis.methods_compared.averages import Mean
 from sapo_analysis.analysis.methods_compared.paired import verdict_of
@@ -196,6 +197,21 @@ def test_others_are_refused_with_the_keys_that_differ(pair, tmp_path, settings, 
     other = open_run(write_promot(tmp_path, **SMALL, **settings))
     with pytest.raises(InputError, match=f"cannot be compared by method, they differ in {said}"):
         sides([pair[0], other])
+
+
+def test_unequal_steps_are_one_sentence(pair, chains, paired):
+    said = "ProMoT took 100 optimizer steps (50 of them stage 1), LoRA 50."
+    assert unequal_steps(pair) == said and set(paired["steps"]) == {said}
+    assert unequal_steps(pair[0]) == ""
+    assert unequal_steps(chains).count("LoRA") == 1  # not once per policy
+
+
+def test_the_base_model_is_asked_with_the_training_prompts_where_it_was_measured(pair, tmp_path):
+    run = open_run(write_lora(tmp_path, **SMALL, n_past=0, n_shots=(0,)))
+    base = trade_off(run).iloc[0]
+    assert base["tuned"] == row_of(method_table(run), BASE)["tuned_score"]
+    assert base["tuned_prompts"] == "training"
+    assert trade_off(pair)["tuned_prompts"].tolist() == ["original"] + ["training"] * 10
 
 
 def test_runs_that_cannot_be_joined_for_their_method_are_told_where_it_is_compared(pair, tmp_path):
