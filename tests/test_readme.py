@@ -117,7 +117,7 @@ def test_the_example_studies_are_valid():
     import sapo_analysis as sapo
     from sapo_analysis.plan import make_plan, make_sequence_plan
 
-    paraphrase, sequence = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    paraphrase, sequence, _ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     found: dict = {}
     exec(paraphrase.partition("run = ")[0], found)
     assert found["sapo"] is sapo
@@ -186,6 +186,31 @@ def test_figures_of_methods_exist():
     from sapo_analysis.paper.figures import FIGURES
 
     assert all(f"`{name}`" in METHODS_SECTION and name in FIGURES for name in FIGURES_OF_METHODS)
+
+
+def test_tables_of_methods_exist_and_come_from_the_calls_that_are_named():
+    import sapo_analysis as sapo
+    from sapo_analysis.analysis import methods_compared
+
+    (line,) = re.findall(r"`sapo export (RUN RUN .+?)`", METHODS_SECTION)
+    assert set(re.findall(r"--[a-z-]+", line)) <= options_of("export")
+    assert re.findall(r"--table (\w+)", line) == ["methods", "method_differences"]
+    runs = ["pocket-1-format-full", "pocket-1-format-promot"]
+    for name in ("methods", "method_differences", "outputs_side_by_side", "published_promot"):
+        assert name in METHODS_SECTION and len(sapo.table(name, runs).rows)
+    named = re.search(r"methods_compared\s+import ([\w, ]+)`", METHODS_SECTION)
+    assert all(hasattr(methods_compared, name) for name in named[1].split(", "))
+
+
+def test_the_study_with_format_specialization_is_as_it_is_said():
+    from sapo_analysis.cli.options import read_study
+
+    (path,) = re.findall(r"`(cached_runs/specs/[\w-]+\.yaml)`", METHODS_SECTION)
+    study = read_study(str(ROOT / path), [])
+    said = " ".join(METHODS_SECTION.split())
+    assert study.method == "full" and {"category", "flags", "place"} <= set(study.current)
+    training = f"a learning rate of {study.full.learning_rate} for {study.training.steps} steps"
+    assert training in said
 
 
 def test_the_runs_of_methods_that_are_shown_are_studies():

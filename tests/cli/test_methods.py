@@ -1,6 +1,7 @@
 """Methods from the terminal: a run, what it keeps for its user, settings that are refused."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -11,12 +12,20 @@ from typer.testing import CliRunner
 
 from sapo_analysis.cli import app
 from sapo_analysis.model_files import find_model
-from sapo_analysis.models.loading import choose_device, load_model
+from sapo_analysis.models.encoding import Encoder
+from sapo_analysis.models.loading import (
+    choose_device,
+    context_length_of,
+    load_model,
+    load_tokenizer,
+)
 from sapo_analysis.models.soft_prompt import SoftPrompts, standing_before
 from sapo_analysis.models.soft_prompt_files import OWN, read_soft_prompt
+from sapo_analysis.plan import plan_of
 from sapo_analysis.store import layout, open_run
 from sapo_analysis.studies.calibrate import calibrate
 from tests.in_process import working
+from tests.test_readme import README
 
 SPEC = {
     "past": ["translate"],
@@ -104,6 +113,31 @@ def test_peft_reads_the_soft_prompt_and_the_adapter_that_a_run_kept(kept):
         bare = base(input_ids=ids).logits
     with torch.no_grad():
         assert (tuned(input_ids=ids).logits - bare).abs().max() > 1e-4
+
+
+def test_the_readmes_lines_put_a_kept_promot_together_in_plain_peft(run):
+    *_, lines = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    found = {}
+    exec(lines.replace('"RUN"', repr(str(run))), found)
+    opened, model, trial = found["run"], found["model"], found["trial"]
+    assert [one["current_task"] for one in found["learned"]] == ["translate", "sentiment"]
+    plan = plan_of(opened.study)
+    task, prompt = plan.tasks["sentiment"], plan.originals["sentiment"]
+    encoder = Encoder(load_tokenizer(plan.model), context_length_of(plan.model))
+    measured = opened.table("predictions").query(
+        f"trial_id == '{trial.name}' and eval_task == 'sentiment'"
+        f" and test_prompt == '{prompt.prompt_id}'"
+    )
+    assert len(measured) == 2
+    rows = encoder.encode_split(task, "test", 2, prompt)
+    for row, loss in zip(rows, measured.sort_values("example")["loss"], strict=True):
+        ids = torch.tensor([row.ids])
+        with torch.no_grad():
+            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0]
+        start = row.target_start
+        answers = logits[-len(row.ids) :][start - 1 : -1]  # behind the virtual tokens
+        own = torch.nn.functional.cross_entropy(answers, ids[0, start:])
+        assert float(own) == pytest.approx(loss, rel=1e-4)
 
 
 def test_a_kept_soft_prompt_takes_the_place_of_stage_1(kept, tmp_path):
