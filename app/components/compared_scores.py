@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.methods_compared import BASE, OUTCOMES, OVER_TASKS
+from sapo_analysis.analysis.methods_compared import BASE, OUTCOMES, OVER_TASKS, same_in_words
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.app import compared
 from sapo_analysis.app.compared import Compared
@@ -57,7 +57,9 @@ def scores_tab(keys: Keys, runs: list[Run], found: Compared) -> None:
     rows = [[_name(row["name"], found), *_cells(row, shown)] for row in own.to_dict("records")]
     html_table(heads, rows, "Methods by tuned score and normalized averages")
     first = own[own["name"] != BASE].iloc[0]
-    st.caption(f"0 to 100, Δ in points, higher is better. {sizes_of(first)}")
+    is_same = any(name in same for same in own["same"] for name in shown)
+    same = f" {same_in_words(str(first['unit']))}" if is_same else ""
+    st.caption(f"0 to 100, Δ in points, higher is better. {sizes_of(first)}{same}")
     _by_task(keys, found, task, n_shots)
 
 
@@ -206,8 +208,9 @@ def _matrix(table: pd.DataFrame, found: Compared, reference: str) -> None:
         ]
     words = found.sides[reference]
     html_table(heads, rows, f"Differences to {words} by method and outcome")
+    same = f" {same_in_words(str(table.iloc[0]['unit']))}" if table["same"].any() else ""
     st.caption(
-        f"Method − {md(words)}. {sizes_of(table.iloc[0])} Verdicts are by each outcome's own"
+        f"Method − {md(words)}. {sizes_of(table.iloc[0])}{same} Verdicts are by each outcome's own"
         " interval, not corrected for their number. Hover over one to read its sentence."
     )
 

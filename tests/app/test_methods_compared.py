@@ -105,6 +105,7 @@ def test_differences_have_interval_and_verdict(monkeypatch, pair):
     row = paired_difference([open_run(path) for path in pair], "lora").iloc[0]
     page = html_of(app)
     assert "ProMoT took 100 optimizer steps" in text_of(app)
+    assert "No ±: the same in every tuned task." in text_of(app)
     assert row["outcome"] == "tuned_score" and signed(row["value"], 1) in page
     assert f"{signed(row['lower'], 1)} to {signed(row['upper'], 1)}" in page
     assert f" {row['verdict']}</span>" in page
@@ -189,6 +190,8 @@ def test_what_a_link_asks_for_in_vain_is_said(monkeypatch, pair):
 
 
 def test_strategies_of_sequences_and_their_diagnostics(monkeypatch, chains):
+    app = shown(monkeypatch, chains, answer="Scores")
+    assert not app.exception and "the same in every" not in text_of(app)  # one order, one seed
     app = shown(monkeypatch, chains, answer="Differences")
     assert app.selectbox(key="against").value == "original+lora"
     assert "sapo, ProMoT" in html_of(app) and "AP ↑" in html_of(app)

@@ -127,6 +127,12 @@ def test_outputs_in_the_tuned_tasks_format_come_first_and_are_marked(chains, mon
     assert marked == {"original, LoRA", "sapo, LoRA"}
 
 
+def test_equal_values_have_no_interval_and_that_is_told_once(pair, chains):
+    notes = table("method_differences", pair).notes
+    assert notes.count("No ±: the same in every tuned task.") == 1
+    assert "No ±: the same in every order." in table("methods", chains).notes
+
+
 STEPS = "ProMoT took 100 optimizer steps (50 of them stage 1), LoRA 50."
 
 

@@ -1,5 +1,6 @@
 """Methods beside each other: what each learned, what it kept of other tasks, what was published."""
 
+from sapo_analysis.analysis.methods_compared.averages import same_in_words
 from sapo_analysis.analysis.methods_compared.costs import fine_tune_costs
 from sapo_analysis.analysis.methods_compared.curves import alignment_curves, format_curves
 from sapo_analysis.analysis.methods_compared.families import comparable_families
@@ -52,6 +53,7 @@ __all__ = [
     "published",
     "published_averages",
     "said_of_methods",
+    "same_in_words",
     "side_by_side",
     "sides",
     "telling_examples",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.intervals import Floats, mean_interval
-from sapo_analysis.analysis.sequences.metrics import UNITS, interval_of, unit_of
+from sapo_analysis.analysis.sequences.metrics import LEAST, UNITS, interval_of, unit_of
 
 _OF_TASK = ["tuned_task", "seed"]
 
@@ -62,6 +62,18 @@ def mean_of(per_unit: pd.Series[float], in_sequence: bool) -> Mean:
     if in_sequence:
         return Mean(*interval_of(values), len(values))
     return Mean(*mean_interval(values, values, "new_tasks"), len(values))
+
+
+def all_same(found: Mean, in_sequence: bool) -> bool:
+    """Whether there is no interval because all units have the same value, not for want of them."""
+    least = LEAST if in_sequence else 2
+    return found.value == found.value and found.lower != found.lower and found.n >= least
+
+
+def same_in_words(unit: str) -> str:
+    """Why there is no interval where `all_same`; `unit` as `unit_named` has it."""
+    each = {"tuned tasks": "tuned task", "orders": "order"}.get(unit, "seed")
+    return f"No ±: the same in every {each}."
 
 
 def sizes(rows: pd.DataFrame) -> dict[str, Any]:

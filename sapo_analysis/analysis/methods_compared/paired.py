@@ -12,6 +12,7 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.method_names import strategy_words
 from sapo_analysis.analysis.methods_compared.averages import (
     Mean,
+    all_same,
     by_unit,
     is_sequence,
     mean_of,
@@ -44,7 +45,17 @@ _CHAIN = ("ap", "bwt", "fwt")
 PAIRED_COLUMNS = [
     *("name", "reference", "policy", "method", "n_shots", "outcome"),
     *("value", "lower", "upper", "own", "of_reference", "n_units", "unit"),
-    *("n_tasks", "n_prompts", "n_seeds", "n_orders", "better", "verdict", "sentence", "steps"),
+    *(
+        "n_tasks",
+        "n_prompts",
+        "n_seeds",
+        "n_orders",
+        "better",
+        "verdict",
+        "sentence",
+        "steps",
+        "same",
+    ),
 ]
 _KEY = FINE_TUNE[1:]
 _DIGITS = 9
@@ -70,7 +81,8 @@ def paired_difference(
     `verdict`: `better`, `worse` or `unclear` by each outcome's own interval, not corrected for how
     many outcomes there are; `too few` with fewer than `MIN_TASKS` tasks or `LEAST` orders; "" where
     a run gets no verdict (`no_verdict`). `better` says which way is good. `steps`: a sentence where
-    the two took unequal optimizer steps, else "".
+    the two took unequal optimizer steps, else "". `same`: whether there is no interval because the
+    difference is the same in every unit.
 
     Args:
         runs: that can be compared; see `sides`.
@@ -165,6 +177,7 @@ def _rows(values: pd.DataFrame, one: Side, base: Side, silent: bool) -> Iterator
             if outcome in _CHAIN:  # of whole chains: no one task is the tuned one
                 row["n_tasks"] = len(base.runs[0].sequence.tasks)
             row["verdict"] = "" if silent else verdict_of(found, row["better"], row["unit"])
+            row["same"] = all_same(found, in_turn)
             yield {**row, "sentence": _sentence(row), "steps": steps}
 
 

@@ -34,7 +34,7 @@ def steps_in_words(known: Sequence[Side]) -> str:
         taken[name], stage_1[name] = _steps(one), first_stage_ends(one)
     if len(set(taken.values())) < 2:
         return ""
-    said = []
+    said: list[str] = []
     for name, (fewest, most) in sorted(taken.items(), key=lambda item: -item[1][1]):
         steps = f"{fewest}" if fewest == most else f"{fewest} to {most}"
         took = f" took {steps} optimizer steps" if not said else f" {steps}"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.methods_compared.averages import (
     Mean,
+    all_same,
     by_unit,
     is_sequence,
     mean_of,
@@ -41,7 +42,7 @@ def _with_ends(names: Sequence[str]) -> list[str]:
 
 
 NUMBERS = (*MEASURES, *(f"{name}_to_base" for name in MEASURES), "ap")
-TABLE_COLUMNS = [*_KEYS, *_with_ends(NUMBERS), *_SIZES]
+TABLE_COLUMNS = [*_KEYS, *_with_ends(NUMBERS), "same", *_SIZES]
 TASK_COLUMNS = [*_KEYS, "eval_task", *_with_ends(["score", "to_base"]), *_SIZES]
 
 
@@ -62,7 +63,8 @@ def method_table(runs: Run | Sequence[Run]) -> pd.DataFrame:
       prompts; the others are means over stages, each read when its task was just learned.
 
     `_lower` and `_upper`, over tuned tasks alone: 95 %, Student t over `unit` (tuned tasks; of
-    sequences orders, or the seeds of one); nan with one. `n_prompts`: of a task, at least.
+    sequences orders, or the seeds of one); nan with one, or where all units have the same value:
+    these numbers are named in `same`. `n_prompts`: of a task, at least.
 
     Raises:
         InputError: the runs cannot be compared; see `sides`.
@@ -71,7 +73,9 @@ def method_table(runs: Run | Sequence[Run]) -> pd.DataFrame:
     chains = ChainScores()
     tunes = per_fine_tune(fine_tunes(known, chains))
     rows = [*_base(tunes), *_rows(tunes, known, chains)]
-    return pd.DataFrame(rows, columns=TABLE_COLUMNS)
+    table = pd.DataFrame(rows, columns=TABLE_COLUMNS)
+    table["same"] = table["same"].map(lambda same: same if isinstance(same, tuple) else ())
+    return table
 
 
 def method_tasks(runs: Run | Sequence[Run]) -> pd.DataFrame:
@@ -159,12 +163,14 @@ def _rows(
         about = {"name": name, "n_shots": n_shots, **_about(every)}
         row = {**about, "tuned_task": OVER_TASKS, **sizes(every)}
         units = by_unit(every, columns)
-        for column in columns:
-            row |= _ends(column, mean_of(units[column], is_sequence(every)))
-        if is_sequence(every) and n_shots == 0:
+        in_turn = is_sequence(every)
+        means = {column: mean_of(units[column], in_turn) for column in columns}
+        if in_turn and n_shots == 0:
             chains = average_performance(among(known, str(name)), scores)
-            row |= _ends("ap", mean_of(by_unit(chains, ["ap"])["ap"], in_sequence=True))
-        yield row
+            means["ap"] = mean_of(by_unit(chains, ["ap"])["ap"], in_sequence=True)
+        for column, found in means.items():
+            row |= _ends(column, found)
+        yield {**row, "same": tuple(c for c, found in means.items() if all_same(found, in_turn))}
         yield from _of_tasks(every, about, {column: column for column in columns})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.methods_compared import OUTCOMES
+from sapo_analysis.analysis.methods_compared import OUTCOMES, same_in_words
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.method_marks import words
@@ -48,6 +48,7 @@ def differences_table(numbers: Numbers, options: Options) -> TableSpec:
     numeric = ["difference", "difference_lower", "difference_upper", "own", "of_reference"]
     rows[numeric] = rows[numeric].astype(float).mul(is_share.map({True: 100.0, False: 1.0}), axis=0)
     ends = rows["difference_lower"]
+    no_ends, is_same = ends.isna().all(), rows["same"].any()
     sizes = {"tasks": "n_tasks", "prompts": "n_prompts", "seeds": "n_seeds", "orders": "n_orders"}
     terms = tuple(dict.fromkeys(OUTCOMES[outcome] for outcome in table["outcome"]))
     return TableSpec(
@@ -78,7 +79,8 @@ def differences_table(numbers: Numbers, options: Options) -> TableSpec:
             " of outcomes.",
             "Format ratio in percent.",
             *((numbers.compared.steps,) if numbers.compared.steps else ()),
-            *((plus_minus(ends, str(first["unit"])),) if ends.isna().all() else ()),
+            *((plus_minus(ends, str(first["unit"])),) if no_ends and not is_same else ()),
+            *((same_in_words(str(first["unit"])),) if is_same else ()),
             *standing(numbers),
         ),
         blocks="block",

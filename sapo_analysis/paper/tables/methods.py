@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from sapo_analysis.analysis.methods_compared import BASE, MARK, SOURCE, published
+from sapo_analysis.analysis.methods_compared import BASE, MARK, SOURCE, published, same_in_words
 from sapo_analysis.analysis.methods_compared.published import PUBLISHED_METHODS, published_averages
 from sapo_analysis.analysis.methods_compared.table import OVER_TASKS
 from sapo_analysis.errors import InputError
@@ -100,10 +100,7 @@ def methods_table(numbers: Numbers, options: Options) -> TableSpec:
             terms=tuple(name for name in named if name in _TERMS),
         ),
         notes=(
-            plus_minus(
-                [e for key in named for e in own.loc[own["name"] != BASE, f"{key}_lower"]],
-                str(first["unit"]),
-            ),
+            *_intervals(own[own["name"] != BASE], list(named)),
             "Bold: the best method of its column.",
             "Δ base: difference to the base model under the same prompts (points).",
             *((numbers.compared.steps,) if numbers.compared.steps else ()),
@@ -114,6 +111,16 @@ def methods_table(numbers: Numbers, options: Options) -> TableSpec:
         outside="is_base",
         wide=True,
     )
+
+
+def _intervals(rows: pd.DataFrame, shown: list[str]) -> list[str]:
+    """What ± is, and where it is missing because units do not differ."""
+    unit = str(rows["unit"].iloc[0])
+    is_same = any(key in same for same in rows["same"] for key in shown)
+    has_ends = rows[[f"{key}_lower" for key in shown]].notna().any(axis=None)
+    ends = [end for key in shown for end in rows[f"{key}_lower"]]
+    said = [plus_minus(ends, unit)] if has_ends or not is_same else []
+    return [*said, *([same_in_words(unit)] if is_same else [])]
 
 
 _TERMS = ("tuned_score", "normalized_average_others", "normalized_average", "ap")

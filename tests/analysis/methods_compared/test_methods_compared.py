@@ -16,6 +16,7 @@ from sapo_analysis.analysis.methods_compared import (
     method_table,
     method_tasks,
     paired_difference,
+    same_in_words,
     side_by_side,
     sides,
     trade_off,
@@ -197,6 +198,17 @@ def test_others_are_refused_with_the_keys_that_differ(pair, tmp_path, settings, 
     other = open_run(write_promot(tmp_path, **SMALL, **settings))
     with pytest.raises(InputError, match=f"cannot be compared by method, they differ in {said}"):
         sides([pair[0], other])
+
+
+def test_missing_intervals_of_equal_values_are_told_from_those_of_too_few(paired, chains, tmp_path):
+    # Forgetting differs by 8 points in every task; the tuned scores differ from task to task.
+    assert paired.loc["forgetting_past", 0]["same"] and not paired.loc["tuned_score", 0]["same"]
+    own = method_table(chains)
+    row = row_of(own, "original+lora")
+    assert np.isnan(row["tuned_score_lower"]) and "tuned_score" in row["same"]
+    alone = open_run(write_lora(tmp_path, **SMALL))
+    assert row_of(method_table(alone), "lora")["same"] == ()
+    assert same_in_words("tuned tasks") == "No ±: the same in every tuned task."
 
 
 def test_unequal_steps_are_one_sentence(pair, chains, paired):
