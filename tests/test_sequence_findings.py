@@ -6,7 +6,8 @@ import pytest
 
 from sapo_analysis.analysis.sequences import sequence_report
 from sapo_analysis.analysis.wording import signed
-from sapo_analysis.cli.sequences import as_markdown, blocks, metrics_block
+from sapo_analysis.cli.block import as_markdown
+from sapo_analysis.cli.sequences import blocks, metrics_block
 from sapo_analysis.learning.members import Drawn
 from sapo_analysis.plan import order_name, stream_seed
 from sapo_analysis.spec import to_json

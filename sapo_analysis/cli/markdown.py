@@ -16,6 +16,7 @@ from sapo_analysis.analysis.confounding.matched import NOTE as MATCHED_NOTE
 from sapo_analysis.analysis.estimate import FORMS
 from sapo_analysis.analysis.quantities import in_form
 from sapo_analysis.analysis.wording import noise_floor
+from sapo_analysis.cli.along import along_markdown
 from sapo_analysis.cli.findings import titled
 from sapo_analysis.cli.markdown_cells import (
     OUTCOMES,
@@ -71,6 +72,7 @@ def markdown(report: Report) -> str:
     ):
         if text := block(report):
             parts += [text, caption]
+    parts += along_markdown(report)
     parts += [f"Warning: {warning}" for warning in report["warnings"]]
     parts += plans_in_words(report)
     return "\n\n".join(filter(None, parts))

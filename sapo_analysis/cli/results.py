@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from sapo_analysis import analysis
+from sapo_analysis.analysis.methods_compared import along
 from sapo_analysis.analysis.sequences import sequence_report
+from sapo_analysis.cli.along import show_along
 from sapo_analysis.cli.findings import show_details, show_findings
 from sapo_analysis.cli.markdown import markdown
 from sapo_analysis.cli.options import JsonOption, RunsFoldersOption, folders
@@ -104,20 +106,22 @@ def report(
         _sequences(opened, as_json, as_markdown)
         return
     if as_markdown:
-        show(markdown(analysis.report(opened, n_permutations=0)))  # it shows no p of these
+        found = analysis.report(opened, n_permutations=0)  # it shows no p of these
+        show(markdown({**found, **along(opened)}))
         return
-    found = analysis.report(opened)
+    found = {**analysis.report(opened), **along(opened)}
     if as_json:
         show_json(found)
         return
     show_sentences(found)
     show_findings(found)
     show_details(found)
+    show_along(found)
     show_review(found)
 
 
 def _sequences(opened: list[Run], as_json: bool, as_markdown: bool) -> None:
-    found = sequence_report(opened)
+    found = {**sequence_report(opened), **along(opened)}
     if as_json:
         show_json(found)
     elif as_markdown:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sapo_analysis.analysis.sequences import (
@@ -15,19 +14,11 @@ from sapo_analysis.analysis.sequences import (
     sizes_in_words,
 )
 from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.cli.along import along_blocks
+from sapo_analysis.cli.block import Block, as_markdown
 from sapo_analysis.cli.output import MISSING, show, show_table
 
 Report = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Block:
-    """One table: a title, its columns and cells, what has to be said below."""
-
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str
 
 
 def show_sequences(report: Report) -> None:
@@ -46,12 +37,6 @@ def sequences_markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def as_markdown(block: Block) -> str:
-    """One block's table in Markdown."""
-    lines = [block.columns, ["---"] * len(block.columns), *block.rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-
-
 def blocks(report: Report) -> list[Block]:
     """Every table that has rows."""
     found = [
@@ -61,6 +46,7 @@ def blocks(report: Report) -> list[Block]:
         chosen_block(report),
         cost_block(report),
         tasks_block(report),
+        *along_blocks(report),
     ]
     return [block for block in found if block.rows]
 

@@ -1,5 +1,6 @@
 """Methods beside each other: what each learned, what it kept of other tasks, what was published."""
 
+from sapo_analysis.analysis.methods_compared.along import along
 from sapo_analysis.analysis.methods_compared.averages import same_in_words
 from sapo_analysis.analysis.methods_compared.costs import fine_tune_costs
 from sapo_analysis.analysis.methods_compared.curves import alignment_curves, format_curves
@@ -40,6 +41,7 @@ __all__ = [
     "OVER_TASKS",
     "SOURCE",
     "Side",
+    "along",
     "alignment_curves",
     "comparable_families",
     "fine_tune_costs",
