@@ -169,6 +169,7 @@ def _trade_off(sides: Sides) -> None:
         "Up and to the right is better: the tuned task is learned and the others are kept. Large"
         " points: the end of the fine-tunes; small points joined by a line: checkpoints from the"
         " start on, where the study looked along them, measured on fewer examples."
+        + (f" {md(unequal)}" if (unequal := compared.steps(sides.keys)) else "")
     )
 
 

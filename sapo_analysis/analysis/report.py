@@ -1,4 +1,8 @@
-"""Everything the numbers of a run say, as one document: what `sapo report --json` prints."""
+"""Everything the numbers of a run say, as one document.
+
+It is what `sapo report --json` prints, which adds `methods_compared.along` where there are
+diagnostics.
+"""
 
 from __future__ import annotations
 

@@ -119,6 +119,7 @@ def test_the_trade_off_and_the_curves_are_drawn(monkeypatch, pair):
     points = trade_off([open_run(path) for path in pair])
     for value in points.query("kind == 'end'")["tuned"]:
         assert str(round(value, 6))[:6] in drawn
+    assert "ProMoT took 100 optimizer steps" in text_of(app)
     app = shown(monkeypatch, *pair, answer="Along the fine-tune")
     assert len(charts(app)) == 2 and "dashed grey floor" in text_of(app)
     rises = format_rise([open_run(path) for path in pair])
