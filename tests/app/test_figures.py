@@ -30,7 +30,7 @@ from tests.app.test_explore import html_of, text_of
 from tests.synthetic import write_run
 from tests.synthetic_sequence import write_sequence_run
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 PAGE = "views/figures.py"
 _IMAGE = re.compile(
     r'<img src="data:image/png;base64,([^"]+)" alt="([^"]*)" style="width:([\d.]+)px'

@@ -18,6 +18,8 @@ from sapo_analysis.paper.figures import FIGURES, every_figure
 from sapo_analysis.paper.kinds import ANY
 from tests.paper.every_page import PAGES, wrong, wrong_in_file
 
+pytestmark = pytest.mark.slow
+
 NARROW = (
     page("icml"),
     page("acl", font="sans"),

@@ -21,6 +21,8 @@ from sapo_analysis.store import create_run, open_run
 from tests.synthetic import Truth, study_of, write_run
 from tests.synthetic_sequence import write_sequence_run
 
+pytestmark = pytest.mark.slow
+
 FOREST = Wish(figures=("task_forest",), asked={"outcome": "generalization"})
 SCATTER = "impact_scatter-forgetting_past-raw"
 WITHOUT_DRAWING = Wish(formats=("csv", "md"))

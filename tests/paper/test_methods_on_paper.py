@@ -15,6 +15,8 @@ from sapo_analysis.paper.tables.cells import cells
 from sapo_analysis.store import Run, open_run
 from tests.methods_runs import write_lora, write_promot, write_sequence
 
+pytestmark = pytest.mark.slow
+
 ALONE = {"methods", "published_promot", "outputs_side_by_side"}
 OF_METHODS = {*ALONE, "method_differences"}
 DRAWN = {"format_specialization", "gradient_alignment", "trade_off"}

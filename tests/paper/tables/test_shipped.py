@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from sapo_analysis.cli import app, results
 from sapo_analysis.paper.tables import table
 
+pytestmark = pytest.mark.slow
+
 RUNS = Path(__file__).resolve().parents[3] / "cached_runs"
 MAIN = sorted(RUNS.glob("pocket-1-main-*"))
 ORDERS = sorted(RUNS.glob("pocket-1-order-*"))
