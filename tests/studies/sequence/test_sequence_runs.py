@@ -20,7 +20,9 @@ from tests.tiny_sequence import tiny_sequence
 
 pytestmark = pytest.mark.slow
 
-EVERYTHING = [*POLICIES, *(f"sapo+{m}" for m in METHODS[1:]), "random+lora-inc"]
+ALONG = METHODS[1:6]
+"""Methods made for sequences, and whole models; recipes are tried in `tests/studies/composed`."""
+EVERYTHING = [*POLICIES, *(f"sapo+{m}" for m in ALONG), "random+lora-inc"]
 CHAIN = ["order", "policy", "method", "seed", "stage"]
 PLACES = ["policy", "method", "state_id", "trial_id", "task"]
 """What tells of which strategy a row of any table is."""
@@ -55,7 +57,7 @@ def finished(run_of, study):
 @pytest.fixture(scope="module")
 def plain(run_of, study):
     """The strategies that differ in what the engine does: each method, and how policies choose."""
-    asked = {"sapo", "sapp", "paft", *(f"sapo+{m}" for m in METHODS[1:])}
+    asked = {"sapo", "sapp", "paft", *(f"sapo+{m}" for m in ALONG)}
     strategies = [strategy for strategy in EVERYTHING if strategy in asked]
     return run_of(study.model_copy(update={"strategies": tuple(strategies)}), "plain")
 
