@@ -52,7 +52,7 @@ def test_a_spec_survives_the_way_through_json_and_keeps_its_kind(tmp_path):
         ({"orders": [["add", "job"], ["add", "job"]]}, "there twice"),
         ({"strategies": []}, "strategies"),
         ({"strategies": ["sapoo"]}, "Did you mean 'sapo'? Known: original, paft, random"),
-        ({"strategies": ["sapo+lorra"]}, "Did you mean 'lora'? Known: ewc, full, ia3, lora, lora-1-shot, lora-inc"),
+        ({"strategies": ["sapo+lorra"]}, "Did you mean 'lora'? Known: ewc, full, ia3"),
         ({"strategies": ["sapo", "sapo+lora"]}, "'sapo+lora' is there twice"),
         ({"strategies": ["sapo+"]}, "Unknown method in strategy 'sapo+': ''"),
         ({"replay": {"ratio": 0.01}}, "less than half a row"),

@@ -142,7 +142,6 @@ class Training:
         self._optimizer.step()
         self._scheduler.step()
 
-
     def _stream(self, labels: Tensor) -> DropoutStream:
         """This step's masks, one place per token of the padded batch."""
         seed = self._member.seed + len(self._losses)

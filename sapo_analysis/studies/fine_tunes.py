@@ -88,7 +88,6 @@ class FineTunes(Protocol):
         """Write what fine-tune k left: an adapter in peft's format, or a whole model."""
         ...
 
-
     def export(self, k: int, folder: Path, base: str) -> None:
         """Write fine-tune k for its user in peft's format; `base` is the model's public name.
 
