@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Protocol
 
 import torch
 
@@ -40,6 +41,21 @@ class Replay:
     n: int
 
 
+class RowChange(Protocol):
+    """Reads a row otherwise each time that it is met, in clean and in perturbed passes alike."""
+
+    def at(self, row: Encoded, seed: int, step: int, place: int) -> Encoded:
+        """A row of a batch as it is read.
+
+        Args:
+            row: as the member has it.
+            seed: the member's.
+            step: optimizer steps taken before.
+            place: the row's number in the batch, replayed ones included.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Dev:
     """Held-out examples of the task that is learned, as rows under its prompt."""
@@ -63,6 +79,7 @@ class Member:
         mixed: rows of earlier tasks by name, mixed evenly with its own where each stands behind its
             own soft prompt.
         dev: what its checkpoints are judged on, where the best is kept.
+        changed: what each row is made into whenever it is met; then no prefix is shared.
     """
 
     rows: Sequence[Encoded]
@@ -73,6 +90,7 @@ class Member:
     penalty: Penalty | None = None
     mixed: Sequence[tuple[str, Sequence[Encoded]]] = ()
     dev: Dev | None = None
+    changed: RowChange | None = None
 
     @property
     def rows_per_step(self) -> int:
@@ -96,14 +114,20 @@ class Batches:
 
     def take(self) -> list[Encoded]:
         """The next batch."""
-        own, self._step = self._own(), self._step + 1
+        own, step = self._own(), self._step
+        self._step += 1
         batch = [own[i] for i in next(self._order)]
         if self._replay is not None:
             batch += [self._replay.rows[i] for i in next(self._replayed)]
-        return batch
+        changed, seed = self._member.changed, self._member.seed
+        if changed is None:
+            return batch
+        return [changed.at(row, seed, step, place) for place, row in enumerate(batch)]
 
     def prefix(self) -> int:
         """How many first tokens all rows that the next batch is taken from share."""
+        if self._member.changed is not None:
+            return 0
         which = self._variant()
         if which not in self._prefixes:
             replayed = self._replay.rows if self._replay is not None else ()

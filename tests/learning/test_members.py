@@ -76,3 +76,21 @@ def test_the_shared_prefix_is_that_of_all_rows_a_batch_may_come_from():
         assert prefix == shared_prefix(rows(batch[0].ids[0])) == 3
     mixed = Batches(Member(rows(1), SETTINGS, 9, replay=Replay(rows(2), 1)))
     assert mixed.prefix() == 0
+
+
+class Told:
+    """Writes what it is told of each row into its first tokens."""
+
+    def at(self, row, seed, step, place):
+        return Encoded([seed, step, place, *row.ids[3:]], row.target_start, row.content_end)
+
+
+def test_rows_are_changed_by_seed_step_and_place_and_then_share_no_prefix():
+    member = Member(rows(1), SETTINGS, 3, replay=Replay(rows(2), 1), changed=Told())
+    batches = Batches(member)
+    plain = taken(Member(rows(1), SETTINGS, 3, replay=Replay(rows(2), 1)), 2)
+    for step, unchanged in enumerate(plain):
+        assert batches.prefix() == 0
+        batch = batches.take()
+        assert [row.ids[:3] for row in batch] == [[3, step, place] for place in range(5)]
+        assert [row.ids[3:] for row in batch] == [row.ids[3:] for row in unchanged]
