@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sapo_analysis.methods import find_method
 from sapo_analysis.plan import ALGORITHM_VERSION, AnyPlan, data_fingerprint
 from sapo_analysis.spec import AnyStudy, by_dotted_name
-from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.store import Run
 
 _SHOWN = 12
@@ -15,7 +15,7 @@ _SHOWN = 12
 
 def method_settings(methods: Iterable[str]) -> tuple[str, ...]:
     """Fields of a study that decide what some methods come to, each once."""
-    return tuple(dict.fromkeys(name for m in methods for name in METHOD_SETTINGS.get(m, ())))
+    return tuple(dict.fromkeys(name for m in methods for name in find_method(m).settings))
 
 
 def settings_that_count(study: AnyStudy, names: Iterable[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.methods import make_method
 from sapo_analysis.spec import (
     METHODS,
     ONE_TASK_METHODS,
@@ -20,7 +21,6 @@ from sapo_analysis.spec import (
     read_preset,
     to_json,
 )
-from sapo_analysis.spec.methods import PROMOT_METHODS
 from sapo_analysis.spec.presets import presets_in_words
 
 SMALL = {"current": ["sentiment"], "unseen": ["product"]}
@@ -96,9 +96,10 @@ def test_every_method_has_a_smoke_preset(method):
         small = load_study(PRESETS / "sequence-smoke.yaml")
         assert study.strategies == ("original", f"original+{method}")
     assert study.training == small.training and study.scoring == small.scoring
-    # A stage of ProMoT is as short as any other fine-tune, where the method has stages.
-    assert (study.promot == small.promot) == (method not in PROMOT_METHODS)
-    assert method not in PROMOT_METHODS or study.promot.steps == study.training.steps
+    # A stage is as short as any other fine-tune, where the method has stages.
+    recipe = make_method(method, study).recipe(0)
+    phases = recipe.phases if recipe is not None else ()
+    assert {phase.settings.steps for phase in phases} <= {study.training.steps}
 
 
 def test_presets_are_named_once_and_in_short():

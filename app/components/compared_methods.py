@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from sapo_analysis.analysis.method_facts import FACTS
 from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.wording import duration
 from sapo_analysis.app import compared
@@ -18,6 +17,7 @@ from sapo_analysis.app.components.html_table import Head, html_table, small, str
 from sapo_analysis.app.components.text import MISSING
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.launching.methods import GROUPS, TRAINS
+from sapo_analysis.methods import find_method
 
 SHOWN = {
     "tuned_score": "tuned score",
@@ -66,7 +66,7 @@ def methods_tab(keys: Keys, shipped: Keys) -> None:
 
 
 def _row(name: str, said: pd.DataFrame, costs: tuple[pd.DataFrame, ...]) -> list[str]:
-    facts = FACTS[name]
+    facts = find_method(name).facts
     trained = html.escape(f"{TRAINS[name][:1].upper()}{TRAINS[name][1:]}.")
     return [
         f"{strong(METHOD_WORDS[name])}<br>{small(facts.reference or 'a baseline')}",

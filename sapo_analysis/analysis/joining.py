@@ -14,7 +14,7 @@ import pandas as pd
 from sapo_analysis.analysis.method_names import methods_of
 from sapo_analysis.comparable import method_settings, settings_that_count
 from sapo_analysis.errors import InputError
-from sapo_analysis.spec.methods import METHOD_SETTINGS
+from sapo_analysis.methods import known_methods
 from sapo_analysis.store import Run
 
 _LONGEST = 60
@@ -37,7 +37,9 @@ _SETTINGS = {
     ),
 }
 
-OF_METHODS = frozenset({"method", "paft", *itertools.chain.from_iterable(METHOD_SETTINGS.values())})
+OF_METHODS = frozenset(
+    {"method", "paft", *itertools.chain.from_iterable(m.settings for m in known_methods().values())}
+)
 """Settings in which runs that are compared by method may differ: they are what is compared."""
 
 _MAY_DIFFER = {

@@ -4,34 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sapo_analysis.spec import MethodName, SequenceStudy
-from sapo_analysis.spec.methods import TWO_STAGES
+from sapo_analysis.methods import known_methods
+from sapo_analysis.spec import SequenceStudy
 from sapo_analysis.store import Run
 
 METHOD_WORDS: Mapping[str, str] = {
-    "lora": "LoRA",
-    "lora-inc": "LoRAInc",
-    "o-lora": "O-LoRA",
-    "ewc": "EWC",
-    "replay": "LoRA with replay",
-    "full": "full fine-tuning",
-    "ia3": "IA3",
-    "prompt-tuning": "prompt tuning",
-    "p-tuning": "P-tuning",
-    "prefix-tuning": "prefix tuning",
-    "promot": "ProMoT",
-    "promot-1-shot": "ProMoT + 1-shot",
-    "promot-lora-first": "ProMoT with LoRA first",
-    "promot-joint": "joint ProMoT",
-    "promot-random": "ProMoT with a random prompt",
-    "promot-multi-task": "multi-task ProMoT",
-    "multi-task": "multi-task LoRA",
-    "lora-1-shot": "LoRA + 1-shot",
+    name: method.facts.words for name, method in known_methods().items()
 }
 """Every method of `spec.METHODS` in words."""
-
-PROMOT: tuple[MethodName, ...] = (*(*TWO_STAGES, "promot-joint", "promot-random", "lora-1-shot"),)
-"""ProMoT, its variants and its ablations."""
 
 
 def strategy_words(strategy: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sapo_analysis.analysis.method_names import strategy_words
 from sapo_analysis.figures import theme
 from sapo_analysis.figures.spec import Band, Layer, Line, Points
+from sapo_analysis.methods import known_methods
 
 Floats = tuple[float, ...]
 
@@ -55,21 +56,33 @@ class Look:
 def looks_of(names: Sequence[str]) -> dict[str, Look]:
     """A look for each method or strategy.
 
-    Methods always look the same. Strategies, or settings of one method beside each other, are told
-    apart in the order given; shapes repeat after the twentieth.
+    Methods of the theme always look the same; others take what is free. Strategies, or settings of
+    one method beside each other, are told apart in the order given; shapes repeat after the
+    twentieth.
 
     Args:
         names: of sides, each once.
     """
     known: Mapping[str, tuple[str, str, bool]] = theme.METHODS
-    if all(name in known for name in names):
-        order = list(known)
-        return {name: _look(name, *known[name], order.index(name)) for name in names}
+    taken = [known[name] for name in names if name in known]
+    free = [look for look in _free_looks() if look[1:] not in {own[1:] for own in taken}]
+    if taken or all(name in known_methods() for name in names):
+        order = [*known, *(name for name in names if name not in known)]
+        rest = iter(free * (1 + len(names) // max(1, len(free))))
+        return {
+            name: _look(name, *(known.get(name) or next(rest)), order.index(name)) for name in names
+        }
     colors = theme.CATEGORICAL[:-1]  # yellow is weak on white
     return {
         name: _look(name, colors[i % len(colors)], *theme.SHAPES[i % len(theme.SHAPES)], i)
         for i, name in enumerate(names)
     }
+
+
+def _free_looks() -> list[tuple[str, str, bool]]:
+    """Looks for methods that have none of their own, in the order in which they are given."""
+    colors = theme.CATEGORICAL[:-1]  # yellow is weak on white
+    return [(colors[i % len(colors)], *shape) for i, shape in enumerate(theme.SHAPES)]
 
 
 def words(name: str) -> str:

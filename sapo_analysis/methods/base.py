@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sapo_analysis.learning.members import Replay
-from sapo_analysis.learning.penalties import Penalty
+from sapo_analysis.methods.adapter_start import AdapterStart
+from sapo_analysis.methods.facts import MethodFacts
 from sapo_analysis.methods.recipe import Recipe
-from sapo_analysis.models.adapter_layout import AdapterLayout
-from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.models.encoding import Encoded
-from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.spec import AnyStudy, MethodName, TrainingSettings
+
+if TYPE_CHECKING:  # the engine's own, and the settings, which name the methods
+    from sapo_analysis.learning.members import Replay
+    from sapo_analysis.learning.penalties import Penalty
+    from sapo_analysis.models.adapter_layout import AdapterLayout
+    from sapo_analysis.models.encoding import Encoded
+    from sapo_analysis.prompts.base import Prompt
+    from sapo_analysis.spec import AnyStudy, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,38 @@ class Learned:
 
 
 class Method(ABC):
-    """How a task is learned after earlier ones.
+    """How a task is learned after earlier ones: one subclass per method, which is found by itself.
+
+    Importing a method loads no torch: what it needs of the engine it imports in the function that
+    runs in training (`penalty`, `replay`).
 
     Attributes:
         name: as a study names it.
+        facts: what readers are told of it.
+        settings: fields of a study that are of this method alone; of no others it has any. They
+            decide what it comes to, so ids name them.
+        idle: of those, sections and single settings (`section.name`) that decide nothing of it.
+        one_task: whether it can learn a single task, as in a paraphrase study.
+        stacks_with_lora: whether its fine-tunes are adapters of LoRA's form, trained in one stack
+            with LoRA's. Every other method has a stack of its own: it trains something else, or its
+            batches share no instruction that could be read once.
+        smoke: settings of its smoke study that differ from the common ones.
         keeps_information: whether the Fisher information is kept after each stage.
         demonstrations: solved examples before each training input (examples).
     """
 
-    name: ClassVar[MethodName]
+    name: ClassVar[str]
+    facts: ClassVar[MethodFacts]
+    settings: ClassVar[tuple[str, ...]] = ()
+    idle: ClassVar[tuple[str, ...]] = ()
+    one_task: ClassVar[bool] = True
+    stacks_with_lora: ClassVar[bool] = False
+    smoke: ClassVar[Mapping[str, Any]] = {}
     keeps_information: ClassVar[bool] = False
     demonstrations: ClassVar[int] = 0
 
     def __init__(self, study: AnyStudy):
+        """Of a study, whose settings decide."""
         self.study = study
 
     @property
@@ -81,7 +103,7 @@ class Method(ABC):
         return None
 
     def penalty(self, past: Sequence[Learned], layout: AdapterLayout) -> Penalty | None:
-        """What is added to the loss."""
+        """What is added to the loss, of the trained weights as one vector, in every phase."""
         return None
 
     def decides(self, n_past: int) -> object:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.methods.base import Learned, Method
-from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.spec import TrainingSettings
+from sapo_analysis.methods.facts import EFFICIENT, MethodFacts
+
+if TYPE_CHECKING:
+    from sapo_analysis.spec import TrainingSettings
 
 
 class Full(Method):
     """Full fine-tuning: a copy of the whole model per chain, one chain at a time."""
 
     name = "full"
+    facts = MethodFacts(
+        words="full fine-tuning",
+        trains="all weights of the model, one fine-tune at a time",
+        changes="parameters",
+        size="all weights",
+        family=EFFICIENT,
+    )
+    settings = ("full",)
 
     @property
     def trains_all(self) -> bool:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.methods.base import Learned
+from sapo_analysis.methods.facts import ADAPTER, CONTINUAL, MethodFacts
 from sapo_analysis.methods.lora import Lora
 from sapo_analysis.methods.promot import for_tasks
-from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.spec import MethodName, TrainingSettings
+
+if TYPE_CHECKING:
+    from sapo_analysis.spec import TrainingSettings
 
 
 class MultiTask(Lora):
     """Stage t trains a fresh adapter on tasks 1 to t, evenly mixed, for t times the steps."""
 
-    name: ClassVar[MethodName] = "multi-task"
+    name: ClassVar[str] = "multi-task"
+    facts = MethodFacts(
+        words="multi-task LoRA",
+        trains="at each stage a fresh adapter on all tasks so far, evenly mixed",
+        changes="parameters",
+        size=f"{ADAPTER}, new for each task",
+        family=CONTINUAL,
+        cites=("hu2022lora",),
+    )
+    one_task = False
+    stacks_with_lora = False
 
     def start(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
         """See `Method.start`."""

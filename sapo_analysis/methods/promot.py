@@ -7,27 +7,54 @@ all others. Tasks that are learned later find the model as it is, with their own
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.methods.base import Learned, Method
+from sapo_analysis.methods.facts import ADAPTER, PROMOT, MethodFacts
 from sapo_analysis.methods.recipe import PartName, Phase, Recipe
-from sapo_analysis.models.adapter_start import AdapterStart
-from sapo_analysis.spec import MethodName, TrainingSettings
+
+if TYPE_CHECKING:
+    from sapo_analysis.spec import TrainingSettings
+
+_OWN_TASK = "soft prompt: on its own task; update: always"
+_AND_PROMPT = f"m · d, then {ADAPTER}"
+_PAPER, _ABLATION = "Wang et al. 2024", "Wang et al. 2024, ablation"
+_ENCODER_AND_RANK = ("soft_prompt.encoder_hidden_size", "promot.first_rank")
+_STARTS = ("soft_prompt.init", "soft_prompt.init_text")
+_CITES = ("hu2022lora", "lester2021prompt", "wang2024promot")
 
 
 class Promot(Method):
     """Two stages, each with its best checkpoint on the task's dev rows."""
 
-    name: ClassVar[MethodName] = "promot"
+    name: ClassVar[str] = "promot"
+    facts: ClassVar[MethodFacts] = MethodFacts(
+        words="ProMoT",
+        trains="first a soft prompt, which takes up the format of the answers, then the model"
+        " behind it; the soft prompt is on for its own task and off for all others",
+        changes="both",
+        size=_AND_PROMPT,
+        when_on=_OWN_TASK,
+        family=PROMOT,
+        reference=_PAPER,
+        cites=_CITES,
+    )
+    settings: ClassVar[tuple[str, ...]] = ("soft_prompt", "promot", "full")
+    idle: ClassVar[tuple[str, ...]] = _ENCODER_AND_RANK
+    # Its other stage takes ten steps in a smoke study as well.
+    smoke: ClassVar[Mapping[str, Any]] = {
+        "promot": {"steps": 10, "select_every": 5, "dev_examples": 10}
+    }
     first: ClassVar[PartName] = "soft-prompt"
 
     @property
     def trains_all(self) -> bool:
         """See `Method.trains_all`: as the study's promot.update says."""
-        return self.study.trains_all(self.name)
+        return self.study.promot.update == "full"
 
     @property
     def updated(self) -> PartName:
@@ -83,14 +110,35 @@ class Promot(Method):
 class PromotOneShot(Promot):
     """ProMoT+1-shot: a demonstration before every training input, in both stages."""
 
-    name: ClassVar[MethodName] = "promot-1-shot"
+    name: ClassVar[str] = "promot-1-shot"
+    facts = MethodFacts(
+        words="ProMoT + 1-shot",
+        trains="as ProMoT, with one solved example before each training input",
+        changes="both",
+        size=_AND_PROMPT,
+        when_on=_OWN_TASK,
+        family=PROMOT,
+        reference=_PAPER,
+        cites=_CITES,
+    )
     demonstrations = 1
 
 
 class PromotLoraFirst(Promot):
     """Stage 1 trains a removable adapter of low rank instead of a soft prompt."""
 
-    name: ClassVar[MethodName] = "promot-lora-first"
+    name: ClassVar[str] = "promot-lora-first"
+    facts = MethodFacts(
+        words="ProMoT with LoRA first",
+        trains="as ProMoT, with a removable adapter of low rank in place of the soft prompt",
+        changes="parameters",
+        size=f"{ADAPTER}, twice",
+        when_on="first adapter: on its own task; update: always",
+        family=PROMOT,
+        reference=_ABLATION,
+        cites=("hu2022lora", "wang2024promot"),
+    )
+    idle = ("soft_prompt",)
     first = "first-lora"
 
     def stage_1(self) -> Phase:
@@ -109,7 +157,18 @@ class PromotLoraFirst(Promot):
 class PromotJoint(Promot):
     """Ablation: soft prompt and model are trained together, at the model's learning rate."""
 
-    name: ClassVar[MethodName] = "promot-joint"
+    name: ClassVar[str] = "promot-joint"
+    facts = MethodFacts(
+        words="joint ProMoT",
+        trains="soft prompt and model together, in one stage",
+        changes="both",
+        size=_AND_PROMPT,
+        when_on=_OWN_TASK,
+        family=PROMOT,
+        reference=_ABLATION,
+        cites=_CITES,
+    )
+    idle = (*_ENCODER_AND_RANK, "soft_prompt.learning_rate", "promot.steps")
 
     def recipe(self, n_past: int) -> Recipe:
         """See `Method.recipe`."""
@@ -120,7 +179,18 @@ class PromotJoint(Promot):
 class PromotRandom(Promot):
     """Ablation: the model is tuned behind a soft prompt of random numbers that no task trained."""
 
-    name: ClassVar[MethodName] = "promot-random"
+    name: ClassVar[str] = "promot-random"
+    facts = MethodFacts(
+        words="ProMoT with a random prompt",
+        trains="the model behind a fixed soft prompt of random numbers",
+        changes="parameters",
+        size=ADAPTER,
+        when_on="random prompt: on its own task; update: always",
+        family=PROMOT,
+        reference=_ABLATION,
+        cites=_CITES,
+    )
+    idle = (*_ENCODER_AND_RANK, *_STARTS, "soft_prompt.learning_rate", "promot.steps")
 
     def recipe(self, n_past: int) -> Recipe:
         """See `Method.recipe`."""
@@ -135,7 +205,19 @@ class PromotMultiTask(Promot):
     the paper does with all tasks; soft prompts are trained on the base model, each once.
     """
 
-    name: ClassVar[MethodName] = "promot-multi-task"
+    name: ClassVar[str] = "promot-multi-task"
+    facts = MethodFacts(
+        words="multi-task ProMoT",
+        trains="a soft prompt per task; then at each stage a fresh update on all tasks so far, each"
+        " behind its own soft prompt",
+        changes="both",
+        size=f"m · d per task, then {ADAPTER}",
+        when_on=_OWN_TASK,
+        family=PROMOT,
+        reference=_PAPER,
+        cites=_CITES,
+    )
+    one_task = False
 
     def start(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
         """See `Method.start`."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from sapo_analysis.spec import TrainingSettings
+if TYPE_CHECKING:
+    from sapo_analysis.spec import TrainingSettings
 
 PartName = Literal[
     "soft-prompt", "prompt-encoder", "prefix", "ia3", "first-lora", "lora", "whole-model"
@@ -18,6 +19,41 @@ REMOVABLE: tuple[PartName, ...] = (*BEFORE_TEXTS, "first-lora")
 
 
 @dataclass(frozen=True)
+class Perturbed:
+    """A second reading of each batch, perturbed, whose loss joins the clean one (methods §10).
+
+    Trained is on (loss + weight · perturbed loss) / (1 + weight).
+
+    Attributes:
+        by: what is perturbed: embeddings by Gaussian noise, or against the model, or words.
+        strength: of noise and adversary relative to the mean norm of an embedding (1); of masking
+            the share of words.
+        weight: γ of the perturbed loss (1).
+        steps: of projected gradient ascent, for an adversary.
+    """
+
+    by: Literal["noise", "masking", "adversarial"]
+    strength: float
+    weight: float
+    steps: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """Demonstrations that virtual tokens start as (methods §9).
+
+    Attributes:
+        n: how many, the first training rows.
+        leave_one_out: whether a trained row that is one of them does not see its own slice.
+        token_drop: share of the other virtual tokens that each trained row does not see.
+    """
+
+    n: int
+    leave_one_out: bool
+    token_drop: float
+
+
+@dataclass(frozen=True)
 class Phase:
     """One stretch of training.
 
@@ -26,11 +62,13 @@ class Phase:
         settings: of the optimizer and its schedule.
         select_every: steps between two checkpoints, of which the one that is best on the task's dev
             rows is kept (steps); 0: the last weights are.
+        perturbed: what each batch is read by once more; None: it is read once.
     """
 
     trains: tuple[PartName, ...]
     settings: TrainingSettings
     select_every: int = 0
+    perturbed: Perturbed | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +81,14 @@ class Recipe:
         always_on: whether what is removable is on for every task; else each task that was learned
             has its own, on for that task alone.
         uniform: whether a soft prompt starts from even random numbers, whatever the study says.
+        context: demonstrations that virtual tokens start as, in place of what the study says.
     """
 
     parts: tuple[PartName, ...]
     phases: tuple[Phase, ...]
     always_on: bool
     uniform: bool = False
+    context: Context | None = None
 
     @property
     def steps(self) -> int:

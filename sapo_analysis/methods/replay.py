@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sapo_analysis.learning.members import Replay
 from sapo_analysis.methods.base import Learned
+from sapo_analysis.methods.facts import CONTINUAL, MethodFacts
 from sapo_analysis.methods.lora import Lora
-from sapo_analysis.spec import SequenceStudy
+
+if TYPE_CHECKING:
+    from sapo_analysis.learning.members import Replay
+    from sapo_analysis.spec import SequenceStudy
 
 
 class ReplayRows(Lora):
@@ -18,6 +22,16 @@ class ReplayRows(Lora):
     """
 
     name = "replay"
+    facts = MethodFacts(
+        words="LoRA with replay",
+        trains="as LoRA, with rows of earlier tasks in every batch",
+        changes="parameters",
+        family=CONTINUAL,
+        cites=("hu2022lora",),
+    )
+    settings = ("replay",)
+    one_task = False
+    stacks_with_lora = False
 
     def __init__(self, study: SequenceStudy):
         super().__init__(study)
@@ -27,6 +41,8 @@ class ReplayRows(Lora):
         """See `Method.replay`."""
         if not past:
             return None
+        from sapo_analysis.learning.members import Replay
+
         return Replay([row for stage in past for row in stage.rows], self._rows)
 
     def decides(self, n_past: int) -> object:

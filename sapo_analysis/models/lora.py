@@ -18,8 +18,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.adapter_layout import AdapterLayout
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.beside import beside, put_beside, takes_merging
 from sapo_analysis.models.saved_adapter import WEIGHTS, check_adapter
 from sapo_analysis.models.spread import placed

@@ -24,8 +24,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.adapter_layout import AdapterLayout
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import Again
 from sapo_analysis.models.fresh_start import FreshStart, fresh_start
 from sapo_analysis.models.saved_adapter import WEIGHTS, read_adapter

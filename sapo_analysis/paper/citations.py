@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 from sapo_analysis.errors import unknown
+from sapo_analysis.methods import find_method
 from sapo_analysis.paper.latex import escaped
-from sapo_analysis.spec import MethodName, ParaphraseStudy
+from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import Run
 
 SOFTWARE = "sapo_analysis"
@@ -51,27 +52,6 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 KEYS = tuple(WORDS)
 """What can be cited."""
 _ENTRIES = Path(__file__).resolve().parents[1] / "data" / "references.bib"
-_PROMOT = ("hu2022lora", "lester2021prompt", "wang2024promot")
-_OF_METHOD: Mapping[MethodName, tuple[str, ...]] = {
-    "lora": ("hu2022lora",),
-    "lora-inc": ("hu2022lora",),
-    "o-lora": ("hu2022lora", "wang2023olora"),
-    "ewc": ("hu2022lora", "kirkpatrick2017ewc"),
-    "replay": ("hu2022lora",),
-    "full": (),
-    "ia3": ("liu2022tfew",),
-    "prompt-tuning": ("lester2021prompt",),
-    "p-tuning": ("liu2021gpt",),
-    "prefix-tuning": ("li2021prefix",),
-    "promot": _PROMOT,
-    "promot-1-shot": _PROMOT,
-    "promot-lora-first": ("hu2022lora", "wang2024promot"),
-    "promot-joint": _PROMOT,
-    "promot-random": _PROMOT,
-    "promot-multi-task": _PROMOT,
-    "multi-task": ("hu2022lora",),
-    "lora-1-shot": ("hu2022lora", "wang2024promot"),
-}
 _OF_POLICY = {
     "sapo": (CLAIMS,),
     "sapp": (CLAIMS,),
@@ -141,12 +121,12 @@ def _mention(text: str, words: tuple[str, ...]) -> int | None:
 def _used(run: Run, method: str) -> tuple[str, ...]:
     study = run.study
     if isinstance(study, ParaphraseStudy):
-        return _OF_METHOD[study.method]
+        return find_method(study.method).facts.cites
     if not run.is_sequence:
         return ()
     chosen = run.learned_in_turn.chosen_strategies
     strategies = [s for s in chosen if method in ("", s.method)]
-    of_methods = (key for s in strategies for key in _OF_METHOD[s.method])
+    of_methods = (key for s in strategies for key in find_method(s.method).facts.cites)
     return (*of_methods, *(key for s in strategies for key in _OF_POLICY.get(s.policy, ())))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from sapo_analysis.methods import Phase, make_method
 from sapo_analysis.plan.engines import MOST_ADAPTERS
 from sapo_analysis.plan.sequence import ChainGroup, SequencePlan
 from sapo_analysis.plan.work import Group, Plan, Trial
@@ -23,7 +24,6 @@ from sapo_analysis.spec import (
     ParaphraseStudy,
     SequenceStudy,
 )
-from sapo_analysis.spec.methods import PROMOT_METHODS, TWO_STAGES
 
 MEASURED_ROWS = 48
 """Rows that a speed is measured on, at most."""
@@ -36,8 +36,6 @@ _BYTES_PER_ROW = 60
 """Of a kept test example: input and target."""
 _LAYERS = 7
 """Linear layers of a decoder layer, as most models have."""
-_OF_ALL_TASKS = ("promot-multi-task", "multi-task")
-"""Methods that train on all tasks learned so far, each with its share of the steps."""
 READABLE_PROMPTS = 4
 """Main trials of one task from which a correlation can be drawn."""
 
@@ -96,26 +94,26 @@ def aligned_rows(study: AnyStudy) -> int:
 
 def fine_tune_steps(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
     """Optimizer steps of a fine-tune after `n_past` others, all phases."""
-    return sum(_steps_of_phases(study, method, n_past))
+    return sum(phase.settings.steps for phase in _phases(study, method, n_past))
 
 
 def judgements(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
     """How often a fine-tune after `n_past` others is judged on its dev rows, in all phases.
 
-    Every promot.select_every steps and at the end of each phase; 0 where no checkpoint is chosen.
+    At every checkpoint and at the end of each phase; 0 where no checkpoint is chosen.
     """
-    if method not in PROMOT_METHODS:
-        return 0
-    every = study.promot.select_every
-    return sum(-(-steps // every) for steps in _steps_of_phases(study, method, n_past))
+    return sum(
+        -(-phase.settings.steps // phase.select_every)
+        for phase in _phases(study, method, n_past)
+        if phase.select_every
+    )
 
 
-def _steps_of_phases(study: AnyStudy, method: MethodName, n_past: int) -> list[int]:
-    steps = study.training.steps
-    if method in _OF_ALL_TASKS:
-        steps *= 1 + n_past
-    has_stage_1 = method in TWO_STAGES and study.promot.stage_1_from is None
-    return [study.promot.steps, steps] if has_stage_1 else [steps]
+def _phases(study: AnyStudy, name: MethodName, n_past: int) -> tuple[Phase, ...]:
+    """The phases of a fine-tune; of a method without a recipe the one that `training` gives."""
+    method = make_method(name, study)
+    recipe = method.recipe(n_past)
+    return recipe.phases if recipe is not None else (Phase((), method.training(n_past)),)
 
 
 def _judged_rows(plan: Plan | SequencePlan, task: str) -> int:

@@ -6,9 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from sapo_analysis.methods import find_method
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, Study
-from sapo_analysis.spec.methods import METHOD_SETTINGS
 from sapo_analysis.tasks.base import Task
 
 ALGORITHM_VERSION = 1
@@ -80,7 +80,7 @@ def _method_settings(study: ParaphraseStudy) -> dict[str, object]:
     if study.method == "lora":
         return {}
     settings = study.model_dump(mode="json")
-    used = METHOD_SETTINGS.get(study.method, ())
+    used = find_method(study.method).settings
     return {"method": study.method} | {key: settings[key] for key in used}
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.methods import known_methods
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
 from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
@@ -29,19 +30,16 @@ from sapo_analysis.spec import MethodName, SequenceStudy, Strategy
 from sapo_analysis.tasks import get_task
 from sapo_analysis.tasks.base import Task
 
-_ALIKE: tuple[MethodName, ...] = ("lora", "lora-inc", "o-lora", "ewc")
-"""Methods whose fine-tunes are adapters of one form, which train in one stack.
-
-Every other has a stack of its own: it trains something else, or its batches share no instruction
-that could be read once, and a stack is padded to its longest row.
-"""
-
 
 def _stacked_together(study: SequenceStudy) -> list[tuple[MethodName, ...]]:
-    """Methods that share a stack; those that train whole models have none."""
+    """Methods that share a stack; those that train whole models have none.
+
+    A stack is padded to its longest row, and all its batches share what is read once.
+    """
+    alike = tuple(name for name, method in known_methods().items() if method.stacks_with_lora)
     names = dict.fromkeys(strategy.method for strategy in study.chosen_strategies)
-    single = [(m,) for m in names if m not in _ALIKE and not study.trains_all(m)]
-    return [_ALIKE, *single]
+    single = [(m,) for m in names if m not in alike and not study.trains_all(m)]
+    return [alike, *single]
 
 
 @dataclass(frozen=True)

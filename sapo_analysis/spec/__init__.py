@@ -22,7 +22,6 @@ from sapo_analysis.spec.methods import (
     METHODS,
     ONE_TASK_METHODS,
     MethodName,
-    OneTaskMethod,
     PromotSettings,
     SoftPromptSettings,
 )
@@ -68,7 +67,6 @@ __all__ = [
     "LoraSettings",
     "MemorySettings",
     "MethodName",
-    "OneTaskMethod",
     "ParaphraseStudy",
     "PolicyName",
     "PromotSettings",

@@ -2,85 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from sapo_analysis.methods import known_methods
 from sapo_analysis.spec.base import Settings
 
-OneTaskMethod = Literal[
-    "lora",
-    "full",
-    "ia3",
-    "prompt-tuning",
-    "p-tuning",
-    "prefix-tuning",
-    "promot",
-    "promot-1-shot",
-    "promot-lora-first",
-    "promot-joint",
-    "promot-random",
-    "lora-1-shot",
-]
+MethodName = str
+"""A name of `METHODS`."""
+METHODS: tuple[MethodName, ...] = tuple(known_methods())
+"""Methods of a sequence study: all of them."""
+ONE_TASK_METHODS: tuple[MethodName, ...] = tuple(
+    name for name, method in known_methods().items() if method.one_task
+)
 """Methods that learn a single task: those of a paraphrase study."""
-MethodName = Literal[
-    "lora",
-    "lora-inc",
-    "o-lora",
-    "ewc",
-    "replay",
-    "full",
-    "ia3",
-    "prompt-tuning",
-    "p-tuning",
-    "prefix-tuning",
-    "promot",
-    "promot-1-shot",
-    "promot-lora-first",
-    "promot-joint",
-    "promot-random",
-    "promot-multi-task",
-    "multi-task",
-    "lora-1-shot",
-]
-"""Methods of a sequence study."""
-PROMOT_METHODS: tuple[MethodName, ...] = (
-    "promot",
-    "promot-1-shot",
-    "promot-lora-first",
-    "promot-joint",
-    "promot-random",
-    "promot-multi-task",
-)
-"""Methods whose stage 2 trains what promot.update says."""
-TWO_STAGES: tuple[MethodName, ...] = (
-    "promot",
-    "promot-1-shot",
-    "promot-lora-first",
-    "promot-multi-task",
-)
-"""Methods whose fine-tune has a first stage of its own: `promot.steps` steps before `training`."""
-_OF_PROMOT = ("soft_prompt", "promot", "full")
-METHOD_SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "o-lora": ("o_lora",),
-    "ewc": ("ewc",),
-    "replay": ("replay",),
-    "full": ("full",),
-    "ia3": ("ia3",),
-    "prompt-tuning": ("soft_prompt",),
-    "p-tuning": ("soft_prompt",),
-    "prefix-tuning": ("soft_prompt",),
-    "promot": _OF_PROMOT,
-    "promot-1-shot": _OF_PROMOT,
-    "promot-lora-first": _OF_PROMOT,
-    "promot-joint": _OF_PROMOT,
-    "promot-random": _OF_PROMOT,
-    "promot-multi-task": _OF_PROMOT,
-}
-"""Fields of a study that are of one method alone, by method; of no others it has any."""
-METHODS: tuple[MethodName, ...] = get_args(MethodName)
-ONE_TASK_METHODS: tuple[OneTaskMethod, ...] = get_args(OneTaskMethod)
 
 
 class OLoraSettings(Settings):

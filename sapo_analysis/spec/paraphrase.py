@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from sapo_analysis.errors import unknown
+from sapo_analysis.methods import make_method
 from sapo_analysis.spec.methods import (
     METHODS,
     ONE_TASK_METHODS,
-    PROMOT_METHODS,
-    OneTaskMethod,
+    MethodName,
 )
 from sapo_analysis.spec.settings import (
     EvaluationSettings,
@@ -65,7 +65,7 @@ class ParaphraseStudy(Study):
         description="prompt ids repeated under the noise seeds;"
         " default: original and one drawn paraphrase",
     )
-    method: Annotated[OneTaskMethod, BeforeValidator(_learns_one_task)] = Field(
+    method: Annotated[MethodName, BeforeValidator(_learns_one_task)] = Field(
         "lora",
         description="how the current tasks are learned; the past is learned with lora in any case",
     )
@@ -128,7 +128,9 @@ class ParaphraseStudy(Study):
     @model_validator(mode="after")
     def _method_can_be_used(self) -> ParaphraseStudy:
         self.check_whole_models({f"method {self.method!r}": self.method})
-        if self.evaluation.checkpoints and self.method in PROMOT_METHODS:
+        recipe = make_method(self.method, self).recipe(0)
+        keeps_best = recipe is not None and any(phase.select_every for phase in recipe.phases)
+        if self.evaluation.checkpoints and keeps_best:
             raise ValueError(
                 f"evaluation.checkpoints counts the steps of one fine-tune, and {self.method} has"
                 " stages. Set diagnostics.every instead"

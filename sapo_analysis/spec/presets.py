@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
-from sapo_analysis.spec.methods import METHODS, ONE_TASK_METHODS, PROMOT_METHODS
+from sapo_analysis.methods import find_method
+from sapo_analysis.spec.methods import METHODS, ONE_TASK_METHODS
 
 PRESETS = Path(__file__).parent.parent / "data" / "presets"
 _OF_ONE_METHOD = "smoke-"
-_SHORT_STAGES = {"steps": 10, "select_every": 5, "dev_examples": 10}
-"""Of ProMoT in a smoke study, whose other fine-tunes take ten steps as well."""
 
 
 def preset_names() -> list[str]:
@@ -35,9 +35,7 @@ def read_preset(name: str) -> dict[str, Any]:
     else:
         both = ["original", f"original+{method}"]
         data = _of_file("sequence-smoke") | {"strategies": both}
-    if method in PROMOT_METHODS:
-        data["promot"] = dict(_SHORT_STAGES)
-    return data | {"name": name}
+    return data | copy.deepcopy(dict(find_method(method).smoke)) | {"name": name}
 
 
 def _of_file(name: str) -> dict[str, Any]:

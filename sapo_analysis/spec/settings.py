@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
     AfterValidator,
@@ -22,9 +22,9 @@ from pydantic import (
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.explain import explain
+from sapo_analysis.methods import make_method
 from sapo_analysis.spec.base import Settings
 from sapo_analysis.spec.methods import (
-    PROMOT_METHODS,
     FullSettings,
     Ia3Settings,
     MethodName,
@@ -293,7 +293,7 @@ class Study(Settings):
 
     def trains_all(self, method: MethodName) -> bool:
         """Whether a method trains all weights of the model."""
-        return method == "full" or (method in PROMOT_METHODS and self.promot.update == "full")
+        return make_method(method, cast(Any, self)).trains_all
 
     def check_whole_models(self, methods: Mapping[str, MethodName]) -> None:
         """Refuse to train all weights where they are rounded or away; methods by what to call them.

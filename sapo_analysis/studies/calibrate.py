@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from sapo_analysis.methods import make_method
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.methods.recipe import BEFORE_TEXTS
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.models.virtual_tokens import VirtualTokens

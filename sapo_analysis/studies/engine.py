@@ -16,7 +16,7 @@ from sapo_analysis.learning.mean_loss import MeanLoss
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.selection import Heard, Selection
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import Again, checkpointed
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.loading import Device, context_length, load_tokenizer

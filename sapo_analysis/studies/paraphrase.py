@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from transformers import PreTrainedModel
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.members import Dev, Member
 from sapo_analysis.methods import make_method
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded, count_tokens
 from sapo_analysis.models.loading import Device
 from sapo_analysis.plan import BASE_STATE, Group, Plan, Stage, Trial, stream_seed
@@ -288,6 +289,9 @@ class ParaphraseWork:
         with ExitStack() as stack:
             with meter.time("train"):
                 tuned = stack.enter_context(block)
+                if started is not None:
+                    penalty = self._method.penalty((), tuned.layout)
+                    members = [replace(member, penalty=penalty) for member in members]
                 tuned.begin(members)
             train_watched(tuned, watchers, meter)
             for member, fit in zip(members, tuned.fits, strict=True):

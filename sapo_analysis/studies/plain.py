@@ -21,7 +21,7 @@ from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses, total_nll
 from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
 from sapo_analysis.learning.training import Fit, Training
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.delta_norm import delta_norm
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.lora import (

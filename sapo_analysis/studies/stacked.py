@@ -27,7 +27,7 @@ from sapo_analysis.learning.selection import Heard, Selection, select_prompt
 from sapo_analysis.learning.stacked_check import check_stacked
 from sapo_analysis.learning.stacked_training import StackedTraining
 from sapo_analysis.learning.training import Fit
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.packed import layout_again

@@ -7,7 +7,7 @@ from sapo_analysis.learning.members import Drawn, Member, Replay
 from sapo_analysis.learning.penalties import EwcPenalty, OrthogonalPenalty
 from sapo_analysis.learning.stacked_training import StackedTraining
 from sapo_analysis.learning.training import Training
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.lora import adapter_layout, save_adapter, started_adapter
 from sapo_analysis.models.saved_adapter import read_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters

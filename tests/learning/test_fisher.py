@@ -7,7 +7,7 @@ from sapo_analysis.learning.fisher import fisher, stacked_fisher
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import total_nll
 from sapo_analysis.learning.stacked_training import train_stacked
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.lora import started_adapter
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.prompts import get_prompts

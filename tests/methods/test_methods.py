@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import save_file
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.learning.kept_information import keep_information
 from sapo_analysis.learning.members import Replay
 from sapo_analysis.methods import Learned, make_method
-from sapo_analysis.methods.ewc import keep_information
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.adapter_layout import AdapterLayout
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import METHODS
@@ -88,8 +88,8 @@ def test_ewc_holds_each_earlier_task_at_its_own_weights(past):
     # In the order in which stages are learned: the second adds to what the first left.
     at = [torch.tensor([1.0, 2.0, 0.0, 0.0]), torch.tensor([0.0, 4.0, 1.0, 0.0])]
     information = [torch.tensor([1.0, 0.5, 0.0, 2.0]), torch.tensor([3.0, 0.0, 1.0, 1.0])]
-    keep_information((), past[0].folder, at[0], information[0])
-    keep_information(past[:1], past[1].folder, at[1], information[1])
+    keep_information(None, past[0].folder, at[0], information[0])
+    keep_information(past[0].folder, past[1].folder, at[1], information[1])
     penalty = make_method("ewc", STUDY).penalty(past, LAYOUT)
     weights = torch.tensor([2.0, 1.0, 3.0, -1.0], requires_grad=True)
     by_hand = sum((f * (weights - w).square()).sum() for f, w in zip(information, at, strict=True))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sapo_analysis.methods import Learned, make_method
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from tests.tiny_sequence import tiny_sequence
 
 STUDY = tiny_sequence(

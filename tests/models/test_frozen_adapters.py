@@ -5,7 +5,7 @@ import torch
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.batching import collate
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.lora import adapter_layout, save_adapter, started_adapter
 from sapo_analysis.models.packed import packed
 from sapo_analysis.models.packing import Pack

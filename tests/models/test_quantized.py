@@ -12,9 +12,9 @@ from sapo_analysis.learning.scoring import example_losses, total_nll
 from sapo_analysis.learning.stacked_check import check_stacked
 from sapo_analysis.learning.stacked_training import train_stacked
 from sapo_analysis.learning.training import train
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.model_files import find_model
 from sapo_analysis.models import quantized
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import checkpointed
 from sapo_analysis.models.loading import choose_device, load_model, load_tokenizer
 from sapo_analysis.models.lora import fresh_adapter, save_adapter, started_adapter, with_adapter

@@ -12,9 +12,9 @@ from transformers import AutoModelForCausalLM, MixtralConfig
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.training import Training
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.models import weights
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.checkpointing import checkpointed
 from sapo_analysis.models.loading import choose_device, load_model
 from sapo_analysis.models.lora import fresh_adapter, save_adapter, started_adapter, with_adapter

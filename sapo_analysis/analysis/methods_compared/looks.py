@@ -9,7 +9,7 @@ import pandas as pd
 from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE
 from sapo_analysis.analysis.methods_compared.sides import Side
 from sapo_analysis.errors import InputError
-from sapo_analysis.spec.methods import TWO_STAGES
+from sapo_analysis.methods import make_method
 from sapo_analysis.store import Run
 
 LOOKS = [*FINE_TUNE, "policy", "method", "step", "series", "subject", "value"]
@@ -64,12 +64,10 @@ def first_stage_ends(one: Side) -> int | None:
 
     Of ProMoT whose soft prompt came from a file, stage 1 is not part of the fine-tune.
     """
-    settings = one.runs[0].made_here("be looked at").promot
-    if one.method not in TWO_STAGES:
+    recipe = make_method(one.method, one.runs[0].made_here("be looked at")).recipe(0)
+    if recipe is None or len(recipe.phases) < 2:
         return None
-    if settings.stage_1_from is not None and one.method != "promot-lora-first":
-        return None
-    return settings.steps
+    return recipe.phases[0].settings.steps
 
 
 def _check_alike(runs: Sequence[Run]) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from sapo_analysis.analysis.methods_compared.looks import first_stage_ends
 from sapo_analysis.analysis.methods_compared.sides import Side, sides
 from sapo_analysis.plan.amounts import fine_tune_steps
-from sapo_analysis.spec import MethodName
 from sapo_analysis.store import Run
 
 
@@ -47,6 +45,5 @@ def _steps(one: Side) -> tuple[int, int]:
     """Of a fine-tune, all phases: fewest and most along a sequence."""
     run = one.runs[0]
     study = run.made_here("be compared by method")
-    method = cast(MethodName, one.method)
     last = len(run.sequence.tasks) - 1 if run.is_sequence else 0
-    return fine_tune_steps(study, method, 0), fine_tune_steps(study, method, last)
+    return fine_tune_steps(study, one.method, 0), fine_tune_steps(study, one.method, last)

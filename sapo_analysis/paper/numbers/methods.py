@@ -8,7 +8,9 @@ from functools import cached_property
 import pandas as pd
 
 from sapo_analysis.analysis import methods_compared
-from sapo_analysis.analysis.method_names import PROMOT, methods_of
+from sapo_analysis.analysis.method_names import methods_of
+from sapo_analysis.methods import find_method
+from sapo_analysis.methods.facts import PROMOT
 from sapo_analysis.paper.numbers.once import asked_once
 from sapo_analysis.store import Run
 
@@ -53,7 +55,8 @@ class MethodNumbers:
     @property
     def has_promot(self) -> bool:
         """Whether ProMoT took part, or a part of it that its paper compares with."""
-        return any(method in PROMOT for run in self.runs for method in methods_of(run))
+        methods = {method for run in self.runs for method in methods_of(run)}
+        return any(find_method(name).facts.family == PROMOT for name in methods)
 
     @property
     def has_looks(self) -> bool:

@@ -12,13 +12,13 @@ from sapo_analysis.analysis.wording import counted, duration
 from sapo_analysis.comparable import method_settings
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
+from sapo_analysis.methods import make_method
 from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.stamps import model_name
 from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
 from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy
-from sapo_analysis.spec.methods import TWO_STAGES
 from sapo_analysis.store import Run
 
 Facts = list[tuple[str, str, str]]
@@ -151,7 +151,8 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
     if "promot" in used:
         trained = "all weights" if promot.update == "full" else "an adapter"
         # Some variants have no first stage of their own, and a saved soft prompt stands for it.
-        staged = promot.stage_1_from is None and not set(TWO_STAGES).isdisjoint(methods)
+        recipes = [make_method(method, study).recipe(0) for method in methods]
+        staged = any(recipe is not None and len(recipe.phases) > 1 for recipe in recipes)
         first = f"{counted(promot.steps, 'step')} of stage 1, then " if staged else ""
         found.append(
             ("ProMoT", f"{first}{trained}; a checkpoint every {promot.select_every} steps")

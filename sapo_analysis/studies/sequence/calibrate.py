@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sapo_analysis.methods import make_method
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.loading import choose_device
 from sapo_analysis.plan import (
     Amounts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sapo_analysis.methods import Learned, Method, Recipe
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.plan import Chain
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import MethodName

@@ -18,8 +18,8 @@ from sapo_analysis.learning.members import Member
 from sapo_analysis.learning.scoring import ExampleLoss
 from sapo_analysis.learning.selection import Heard, Selection, scored_in_full
 from sapo_analysis.learning.training import Fit, Training
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.adapter_layout import AdapterLayout
-from sapo_analysis.models.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.tasks.base import Example, Task

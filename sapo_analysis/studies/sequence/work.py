@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from sapo_analysis.learning.kept_information import keep_information
 from sapo_analysis.learning.members import Drawn, Member
 from sapo_analysis.methods import Learned, Method, make_method
-from sapo_analysis.methods.ewc import keep_information
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.loading import Device, load_model
 from sapo_analysis.plan import (
     BASE_STATE,
@@ -307,7 +307,9 @@ class SequenceWork:
         with self.engine.adapters(self.base, starts) as tuned:
             information = tuned.information(encoded)
             for i, tune in enumerate(wanted.values()):
-                keep_information(tune.place.past, folders[i], tuned.weights(i), information[i])
+                past = tune.place.past
+                earlier = past[-1].folder if past else None
+                keep_information(earlier, folders[i], tuned.weights(i), information[i])
         seconds = time.perf_counter() - began
         for k in wanted:
             yield k, seconds / len(wanted)

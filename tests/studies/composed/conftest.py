@@ -5,7 +5,7 @@ import torch
 
 from sapo_analysis.learning.members import Dev, Member
 from sapo_analysis.methods import make_method
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.loading import choose_device, load_model
 from sapo_analysis.plan import make_plan
 from sapo_analysis.spec import ParaphraseStudy

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.methods import make_method
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.soft_prompt_files import OWN
 from sapo_analysis.studies.composed import Begun, check_recipe
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.members import Drawn
 from sapo_analysis.methods import make_method
-from sapo_analysis.models.adapter_start import AdapterStart
+from sapo_analysis.methods.adapter_start import AdapterStart
 from tests.studies.composed.conftest import assert_same, snapshot
 
 ALWAYS_ON = ["prompt-tuning", "p-tuning", "prefix-tuning", "ia3"]
