@@ -14,7 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "sapo_analysis"
-ENGINE_PACKAGES = {*("torch", "transformers", "peft", "accelerate", "datasets", "huggingface_hub")}
+ENGINE_PACKAGES = {
+    *("torch", "transformers", "peft", "accelerate", "datasets", "huggingface_hub", "gudhi")
+}
 # Metrics call these inside their functions, when the engine measures.
 MEASURING_PACKAGES = {"rouge_score", "sacrebleu"}
 
