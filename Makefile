@@ -37,8 +37,10 @@ app: $(TRAIN)
 	$(BIN)/sapo app --port $(PORT)
 
 # On two cores two processes with one thread each get a third more done than one with two threads.
+# What the first process of the tests compiles the many after it read: without, each would compile
+# torch and Streamlit for itself (5 to 10 s), so a shell that forbids to write it down is not asked.
 test: $(DEV) chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # Not part of `make test`: texlive takes 150 MB.
 test-latex: $(DEV) latex
