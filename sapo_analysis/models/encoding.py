@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, pairwise, takewhile
@@ -32,12 +32,42 @@ class Encoded:
     `ids[target_start:]` are trained and scored: the target text and the end-of-turn tokens after
     it. `ids[target_start:content_end]` are those of the target text alone, and of white space that
     the layout puts before it; none if the target is empty. Demonstrations and their answers are
-    context.
+    context. `positions`, where there are some, say where each token stands in a text of which others
+    are hidden (`without`); else tokens stand at 0, 1, ….
     """
 
     ids: list[int]
     target_start: int
     content_end: int
+    positions: list[int] | None = None
+
+    @property
+    def places(self) -> Sequence[int]:
+        """The position of each token, rising."""
+        return range(len(self.ids)) if self.positions is None else self.positions
+
+    @property
+    def span(self) -> int:
+        """Positions from 0 to the last token, those of hidden ones among them (tokens)."""
+        return self.places[-1] + 1 if self.ids else 0
+
+    def without(self, hidden: Collection[int]) -> Encoded:
+        """The row as if nothing could see some of its context; what stays keeps its positions.
+
+        Args:
+            hidden: numbers of tokens in `ids`, before the one that predicts the target.
+        """
+        if not hidden:
+            return self
+        kept = [i for i in range(len(self.ids)) if i not in hidden]
+        fewer = len(self.ids) - len(kept)
+        places = self.places
+        return Encoded(
+            [self.ids[i] for i in kept],
+            self.target_start - fewer,
+            self.content_end - fewer,
+            [places[i] for i in kept],
+        )
 
     @property
     def context(self) -> list[int]:
@@ -174,7 +204,7 @@ def encode(
     Raises:
         InputError: as `lay_out`.
     """
-    laid, ids, offsets = _tokenised(tokenizer, prompt, suffix, example, shown)
+    laid, ids, offsets = tokenised(tokenizer, prompt, suffix, example, shown)
     return Encoded(ids, *_target(laid, offsets))
 
 
@@ -192,7 +222,7 @@ def token_texts(
     Raises:
         InputError: as `encode`.
     """
-    laid, _, offsets = _tokenised(tokenizer, prompt, suffix, example, shown)
+    laid, _, offsets = tokenised(tokenizer, prompt, suffix, example, shown)
     ends = [0, *accumulate((end for _, end in offsets), max)]
     # A character that a normaliser joined to the one before has no token of its own.
     for i, end in zip(_target(laid, offsets), (laid.before, laid.end), strict=True):
@@ -208,14 +238,20 @@ def _target(laid: LaidOut, offsets: Sequence[Span]) -> tuple[int, int]:
     return start, end
 
 
-def _tokenised(
+def tokenised(
     tokenizer: PreTrainedTokenizerBase,
     prompt: str,
     suffix: str,
     example: Example,
     shown: Sequence[Example],
 ) -> tuple[LaidOut, list[int], list[Span]]:
-    """(layout, token ids, where each token stands in its text); no token reaches over `before`."""
+    """(layout, token ids, where each token stands in its text) of `encode`.
+
+    No token reaches over the layout's `before`.
+
+    Raises:
+        InputError: as `lay_out`.
+    """
     *earlier, (message, answer) = (
         (user_message(prompt, row.input, suffix), row.target) for row in (*shown, example)
     )

@@ -55,12 +55,20 @@ class FlatWeights:
     @torch.no_grad()
     def fill(self, k: int, weights: Mapping[str, Tensor]) -> None:
         """Set the weights of fine-tune k."""
-        for name, leaf in self.leaves.items():
-            leaf[k].copy_(weights[name])
+        for name in self.leaves:
+            self.own(k, name).copy_(weights[name])
+
+    def own(self, k: int, name: str) -> Tensor:
+        """What belongs to fine-tune k of a leaf; what is left over of it is never used."""
+        return self.leaves[name][k]
 
     def of(self, k: int) -> dict[str, Tensor]:
         """Copies of the weights of fine-tune k, by name, on the CPU."""
-        return {name: leaf[k].detach().cpu().clone() for name, leaf in self.leaves.items()}
+        return {name: self.own(k, name).detach().cpu().clone() for name in self.leaves}
+
+    def vector(self, k: int) -> Tensor:
+        """A copy of the weights of fine-tune k as one vector, on the CPU."""
+        return torch.cat([weight.flatten() for weight in self.of(k).values()])
 
     def save(self, k: int, file: Path) -> None:
         """Write the weights of fine-tune k as safetensors."""
@@ -80,7 +88,7 @@ class FlatWeights:
             )
         found = load_file(file)
         shapes = {name: list(weight.shape) for name, weight in found.items()}
-        wanted = {name: list(leaf.shape[1:]) for name, leaf in self.leaves.items()}
+        wanted = {name: list(self.own(k, name).shape) for name in self.leaves}
         if shapes != wanted:
             raise InputError(
                 f"{file} holds weights of the form {shapes}, and the study wants {wanted}."

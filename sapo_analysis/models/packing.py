@@ -3,7 +3,8 @@
 A row belongs to one adapter (or one prompt) and reads: the prefix its examples share, then what is
 left of each example. All that works token by token (projections, norms, the MLP) runs on these
 rows as they are; attention alone has to know where an example begins, and `Pack.attend` does it: a
-suffix sees the prefix and itself. Positions count as if each example stood alone.
+suffix sees the prefix and itself. Positions count as if each example stood alone, and are its own
+where it has some: what is hidden from an example is not there.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ class Layout(Protocol):
 
 
 def shared_prefix(rows: Sequence[Encoded]) -> int:
-    """Length of the longest token prefix that all examples share (tokens).
+    """Length of the longest prefix of tokens, and their positions, that all examples share (tokens).
 
     The token before each target stays outside: it predicts the target's first token. Whole texts
     were tokenised and only then compared, so no merge across the boundary is lost.
     """
     common = len(commonprefix([row.ids for row in rows]))
+    if any(row.positions is not None for row in rows):
+        common = len(commonprefix([list(row.places[:common]) for row in rows]))
     return min([common, *(row.target_start - 1 for row in rows)])
 
 
@@ -80,9 +83,13 @@ class _Row:
         n_targets = np.array([row.n_target for row in examples], dtype=np.int64)
         targets = np.array([row.target_start for row in examples], dtype=np.int64)
         before = starts + targets - prefix - 1
+        positions = np.concatenate([np.arange(head if examples else 0), prefix + inside])
+        if any(row.positions is not None for row in examples):
+            shown = [*examples[0].places[:head], *(p for row in examples for p in row.places[prefix:])]
+            positions = np.array(shown, dtype=np.int64)
         return cls(
             ids=[*(examples[0].ids[:head] if examples else ()), *chain.from_iterable(suffixes)],
-            positions=np.concatenate([np.arange(head if examples else 0), prefix + inside]),
+            positions=positions,
             head=head if examples else 0,
             which=which,
             inside=inside,

@@ -11,7 +11,7 @@ as much of a prefix as it would of a text (peft likewise).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -24,14 +24,17 @@ from sapo_analysis.models.key_places import KeyPlaces, Place, key_places
 from sapo_analysis.models.packing import KeysValues
 from sapo_analysis.models.soft_prompt import (
     SoftEmbedding,
-    TrainedPrompts,
+    TokenWise,
     embeddings_of,
+    side_by_side,
     standing_before,
 )
 
 
-class Prefixes(TrainedPrompts):
+class Prefixes(TokenWise):
     """A trained prefix per fine-tune: leaves `keys` and `values` [K, layers, length, n].
+
+    Frozen ones beside it are slots 1, 2, … as with soft prompts.
 
     n is what keys, all heads together, have in one layer. Keys are before positions are added, and
     after the attention's own norm of keys where it has one.
@@ -40,25 +43,47 @@ class Prefixes(TrainedPrompts):
         places: where in the model they belong.
     """
 
-    def __init__(self, model: PreTrainedModel, starts: Sequence[KeysValues]):
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        starts: Sequence[KeysValues],
+        frozen: Sequence[Sequence[KeysValues]] = (),
+    ):
         """K prefixes.
 
         Args:
             model: what they stand before.
-            starts: the keys and values [layers, length, n] of each; see `initial_prefix`.
+            starts: the keys and values [layers, own length, n] of each; see `initial_prefix`.
+            frozen: for each fine-tune, prefixes of the same form that do not change.
 
         Raises:
             InputError: the model has no keys and values of its own in every layer.
         """
         self.places: KeyPlaces = key_places(model)
-        length = starts[0][0].shape[1]
-        super().__init__(model, length, [{"keys": k, "values": v} for k, v in starts])
+        lengths = [keys.shape[1] for keys, _ in starts]
+        longest = max([*lengths, *(keys.shape[1] for mine in frozen for keys, _ in mine)])
+        own = [{"keys": keys, "values": values} for keys, values in starts]
+        super().__init__(model, longest, own, lengths=lengths)
+        self._frozen_leaves: dict[str, Tensor] = {}
+        if any(frozen):
+            for i, (name, leaf) in enumerate(self.leaves.items()):
+                like = leaf.new_empty(leaf.shape[1], longest, leaf.shape[3], requires_grad=False)
+                parts = [[one[i] for one in mine] for mine in frozen]
+                self._frozen_leaves[name] = side_by_side(parts, like)
+        slots = 1 + max(map(len, frozen), default=0)
         size = embeddings_of(model).shape[1]
-        self._nothing = self.values.new_zeros(len(starts), length, size, requires_grad=False)
+        self._nothing = self.values.new_zeros(
+            len(starts), slots * longest, size, requires_grad=False
+        )
 
     def prompts(self) -> Tensor:
-        """What layers read at virtual tokens [K, length, size]: zero, and no matter."""
+        """What layers read at virtual tokens of all slots [K, tokens, size]: zero, and no matter."""
         return self._nothing
+
+    def in_layer(self, name: str, layer: int) -> Tensor:
+        """Keys or values of all slots in one layer [K, slots · length, n]."""
+        own, frozen = self.leaves[name][:, layer], self._frozen_leaves.get(name)
+        return own if frozen is None else self.with_frozen(own, frozen[:, layer])
 
 
 @contextmanager
@@ -70,9 +95,9 @@ def prefix_before(model: PreTrainedModel, prefixes: Prefixes) -> Iterator[SoftEm
     with standing_before(model, prefixes) as embedding:
         handles = [
             model.get_submodule(place.name).register_forward_hook(
-                partial(_put, prefixes.leaves[leaf], layer, place, embedding)
+                partial(_put, partial(prefixes.in_layer, name, layer), place, embedding)
             )
-            for leaf, places in (("keys", prefixes.places.keys), ("values", prefixes.places.values))
+            for name, places in (("keys", prefixes.places.keys), ("values", prefixes.places.values))
             for layer, place in enumerate(places)
         ]
         try:
@@ -83,8 +108,7 @@ def prefix_before(model: PreTrainedModel, prefixes: Prefixes) -> Iterator[SoftEm
 
 
 def _put(
-    leaf: Tensor,
-    layer: int,
+    trained: Callable[[], Tensor],
     place: Place,
     embedding: SoftEmbedding,
     module: nn.Module,
@@ -92,17 +116,24 @@ def _put(
     output: Tensor,
 ) -> Tensor:
     """A hook: a module's output with the trained numbers at virtual tokens."""
-    own = output.transpose(1, place.token_axis)
-    rows = own.reshape(len(leaf), -1, leaf.shape[-1])
-    index = embedding.places[:, :, None].expand(-1, -1, leaf.shape[-1])
-    put = leaf[:, layer].gather(1, index.to(leaf.device)).to(own)
+    own, table = output.transpose(1, place.token_axis), trained()
+    rows = own.reshape(len(table), -1, table.shape[-1])
+    index = embedding.places[:, :, None].expand(-1, -1, table.shape[-1])
+    put = table.gather(1, index.to(table.device)).to(own)
     found = torch.where(embedding.virtual[:, :, None].to(own.device), put, rows)
     return found.view(own.shape).transpose(1, place.token_axis)
 
 
 @torch.no_grad()
-def initial_prefix(model: PreTrainedModel, embeddings: Tensor) -> KeysValues:
+def initial_prefix(
+    model: PreTrainedModel, embeddings: Tensor, head: Tensor | None = None
+) -> KeysValues:
     """The keys and values that a model computes for embeddings [length, size].
+
+    Args:
+        model: what computes them.
+        embeddings: of the text that the prefix is to be.
+        head: those of what stands before it [n, size], which is no part of the prefix.
 
     Returns:
         Keys and values [layers, length, n], on the CPU.
@@ -112,10 +143,13 @@ def initial_prefix(model: PreTrainedModel, embeddings: Tensor) -> KeysValues:
     """
     places = key_places(model)
     found: dict[str, Tensor] = {}
+    n, length = 0 if head is None else len(head), len(embeddings)
+    if head is not None:
+        embeddings = torch.cat([head.to(embeddings), embeddings])
 
     def keep(place: Place, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         own = output.transpose(1, place.token_axis)
-        found[place.name] = own.reshape(len(embeddings), -1).cpu()
+        found[place.name] = own.reshape(n + length, -1)[n:].cpu()
 
     with places.hooked(model, keep):
         untyped: Any = model

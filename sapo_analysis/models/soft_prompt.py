@@ -60,10 +60,12 @@ class SoftEmbedding(nn.Module):
 class TrainedPrompts(FlatWeights, ABC):
     """What gives a soft prompt per fine-tune, and frozen soft prompts beside it.
 
-    The trained one is slot 0; frozen ones, learned before, follow as slots 1, 2, …
+    The trained one is slot 0; frozen ones, learned before, follow as slots 1, 2, … All slots are as
+    long as the longest soft prompt; a shorter one takes the first tokens of its slot.
 
     Attributes:
         tokens: the ids that stand for them.
+        lengths: virtual tokens of each fine-tune's own.
     """
 
     def __init__(
@@ -72,37 +74,58 @@ class TrainedPrompts(FlatWeights, ABC):
         length: int,
         starts: Sequence[Mapping[str, Tensor]],
         frozen: Sequence[Sequence[Tensor]] = (),
+        lengths: Sequence[int] | None = None,
     ):
         """Weights of K fine-tunes.
 
         Args:
             model: what the soft prompts stand before.
-            length: virtual tokens of one.
+            length: virtual tokens of a slot.
             starts: what the weights of each fine-tune start from, by name.
-            frozen: for each fine-tune, soft prompts [length, size] that do not change.
+            frozen: for each fine-tune, soft prompts [at most length, size] that do not change.
+            lengths: virtual tokens of each fine-tune's own; default: `length`.
         """
+        self.lengths = [length] * len(starts) if lengths is None else list(lengths)
         weight = embeddings_of(model)
         # In float32 where the model is in less: small steps would be lost to rounding.
         dtype = torch.promote_types(weight.dtype, torch.float32)
-        shapes = {name: start.shape for name, start in starts[0].items()}
+        longest = starts[self.lengths.index(max(self.lengths))]
+        shapes = {name: start.shape for name, start in longest.items()}
         super().__init__(shapes, len(starts), dtype, weight.device)
         for k, start in enumerate(starts):
             self.fill(k, start)
         self.tokens = VirtualTokens.of(model, length)
         like = self.values.new_empty(length, weight.shape[1], requires_grad=False)
-        self._frozen = _stacked(frozen, like) if any(frozen) else None
+        self._frozen = side_by_side(frozen, like) if any(frozen) else None
 
     def table(self) -> Tensor:
         """What the virtual tokens of all slots stand for [K, slots · length, size]."""
         own = self.prompts()
-        return own if self._frozen is None else torch.cat([own, self._frozen], dim=1)
+        return own if self._frozen is None else self.with_frozen(own, self._frozen)
+
+    def with_frozen(self, own: Tensor, frozen: Tensor) -> Tensor:
+        """Slot 0 [K, tokens, n] and those after it [K, tokens, n] as one table."""
+        room = self.tokens.length - own.shape[1]
+        return torch.cat([torch.nn.functional.pad(own, (0, 0, 0, room)), frozen], dim=1)
 
     @abstractmethod
     def prompts(self) -> Tensor:
         """The trained soft prompts [K, length, size]."""
 
 
-class SoftPrompts(TrainedPrompts):
+class TokenWise(TrainedPrompts):
+    """Soft prompts whose weights are so many numbers per virtual token; they may differ in length.
+
+    In every leaf the last axis but one counts virtual tokens. Leaves are as long as the longest of
+    the K; what a shorter one leaves over is 0, is read by nothing and is no part of it.
+    """
+
+    def own(self, k: int, name: str) -> Tensor:
+        """See `FlatWeights.own`."""
+        return self.leaves[name][k].narrow(-2, 0, self.lengths[k])
+
+
+class SoftPrompts(TokenWise):
     """Soft prompts that are trained as they are."""
 
     def __init__(
@@ -115,13 +138,15 @@ class SoftPrompts(TrainedPrompts):
 
         Args:
             model: what they stand before.
-            starts: what each starts from [length, size].
+            starts: what each starts from [own length, size].
             frozen: for each fine-tune, soft prompts of the same form that do not change.
         """
-        super().__init__(model, len(starts[0]), [{"prompt": start} for start in starts], frozen)
+        lengths = [len(start) for start in starts]
+        longest = max([*lengths, *(len(own) for mine in frozen for own in mine)])
+        super().__init__(model, longest, [{"prompt": start} for start in starts], frozen, lengths)
 
     def prompts(self) -> Tensor:
-        """The trained soft prompts [K, length, size]."""
+        """The trained soft prompts [K, length of the longest, size]."""
         return self.leaves["prompt"]
 
 
@@ -132,14 +157,19 @@ def embeddings_of(model: PreTrainedModel) -> Tensor:
     return weight
 
 
-def _stacked(frozen: Sequence[Sequence[Tensor]], like: Tensor) -> Tensor:
-    """Frozen soft prompts side by side [K, most · length, size]; those that are not there: 0."""
-    length, size = like.shape
-    most = max(map(len, frozen))
-    found = like.new_zeros(len(frozen), most * length, size)
-    for k, own in enumerate(frozen):
-        for i, prompt in enumerate(own):
-            found[k, i * length : (i + 1) * length] = prompt.to(found)
+def side_by_side(parts: Sequence[Sequence[Tensor]], like: Tensor) -> Tensor:
+    """Parts of K fine-tunes along the tokens [K, …, most · length, size]; what is not there: 0.
+
+    Args:
+        parts: of each fine-tune [at most …, length, size].
+        like: the form of one [..., length, size], and its type and device.
+    """
+    *outer, length, size = like.shape
+    most = max(map(len, parts))
+    found = like.new_zeros(len(parts), *outer, most * length, size)
+    for k, own in enumerate(parts):
+        for i, part in enumerate(own):
+            found[k].narrow(-2, i * length, part.shape[-2]).copy_(part)
     return found
 
 

@@ -22,11 +22,11 @@ from sapo_analysis.models.loading import context_length
 
 @dataclass(frozen=True)
 class VirtualTokens:
-    """The ids of soft prompts of one length.
+    """The ids of soft prompts.
 
     Attributes:
         first: the first id, which is the number of tokens that the model embeds.
-        length: virtual tokens of one soft prompt.
+        length: virtual tokens of one soft prompt, of the longest where some are shorter.
     """
 
     first: int
@@ -43,15 +43,39 @@ class VirtualTokens:
         start = self.first + slot * self.length
         return list(range(start, start + self.length))
 
-    def before(self, rows: Sequence[Encoded], slot: int = 0) -> list[Encoded]:
-        """The same examples behind a soft prompt."""
-        ids = self.ids(slot)
+    def before(
+        self,
+        rows: Sequence[Encoded],
+        slot: int = 0,
+        length: int | None = None,
+        head: Sequence[int] = (),
+    ) -> list[Encoded]:
+        """The same examples behind a soft prompt.
+
+        Args:
+            rows: the examples.
+            slot: which of several soft prompts.
+            length: how many virtual tokens it has; default: all that one can have.
+            head: tokens that every example begins with and that stay first, before the soft prompt.
+
+        Raises:
+            InputError: an example begins with other tokens.
+        """
+        ids = self.ids(slot)[:length]
+        begin, n = list(head), len(head)
+        for row in rows:
+            if row.ids[:n] != begin or row.target_start <= n:
+                raise InputError(
+                    f"A text begins with the tokens {row.ids[:n]}, and others with {begin}, after"
+                    " which demonstrations stand in the model's layout. Use a model with a plain"
+                    " chat template, or another method."
+                )
         return [
             replace(
                 row,
-                ids=ids + row.ids,
-                target_start=row.target_start + self.length,
-                content_end=row.content_end + self.length,
+                ids=[*begin, *ids, *row.ids[n:]],
+                target_start=row.target_start + len(ids),
+                content_end=row.content_end + len(ids),
             )
             for row in rows
         ]
