@@ -8,7 +8,13 @@ and citations ask here.
 from sapo_analysis.methods.base import Learned, Method
 from sapo_analysis.methods.facts import FAMILIES, MethodFacts
 from sapo_analysis.methods.recipe import Phase, Recipe
-from sapo_analysis.methods.registry import find_method, known_methods, make_method
+from sapo_analysis.methods.registry import (
+    find_method,
+    known_methods,
+    make_method,
+    own_mark,
+    what_decides,
+)
 
 __all__ = [
     "FAMILIES",
@@ -20,4 +26,6 @@ __all__ = [
     "find_method",
     "known_methods",
     "make_method",
+    "own_mark",
+    "what_decides",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.methods.facts import MethodFacts
+from sapo_analysis.methods.meta_tuning import MetaTuning
 from sapo_analysis.methods.recipe import Recipe
 
 if TYPE_CHECKING:  # the engine's own, and the settings, which name the methods
@@ -51,6 +52,7 @@ class Method(ABC):
             decide what it comes to, so ids name them.
         idle: of those, sections and single settings (`section.name`) that decide nothing of it.
         one_task: whether it can learn a single task, as in a paraphrase study.
+        in_sequences: whether it can learn one task after another, as in a sequence study.
         stacks_with_lora: whether its fine-tunes are adapters of LoRA's form, trained in one stack
             with LoRA's. Every other method has a stack of its own: it trains something else, or its
             batches share no instruction that could be read once.
@@ -64,6 +66,7 @@ class Method(ABC):
     settings: ClassVar[tuple[str, ...]] = ()
     idle: ClassVar[tuple[str, ...]] = ()
     one_task: ClassVar[bool] = True
+    in_sequences: ClassVar[bool] = True
     stacks_with_lora: ClassVar[bool] = False
     smoke: ClassVar[Mapping[str, Any]] = {}
     keeps_information: ClassVar[bool] = False
@@ -88,6 +91,10 @@ class Method(ABC):
 
     def recipe(self, n_past: int) -> Recipe | None:
         """What is put into the model and trained; None: one adapter, or the whole model alone."""
+        return None
+
+    def metatuned(self) -> MetaTuning | None:
+        """How a fine-tune is made that writes for each text; None: in another way."""
         return None
 
     def mixed(self, past: Sequence[Learned]) -> Sequence[Learned]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sapo_analysis.spec.methods import MetaTunerSettings
+    from sapo_analysis.spec import MetaTunerSettings
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ PartName = Literal[
 """Weights that can be trained: virtual tokens, scales, a removable adapter, an adapter, all."""
 BEFORE_TEXTS: tuple[PartName, ...] = ("soft-prompt", "prompt-encoder", "prefix")
 """Parts that texts stand behind."""
+SOFT_PROMPTS: tuple[PartName, ...] = ("soft-prompt", "prompt-encoder")
+"""Those of them that are input embeddings, a point for each virtual token."""
 REMOVABLE: tuple[PartName, ...] = (*BEFORE_TEXTS, "first-lora")
 """Parts that can be on for one task and off for another."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import os
 import pkgutil
@@ -66,6 +68,26 @@ def make_method(name: str, study: AnyStudy) -> Method:
     return find_method(name)(study)
 
 
+def own_mark(name: str) -> str | None:
+    """sha256 of the file of a user's own method; None: the method came with this package.
+
+    Ids name it, so that what an edited method would do is never taken from an earlier run.
+    """
+    method = find_method(name)
+    if not method.__module__.startswith(f"{_OWN_PACKAGE}."):
+        return None
+    file = inspect.getsourcefile(method)
+    assert file is not None, "own methods come from files"
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def what_decides(method: Method, n_past: int) -> object:
+    """`Method.decides`, of a user's own method with the mark of its file."""
+    mark = own_mark(method.name)
+    decides = method.decides(n_past)
+    return decides if mark is None else [method.name, decides, mark]
+
+
 def _shipped() -> Iterator[type[Method]]:
     for module in pkgutil.iter_modules([str(_HERE)]):
         yield from _methods_in(f"{__package__}.{module.name}")
@@ -82,6 +104,8 @@ def _own() -> Iterator[type[Method]]:
             f" Name a folder with method files, or unset {OWN_METHODS}."
         )
     for file in sorted(folder.glob("*.py")):
+        if file.name.startswith(("test_", "_")):  # its tests, and what its files share
+            continue
         name = f"{_OWN_PACKAGE}.{file.stem}"
         spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None and spec.loader is not None, "a Python file has a loader"

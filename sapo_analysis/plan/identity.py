@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sapo_analysis.methods import find_method
+from sapo_analysis.methods import find_method, own_mark
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, Study
 from sapo_analysis.tasks.base import Task
@@ -81,7 +81,9 @@ def _method_settings(study: ParaphraseStudy) -> dict[str, object]:
         return {}
     settings = study.model_dump(mode="json")
     used = find_method(study.method).settings
-    return {"method": study.method} | {key: settings[key] for key in used}
+    mark = own_mark(study.method)
+    own = {} if mark is None else {"own_method": mark}
+    return {"method": study.method} | own | {key: settings[key] for key in used}
 
 
 def looked_at(study: Study) -> dict[str, object]:

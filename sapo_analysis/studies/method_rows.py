@@ -10,7 +10,7 @@ from sapo_analysis.tasks.base import Task
 
 def training_shots(study: AnyStudy) -> list[int]:
     """Numbers of demonstrations behind which tasks are trained on, rising."""
-    return sorted({method.demonstrations for method in _methods(study)})
+    return sorted({method.demonstrations for method in methods_of(study)})
 
 
 def most_shown(study: AnyStudy) -> int:
@@ -24,7 +24,7 @@ def n_judged(study: AnyStudy, task: Task) -> int:
     Raises:
         InputError: the task has no dev examples, and a method keeps the best checkpoint.
     """
-    judging = [method.name for method in _methods(study) if _judges(method)]
+    judging = [method.name for method in methods_of(study) if _judges(method)]
     if not judging:
         return 0
     n = len(task.examples("dev")[: study.promot.dev_examples])
@@ -41,7 +41,8 @@ def _judges(method: Method) -> bool:
     return recipe is not None and any(phase.select_every for phase in recipe.phases)
 
 
-def _methods(study: AnyStudy) -> list[Method]:
+def methods_of(study: AnyStudy) -> list[Method]:
+    """The methods of a study, each once."""
     if isinstance(study, SequenceStudy):
         names = dict.fromkeys(strategy.method for strategy in study.chosen_strategies)
     else:

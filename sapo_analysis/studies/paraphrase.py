@@ -208,7 +208,7 @@ class ParaphraseWork:
             for k, trial in enumerate(trials):
                 if not failed[k]:
                     self.kept.keep(tuned, k, trial.trial_id)
-        names = ("trials", "curves", "diagnostics", "scores", "predictions")
+        names = ("trials", "curves", "diagnostics", "persistence", "scores", "predictions")
         found: Rows = {name: [] for name in names}
         for k, (trial, fit, results) in enumerate(zip(trials, fits, measured, strict=True)):
             status = "diverged" if failed[k] else "done"
@@ -217,6 +217,7 @@ class ParaphraseWork:
             )
             found["curves"] += rows.curves(trial.trial_id, fit) + watch.curves[k]
             found["diagnostics"] += [row for own in looks for row in own.rows[k]]
+            found["persistence"] += [row for own in looks for row in own.persistence[k]]
             found["scores"] += watch.scores[k]
             for name, prompt, n_shots, result in [] if failed[k] else results:
                 self._keep(state_id, trial, name, prompt, n_shots, result, found)
@@ -290,8 +291,10 @@ class ParaphraseWork:
             with meter.time("train"):
                 tuned = stack.enter_context(block)
                 if started is not None:
-                    penalty = self._method.penalty((), tuned.layout)
-                    members = [replace(member, penalty=penalty) for member in members]
+                    members = [
+                        replace(member, penalty=self._method.penalty((), tuned.layout))
+                        for member in members
+                    ]
                 tuned.begin(members)
             train_watched(tuned, watchers, meter)
             for member, fit in zip(members, tuned.fits, strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.methods import own_mark
 from sapo_analysis.model_files import ModelFiles, remote_code
 from sapo_analysis.models.loading import Device, choose_device
 from sapo_analysis.plan import (
@@ -23,6 +24,7 @@ from sapo_analysis.provenance import MACHINE, environment
 from sapo_analysis.store import Conditions, Run, RunWriter, layout, open_run, tidy
 from sapo_analysis.store.device_lock import DeviceBusy, hold_device
 from sapo_analysis.studies.fitting import fitted
+from sapo_analysis.studies.method_rows import methods_of
 from sapo_analysis.studies.paraphrase import ParaphraseWork
 from sapo_analysis.studies.parent_states import StateLosses, check_states
 from sapo_analysis.studies.sequence import SequenceWork, work_on_chains
@@ -145,10 +147,18 @@ def _provenance(plan: AnyPlan, device: Device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "model": _model(plan.model),
         "data": {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()},
+        **_own_methods(plan),
         "seeds": list(plan.study.seeds),
         "noise_seeds": [] if isinstance(plan, SequencePlan) else list(plan.study.noise_seeds),
         "started": layout.now(),
     }
+
+
+def _own_methods(plan: AnyPlan) -> dict[str, Any]:
+    """The marks of the user's own methods, where the study has some."""
+    names = [method.name for method in methods_of(plan.study)]
+    marks = {name: mark for name in names if (mark := own_mark(name)) is not None}
+    return {"own_methods": marks} if marks else {}
 
 
 def _model(files: ModelFiles) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sapo_analysis.methods import Learned, Method, Recipe
+from sapo_analysis.methods import Learned, Method, Recipe, what_decides
 from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.plan import Chain
 from sapo_analysis.prompts.base import Prompt
@@ -81,7 +81,7 @@ class FineTune:
     @property
     def method_name(self) -> MethodName:
         """The method by name; `lora` where nothing of the method counts yet."""
-        counts = self.method.decides(len(self.place.past)) is not None
+        counts = what_decides(self.method, len(self.place.past)) is not None
         return self.method.name if counts else "lora"
 
     @property

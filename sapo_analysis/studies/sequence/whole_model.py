@@ -97,6 +97,9 @@ class _WholeModel:
         is_packed = self._engine.name == "stacked"
         return last_layer_gradients(self._model, rows, is_packed, self._pad_id)
 
+    def soft_prompts(self) -> None:
+        return None
+
     def save(self, k: int, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         save_model(self._model, str(folder / _FILE))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sapo_analysis.learning.kept_information import keep_information
 from sapo_analysis.learning.members import Drawn, Member
-from sapo_analysis.methods import Learned, Method, make_method
+from sapo_analysis.methods import Learned, Method, make_method, what_decides
 from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.loading import Device, load_model
 from sapo_analysis.plan import (
@@ -44,7 +44,10 @@ from sapo_analysis.studies.sequence.telling import Teller
 from sapo_analysis.studies.sequence.texts import Texts
 
 Rows = dict[str, list[dict[str, Any]]]
-_OF_FINE_TUNES = ("trials", "curves", "diagnostics", "scores", "predictions", "states")
+_OF_FINE_TUNES = (
+    *("trials", "curves", "diagnostics", "persistence"),
+    *("scores", "predictions", "states"),
+)
 
 
 class SequenceWork:
@@ -184,7 +187,7 @@ class SequenceWork:
             task,
             [prompt.text for prompt in prompts],
             chain.seed,
-            [place.method.decides(len(place.past)), drawn],
+            [what_decides(place.method, len(place.past)), drawn],
         )
         tune = FineTune(trial_id, chain, place, candidates[chosen], prompts)
         self.teller.chosen(chain, tune, None if losses is None else losses[chosen])
@@ -238,6 +241,7 @@ class SequenceWork:
             )
             found["curves"] += shared_rows.curves(tune.trial_id, fit)
             found["diagnostics"] += [row for own in looks for row in own.rows[k]]
+            found["persistence"] += [row for own in looks for row in own.persistence[k]]
             if is_done[k]:
                 learned = (*tune.place.learned, tune.task)
                 found["states"].append(

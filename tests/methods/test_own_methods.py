@@ -1,0 +1,95 @@
+"""A user's own method: one file and one test, as the README shows them."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sapo_analysis.errors import InputError
+from sapo_analysis.methods import registry
+from sapo_analysis.methods.registry import OWN_METHODS, known_methods, make_method, own_mark
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("\n### A method of your own\n")[1].split("\n## ")[0]
+FILES = re.findall(r"`my_methods/([\w.]+)`:\n\n```python\n(.+?)```", SECTION, re.DOTALL)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of own methods, and the registry as it is with it."""
+    monkeypatch.setenv(OWN_METHODS, str(tmp_path))
+    known_methods.cache_clear()
+    yield tmp_path
+    monkeypatch.delenv(OWN_METHODS)
+    known_methods.cache_clear()
+
+
+def test_the_method_and_the_test_of_the_readme_do_as_it_says(tmp_path):
+    assert [name for name, _ in FILES] == ["lora_near_start.py", "test_lora_near_start.py"]
+    for name, text in FILES:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+        env=os.environ | {OWN_METHODS: str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_an_own_method_is_known_and_its_ids_name_its_file(own):
+    file = own / "lora_near_start.py"
+    file.write_text(FILES[0][1], encoding="utf-8")
+    method = make_method("lora-near-start", None)
+    assert list(known_methods())[-1] == "lora-near-start"  # own ones after all others
+    before = own_mark("lora-near-start")
+    # LoRA's subclass says that nothing of it counts at first; its file does.
+    assert method.decides(0) is None and registry.what_decides(method, 0) is not None
+    assert own_mark("lora") is None
+    assert registry.what_decides(make_method("lora", None), 0) is None
+    file.write_text(FILES[0][1].replace("0.1", "0.2"), encoding="utf-8")
+    known_methods.cache_clear()
+    assert own_mark("lora-near-start") != before
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 / 0", "cannot be read: ZeroDivisionError"),
+        ("from sapo_analysis.methods.lora import Lora\nclass A(Lora):\n name = 'a'", "no facts"),
+        (
+            "from sapo_analysis.methods import MethodFacts\n"
+            "from sapo_analysis.methods.lora import Lora\n"
+            "class A(Lora):\n name = 'lora'\n facts = MethodFacts('a', 'b', 'prompt')",
+            "Two methods have the name 'lora'",
+        ),
+        (
+            "from sapo_analysis.methods import MethodFacts\n"
+            "from sapo_analysis.methods.lora import Lora\n"
+            "class A(Lora):\n name = 'a'\n"
+            " facts = MethodFacts('a', 'b', 'prompt', family='mine')",
+            "of the family 'mine'",
+        ),
+    ],
+)
+def test_a_bad_method_file_is_refused_with_its_name(own, text, said):
+    (own / "bad.py").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(said)) as refused:
+        known_methods()
+    assert "bad.py" in str(refused.value)
+
+
+def test_a_folder_that_is_not_there_is_refused(own, monkeypatch):
+    monkeypatch.setenv(OWN_METHODS, str(own / "nowhere"))
+    with pytest.raises(InputError, match="there is no such folder"):
+        known_methods()
+
+
+def test_tests_and_private_files_beside_a_method_are_left_alone(own):
+    (own / "test_a.py").write_text("1 / 0", encoding="utf-8")
+    (own / "_shared.py").write_text("1 / 0", encoding="utf-8")
+    assert "lora" in known_methods()
