@@ -19,6 +19,12 @@ def write_promot(folder, **settings):
     return write_run(folder, name="tuned-promot", **{**SIZES, **LOOKS, **settings})
 
 
+def write_prompt_tuning(folder, square=1.0, **settings):
+    """The same study with prompt tuning, whose soft prompt is a square that grows by `square`."""
+    settings = {"method": "prompt-tuning", "truth": Truth(square=square), **settings}
+    return write_run(folder, name="tuned-prompt", **{**SIZES, **LOOKS, **settings})
+
+
 def sequence_score(strategy, order, seed, stage, position, prompt):
     """Base 40; a task gains 30 when learned, under ProMoT 32; then loses 5 a stage, or 2."""
     if stage < position:

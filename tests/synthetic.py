@@ -13,6 +13,7 @@ import numpy as np
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.spec import EvaluationSettings, ParaphraseStudy, TrainingSettings
 from sapo_analysis.store import RunWriter, create_run
+from tests.clouds import look_rows
 
 Rows = dict[str, list[dict[str, Any]]]
 STEPS = 50
@@ -31,7 +32,8 @@ class Truth:
     `in_task_spread`: sd over prompts of the in-task score. `seed_effect`: sd of an effect common to
     all prompts of a seed. `noise`: sd of the prompt x seed effect, common to all evaluated tasks.
     `own`: share of an evaluated task's spread that is its own. `rounding`: sd of what a repeat adds
-    to each evaluated task's change; None: no repeats.
+    to each evaluated task's change; None: no repeats. `square`: by how much the side of the square
+    that a soft prompt's tokens form grows from 1 on while it is tuned; None: no soft prompt.
     """
 
     r: float = 0.6
@@ -44,6 +46,7 @@ class Truth:
     gain: float = 40.0
     harm: float = 20.0
     format_ratio: float = 0.8
+    square: float | None = None
     base_scores: dict[str, float] = field(default_factory=dict)
 
 
@@ -341,6 +344,7 @@ class _Maker:
         repeat = purpose == "repeat"
         trial_id = f"t-{task}-{prompt}-{seed}{'-repeat' * repeat}"
         rows: Rows = {"scores": [], "predictions": [], "curves": [], "diagnostics": []}
+        rows["persistence"] = []
         row = trial_row(trial_id, state, task, prompt, seed, purpose)
         rows["trials"] = [{**row, "method": self.study.method}]
         rows["costs"] = [cost(f"trial-{trial_id}", "train")]
@@ -371,16 +375,15 @@ class _Maker:
             self._behind_shots(rows, state, trial_id, other, STEPS, role, after)
             if not repeat:
                 self._look(rows, trial_id, task, other, before, after)
+        if not repeat:
+            self._look_at_prompt(rows, trial_id, self.latent[task][prompt]["in_task"])
         return rows
 
     def _look(
         self, rows: Rows, trial_id: str, task: str, other: str, before: float, after: float
     ) -> None:
         """What diagnostics see, a straight line from start to end; gradients of two modules."""
-        every = self.study.diagnostics.every
-        end = STEPS + (self.study.promot.steps if self.study.method == "promot" else 0)
-        for step in (*range(0, end, every), end) if every else ():
-            share = step / end
+        for step, share in self._looks():
             score = before + share * (after - before)
             if other == task:
                 found = [("tuned_score", task, score)]
@@ -398,6 +401,20 @@ class _Maker:
                 | {"name": name, "subject": subject, "value": value}
                 for name, subject, value in found
             ]
+
+    def _looks(self) -> list[tuple[int, float]]:
+        """Steps of the looks, and what share of the fine-tune lies behind each."""
+        every = self.study.diagnostics.every
+        end = STEPS + (self.study.promot.steps if self.study.method == "promot" else 0)
+        return [(step, step / end) for step in (*range(0, end, every), end)] if every else []
+
+    def _look_at_prompt(self, rows: Rows, trial_id: str, own: float) -> None:
+        """What diagnostics see of a soft prompt; of a prompt that is learned better it is wider."""
+        growth = self.truth.square
+        for step, share in self._looks() if growth is not None else ():
+            seen, pairs = look_rows(trial_id, step, 1 + share * (growth + 0.1 * own))
+            rows["diagnostics"] += seen
+            rows["persistence"] += pairs
 
     def _behind_shots(
         self,

@@ -15,6 +15,7 @@ from sapo_analysis.records import tables_of
 from sapo_analysis.spec import SequenceStudy, to_json
 from sapo_analysis.store import layout
 from sapo_analysis.store.status import Status
+from tests.clouds import look_rows
 
 ScoreOf = Callable[[str, tuple[str, ...], int, int, int, str], float]
 """(strategy, order, seed, stage, position from 1, test prompt) to a score, 0 to 100."""
@@ -45,6 +46,7 @@ def write_sequence_run(
     kept: int = 0,
     n_shots: Sequence[int] = (0,),
     look: LookOf | None = None,
+    side: Callable[[str, str, int], float] | None = None,
 ) -> Path:
     """Write a run.
 
@@ -53,7 +55,8 @@ def write_sequence_run(
     added to what all examples of the last stage say; `stages`: how many are finished; `diverged`:
     (strategy, stage), or with the order that it is in; `kept`: outputs per task and state, the
     first of which are right, as many as the score says; `n_shots`: with any, states are measured
-    behind so many demonstrations too, a point better for each; `look`: what diagnostics see.
+    behind so many demonstrations too, a point better for each; `look`: what diagnostics see;
+    `side`: of the square that a soft prompt's tokens form, by (strategy, tuned task, step).
     """
     study = SequenceStudy(
         name=name,
@@ -200,6 +203,10 @@ def write_sequence_run(
                             for other in order
                             for named, value in look(str(strategy), task, other, step).items()
                         ]
+                    for step in (0, EVERY, 2 * EVERY) if side else ():
+                        seen, pairs = look_rows(result[2:], step, side(str(strategy), task, step))
+                        tables["diagnostics"] += seen
+                        tables["persistence"] += pairs
                     measure(result, str(strategy), order, seed, stage, prompts)
                     state_id = result
     path = folder / f"{name}-00000000"

@@ -12,6 +12,11 @@ from sapo_analysis.analysis.methods_compared.outputs import (
     telling_examples,
 )
 from sapo_analysis.analysis.methods_compared.paired import OUTCOMES, paired_difference
+from sapo_analysis.analysis.methods_compared.persistence_pairs import (
+    chosen_pairs,
+    fine_tunes_of,
+    persistence_pairs,
+)
 from sapo_analysis.analysis.methods_compared.published import (
     MARK,
     SOURCE,
@@ -29,6 +34,13 @@ from sapo_analysis.analysis.methods_compared.table import (
     method_table,
     method_tasks,
 )
+from sapo_analysis.analysis.methods_compared.topology import (
+    has_topology,
+    topology_change,
+    topology_curves,
+    trains_soft_prompts,
+)
+from sapo_analysis.analysis.methods_compared.topology_association import topology_associations
 from sapo_analysis.analysis.methods_compared.trade_off import trade_off
 
 __all__ = [
@@ -43,15 +55,19 @@ __all__ = [
     "Side",
     "along",
     "alignment_curves",
+    "chosen_pairs",
     "comparable_families",
     "fine_tune_costs",
+    "fine_tunes_of",
     "format_curves",
     "format_rise",
     "has_looks",
+    "has_topology",
     "method_table",
     "method_tasks",
     "normalized_average",
     "paired_difference",
+    "persistence_pairs",
     "published",
     "published_averages",
     "said_of_methods",
@@ -59,6 +75,10 @@ __all__ = [
     "side_by_side",
     "sides",
     "telling_examples",
+    "topology_associations",
+    "topology_change",
+    "topology_curves",
     "trade_off",
+    "trains_soft_prompts",
     "unequal_steps",
 ]

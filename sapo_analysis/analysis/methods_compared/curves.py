@@ -17,11 +17,11 @@ from sapo_analysis.store import Run
 
 FORMAT_SERIES = ("tuned_score", "format_ratio")
 FLOOR = "format_ratio_of_targets"
-_ABOUT = ("name", "policy", "method")
-_MEAN = ("value", "lower", "upper")
-_SIZES = ("n_units", "unit", "n_tasks", "n_prompts", "n_seeds", "n_orders")
-FORMAT_COLUMNS = [*_ABOUT, "step", "series", *_MEAN, "floor", "first_stage_ends", *_SIZES]
-ALIGNMENT_COLUMNS = [*_ABOUT, "step", "module", *_MEAN, "floor", "first_stage_ends", *_SIZES]
+ABOUT = ("name", "policy", "method")
+MEAN = ("value", "lower", "upper")
+SIZES = ("n_units", "unit", "n_tasks", "n_prompts", "n_seeds", "n_orders")
+FORMAT_COLUMNS = [*ABOUT, "step", "series", *MEAN, "floor", "first_stage_ends", *SIZES]
+ALIGNMENT_COLUMNS = [*ABOUT, "step", "module", *MEAN, "floor", "first_stage_ends", *SIZES]
 
 
 def format_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
@@ -43,10 +43,10 @@ def format_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
     Raises:
         InputError: the runs cannot be compared, or looked at nothing.
     """
-    known, seen = _seen(runs, of)
+    known, seen = lines_of(runs, of)
     floors = seen[seen["series"] == FLOOR].groupby("name")["value"].mean()
     rows = []
-    for row in _steps(seen, list(FORMAT_SERIES), known):
+    for row in by_step(seen, list(FORMAT_SERIES), known):
         of_ratio = row["series"] == "format_ratio"
         rows.append({**row, "floor": floors.get(row["name"]) if of_ratio else None})
     return _floats(pd.DataFrame(rows, columns=FORMAT_COLUMNS))
@@ -62,7 +62,7 @@ def alignment_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
     Raises:
         InputError: the runs cannot be compared, or looked at no gradient.
     """
-    known, seen = _seen(runs, of)
+    known, seen = lines_of(runs, of)
     own = seen[seen["series"].isin(["gradient_alignment", "gradient_alignment_floor"])]
     if own.empty:
         raise InputError("These runs took no gradients: they have no alignment to show.")
@@ -71,7 +71,7 @@ def alignment_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
     rows = [
         {**row, "module": module, "floor": floor.get((row["name"], module, row["step"]))}
         for module, of_module in own.groupby("subject", sort=False)
-        for row in _steps(of_module, ["gradient_alignment"], known)
+        for row in by_step(of_module, ["gradient_alignment"], known)
     ]
     return _floats(pd.DataFrame(rows, columns=ALIGNMENT_COLUMNS))
 
@@ -82,7 +82,7 @@ def per_look(seen: pd.DataFrame) -> pd.DataFrame:
     return seen.groupby(keys, sort=False)["value"].mean().reset_index()
 
 
-def _seen(runs: Run | Sequence[Run], of: str) -> tuple[Mapping[str, Side], pd.DataFrame]:
+def lines_of(runs: Run | Sequence[Run], of: str) -> tuple[Mapping[str, Side], pd.DataFrame]:
     """The side that each line is of, by the line's name, and what was looked at under it."""
     known = sides(runs)
     if not of:
@@ -93,7 +93,7 @@ def _seen(runs: Run | Sequence[Run], of: str) -> tuple[Mapping[str, Side], pd.Da
     return dict.fromkeys(map(str, seen["name"].unique()), one), seen
 
 
-def _steps(
+def by_step(
     seen: pd.DataFrame, series: list[str], known: Mapping[str, Side]
 ) -> Iterator[dict[str, Any]]:
     """A row per line, series and step at which all fine-tunes of the line were looked at."""
@@ -113,4 +113,4 @@ def _steps(
 
 
 def _floats(table: pd.DataFrame) -> pd.DataFrame:
-    return table.astype(dict.fromkeys((*_MEAN, "floor", "first_stage_ends"), float))
+    return table.astype(dict.fromkeys((*MEAN, "floor", "first_stage_ends"), float))

@@ -12,7 +12,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.methods import make_method
 from sapo_analysis.store import Run
 
-LOOKS = [*FINE_TUNE, "policy", "method", "step", "series", "subject", "value"]
+LOOKS = [*FINE_TUNE, "policy", "method", "step", "series", "subject", "value", "n_examples"]
 NO_LOOKS = (
     "These runs looked at nothing along their fine-tunes. Run the study with diagnostics.every"
     " above 0, as in `--set diagnostics.every=10`."
@@ -46,6 +46,15 @@ def looks(known: Sequence[Side]) -> pd.DataFrame:
 def of_run(run: Run, one: Side) -> pd.DataFrame:
     """What one run looked at, of one side."""
     seen = run.table("diagnostics").rename(columns={"name": "series"})
+    return beside_fine_tunes(run, one, seen)[LOOKS]
+
+
+def beside_fine_tunes(run: Run, one: Side, measured: pd.DataFrame) -> pd.DataFrame:
+    """Rows that name a `trial_id`, of one side's main fine-tunes that are done.
+
+    They gain the columns `FINE_TUNE`, `policy` and `method`; a fine-tune that several chains share
+    has its rows once for each.
+    """
     if run.is_sequence:
         chains = run.table("chains").rename(columns={"task": "tuned_task"})
         mine = (chains["policy"] == one.policy) & (chains["method"] == one.method)
@@ -55,8 +64,8 @@ def of_run(run: Run, one: Side) -> pd.DataFrame:
         trials = run.table("trials").rename(columns={"current_task": "tuned_task"})
         main = (trials["purpose"] == "main") & (trials["status"] == "done")
         named = trials[main].assign(order="", stage=0)
-    rows = named[["trial_id", *FINE_TUNE[1:]]].merge(seen, on="trial_id")
-    return rows.assign(name=one.name, policy=one.policy, method=one.method)[LOOKS]
+    rows = named[["trial_id", *FINE_TUNE[1:]]].merge(measured, on="trial_id")
+    return rows.assign(name=one.name, policy=one.policy, method=one.method)
 
 
 def first_stage_ends(one: Side) -> int | None:

@@ -7,24 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 
 from sapo_analysis.analysis.claims import MIN_TASKS, no_verdict
-from sapo_analysis.analysis.methods_compared.averages import (
-    Mean,
-    by_unit,
-    is_sequence,
-    mean_of,
-    sizes,
-)
+from sapo_analysis.analysis.methods_compared.averages import Mean
+from sapo_analysis.analysis.methods_compared.change import CHANGE_COLUMNS, changes
 from sapo_analysis.analysis.methods_compared.curves import per_look
-from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE
 from sapo_analysis.analysis.methods_compared.looks import looks
 from sapo_analysis.analysis.methods_compared.sides import sides
 from sapo_analysis.analysis.sequences.metrics import LEAST
 from sapo_analysis.store import Run
 
-RISE_COLUMNS = [
-    *("name", "policy", "method", "before", "after", "value", "lower", "upper", "n_units"),
-    *("unit", "n_tasks", "n_prompts", "n_seeds", "n_orders", "verdict"),
-]
+RISE_COLUMNS = [*CHANGE_COLUMNS, "verdict"]
 
 
 def format_rise(runs: Run | Sequence[Run]) -> pd.DataFrame:
@@ -43,29 +34,10 @@ def format_rise(runs: Run | Sequence[Run]) -> pd.DataFrame:
     """
     known = sides(runs)
     silent = bool(no_verdict([run for one in known for run in one.runs]))
-    seen = per_look(looks(known))
-    ratios = seen[seen["series"] == "format_ratio"].sort_values("step", kind="stable")
-    ends = ratios.groupby(FINE_TUNE, sort=False)["value"].agg(before="first", after="last")
     rows = []
-    for one in known:
-        own = ends.reset_index()
-        own = own[own["name"] == one.name]
-        own = own.assign(difference=own["after"] - own["before"])
-        if own.empty:
-            continue
-        units = by_unit(own, ["before", "after", "difference"])
-        found = mean_of(units["difference"], is_sequence(own))
-        size = sizes(own)
-        rows.append(
-            {
-                **{"name": one.name, "policy": one.policy, "method": one.method},
-                "before": float(units["before"].mean()),
-                "after": float(units["after"].mean()),
-                **{"value": found.value, "lower": found.lower, "upper": found.upper},
-                **{"n_units": found.n, **size},
-                "verdict": "" if silent else _verdict(found, size["unit"]),
-            }
-        )
+    for row in changes(known, per_look(looks(known)), "format_ratio"):
+        found = Mean(row["value"], row["lower"], row["upper"], row["n_units"])
+        rows.append({**row, "verdict": "" if silent else _verdict(found, row["unit"])})
     return pd.DataFrame(rows, columns=RISE_COLUMNS)
 
 
