@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -40,22 +40,36 @@ def fine_tunes(known: Sequence[Side], chains: ChainScores | None = None) -> pd.D
         RunError: a table is damaged, or a finished stage lacks a score.
     """
     read = chains or ChainScores()
-    parts = [_of_side(one, read) for one in known]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
+    parts = [_of_sides(own, read) for own in _by_runs(known)]
+    if not parts:
+        return pd.DataFrame(columns=list(COLUMNS))
+    table = pd.concat(parts, ignore_index=True)
+    place = {one.name: i for i, one in enumerate(known)}
+    return table.sort_values("name", key=lambda n: n.map(place), kind="stable", ignore_index=True)
 
 
-def _of_side(one: Side, chains: ChainScores) -> pd.DataFrame:
-    if one.runs[0].is_sequence:
-        table = _stages(one, chains)
+def _by_runs(known: Sequence[Side]) -> list[list[Side]]:
+    """The sides that share their runs together: their tables are read and merged once."""
+    found: dict[tuple[str, ...], list[Side]] = {}
+    for one in known:
+        found.setdefault(tuple(str(run.path) for run in one.runs), []).append(one)
+    return list(found.values())
+
+
+def _of_sides(sides: Sequence[Side], chains: ChainScores) -> pd.DataFrame:
+    """The fine-tunes of sides that share their runs."""
+    first = sides[0]
+    if first.runs[0].is_sequence:
+        table = _stages(sides, chains)
     else:
-        table = pd.concat([_trials(run, one) for run in one.runs], ignore_index=True)
-    table = table.assign(name=one.name, policy=one.policy, method=one.method)
+        table = pd.concat([_trials(run) for run in first.runs], ignore_index=True)
+        table = table.assign(name=first.name, policy=first.policy, method=first.method)
     # Two runs that are joined can share a trial: it counts once.
     once = [*FINE_TUNE, "eval_task", "test_prompts", "n_shots"]
     return table.drop_duplicates(once, ignore_index=True)[list(COLUMNS)]
 
 
-def _trials(run: Run, one: Side) -> pd.DataFrame:
+def _trials(run: Run) -> pd.DataFrame:
     trials = run.table("trials")
     main = trials[(trials["purpose"] == "main") & (trials["status"] == "done")]
     named = main.rename(columns={"current_task": "tuned_task"})
@@ -88,29 +102,34 @@ def _trials(run: Run, one: Side) -> pd.DataFrame:
     return pd.concat(kinds, ignore_index=True).assign(run_id=run.run_id, order="", stage=0)
 
 
-def _stages(one: Side, chains: ChainScores) -> pd.DataFrame:
-    named = pd.concat([_named(run, one) for run in one.runs], ignore_index=True)
-    shots = sorted({n for run in one.runs for n in run.sequence.evaluation.n_shots})
+def _stages(sides: Sequence[Side], chains: ChainScores) -> pd.DataFrame:
+    runs = sides[0].runs
+    names = {f"{one.policy}+{one.method}": one.name for one in sides}
+    named = pd.concat([_named(run, names) for run in runs], ignore_index=True)
+    shots = sorted({n for run in runs for n in run.sequence.evaluation.n_shots})
     parts = []
     for n_shots in shots:
-        own = chains.of(one, n_shots)
-        parts.append(_of_chains(own[~own["is_final"].astype(bool)], named, n_shots))
-    return pd.concat(parts, ignore_index=True)
+        own = chains.of_all(runs, n_shots)
+        own = own[own["strategy"].isin(list(names)) & ~own["is_final"].astype(bool)]
+        parts.append(_of_chains(own, named, n_shots))
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(name=table["strategy"].map(names))
 
 
-def _named(run: Run, one: Side) -> pd.DataFrame:
-    """The stages of one strategy: what each learned, with which prompt."""
+def _named(run: Run, strategies: Iterable[str]) -> pd.DataFrame:
+    """The stages of some strategies: what each learned, with which prompt."""
     chains = run.table("chains")
-    mine = chains[(chains["policy"] == one.policy) & (chains["method"] == one.method)]
-    named = mine[["order", "seed", "stage", "prompt_id", "trial_id", "task"]]
+    chains["strategy"] = chains["policy"] + "+" + chains["method"]
+    mine = chains[chains["strategy"].isin(list(strategies))]
+    named = mine[["strategy", "order", "seed", "stage", "prompt_id", "trial_id", "task"]]
     return named.rename(columns={"task": "tuned_task"})
 
 
 def _of_chains(scores: pd.DataFrame, named: pd.DataFrame, n_shots: int) -> pd.DataFrame:
     kinds = scores[scores["test_prompts"].isin([ORIGINAL, TRAINING])]
-    key = ["order", "seed", "eval_task", "test_prompts"]
+    key = ["strategy", "order", "seed", "eval_task", "test_prompts"]
     value = kinds.set_index([*key, "stage"])["value"]
-    rows = kinds[kinds["stage"] > 0].merge(named, on=["order", "seed", "stage"])
+    rows = kinds[kinds["stage"] > 0].merge(named, on=["strategy", "order", "seed", "stage"])
     rows = rows.rename(columns={"value": "score"})
     for column, stages in (("score_before", rows["stage"] - 1), ("score_base", 0)):
         at = pd.MultiIndex.from_frame(rows[key].assign(stage=stages))
