@@ -134,6 +134,36 @@ def rises(keys: Keys) -> pd.DataFrame:
     return methods_compared.format_rise(opened(keys))
 
 
+@st.cache_data(max_entries=12, show_spinner=False)
+def has_topology(keys: Keys) -> bool:
+    """Whether any soft prompt was looked at as a point cloud."""
+    return methods_compared.has_topology(opened(keys))
+
+
+@st.cache_data(max_entries=12, show_spinner="Reading the curves …")
+def topology_curves(keys: Keys, of: str = "") -> pd.DataFrame:
+    """Total persistence and compactness by step; `of` as in `format_curves`."""
+    return methods_compared.topology_curves(opened(keys), of)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def topology_changes(keys: Keys) -> pd.DataFrame:
+    """How far these went, by method."""
+    return methods_compared.topology_change(opened(keys))
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def topology_associations(keys: Keys) -> pd.DataFrame:
+    """What they go with at the end."""
+    return methods_compared.topology_associations(opened(keys))
+
+
+@st.cache_data(max_entries=6, show_spinner="Reading the diagrams …")
+def pairs(keys: Keys) -> pd.DataFrame:
+    """Persistence diagrams of every fine-tune and look."""
+    return methods_compared.persistence_pairs(opened(keys))
+
+
 def tuned_tasks(keys: Keys) -> list[str]:
     """The tasks that fine-tunes of the first run learned."""
     first = opened(keys)[0]

@@ -77,7 +77,7 @@ Keys = tuple[Key, ...]
 
 _READ_BY_PAGES = (
     *("prompts", "examples", "states", "trials", "scores", "indicators", "predictions"),
-    *("curves", "chains", "diagnostics"),
+    *("curves", "chains", "diagnostics", "persistence"),
 )
 
 

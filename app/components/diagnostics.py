@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,17 +12,19 @@ from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.methods_compared import OVER_TASKS, has_looks
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import compared
-from sapo_analysis.app.components import charts, links
+from sapo_analysis.app.components import links
 from sapo_analysis.app.components.chips import difference_chip
 from sapo_analysis.app.components.compared_scores import counts_of
 from sapo_analysis.app.components.controls import segmented, select
 from sapo_analysis.app.components.html_table import Head, html_table, strong, whole
+from sapo_analysis.app.components.looked_at import NOTHING_YET, drawn, heading
+from sapo_analysis.app.components.soft_prompts import soft_prompts
 from sapo_analysis.app.components.tables import table
 from sapo_analysis.app.components.text import MISSING, interval, md, plain, span
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import check_link
 from sapo_analysis.errors import InputError, RunError
-from sapo_analysis.figures import FigureSpec, format_specialization, gradient_alignment
+from sapo_analysis.figures import format_specialization, gradient_alignment
 from sapo_analysis.store import Run
 
 NAME = "Diagnostics"
@@ -37,7 +39,6 @@ NO_SHOTS = (
 RISE = (
     "Supported where the 95 % interval of the rise lies above 0, contradicted where it lies below."
 )
-NOTHING_YET = "The first values appear when the first fine-tune ends."
 
 
 def has_diagnostics(runs: Sequence[Run]) -> bool:
@@ -53,7 +54,7 @@ def has_shots(runs: Sequence[Run]) -> bool:
 
 
 def diagnostics(keys: Keys, runs: Sequence[Run], with_shots: bool = True) -> None:
-    """Format specialization, gradient alignment, and scores behind demonstrations.
+    """Format specialization, gradient alignment, soft prompts, scores behind demonstrations.
 
     Args:
         keys: of the runs.
@@ -65,7 +66,7 @@ def diagnostics(keys: Keys, runs: Sequence[Run], with_shots: bool = True) -> Non
     if has_looks(runs):
         _curves(keys, runs)
     else:
-        _heading("format_specialization", "Format specialization and gradient alignment")
+        heading("format_specialization", "Format specialization and gradient alignment")
         st.info(NOT_MEASURED)
     if with_shots:
         _few_shot(keys, runs)
@@ -84,7 +85,7 @@ def _curves(keys: Keys, runs: Sequence[Run]) -> None:
         elif len(sides) > MOST_LINES:
             shown = _few(sides)
     names = [] if of else shown
-    _drawn(
+    drawn(
         ("format_specialization", "Format specialization", "format"),
         lambda: format_specialization(_only(compared.format_curves(keys, of), names)),
         runs,
@@ -95,13 +96,14 @@ def _curves(keys: Keys, runs: Sequence[Run]) -> None:
     )
     if not of:
         _rise(keys, {name: sides[name] for name in shown})
-    _drawn(
+    drawn(
         ("gradient_alignment", "Gradient alignment", "alignment"),
         lambda: gradient_alignment(_only(compared.alignment_curves(keys, of), names)),
         runs,
         "A module of the last layer each. Near 1 a training step changes the format; down at the"
         " dashed grey floor it changes the answers.",
     )
+    soft_prompts(keys, runs, of, {name: sides[name] for name in names or [of]})
 
 
 def _rise(keys: Keys, sides: dict[str, str]) -> None:
@@ -156,44 +158,8 @@ def _only(curves: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return curves[curves["name"].isin(names)] if names else curves
 
 
-def _drawn(
-    of: tuple[str, str, str], make: Callable[[], FigureSpec], runs: Sequence[Run], about: str
-) -> None:
-    """One figure under its name, with what to see in it; `of`: kind of figure, title and key."""
-    figure, title, key = of
-    with st.container(horizontal=True, vertical_alignment="center"):
-        _heading(figure, title)
-        st.space("stretch")
-        links.figures_of(runs, "Export", figure)
-    try:
-        charts.still(make(), f"diagnostics-{key}")
-    except RunError:
-        raise
-    except InputError as error:
-        is_done = all(run.is_complete for run in runs)
-        st.info(md(str(error)) if is_done else NOTHING_YET)
-    else:
-        st.caption(about)
-
-
-_TERMS = {
-    "format_specialization": (
-        *("format_specialization", "tuned_score", "format_ratio", "format_ratio_of_targets"),
-    ),
-    "gradient_alignment": ("gradient_alignment", "gradient_alignment_floor", "module"),
-    "few_shot": ("n_shots", "tuned_score_original", "normalized_average_others"),
-}
-"""Of the glossary, in the help beside each heading."""
-
-
-def _heading(name: str, title: str) -> None:
-    known = [entry(term) for term in _TERMS[name]]
-    help = "\n\n".join(f"**{md(term.label)}**: {md(term.help)}" for term in known)
-    st.markdown(f"**{title}**", help=help, width="content")
-
-
 def _few_shot(keys: Keys, runs: Sequence[Run]) -> None:
-    _heading("few_shot", "Scores behind demonstrations")
+    heading("few_shot", "Scores behind demonstrations")
     if not has_shots(runs):
         st.caption(NO_SHOTS)
         return

@@ -1,9 +1,10 @@
-"""Diagnostics of a report: the format, the gradients, scores behind demonstrations."""
+"""Diagnostics of a report: the format, gradients, soft prompts, scores behind demonstrations."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.method_names import strategy_words
 from sapo_analysis.analysis.wording import counted, signed
 from sapo_analysis.cli.block import Block, as_markdown
@@ -32,6 +33,8 @@ def along_blocks(report: Report) -> list[Block]:
     makers = {
         "format_rise": _format_block,
         "gradient_alignment": _gradient_block,
+        "topology": _topology_block,
+        "topology_associations": _association_block,
         "n_shots": _shots_block,
     }
     return [make(rows) for name, make in makers.items() if (rows := report.get(name))]
@@ -76,6 +79,46 @@ def _gradient_block(rows: list[Report]) -> Block:
     )
 
 
+def _topology_block(rows: list[Report]) -> Block:
+    return Block(
+        "Point cloud of the soft prompt along the fine-tune",
+        ["method", "what", "first → last", "change", "95 %"],
+        [
+            [
+                strategy_words(row["name"]),
+                entry(row["series"]).label,
+                f"{_plain(row['before'], 3)} → {_plain(row['after'], 3)}",
+                signed(row["value"], 3),
+                _ends(row, 3),
+            ]
+            for row in rows
+        ],
+        "Total persistence in units of the embedding, compactness 0 to 1, of a soft prompt's"
+        " virtual tokens at the first and last look. 95 %: Student t over"
+        f" {rows[0]['unit']}. n = {_n(rows[0])}.",
+    )
+
+
+def _association_block(rows: list[Report]) -> Block:
+    return Block(
+        "What the soft prompt's point cloud goes with at the end",
+        ["method", "what", "with", "r", "95 %", "n"],
+        [
+            [
+                strategy_words(row["name"]),
+                entry(row["series"]).label,
+                f"{entry(row['outcome']).label} ({row['role']})",
+                signed(row["value"], 2),
+                _ends(row),
+                f"{counted(row['n_tasks'], 'task')} × {counted(row['n_prompts'], 'prompt')}",
+            ]
+            for row in rows
+        ],
+        "Pearson r over the training prompts of a task, then over tasks; 95 % for new tasks. Both"
+        " are measured after the fine-tune; several are looked at, none is corrected for that.",
+    )
+
+
 def _shots_block(rows: list[Report]) -> Block:
     methods = [row for row in rows if row["n_tasks"] and row["name"] != "base model"] or rows
     return Block(
@@ -98,10 +141,10 @@ def _plain(value: float | None, digits: int) -> str:
     return MISSING if value is None else signed(value, digits).removeprefix("+")
 
 
-def _ends(row: Report) -> str:
+def _ends(row: Report, digits: int = 2) -> str:
     if row["lower"] is None:
         return MISSING
-    return f"{signed(row['lower'], 2)} to {signed(row['upper'], 2)}"
+    return f"{signed(row['lower'], digits)} to {signed(row['upper'], digits)}"
 
 
 def _n(row: Report) -> str:

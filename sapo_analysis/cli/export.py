@@ -109,7 +109,11 @@ def export_(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="Of a table of prompts: whose. [default: each in turn]"),
+        typer.Option(
+            metavar="TASK",
+            help="Of a table of prompts: whose. [default: each in turn] Of a persistence diagram:"
+            " one tuned task. [default: all]",
+        ),
     ] = None,
     test_prompts: Annotated[
         str | None,

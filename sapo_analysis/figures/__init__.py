@@ -12,6 +12,7 @@ from sapo_analysis.figures.impact_scatter import impact_scatter
 from sapo_analysis.figures.live_choice import live_choice
 from sapo_analysis.figures.outcomes import OUTCOMES, Outcome
 from sapo_analysis.figures.payoff import selection_bars
+from sapo_analysis.figures.persistence_diagram import persistence_diagram
 from sapo_analysis.figures.pools import pool_curve, regret_curve
 from sapo_analysis.figures.race_overlay import Race, race_reach, with_race
 from sapo_analysis.figures.runs_forest import runs_forest
@@ -22,6 +23,7 @@ from sapo_analysis.figures.strategies import strategy_intervals, strategy_race
 from sapo_analysis.figures.strategy_contrasts import strategy_contrasts
 from sapo_analysis.figures.task_bars import task_bars
 from sapo_analysis.figures.task_forest import task_forest
+from sapo_analysis.figures.topology import topology
 from sapo_analysis.figures.trade_off import trade_off_scatter
 from sapo_analysis.figures.training_by_task import training_by_task
 from sapo_analysis.figures.training_curves import training_curves
@@ -42,6 +44,7 @@ __all__ = [
     "impact_scatter",
     "indicator_forest",
     "live_choice",
+    "persistence_diagram",
     "pool_curve",
     "race_reach",
     "regret_curve",
@@ -54,6 +57,7 @@ __all__ = [
     "strategy_race",
     "task_bars",
     "task_forest",
+    "topology",
     "trade_off_scatter",
     "training_by_task",
     "training_curves",

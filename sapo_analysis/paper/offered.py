@@ -41,7 +41,8 @@ def offered(numbers: Numbers, field: str, options: Options) -> list[str]:
     if field in _ALWAYS:
         return list(CHOICES[field])
     if field == "task" and not isinstance(numbers, ParaphraseNumbers):
-        tasks = numbers.compared.tuned_tasks if numbers.compared.has_outputs else []
+        has_any = numbers.compared.has_outputs or numbers.compared.has_soft_prompts
+        tasks = numbers.compared.tuned_tasks if has_any else []
         return [] if len(tasks) < 2 else ["", *tasks]
     if isinstance(numbers, ParaphraseNumbers):
         return _of_paraphrase(numbers, field, options)

@@ -33,7 +33,8 @@ class Options:
         method: of a sequence: whose strategies are compared.
         strategy: of a sequence: whose choices are shown.
         order: of a sequence: one order of tasks.
-        task: of a table of prompts: one current task instead of all; of outputs: what was learned.
+        task: of a table of prompts: one current task instead of all; of outputs and persistence
+            diagrams: what was learned.
     """
 
     outcome: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sapo_analysis.analysis.glossary.term import POINTS, Term
 
 _SCALE = "0 to 100"
+_EMBEDDING = "units of the embedding"
 _TO_BASE = "it − that of the base model under the same prompts"
 
 SECTIONS: dict[str, tuple[Term, ...]] = {
@@ -127,6 +128,42 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("module", "module", "", "a weight matrix of the model's last layer"),
         Term("floor", "floor", "", "what the value would be without specialization"),
         Term("first_stage_ends", "stage 1 ends", "optimizer steps", "end of ProMoT's first stage"),
+        Term(
+            *("persistence_diagram", "persistence diagram", ""),
+            "births and deaths of components (H0) and loops (H1) among the virtual tokens of a soft"
+            " prompt, as all that are nearer to each other than a growing distance are joined"
+            " (Vietoris–Rips); what lies far above the diagonal lasts long",
+        ),
+        Term(
+            *("h0_persistence", "total H0 persistence", _EMBEDDING),
+            "how long all components of a soft prompt's virtual tokens last together: the length of"
+            " a minimum spanning tree; grows with the number of tokens",
+        ),
+        Term(
+            *("h1_persistence", "total H1 persistence", _EMBEDDING),
+            "how long all loops of a soft prompt's virtual tokens last together, death − birth of"
+            " each; grows with the number of tokens",
+        ),
+        Term(
+            *("compactness", "compactness", "0 to 1"),
+            "1 − root mean square distance of a soft prompt's virtual tokens to their centroid ÷"
+            " root mean square of their lengths; 1 where all tokens are the same, 0 where their"
+            " centroid is the origin",
+        ),
+        Term(
+            *("dimension", "dimension", ""),
+            "of a persistence diagram: 0 (H0) a component, 1 (H1) a loop",
+        ),
+        Term(
+            *("birth", "birth", _EMBEDDING),
+            "distance at which a component or loop begins; of components 0",
+        ),
+        Term(
+            *("death", "death", _EMBEDDING),
+            "distance at which a component is joined to another, or a loop is filled",
+        ),
+        Term("fine_tune", "fine-tune", "", "one of a tuned task: its prompt or order, and seed"),
+        Term("moment", "moment", "", "first or last look of a fine-tune"),
         Term(
             *("other_score", "others' score", _SCALE),
             "mean score on the other tasks with original prompts, over the examples of a look",

@@ -1,4 +1,4 @@
-"""What a run says of its format, its gradients and its demonstrations, for its report."""
+"""What a run says of its format, gradients, soft prompts and demonstrations, for its report."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from sapo_analysis.analysis.methods_compared.looks import looks
 from sapo_analysis.analysis.methods_compared.rise import format_rise
 from sapo_analysis.analysis.methods_compared.sides import sides
 from sapo_analysis.analysis.methods_compared.table import OVER_TASKS, method_table
+from sapo_analysis.analysis.methods_compared.topology import TOPOLOGY_SERIES, topology_change
+from sapo_analysis.analysis.methods_compared.topology_association import topology_associations
 from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.store import Run
 
@@ -26,9 +28,10 @@ def along(runs: Run | Sequence[Run]) -> dict[str, Any]:
 
     `format_rise`: as `format_rise` has it, with `floor` (the same ratio of gold answers).
     `gradient_alignment`: by method `before` and `after` (first and last look, mean over the modules
-    of the last layer) and their `floor` there. `n_shots`: scores with original prompts by number of
-    demonstrations, where several were asked for. Runs that cannot be compared by method, and those
-    of which nothing has ended, have no part.
+    of the last layer) and their `floor` there. `topology`, as `topology_change` has it, and
+    `topology_associations`. `n_shots`: scores with original prompts by number of demonstrations,
+    where several were asked for. Runs that cannot be compared by method, and those of which nothing
+    has ended, have no part.
 
     Raises:
         RunError: a table is damaged.
@@ -43,6 +46,9 @@ def along(runs: Run | Sequence[Run]) -> dict[str, Any]:
             seen = set(looks(sides(opened))["series"])
             found |= {"format_rise": _rise(opened)} if "format_ratio" in seen else {}
             found |= {"gradient_alignment": _alignment(opened)} if _GRADIENTS in seen else {}
+            if seen.intersection(TOPOLOGY_SERIES):
+                found["topology"] = topology_change(opened)
+                found["topology_associations"] = topology_associations(opened)
         if len({n for study in studies for n in study.evaluation.n_shots}) > 1:
             table = method_table(opened)
             found["n_shots"] = table.loc[table["tuned_task"] == OVER_TASKS, _SHOTS]

@@ -37,7 +37,7 @@ def persistence_pairs(runs: Run | Sequence[Run]) -> pd.DataFrame:
     known = sides(runs)
     every = pd.concat([_of_run(run, one) for one in known for run in one.runs], ignore_index=True)
     if every.empty:
-        raise no_clouds([run for one in known for run in one.runs])
+        raise no_clouds(known)
     every = every.drop_duplicates([*FINE_TUNE, "step", "dimension", "pair"], ignore_index=True)
     steps = every.groupby(FINE_TUNE, sort=False)["step"]
     is_first, is_last = (every["step"] == steps.transform(end) for end in ("min", "max"))
@@ -68,8 +68,12 @@ def chosen_pairs(
 
 
 def fine_tunes_of(pairs: pd.DataFrame, task: str) -> list[str]:
-    """The fine-tunes of a task that have a diagram, those first that most methods have."""
-    own = pairs.loc[pairs["tuned_task"] == task, ["fine_tune", "name"]].drop_duplicates()
+    """The fine-tunes of a task that have a diagram, those first that most methods have.
+
+    Raises:
+        InputError: it has none; the tasks that do are named.
+    """
+    own = _where(pairs, "tuned_task", task)[["fine_tune", "name"]].drop_duplicates()
     counts = own["fine_tune"].value_counts()
     return sorted(dict.fromkeys(map(str, own["fine_tune"])), key=lambda name: -counts[name])
 

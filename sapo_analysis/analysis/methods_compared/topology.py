@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.method_names import methods_of
 from sapo_analysis.analysis.methods_compared.change import CHANGE_COLUMNS, changes
 from sapo_analysis.analysis.methods_compared.curves import (
@@ -18,7 +17,7 @@ from sapo_analysis.analysis.methods_compared.curves import (
     per_look,
 )
 from sapo_analysis.analysis.methods_compared.looks import has_looks, looks
-from sapo_analysis.analysis.methods_compared.sides import sides
+from sapo_analysis.analysis.methods_compared.sides import Side, sides
 from sapo_analysis.errors import InputError
 from sapo_analysis.methods import make_method
 from sapo_analysis.methods.recipe import SOFT_PROMPTS
@@ -32,7 +31,7 @@ TOPOLOGY_COLUMNS = [
 ]
 TOPOLOGY_CHANGE_COLUMNS = ["series", *CHANGE_COLUMNS]
 _NO_SOFT_PROMPT = (
-    "No fine-tune of these runs trains a soft prompt. Choose a method that does, as in"
+    "No fine-tune trains a soft prompt here. Choose a method that does, as in"
     " `--set method=prompt-tuning`."
 )
 _NOT_LOOKED_AT = (
@@ -50,12 +49,7 @@ def has_topology(runs: Sequence[Run]) -> bool:
 
 def trains_soft_prompts(runs: Sequence[Run]) -> bool:
     """Whether any fine-tune of these runs trains a soft prompt, looked at or not."""
-    recipes = [
-        make_method(name, run.made_here("be looked at")).recipe(0)
-        for run in runs
-        for name in methods_of(run)
-    ]
-    return any(recipe is not None and recipe.has(*SOFT_PROMPTS) for recipe in recipes)
+    return any(_trains_one(method, run) for run in runs for method in methods_of(run))
 
 
 def topology_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
@@ -71,7 +65,7 @@ def topology_curves(runs: Run | Sequence[Run], of: str = "") -> pd.DataFrame:
         InputError: the runs cannot be compared, or looked at no soft prompt.
     """
     known, seen = lines_of(runs, of)
-    own = of_clouds(seen, as_runs(runs))
+    own = of_clouds(seen, list(known.values()))
     tokens = own.groupby("name")["n_examples"].agg(["min", "max"])
     rows = [
         {
@@ -92,7 +86,7 @@ def topology_change(runs: Run | Sequence[Run]) -> pd.DataFrame:
         InputError: the runs cannot be compared, or looked at no soft prompt.
     """
     known = sides(runs)
-    seen = per_look(of_clouds(looks(known), as_runs(runs)))
+    seen = per_look(of_clouds(looks(known), known))
     rows = [
         {"series": series, **row}
         for series in TOPOLOGY_SERIES
@@ -101,7 +95,7 @@ def topology_change(runs: Run | Sequence[Run]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=TOPOLOGY_CHANGE_COLUMNS)
 
 
-def of_clouds(seen: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+def of_clouds(seen: pd.DataFrame, known: Sequence[Side]) -> pd.DataFrame:
     """What of it is of soft prompts.
 
     Raises:
@@ -109,10 +103,16 @@ def of_clouds(seen: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
     """
     own = seen[seen["series"].isin(TOPOLOGY_SERIES)]
     if own.empty:
-        raise no_clouds(runs)
+        raise no_clouds(known)
     return own
 
 
-def no_clouds(runs: Sequence[Run]) -> InputError:
-    """Why these runs have no point cloud of a soft prompt."""
-    return InputError(_NOT_LOOKED_AT if trains_soft_prompts(runs) else _NO_SOFT_PROMPT)
+def no_clouds(known: Sequence[Side]) -> InputError:
+    """Why these sides have no point cloud of a soft prompt."""
+    trains = any(_trains_one(one.method, one.runs[0]) for one in known)
+    return InputError(_NOT_LOOKED_AT if trains else _NO_SOFT_PROMPT)
+
+
+def _trains_one(method: str, run: Run) -> bool:
+    recipe = make_method(method, run.made_here("be looked at")).recipe(0)
+    return recipe is not None and recipe.has(*SOFT_PROMPTS)

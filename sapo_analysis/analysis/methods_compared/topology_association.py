@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from sapo_analysis.analysis.impacts import impacts
-from sapo_analysis.analysis.joining import as_runs
 from sapo_analysis.analysis.levels.correlation import within_task_correlation
 from sapo_analysis.analysis.methods_compared.curves import ABOUT
 from sapo_analysis.analysis.methods_compared.looks import looks
@@ -44,7 +43,7 @@ def topology_associations(runs: Run | Sequence[Run]) -> pd.DataFrame:
         InputError: the runs cannot be compared, or looked at no soft prompt.
     """
     known = sides(runs)
-    of_clouds(looks(known), as_runs(runs))
+    of_clouds(looks(known), known)
     rows = [row for one in known if not one.runs[0].is_sequence for row in _associations_of(one)]
     return pd.DataFrame(rows, columns=ASSOCIATION_COLUMNS)
 

@@ -63,6 +63,11 @@ class MethodNumbers:
         """Whether fine-tunes were looked at along the way."""
         return self._are_compared and methods_compared.has_looks(self.runs)
 
+    @cached_property
+    def has_soft_prompts(self) -> bool:
+        """Whether fine-tunes' soft prompts were looked at along the way."""
+        return self._are_compared and methods_compared.has_topology(self.runs)
+
     @property
     def has_outputs(self) -> bool:
         """Whether methods are compared whose outputs were kept."""
@@ -108,6 +113,23 @@ class MethodNumbers:
     def alignment_curves(self) -> pd.DataFrame:
         """Gradient alignment by step and module."""
         return methods_compared.alignment_curves(list(self.runs))
+
+    @cached_property
+    def topology_curves(self) -> pd.DataFrame:
+        """Total persistence and compactness of soft prompts by step."""
+        return methods_compared.topology_curves(list(self.runs))
+
+    @asked_once
+    def diagram(self, tuned_task: str) -> pd.DataFrame:
+        """Persistence diagrams at start and end of the first fine-tune of a task; "": of each."""
+        pairs = methods_compared.persistence_pairs(list(self.runs))
+        parts = [
+            methods_compared.chosen_pairs(
+                pairs, task=task, fine_tune=methods_compared.fine_tunes_of(pairs, task)[0]
+            )
+            for task in ([tuned_task] if tuned_task else dict.fromkeys(pairs["tuned_task"]))
+        ]
+        return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def trade_off(self) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from sapo_analysis.analysis.methods_compared import (
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.clouds import totals
-from tests.methods_runs import ORDERS, write_prompt_tuning, write_promot, write_sequence
+from tests.methods_runs import ORDERS, write_promot, write_prompt_tuning, write_sequence
 
 SMALL = {"n_tasks": 3, "n_prompts": 5, "n_shots": (0,)}
 
