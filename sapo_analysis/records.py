@@ -208,11 +208,32 @@ DIAGNOSTICS = _only(
         # tuned_score and other_score (0 to 100, the subject's metric), format_ratio (share of the
         # subject's answers in the tuned task's format) and at step 0 format_ratio_of_targets (of
         # its gold answers), gradient_alignment (cosine with the gradient of shuffled labels, by
-        # module of the last layer; nan where a gradient is zero) and gradient_alignment_floor
+        # module of the last layer; nan where a gradient is zero) and gradient_alignment_floor; of
+        # fine-tunes with a soft prompt h0_persistence and h1_persistence (sums of death − birth in
+        # `persistence`) and compactness (1 − rms distance to the centroid ÷ rms norm, 0 to 1); of
+        # methods that choose a prompt for each text chosen_share (of the tuned task's test rows)
         name=_text,
-        subject=_text,  # the evaluated task, or the module
+        subject=_text,  # the evaluated task, the module, SOFT_PROMPT, or the chosen prompt's id
         value=_float,
-        n_examples=_int,
+        n_examples=_int,  # of a soft prompt its virtual tokens
+    ),
+)
+SOFT_PROMPT = "soft prompt"
+"""The subject of what is told of a soft prompt."""
+PERSISTENCE = _only(
+    _STUDIES,
+    _table(
+        "persistence",
+        "one component or loop that a soft prompt's virtual tokens form at growing distance, at a"
+        " look of `diagnostics`",
+        "trial_id step dimension pair",
+        trial_id=_text,
+        step=_int,  # as in `diagnostics`
+        dimension=_int,  # 0: a component; 1: a loop
+        pair=_int,  # its number in its dimension, by birth and death
+        # Of a component 0. That which stays for ever is left out, as are loops of no length.
+        birth=_float,  # Euclidean distance between input embeddings
+        death=_float,
     ),
 )
 # Of a sequence: of its states under each task's original prompt.
@@ -300,6 +321,7 @@ TABLES: dict[str, Table] = {
         SCORES,
         CURVES,
         DIAGNOSTICS,
+        PERSISTENCE,
         PREDICTIONS,
         COSTS,
         IMPACTS,

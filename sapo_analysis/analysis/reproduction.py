@@ -15,7 +15,15 @@ from sapo_analysis.analysis.sequences.report import sequence_report
 from sapo_analysis.errors import InputError
 from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.provenance import MACHINE
-from sapo_analysis.records import COSTS, TABLES, tables_of
+from sapo_analysis.records import (
+    COSTS,
+    DIAGNOSTICS,
+    PERSISTENCE,
+    SOFT_PROMPT,
+    TABLES,
+    Table,
+    tables_of,
+)
 from sapo_analysis.store import Run
 
 Terms = Literal["equal", "other stacks", "elsewhere"]
@@ -165,9 +173,25 @@ def compare_tables(run: Run, again: Run, terms: Terms) -> list[Difference]:
         for table in tables_of(run.study.kind)
         if table.name != COSTS.name
         for difference in _differences(
-            TablePair(table, run.table(table.name), again.table(table.name)), terms, states
+            TablePair(table, run.table(table.name), _known_to(run, table, again)), terms, states
         )
     ]
+
+
+def _known_to(run: Run, table: Table, again: Run) -> pd.DataFrame:
+    """A table of the second run, without looks at soft prompts where the first is from before them.
+
+    Raises:
+        RunError: a table is damaged.
+    """
+    found = again.table(table.name)
+    if table.name not in (DIAGNOSTICS.name, PERSISTENCE.name):
+        return found
+    if (run.table(DIAGNOSTICS.name)["subject"] == SOFT_PROMPT).any():
+        return found
+    if table.name == PERSISTENCE.name:
+        return found.iloc[:0]
+    return found[found["subject"] != SOFT_PROMPT]
 
 
 def compare_estimates(run: Run, again: Run, asked: bool) -> list[EstimateAgain]:

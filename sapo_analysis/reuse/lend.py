@@ -10,9 +10,20 @@ from typing import Any
 import pyarrow as pa
 
 from sapo_analysis.comparable import method_settings, settings_that_count
+from sapo_analysis.methods import make_method
+from sapo_analysis.methods.recipe import SOFT_PROMPTS
 from sapo_analysis.plan import Plan, Trial
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.records import CURVES, DIAGNOSTICS, PREDICTIONS, SCORES, TRIALS, Table
+from sapo_analysis.records import (
+    CURVES,
+    DIAGNOSTICS,
+    PERSISTENCE,
+    PREDICTIONS,
+    SCORES,
+    SOFT_PROMPT,
+    TRIALS,
+    Table,
+)
 from sapo_analysis.spec import ParaphraseStudy
 from sapo_analysis.store import Run
 
@@ -56,7 +67,8 @@ class _Test:
 
 _SCORES_OF_LOOKS = ("tuned_score", "other_score")
 _OF_A_LAYER = "gradient_alignment"
-"""How names of what looks say about a layer begin; the rest is about a task."""
+"""How names of what looks say about a layer begin; the rest is about a task or a soft prompt."""
+_OF_A_PROMPT = "chosen_share"
 
 _Key = tuple[str, str, str]
 """Trial, evaluated task and test prompt, as the lending run names them."""
@@ -97,6 +109,7 @@ def lend(plan: Plan, run: Run, wanted: Mapping[str, Trial]) -> Loan:
             TRIALS.name: pa.Table.from_pylist(rows, TRIALS.schema),
             CURVES.name: _of(run.arrow_table(CURVES.name), taken),
             DIAGNOSTICS.name: measured.looks_at(taken),
+            PERSISTENCE.name: _of(run.arrow_table(PERSISTENCE.name), taken),
             SCORES.name: _retold(SCORES, measured.scores, tests),
             PREDICTIONS.name: _retold(PREDICTIONS, measured.predictions, tests),
         },
@@ -128,7 +141,7 @@ class _Measured:
         self._looked_at: set[tuple[str, str]] = {
             (trial_id, subject)
             for trial_id, name, subject in _columns(self._looks, "trial_id", "name", "subject")
-            if name in _SCORES_OF_LOOKS
+            if name in _SCORES_OF_LOOKS or subject == SOFT_PROMPT
         }
         self._n_outputs = Counter(self._at_the_end(self.predictions))
 
@@ -164,13 +177,17 @@ class _Measured:
         return ""
 
     def _not_looked_at(self, trial: Trial) -> list[str]:
-        """Tasks of the plan that a trial's looks leave out, where the plan asks for looks."""
-        every = self._plan.study.diagnostics.every
-        return [
-            task
-            for task in (self._plan.tasks if every else ())
-            if (trial.trial_id, task) not in self._looked_at
-        ]
+        """What a trial's looks leave out of what the plan's looks are at, where it asks for any.
+
+        That is every task, and a soft prompt: looks of earlier versions were at none.
+        """
+        study = self._plan.study
+        if not study.diagnostics.every:
+            return []
+        recipe = make_method(study.method, study).recipe(0)
+        has_prompt = recipe is not None and recipe.has(*SOFT_PROMPTS)
+        asked = [*self._plan.tasks, *([SOFT_PROMPT] if has_prompt else [])]
+        return [one for one in asked if (trial.trial_id, one) not in self._looked_at]
 
     def looks_at(self, trial_ids: Collection[str]) -> pa.Table:
         """The looks at some trials, tasks that the plan does not know left out."""
@@ -178,7 +195,8 @@ class _Measured:
         known = [
             i
             for i, (name, subject) in enumerate(_columns(looks, "name", "subject"))
-            if name.startswith(_OF_A_LAYER) or subject in self._plan.tasks
+            if name.startswith((_OF_A_LAYER, _OF_A_PROMPT))
+            or subject in (*self._plan.tasks, SOFT_PROMPT)
         ]
         return _rows(looks, known)
 

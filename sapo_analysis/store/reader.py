@@ -14,7 +14,15 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from sapo_analysis.errors import InputError, RunError
-from sapo_analysis.records import COSTS, DIAGNOSTICS, PREDICTIONS, TABLES, Table
+from sapo_analysis.records import (
+    COSTS,
+    DIAGNOSTICS,
+    PERSISTENCE,
+    PREDICTIONS,
+    SOFT_PROMPT,
+    TABLES,
+    Table,
+)
 from sapo_analysis.spec import (
     AnySpec,
     AnyStudy,
@@ -235,6 +243,7 @@ class Run:
         if not files and (
             (table.name == PREDICTIONS.name and self._keeps_no_outputs)
             or (table.name == DIAGNOSTICS.name and self._looks_at_nothing)
+            or (table.name == PERSISTENCE.name and self._looks_at_no_soft_prompt)
         ):
             return table.schema.empty_table()
         if not files and self.is_complete:
@@ -257,6 +266,11 @@ class Run:
     def _looks_at_nothing(self) -> bool:
         study = self.study
         return isinstance(study, ParaphraseStudy | SequenceStudy) and study.diagnostics.every == 0
+
+    @property
+    def _looks_at_no_soft_prompt(self) -> bool:
+        found = self._read(DIAGNOSTICS)
+        return SOFT_PROMPT not in set(found["subject"].to_pylist())
 
     def _files(self, folder: Path) -> list[Path]:
         # The joined file wins whatever the status was when the run was opened: a run that ends

@@ -84,6 +84,10 @@ class FineTunes(Protocol):
         """Frobenius norm of each adapter's whole update (weight units); None: none is there."""
         ...
 
+    def soft_prompts(self) -> list[Tensor] | None:
+        """A copy of each fine-tune's own soft prompt [tokens, size]; None: they have none."""
+        ...
+
     def save(self, k: int, folder: Path) -> None:
         """Write what fine-tune k left: an adapter in peft's format, or a whole model."""
         ...

@@ -4,7 +4,8 @@
 with and every other task under its original one; the same answers say how many are in the tuned
 task's format (`tasks.formats`), and the gradient of the first training rows is held against that of
 their labels shuffled (`learning.format_gradient`). Rows are the first that the study tests and
-trains on, so a look reads nothing that the study would not.
+trains on, so a look reads nothing that the study would not. Of a fine-tune's own soft prompt, where
+it has one, the persistence diagram is taken (`learning.topology`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sapo_analysis.learning.format_gradient import (
     last_layer_modules,
 )
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.learning.topology import Summary, summary
 from sapo_analysis.plan import AnyPlan
 from sapo_analysis.plan.amounts import aligned_rows, looked_rows
 from sapo_analysis.prompts.base import Prompt
@@ -56,6 +58,7 @@ class Looks:
     Attributes:
         rows: `diagnostics` rows of each fine-tune.
     """
+        persistence: `persistence` rows of each fine-tune.
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class Looks:
         self._batches = [one.rows[: aligned_rows(plan.study)] for one in looked]
         self.rows: list[list[rows.Row]] = [[] for _ in looked]
 
+        self.persistence: list[list[rows.Row]] = [[] for _ in looked]
     def pauses(self, tuned: FineTunes) -> tuple[int, ...]:
         """See `Watcher.pauses`: 0, every, 2 · every, …, and the end."""
         end = tuned.total_steps
@@ -90,13 +94,22 @@ class Looks:
         tests = [(name, self._evaluated(tuned, name)) for name in self._plan.tasks]
         aligned = self._alignments(tuned)
         for k in wanted:
-            # The update before this look can have overflowed; then its numbers say nothing.
-            if all(math.isfinite(results[k].loss) for _, results in tests):
-                found = [row for name, own in tests for row in self._tested(k, name, own[k], step)]
-                self.rows[k] += [
-                    rows.diagnostic(self._looked[k].trial_id, taken[k], one)
-                    for one in [*found, *aligned[k]]
-                ]
+        # The update before this look can have overflowed; then its numbers say nothing.
+        wanted = [k for k in wanted if all(math.isfinite(own[k].loss) for _, own in tests)]
+        clouds = self._clouds(tuned, wanted)
+            trial_id = self._looked[k].trial_id
+            found = [row for name, own in tests for row in self._tested(k, name, own[k], step)]
+            found += aligned[k]
+            if k in clouds:
+                found += rows.cloud(*clouds[k])
+                self.persistence[k] += rows.persistence(trial_id, taken[k], clouds[k][0].bars)
+            self.rows[k] += [rows.diagnostic(trial_id, taken[k], one) for one in found]
+
+    def _clouds(self, tuned: FineTunes, wanted: Sequence[int]) -> dict[int, tuple[Summary, int]]:
+        """Of these fine-tunes with a soft prompt: its point cloud, and its virtual tokens."""
+        with self._meter.time("evaluate"):
+            prompts = tuned.soft_prompts()
+            return {k: (summary(prompts[k]), len(prompts[k])) for k in wanted if prompts}
 
     def _evaluated(self, tuned: FineTunes, name: str) -> list[Evaluation]:
         """All fine-tunes on a task, under their own prompts where it is the one they learn."""

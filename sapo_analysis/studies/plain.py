@@ -189,6 +189,9 @@ class _OneFineTune:
     def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
         return last_layer_gradients(self._adapted, rows, False, self._encoder.pad_id)
 
+    def soft_prompts(self) -> None:
+        return None
+
     def save(self, k: int, folder: Path) -> None:
         save_adapter(self._adapted, folder)
 

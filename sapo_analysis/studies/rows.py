@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.scoring import ExampleLoss
+from sapo_analysis.learning.topology import Bar, Summary
 from sapo_analysis.learning.training import Fit
 from sapo_analysis.plan import AnyPlan, Plan, Stage, Trial
 from sapo_analysis.pre_update_loss import batch_mean, example_mean, token_mean
 from sapo_analysis.prompts.base import Prompt
+from sapo_analysis.records import SOFT_PROMPT
 from sapo_analysis.studies.method_rows import most_shown, n_judged
 from sapo_analysis.tasks.base import Example, Split, Task
 from sapo_analysis.tasks.demonstrations import pool_of
@@ -172,6 +175,28 @@ class Diagnostic(NamedTuple):
 def diagnostic(trial_id: str, step: int, found: Diagnostic) -> Row:
     """A `diagnostics` row."""
     return {"trial_id": trial_id, "step": step, **found._asdict()}
+
+
+def cloud(found: Summary, n_tokens: int) -> list[Diagnostic]:
+    """What a look found of the point cloud of a soft prompt with so many virtual tokens."""
+    values = {
+        "h0_persistence": found.h0_persistence,
+        "h1_persistence": found.h1_persistence,
+        "compactness": found.compactness,
+    }
+    return [Diagnostic(name, SOFT_PROMPT, value, n_tokens) for name, value in values.items()]
+
+
+def persistence(trial_id: str, step: int, bars: Sequence[Bar]) -> list[Row]:
+    """`persistence` rows of one look; `bars` in the order of their numbers."""
+    count = Counter[int]()
+    found = []
+    for bar in bars:
+        found.append(
+            {"trial_id": trial_id, "step": step, "pair": count[bar.dimension]} | bar._asdict()
+        )
+        count[bar.dimension] += 1
+    return found
 
 
 def candidate_losses(state_id: str, prompt: Prompt, losses: Sequence[ExampleLoss]) -> list[Row]:

@@ -197,6 +197,9 @@ class _Stack:
     def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
         return last_layer_gradients(self._model, rows, True, self._encoder.pad_id)
 
+    def soft_prompts(self) -> None:
+        return None
+
     def save(self, k: int, folder: Path) -> None:
         self._adapters.save(k, folder)
 

@@ -181,7 +181,7 @@ def test_events_are_appended(tmp_path):
     assert events[0] == "started" and events[-1] == "done" and "group_finished" in events
 
 
-@pytest.mark.parametrize("name", sorted(set(OF_KIND) - {"diagnostics"}))
+@pytest.mark.parametrize("name", sorted(set(OF_KIND) - {"diagnostics", "persistence"}))
 def test_a_missing_table_is_named_with_run_and_file(run_copy, name):
     shutil.rmtree(run_copy / "tables" / name)
     with pytest.raises(RunError) as error:

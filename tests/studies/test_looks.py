@@ -11,6 +11,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.learning.format_gradient import LayerGradients
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.plan import amounts_of, make_plan, plan_of
+from sapo_analysis.records import SOFT_PROMPT
 from sapo_analysis.store import create_run, open_run
 from sapo_analysis.studies import paraphrase
 from sapo_analysis.studies.looks import Looked, Looks, check_looks, format_of
@@ -224,6 +225,9 @@ class FakeTuned:
             SimpleNamespace(value=50.0, loss=x, outputs=said, tokens=7, logits=2) for x in losses
         ]
 
+    def soft_prompts(self):
+        return [torch.eye(3)] * 3 + [torch.ones(2, 3)]
+
     def gradients(self, rows):
         own = {"q_proj": torch.ones(2, 2), "mlp.up_proj": torch.zeros(2, 2)}
         return [LayerGradients(own, 2, 9, 3) for _ in rows]
@@ -245,6 +249,12 @@ def test_only_those_that_train_are_looked_at_each_at_its_own_end():
     rows = [found for found in looks.rows[0] if found["name"] == "gradient_alignment"]
     of = {found["subject"]: found["value"] for found in rows}
     assert of["q_proj"] == pytest.approx(1) and of["mlp.up_proj"] != of["mlp.up_proj"]
+    ends = [[(f["step"], f["pair"], f["death"]) for f in own] for own in looks.persistence]
+    side = pytest.approx(2**0.5)
+    thrice = [(step, pair, side) for step in (0, 2, 3) for pair in (0, 1)]
+    assert ends == [thrice, [], thrice[:2], [(0, 0, 0), (1, 0, 0)]]
+    compact = [f for f in looks.rows[3] if f["name"] == "compactness"]
+    assert {(f["subject"], f["value"], f["n_examples"]) for f in compact} == {(SOFT_PROMPT, 1, 2)}
 
 
 def test_pauses_of_all_watchers_come_in_rising_order():

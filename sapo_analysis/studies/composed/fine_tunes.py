@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.evaluation import Evaluation
@@ -20,6 +22,7 @@ from sapo_analysis.methods.recipe import Recipe
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.soft_prompt import TrainedPrompts
 from sapo_analysis.studies.composed.begun import Begun
 from sapo_analysis.studies.composed.files import export, save_state
 from sapo_analysis.studies.composed.parts import Parts, parts_in
@@ -126,6 +129,14 @@ class _Composed:
         """Frobenius norm of each adapter's update; None where no adapter is trained."""
         adapters: Any = self._parts.by_name.get("lora")
         return None if adapters is None else stacked_delta_norms(adapters)
+
+    @torch.no_grad()
+    def soft_prompts(self) -> list[Tensor] | None:
+        for part in self._parts.by_name.values():
+            if isinstance(part, TrainedPrompts):
+                pairs = zip(part.prompts(), part.lengths, strict=True)
+                return [prompt[:length].clone() for prompt, length in pairs]
+        return None
 
     def save(self, k: int, folder: Path) -> None:
         save_state(self._recipe, self._parts, self._begun[k], k, folder)
