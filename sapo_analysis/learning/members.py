@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 
 from sapo_analysis.learning.penalties import Penalty
+from sapo_analysis.learning.perturbation import Perturbation
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.packing import shared_prefix
 from sapo_analysis.spec import TrainingSettings
@@ -80,6 +81,9 @@ class Member:
             own soft prompt.
         dev: what its checkpoints are judged on, where the best is kept.
         changed: what each row is made into whenever it is met; then no prefix is shared.
+        static: first positions of every row whose keys and values depend on nothing after them, nor
+            on which of them a row does not see; they are a shared prefix in any case (tokens).
+        perturbed: how the texts are perturbed in a second pass over each batch.
     """
 
     rows: Sequence[Encoded]
@@ -91,6 +95,8 @@ class Member:
     mixed: Sequence[tuple[str, Sequence[Encoded]]] = ()
     dev: Dev | None = None
     changed: RowChange | None = None
+    static: int = 0
+    perturbed: Perturbation | None = None
 
     @property
     def rows_per_step(self) -> int:
@@ -126,8 +132,8 @@ class Batches:
 
     def prefix(self) -> int:
         """How many first tokens all rows that the next batch is taken from share."""
-        if self._member.changed is not None:
-            return 0
+        if self._member.static or self._member.changed is not None:
+            return self._member.static
         which = self._variant()
         if which not in self._prefixes:
             replayed = self._replay.rows if self._replay is not None else ()

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from sapo_analysis.learning.batching import label_losses
 from sapo_analysis.learning.members import Batches, Member
+from sapo_analysis.learning.perturbation import Perturber, met_in_packed_rows
 from sapo_analysis.learning.training import Fit, make_optimizer
 from sapo_analysis.models.encoding import IGNORED, Encoded
 from sapo_analysis.models.packed import PackedModel, packed
@@ -60,11 +61,23 @@ class StackedTraining:
         members: Sequence[Member],
         pad_id: int,
     ):
+        """Make ready.
+
+        Args:
+            model: what reads.
+            adapters: what is trained.
+            members: what each of them learns, and how; all are perturbed alike.
+            pad_id: fills rows up.
+        """
         self._model, self._adapters, self._pad_id = model, adapters, pad_id
         self._learners = [
             _Learner(member, weights)
             for member, weights in zip(members, adapters.values, strict=True)
         ]
+        if any(member.perturbed != members[0].perturbed for member in members):
+            raise ValueError("fine-tunes of one stack are all perturbed alike")
+        perturbed = members[0].perturbed
+        self._perturber = None if perturbed is None else Perturber(model, perturbed)
         self._share = adapters.dropout.probability == 0
         self._steps = 0  # what every member that still trains has taken
 
@@ -94,23 +107,69 @@ class StackedTraining:
         return active and (until is None or self._steps < until)
 
     def _step(self, reader: PackedModel) -> None:
-        learners, adapters = self._learners, self._adapters
+        learners = self._learners
         prefixes = [learner.prefix() if self._share else 0 for learner in learners]
         batches = [learner.next_batch() for learner in learners]
-        pack = Pack(batches, prefixes, self._pad_id, reader.device)
-        if not self._share:
-            streams = map(_stream, learners, batches)
-            adapters.dropout.begin(list(streams), pack.wanted)
-        losses = _member_losses(reader, pack)
-        gradients = adapters.gradients(losses.sum())
-        adapters.dropout.end()
+        losses, gradients = self._pass(reader, batches, prefixes)
+        perturbed = torch.zeros(len(losses))
+        if self._perturber is not None:
+            perturbed, more = self._perturbed_pass(reader, batches, self._perturber)
+            gradients = torch.lerp(gradients, more, self._perturber.share)
         for learner, gradient in zip(learners, gradients, strict=True):
             learner.penalise(gradient)
         norms = gradients.norm(dim=1)
-        for k, (loss, norm) in enumerate(zip(losses.tolist(), norms.tolist(), strict=True)):
-            if learners[k].active:
-                learners[k].count(pack.row_tokens[k], pack.row_labels[k])
-                learners[k].update(loss, gradients[k], norm)
+        steps = zip(learners, losses.tolist(), perturbed.tolist(), norms.tolist(), strict=True)
+        for k, (learner, loss, other, norm) in enumerate(steps):
+            if learner.active:
+                learner.update(loss, other, gradients[k], norm)
+
+    def _pass(
+        self, reader: PackedModel, batches: Sequence[Sequence[Encoded]], prefixes: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Each member's loss on its batch [K] and that loss's gradient [K, parameters]."""
+        losses = self._losses(reader, batches, prefixes)
+        gradients = self._adapters.gradients(losses.sum())
+        self._adapters.dropout.end()
+        return losses.detach(), gradients
+
+    def _perturbed_pass(
+        self, reader: PackedModel, batches: Sequence[Sequence[Encoded]], perturber: Perturber
+    ) -> tuple[Tensor, Tensor]:
+        """`_pass` of perturbed texts. No prefix is shared: each copy has a perturbation of its own.
+
+        All passes of a step drop the same.
+        """
+        seeds = [learner.member.seed for learner in self._learners]
+        rows = [
+            perturber.rows(batch, seed, self._steps)
+            for batch, seed in zip(batches, seeds, strict=True)
+        ]
+        alone = [0] * len(rows)
+
+        def search() -> Tensor:
+            for learner, own in zip(self._learners, rows, strict=True):
+                learner.reread += len(own)
+                learner.searched += sum(len(row.ids) for row in own)
+            return self._losses(reader, rows, alone).sum()
+
+        with perturber.reading(met_in_packed_rows(rows, seeds, self._steps), search):
+            for learner, own in zip(self._learners, rows, strict=True):
+                learner.reread += len(own)
+            return self._pass(reader, rows, alone)
+
+    def _losses(
+        self, reader: PackedModel, batches: Sequence[Sequence[Encoded]], prefixes: Sequence[int]
+    ) -> Tensor:
+        """Each member's loss on its batch [K], under this step's dropout."""
+        pack = Pack(batches, prefixes, self._pad_id, reader.device)
+        if not self._share:
+            streams = map(_stream, self._learners, batches)
+            self._adapters.dropout.begin(list(streams), pack.wanted)
+        for learner, tokens, labels in zip(
+            self._learners, pack.row_tokens, pack.row_labels, strict=True
+        ):
+            learner.count(tokens, labels)
+        return _member_losses(reader, pack)
 
 
 def _member_losses(reader: PackedModel, pack: Pack) -> Tensor:
@@ -124,8 +183,8 @@ def _stream(learner: _Learner, batch: Sequence[Encoded]) -> DropoutStream | None
     """A member's dropout stream of this step; where its tokens stand in a padded batch."""
     if not batch:
         return None
-    longest = max(len(row.ids) for row in batch)
-    places = [torch.arange(len(row.ids)) + i * longest for i, row in enumerate(batch)]
+    longest = max(row.span for row in batch)
+    places = [torch.tensor(row.places) + i * longest for i, row in enumerate(batch)]
     found = torch.cat(places).to(learner.weights.device)
     return DropoutStream(learner.dropout_seed, len(batch) * longest, found)
 
@@ -140,6 +199,8 @@ class _Learner:
     norms: list[float] = field(default_factory=list)
     tokens: int = 0
     logits: int = 0
+    reread: int = 0
+    searched: int = 0
     diverged: bool = False
 
     def __post_init__(self) -> None:
@@ -173,11 +234,11 @@ class _Learner:
         self.tokens += tokens
         self.logits += logits
 
-    def update(self, loss: float, gradient: Tensor, norm: float) -> None:
-        """Record a step and take it, unless its loss or gradient would spoil the weights."""
+    def update(self, loss: float, perturbed: float, gradient: Tensor, norm: float) -> None:
+        """Record a step and take it, unless a loss or the gradient would spoil the weights."""
         self.losses.append(loss)
         self.norms.append(norm)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        if not all(map(math.isfinite, (loss, perturbed, norm))):
             self.diverged = True
             return
         # As torch.nn.utils.clip_grad_norm_ does it, for this adapter alone.
@@ -188,4 +249,12 @@ class _Learner:
 
     def fit(self) -> Fit:
         # Copies: training may go on after this look.
-        return Fit(list(self.losses), list(self.norms), self.diverged, self.tokens, self.logits)
+        return Fit(
+            list(self.losses),
+            list(self.norms),
+            self.diverged,
+            self.tokens,
+            self.logits,
+            self.reread,
+            self.searched,
+        )

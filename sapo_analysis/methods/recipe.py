@@ -27,9 +27,9 @@ class Perturbed:
     Trained is on (loss + weight · perturbed loss) / (1 + weight).
 
     Attributes:
-        by: what is perturbed: embeddings by Gaussian noise, or against the model, or words.
+        by: what is perturbed: embeddings by Gaussian noise, or against the model, or tokens.
         strength: of noise and adversary relative to the mean norm of an embedding (1); of masking
-            the share of words.
+            the share of tokens that are replaced.
         weight: γ of the perturbed loss (1).
         steps: of projected gradient ascent, for an adversary.
     """
@@ -38,6 +38,11 @@ class Perturbed:
     strength: float
     weight: float
     steps: int = 0
+
+    @property
+    def passes(self) -> int:
+        """How often each batch is read for it, beside the clean pass: an adversary looks for it."""
+        return 1 + (self.steps if self.by == "adversarial" else 0)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,11 @@ class Phase:
     settings: TrainingSettings
     select_every: int = 0
     perturbed: Perturbed | None = None
+
+    @property
+    def passes(self) -> int:
+        """How often each of its batches is read."""
+        return 1 + (self.perturbed.passes if self.perturbed is not None else 0)
 
 
 @dataclass(frozen=True)

@@ -91,11 +91,13 @@ class Meter:
         logits: int,
         n_trained: int = 0,
         n_differentiated: int = 0,
+        searched: int = 0,
     ) -> None:
         """Count work to a phase: tokens read or written, tokens with logits.
 
         `n_trained` parameters beside the model's, and `n_differentiated` of the model's own, also
-        had gradients of their own.
+        had gradients of their own; at `searched` of the tokens gradients were taken by the input
+        alone.
         """
         total = self._totals[phase]
         total.examples += examples
@@ -104,8 +106,8 @@ class Meter:
         total.flops += FORWARD_FLOPS * (frozen + n_trained * tokens)
         if n_trained or n_differentiated:
             own = BACKWARD_FLOPS_TRAINED - BACKWARD_FLOPS_FROZEN
-            total.flops += BACKWARD_FLOPS_FROZEN * frozen + own * n_differentiated * tokens
-            total.flops += BACKWARD_FLOPS_TRAINED * n_trained * tokens
+            total.flops += BACKWARD_FLOPS_FROZEN * (frozen + n_trained * tokens)
+            total.flops += own * (n_trained + n_differentiated) * (tokens - searched)
 
     def rows(self, group_id: str) -> list[dict[str, Any]]:
         """The `costs` rows of a group."""

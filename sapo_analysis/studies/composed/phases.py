@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sapo_analysis.learning.evaluation import Evaluation
 from sapo_analysis.learning.members import Dev, Member
+from sapo_analysis.learning.perturbation import Perturbation
 from sapo_analysis.learning.stacked_training import StackedTraining, Trained
 from sapo_analysis.learning.training import Fit, Training
 from sapo_analysis.methods.recipe import Phase, Recipe
@@ -75,8 +76,15 @@ class Phases:
 
     def _begin(self, phase: Phase) -> _Running:
         self._before = self._steps
+        how, tokenizer = phase.perturbed, self._engine.encoder.tokenizer
+        perturbed = None if how is None else Perturbation.of(how, tokenizer)
         members = [
-            replace(m, settings=phase.settings, seed=m.seed + len(self._left) * _APART)
+            replace(
+                m,
+                settings=phase.settings,
+                seed=m.seed + len(self._left) * _APART,
+                perturbed=perturbed,
+            )
             for m in self._members
         ]
         running = _Running(self._engine, phase, self._parts, members, self._devs, self._judge)
@@ -210,4 +218,6 @@ def _joined(fits: Sequence[Fit]) -> Fit:
         diverged=any(fit.diverged for fit in fits),
         tokens=sum(fit.tokens for fit in fits),
         logits=sum(fit.logits for fit in fits),
+        reread=sum(fit.reread for fit in fits),
+        searched=sum(fit.searched for fit in fits),
     )
