@@ -19,6 +19,12 @@ def comparable_families(runs: Sequence[Run]) -> list[list[Run]]:
     methods' own settings, and of sequences in orders. Families that looked along their fine-tunes
     come first, then those of more methods. Imported results and damaged runs are in none.
     """
+    several = [family for family in run_families(runs) if len(_methods(family)) > 1]
+    return sorted(several, key=lambda one: (not has_looks(one), -len(_methods(one))))
+
+
+def run_families(runs: Sequence[Run]) -> list[list[Run]]:
+    """All families, those of one method too, in the order of their first runs."""
     found: list[list[tuple[Run, dict[str, str]]]] = []
     for run in runs:
         if run.is_imported:
@@ -33,9 +39,7 @@ def comparable_families(runs: Sequence[Run]) -> list[list[Run]]:
                 break
         else:
             found.append([own])
-    families = [[run for run, _ in family] for family in found]
-    several = [family for family in families if len(_methods(family)) > 1]
-    return sorted(several, key=lambda one: (not has_looks(one), -len(_methods(one))))
+    return [[run for run, _ in family] for family in found]
 
 
 def _methods(family: Sequence[Run]) -> set[str]:

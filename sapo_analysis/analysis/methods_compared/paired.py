@@ -98,7 +98,7 @@ def paired_difference(
     silent = bool(no_verdict([run for one in known for run in one.runs]))
     scores = ChainScores()
     values = outcomes(known, scores)
-    chains = pd.concat([_of_chains(one, scores) for one in known], ignore_index=True)
+    chains = pd.concat([chain_outcomes(one, scores) for one in known], ignore_index=True)
     found = [
         row
         for one in known
@@ -108,8 +108,17 @@ def paired_difference(
     return pd.DataFrame(found, columns=PAIRED_COLUMNS)
 
 
-def outcomes(known: Sequence[Side], scores: ChainScores) -> pd.DataFrame:
-    """One row per (fine-tune, demonstrations, outcome) that was measured: `value`."""
+def outcomes(known: Sequence[Side], scores: ChainScores, with_looks: bool = True) -> pd.DataFrame:
+    """One row per (fine-tune, demonstrations, outcome) that was measured: `value`.
+
+    Args:
+        known: the sides.
+        scores: of chains, read before or now.
+        with_looks: also what was looked at along the fine-tunes.
+
+    Raises:
+        InputError: it was looked at other amounts; see `looks`.
+    """
     rows = fine_tunes(known, scores)
     tunes = per_fine_tune(rows)
     key = [*FINE_TUNE, "n_shots"]
@@ -127,7 +136,7 @@ def outcomes(known: Sequence[Side], scores: ChainScores) -> pd.DataFrame:
         own = others["role"] == role
         means = (sign * gained[own]).groupby([others.loc[own, column] for column in key]).mean()
         parts.append(means.rename("value").reset_index().assign(outcome=name))
-    if has_looks([run for one in known for run in one.runs]):
+    if with_looks and has_looks([run for one in known for run in one.runs]):
         parts.append(_last_looks(known).assign(outcome="format_ratio", n_shots=0))
     table = pd.concat(parts, ignore_index=True).dropna(subset=["value"])
     return table[[*key, "outcome", "value"]]
@@ -140,7 +149,7 @@ def _last_looks(known: Sequence[Side]) -> pd.DataFrame:
     return ratios[last].groupby(FINE_TUNE, sort=False)["value"].mean().reset_index()
 
 
-def _of_chains(one: Side, scores: ChainScores) -> pd.DataFrame:
+def chain_outcomes(one: Side, scores: ChainScores) -> pd.DataFrame:
     """AP, BWT and FWT of whole chains, in the rows of `outcomes`; none of paraphrase studies."""
     columns = [*FINE_TUNE, "n_shots", "outcome", "value"]
     if not one.runs[0].is_sequence:
@@ -156,8 +165,7 @@ def _rows(values: pd.DataFrame, one: Side, base: Side, silent: bool) -> Iterator
     on = [*(key for key in _KEY if key != "prompt_id" or not one.policy), "n_shots", "outcome"]
     mine, theirs = (values[values["name"] == side.name] for side in (one, base))
     both = mine.merge(theirs[[*on, "value"]], on=on, suffixes=("", "_reference"))
-    # Means of the same scores in another order differ by rounding: that is no difference.
-    both["difference"] = (both["value"] - both["value_reference"]).round(_DIGITS)
+    both["difference"] = difference(both["value"], both["value_reference"])
     steps = steps_in_words([one, base])
     for outcome in OUTCOMES:
         of_outcome = both[both["outcome"] == outcome]
@@ -179,6 +187,11 @@ def _rows(values: pd.DataFrame, one: Side, base: Side, silent: bool) -> Iterator
             row["verdict"] = "" if silent else verdict_of(found, row["better"], row["unit"])
             row["same"] = all_same(found, in_turn)
             yield {**row, "sentence": _sentence(row), "steps": steps}
+
+
+def difference(one: pd.Series[float], other: pd.Series[float]) -> pd.Series[float]:
+    """One − the other. Means of the same scores in another order differ by rounding: by nothing."""
+    return (one - other).round(_DIGITS)
 
 
 def verdict_of(found: Mean, better: str, unit: str) -> str:

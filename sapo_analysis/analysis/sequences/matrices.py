@@ -85,18 +85,15 @@ def _rows(run: Run, n_shots: int) -> Iterator[tuple[Any, ...]]:
     if n_shots not in _shots(run):
         return
     scores = _Scores(run, n_shots)
-    chains = run.table("chains")
-    for chain, stages in chains.sort_values("stage").groupby(_CHAIN, sort=False):
+    for chain, stages in _stages_of_chains(run).items():
         order, policy, method, seed = chain
         tasks = tasks_in(str(order))
         chosen: dict[str, str] = {}
         states = [(0, BASE_STATE, "", "")]
-        for stage in stages.to_dict("records"):
-            if not isinstance(stage["result_state_id"], str):
+        for stage, state_id, task, prompt_id in stages:
+            if not isinstance(state_id, str):
                 break
-            states.append(
-                (stage["stage"], stage["result_state_id"], stage["task"], stage["prompt_id"])
-            )
+            states.append((stage, state_id, task, prompt_id))
         for number, state_id, learned, prompt_id in states:
             if number:
                 chosen[learned] = prompt_id
@@ -109,6 +106,16 @@ def _rows(run: Run, n_shots: int) -> Iterator[tuple[Any, ...]]:
                             *(number, len(tasks), task, position, kind, n_examples),
                             *(is_final, value, loss),
                         )
+
+
+def _stages_of_chains(run: Run) -> dict[tuple[Any, ...], list[tuple[Any, ...]]]:
+    """By chain its stages in order: number, state that it led to, task, prompt."""
+    chains = run.table("chains").sort_values("stage")
+    columns = [*_CHAIN, "stage", "result_state_id", "task", "prompt_id"]
+    found: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in chains[columns].itertuples(index=False, name=None):
+        found.setdefault(row[: len(_CHAIN)], []).append(row[len(_CHAIN) :])
+    return found
 
 
 def _shots(run: Run) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import pandas as pd
 from sapo_analysis.analysis.continual import ContinualMetrics, continual_metrics
 from sapo_analysis.analysis.glossary import Term, entry
 from sapo_analysis.analysis.intervals import NAN, Floats, differs, mean_interval
+from sapo_analysis.analysis.selection import Ints
 
 _TERMS = {
     **{name: name for name in ("ap", "bwt", "bwt_final", "fwt")},
@@ -58,32 +59,50 @@ def chain_metrics(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for key, own in scores.groupby(CHAIN, sort=False):
-        n = int(own["n_stages"].iloc[0])
-        is_final = own["is_final"].to_numpy(dtype=bool)
-        shared = own[~is_final]
-        values, losses = score_matrix(shared, "value"), score_matrix(shared, "loss")
-        stages = set(shared["stage"])
-        if n not in stages:
+    if scores.empty:
+        return
+    # Arrays cut into chains: a frame for each of hundreds would take most of the time.
+    by = scores.groupby(CHAIN, sort=False)
+    chain = by.ngroup().to_numpy()
+    order = np.argsort(chain, kind="stable")
+    ends = np.flatnonzero(np.diff(chain[order])) + 1
+    stages, positions, n_stages = (
+        scores[name].to_numpy(dtype=np.int64) for name in ("stage", "position", "n_stages")
+    )
+    values, losses = (scores[name].to_numpy(dtype=np.float64) for name in ("value", "loss"))
+    finals = scores["is_final"].to_numpy(dtype=bool)
+    keys = scores[CHAIN].drop_duplicates().itertuples(index=False, name=None)
+    for key, own in zip(keys, np.split(order, ends), strict=True):
+        n = int(n_stages[own[0]])
+        shared = own[~finals[own]]
+        known = set(stages[shared].tolist())
+        if n not in known:
             continue  # under way, or diverged
-        base = values[0].tolist() if 0 in stages else None  # imported sequences may lack it
-        found: ContinualMetrics = continual_metrics(values[-n:].tolist(), base)
-        final = is_final & (own["stage"] == n).to_numpy()
-        if final.any():
-            found = replace(found, ap=float(own["value"][final].mean()))
+        at = stages[shared], positions[shared]
+        value, loss = _matrix(*at, values[shared]), _matrix(*at, losses[shared])
+        base = value[0].tolist() if 0 in known else None  # imported sequences may lack it
+        found: ContinualMetrics = continual_metrics(value[-n:].tolist(), base)
+        final = own[finals[own] & (stages[own] == n)]
+        if len(final):
+            found = replace(found, ap=float(values[final].mean()))
         yield {
             **dict(zip(CHAIN, key, strict=True)),
             **{name: getattr(found, name) for name in ("ap", "bwt", "bwt_final", "fwt")},
-            "forgetting_loss": float(np.mean((losses[-1] - np.diagonal(losses[-n:]))[:-1])),
+            "forgetting_loss": float(np.mean((loss[-1] - np.diagonal(loss[-n:]))[:-1])),
         }
 
 
 def score_matrix(shared: pd.DataFrame, value: str) -> Floats:
     """Stages (θ_0 first, where it was measured) × positions in the order."""
-    stages, rows = np.unique(shared["stage"], return_inverse=True)
-    positions, columns = np.unique(shared["position"], return_inverse=True)
+    stage, position = (shared[name].to_numpy(dtype=np.int64) for name in ("stage", "position"))
+    return _matrix(stage, position, shared[value].to_numpy(dtype=np.float64))
+
+
+def _matrix(stage: Ints, position: Ints, value: Floats) -> Floats:
+    stages, rows = np.unique(stage, return_inverse=True)
+    positions, columns = np.unique(position, return_inverse=True)
     table: Floats = np.full((len(stages), len(positions)), np.nan)
-    table[rows, columns] = shared[value]
+    table[rows, columns] = value
     return table
 
 
