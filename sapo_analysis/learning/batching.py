@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -13,7 +14,14 @@ from sapo_analysis.models.out_of_memory import free_memory, is_out_of_memory
 
 Item = TypeVar("Item")
 Batch = dict[str, Tensor]
+Around = Callable[[Sequence[Encoded]], AbstractContextManager[object]]
+"""What a pass takes place inside, given the rows that it reads, in order."""
 _LOGITS_AT_ONCE = 1 << 21
+
+
+def nothing_around(rows: Sequence[Encoded]) -> AbstractContextManager[object]:
+    """A pass as it is."""
+    return nullcontext()
 
 
 def in_batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
@@ -61,25 +69,39 @@ def collate(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> tuple
     """Right-padded model inputs and labels, both of shape [rows, longest].
 
     Labels stand at their own positions (not shifted); everything that is not target is -100. With
-    causal attention nothing looks at padding on the right, and positions count from 0 in every row.
+    causal attention nothing looks at padding on the right, and positions count from 0 in every row:
+    column t is position t. Where a row's tokens leave some positions out, padding stands there that
+    nothing attends to.
     """
-    longest = max(len(row.ids) for row in rows)
+    longest = max(row.span for row in rows)
     ids = torch.full((len(rows), longest), pad_id)
     labels = torch.full((len(rows), longest), IGNORED)
     mask = torch.zeros((len(rows), longest), dtype=torch.long)
     for i, row in enumerate(rows):
         tokens = torch.tensor(row.ids)
-        ids[i, : len(tokens)] = tokens
-        mask[i, : len(tokens)] = 1
-        labels[i, row.target_start : len(tokens)] = tokens[row.target_start :]
-    return {"input_ids": ids.to(device), "attention_mask": mask.to(device)}, labels.to(device)
+        if row.positions is None:
+            ids[i, : len(tokens)] = tokens
+            mask[i, : len(tokens)] = 1
+            labels[i, row.target_start : len(tokens)] = tokens[row.target_start :]
+        else:
+            at = torch.tensor(row.positions)
+            ids[i, at] = tokens
+            mask[i, at] = 1
+            labels[i, at[row.target_start :]] = tokens[row.target_start :]
+    batch = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+    if any(row.positions is not None for row in rows):
+        # Some models would count them from the mask.
+        batch["position_ids"] = torch.arange(longest, device=device).expand(len(rows), -1)
+    return batch, labels.to(device)
 
 
 def collate_contexts(rows: Sequence[Encoded], pad_id: int, device: torch.device) -> Batch:
     """Left-padded contexts for decoding.
 
-    `generate` counts positions from the mask, so an answer does not depend on the padding.
+    `generate` counts positions from the mask, so an answer does not depend on the padding. It would
+    count on where tokens are hidden, so rows with positions of their own are never decoded.
     """
+    assert all(row.positions is None for row in rows), "hidden tokens are of training alone"
     longest = max(row.target_start for row in rows)
     ids = torch.full((len(rows), longest), pad_id)
     mask = torch.zeros((len(rows), longest), dtype=torch.long)

@@ -10,9 +10,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from sapo_analysis.learning.batching import (
+    Around,
     bounded_batches,
     collate,
     in_halves_when_full,
+    nothing_around,
     token_losses,
 )
 from sapo_analysis.models.encoding import Encoded
@@ -45,12 +47,17 @@ def total_nll(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int) -> T
 
 @torch.no_grad()
 def example_losses(
-    model: PreTrainedModel, rows: Sequence[Encoded], batch_size: int, pad_id: int
+    model: PreTrainedModel,
+    rows: Sequence[Encoded],
+    batch_size: int,
+    pad_id: int,
+    around: Around = nothing_around,
 ) -> list[ExampleLoss]:
     """Teacher-forced losses in eval mode, one per row, in order.
 
     Sums are stored per example, never averages, so that each averaging in use can be derived
-    exactly (`sapo_analysis.pre_update_loss`). `batch_size` affects speed alone.
+    exactly (`sapo_analysis.pre_update_loss`). `batch_size` affects speed alone; each pass takes
+    place inside `around`.
     """
     was_training = model.training
     model.train(False)
@@ -58,11 +65,14 @@ def example_losses(
 
     def read(batch: Sequence[Encoded]) -> None:
         inputs, labels = collate(batch, pad_id, reading_device(model))
-        losses = token_losses(model(**inputs, use_cache=False).logits, labels).double().cpu()
+        with around(batch):
+            logits = model(**inputs, use_cache=False).logits
+        losses = token_losses(logits, labels).double().cpu()
         for row, loss in zip(batch, losses, strict=True):
-            # Column t of `losses` belongs to the token at position t + 1.
-            target = loss[row.target_start - 1 : len(row.ids) - 1]
-            content = loss[row.target_start - 1 : row.content_end - 1]
+            # Column t of `losses` belongs to the token at position t + 1; targets stand together.
+            start, end = row.places[row.target_start] - 1, row.span - 1
+            target = loss[start:end]
+            content = target[: row.content_end - row.target_start]
             found.append(
                 ExampleLoss(float(target.sum()), len(target), float(content.sum()), len(content))
             )

@@ -60,7 +60,9 @@ def context_tokens(
             something put in, or an earlier turn depends on a later one.
     """
     found = _between(tokenizer, prompt, suffix, shown, probes[0])
-    parts = [_between(tokenizer, prompt, suffix, shown[:i], probes[0]) for i in range(1, len(shown))]
+    parts = [
+        _between(tokenizer, prompt, suffix, shown[:i], probes[0]) for i in range(1, len(shown))
+    ]
     others = [_between(tokenizer, prompt, suffix, shown, probe) for probe in probes[1:]]
     head, ids = found
     if any(own != (head, ids[: len(own[1])]) for own in parts) or any(o != found for o in others):
@@ -75,9 +77,10 @@ def _between(
     shown: Sequence[Example],
     probe: Example,
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """(tokens before the demonstrations, their own) of one text."""
-    laid, ids, offsets = tokenised(tokenizer, prompt, suffix, probe, shown)
-    alone = encode(tokenizer, prompt, suffix, probe).ids
+    """(tokens before the demonstrations, their own) of one text, whatever its answer is."""
+    asked = Example(probe.input, "y")  # layouts end otherwise after an empty answer
+    laid, ids, offsets = tokenised(tokenizer, prompt, suffix, asked, shown)
+    alone = encode(tokenizer, prompt, suffix, asked).ids
     end = _head_end(laid)
     n = sum(stop <= end for _, stop in offsets)
     more = len(ids) - len(alone)

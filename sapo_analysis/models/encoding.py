@@ -32,7 +32,7 @@ class Encoded:
     `ids[target_start:]` are trained and scored: the target text and the end-of-turn tokens after
     it. `ids[target_start:content_end]` are those of the target text alone, and of white space that
     the layout puts before it; none if the target is empty. Demonstrations and their answers are
-    context. `positions`, where there are some, say where each token stands in a text of which others
+    context. `positions`, where there are some, say where each token stands in a text of which some
     are hidden (`without`); else tokens stand at 0, 1, ….
     """
 

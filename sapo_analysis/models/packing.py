@@ -9,6 +9,7 @@ where it has some: what is hidden from an example is not there.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -44,7 +45,7 @@ class Layout(Protocol):
 
 
 def shared_prefix(rows: Sequence[Encoded]) -> int:
-    """Length of the longest prefix of tokens, and their positions, that all examples share (tokens).
+    """Length of the longest prefix of tokens at the same positions that all share (tokens).
 
     The token before each target stays outside: it predicts the target's first token. Whole texts
     were tokenised and only then compared, so no merge across the boundary is lost.
@@ -60,7 +61,8 @@ class _Row:
     """One row's numbers: its tokens, and where each stands.
 
     `which` and `inside` say of each suffix token which example it belongs to and how far into the
-    suffix it is; `wanted`, `labels` and `owners` list the row's target tokens.
+    suffix it is; `wanted`, `labels` and `owners` list the row's target tokens. `seen` says which
+    prefix tokens each example sees [examples, prefix]; None: all.
     """
 
     ids: list[int]
@@ -71,32 +73,54 @@ class _Row:
     wanted: Ints
     labels: list[int]
     owners: Ints
+    seen: NDArray[np.bool_] | None
 
     @classmethod
     def of(cls, examples: Sequence[Encoded], prefix: int, head: int) -> _Row:
         """Lay out examples that share `prefix` tokens, of which `head` (all or none) are here."""
-        suffixes = [row.ids[prefix:] for row in examples]
+        # Of a text with hidden tokens fewer than all of the prefix are its own.
+        own = [
+            prefix if row.positions is None else bisect(row.positions, prefix - 1)
+            for row in examples
+        ]
+        suffixes = [row.ids[n:] for row, n in zip(examples, own, strict=True)]
         lengths = np.array([len(suffix) for suffix in suffixes], dtype=np.int64)
         starts = head + np.cumsum(lengths) - lengths
         which = np.repeat(np.arange(len(examples)), lengths)
         inside = _counting(lengths)
         n_targets = np.array([row.n_target for row in examples], dtype=np.int64)
         targets = np.array([row.target_start for row in examples], dtype=np.int64)
-        before = starts + targets - prefix - 1
-        positions = np.concatenate([np.arange(head if examples else 0), prefix + inside])
+        before = starts + targets - np.array(own, dtype=np.int64) - 1
+        positions, begin, seen = prefix + inside, examples[0].ids[:head] if examples else [], None
         if any(row.positions is not None for row in examples):
-            shown = [*examples[0].places[:head], *(p for row in examples for p in row.places[prefix:])]
-            positions = np.array(shown, dtype=np.int64)
+            found = [row.places[n:] for row, n in zip(examples, own, strict=True)]
+            positions = np.fromiter(chain.from_iterable(found), dtype=np.int64)
+            begin, seen = _joined(examples, own, prefix)
+            begin = begin[:head]
         return cls(
-            ids=[*(examples[0].ids[:head] if examples else ()), *chain.from_iterable(suffixes)],
-            positions=positions,
-            head=head if examples else 0,
+            ids=[*begin, *chain.from_iterable(suffixes)],
+            positions=np.concatenate([np.arange(len(begin)), positions]),
+            head=len(begin),
             which=which,
             inside=inside,
             wanted=np.repeat(before, n_targets) + _counting(n_targets),
             labels=list(chain.from_iterable(row.ids[row.target_start :] for row in examples)),
             owners=np.repeat(np.arange(len(examples)), n_targets),
+            seen=seen,
         )
+
+
+def _joined(
+    examples: Sequence[Encoded], own: Sequence[int], prefix: int
+) -> tuple[list[int], NDArray[np.bool_]]:
+    """(the prefix of which every example has a part, which of it each one sees [n, prefix])."""
+    ids = [0] * prefix  # where no example sees a token any other does as well
+    seen = np.zeros((len(examples), prefix), dtype=bool)
+    for i, (row, n) in enumerate(zip(examples, own, strict=True)):
+        for place, token in zip(row.places[:n], row.ids[:n], strict=True):
+            ids[place] = token
+        seen[i, list(row.places[:n])] = True
+    return ids, seen
 
 
 def _counting(lengths: Ints) -> Ints:
@@ -134,6 +158,8 @@ class Pack:
         Args:
             rows: the examples of each row; rows may differ in number of examples, and be empty.
             prefixes: for each row, how many first tokens its examples share (0: none shared).
+                Examples with positions of their own can lack some of these tokens, and then do not
+                see them; other tokens of the prefix do.
             pad_id: token that fills rows up.
             device: where the tensors go.
             keep: whether to keep keys and values for decoding.
@@ -165,7 +191,7 @@ class Pack:
         self.wanted = table([row.wanted for row in laid], 0)
         self.labels = table([row.labels for row in laid], IGNORED)
         self._index(laid, device)
-        self._mask = self._suffix_mask(device) if self.prefix else None
+        self._mask = self._suffix_mask(laid, device) if self.prefix else None
 
     def _index(self, rows: Sequence[_Row], device: torch.device) -> None:
         """Between packed tokens and the padded form that attention needs: prefixes, suffixes.
@@ -206,7 +232,7 @@ class Pack:
             )
         )
 
-    def _suffix_mask(self, device: torch.device) -> Tensor:
+    def _suffix_mask(self, rows: Sequence[_Row], device: torch.device) -> Tensor:
         """Who sees whom [rows · examples, 1, suffix, prefix + suffix]: its prefix, causally itself.
 
         Every token sees at least itself, so no row of the softmax is empty.
@@ -214,8 +240,12 @@ class Pack:
         known = torch.tensor(self.prefixes)[:, None] > torch.arange(self.prefix)
         n, b, u = self.n_rows, self.n_examples, self.suffix
         causal = torch.ones(u, u, dtype=torch.bool).tril()
+        seen = known[:, None, :].repeat(1, b, 1)
+        for r, row in enumerate(rows):
+            if row.seen is not None:
+                seen[r, : len(row.seen), : row.seen.shape[1]] &= torch.from_numpy(row.seen)
         parts = [
-            known[:, None, None, :].expand(n, b, u, self.prefix),
+            seen[:, :, None, :].expand(n, b, u, self.prefix),
             causal.expand(n, b, u, u),
         ]
         return torch.cat(parts, dim=-1).reshape(n * b, 1, u, -1).to(device)

@@ -77,13 +77,23 @@ class Prefixes(TokenWise):
         )
 
     def prompts(self) -> Tensor:
-        """What layers read at virtual tokens of all slots [K, tokens, size]: zero, and no matter."""
+        """What layers read at virtual tokens of all slots [K, tokens, size]: zero, no matter."""
         return self._nothing
 
     def in_layer(self, name: str, layer: int) -> Tensor:
         """Keys or values of all slots in one layer [K, slots · length, n]."""
         own, frozen = self.leaves[name][:, layer], self._frozen_leaves.get(name)
         return own if frozen is None else self.with_frozen(own, frozen[:, layer])
+
+
+def prefix_of(vector: Tensor, like: KeysValues) -> KeysValues:
+    """A prefix from its weights as one vector (`FlatWeights.vector`), of any length.
+
+    `like` is one of the same model.
+    """
+    layers, _, n = like[0].shape
+    keys, values = vector.view(2, layers, -1, n)
+    return keys, values
 
 
 @contextmanager

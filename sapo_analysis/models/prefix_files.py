@@ -43,7 +43,8 @@ def export_prefix(
     Raises:
         InputError: the model does not keep all of a prefix.
     """
-    keys, values = (part[k : k + 1] for part in _cached(model, prefixes))
+    own = slice(prefixes.lengths[k])
+    keys, values = (part[k : k + 1, :, :, own] for part in _cached(model, prefixes))
     _, layers, heads, length, size = keys.shape
     config = PrefixTuningConfig(
         task_type="CAUSAL_LM",

@@ -124,6 +124,11 @@ class TokenWise(TrainedPrompts):
         """See `FlatWeights.own`."""
         return self.leaves[name][k].narrow(-2, 0, self.lengths[k])
 
+    @property
+    def per_token(self) -> int:
+        """Weights of one virtual token."""
+        return self.values.shape[1] // max(self.lengths)
+
 
 class SoftPrompts(TokenWise):
     """Soft prompts that are trained as they are."""

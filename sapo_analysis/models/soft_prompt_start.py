@@ -33,7 +33,7 @@ def from_text(
             f"The text {text[:80]!r} has no token, so no soft prompt can start from it."
             " Change soft_prompt.init_text, or set soft_prompt.init to vocabulary."
         )
-    return _embedded(model, list(islice(cycle(ids), length)))
+    return embedded(model, list(islice(cycle(ids), length)))
 
 
 def from_labels(
@@ -63,7 +63,7 @@ def from_vocabulary(
     control = {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
     ids = [i for i in range(_weight(model).shape[0]) if i not in control and i < len(tokenizer)]
     drawn = Random(f"soft prompt {seed}")
-    return _embedded(
+    return embedded(
         model, drawn.sample(ids, length) if length <= len(ids) else drawn.choices(ids, k=length)
     )
 
@@ -75,14 +75,15 @@ def at_random(model: PreTrainedModel, length: int, seed: int) -> Tensor:
     """
     tokens, size = _weight(model).shape
     # As they are looked up: some models scale them.
-    known = _embedded(model, range(0, tokens, -(-tokens // _SAMPLE))).float()
+    known = embedded(model, range(0, tokens, -(-tokens // _SAMPLE))).float()
     generator = torch.Generator().manual_seed(seed % (1 << 63))
     drawn = torch.rand(length, size, generator=generator) * 2 - 1
     return drawn * float(known.std()) * 3**0.5
 
 
 @torch.no_grad()
-def _embedded(model: PreTrainedModel, ids: Sequence[int]) -> Tensor:
+def embedded(model: PreTrainedModel, ids: Sequence[int]) -> Tensor:
+    """A model's embeddings of tokens as it looks them up [tokens, size]."""
     # By the module, not by its weight: some scale what they look up.
     untyped: Any = model
     found: Tensor = untyped.get_input_embeddings()(

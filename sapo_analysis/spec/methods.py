@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from sapo_analysis.methods import known_methods
 from sapo_analysis.spec.base import Settings
@@ -12,11 +12,15 @@ from sapo_analysis.spec.base import Settings
 MethodName = str
 """A name of `METHODS`."""
 METHODS: tuple[MethodName, ...] = tuple(known_methods())
-"""Methods of a sequence study: all of them."""
+"""All methods."""
 ONE_TASK_METHODS: tuple[MethodName, ...] = tuple(
     name for name, method in known_methods().items() if method.one_task
 )
 """Methods that learn a single task: those of a paraphrase study."""
+SEQUENCE_METHODS: tuple[MethodName, ...] = tuple(
+    name for name, method in known_methods().items() if method.in_sequences
+)
+"""Methods that learn one task after another: those of a sequence study."""
 
 
 class OLoraSettings(Settings):
@@ -115,4 +119,139 @@ class PromotSettings(Settings):
         min_length=1,
         description="a folder with a saved soft prompt (this project's or peft's format) in place"
         " of stage 1, for a study of one trained task",
+    )
+
+
+class PtpSettings(Settings):
+    """Methods `ptp-…`: prompt tuning on texts as they are and perturbed (PTP, reconstructed)."""
+
+    noise_strength: NonNegativeFloat = Field(
+        0.1,
+        description="length of the noise that ptp-noise adds to each embedding of the text, by its"
+        " root mean square, in mean norms of the model's embeddings (1)",
+    )
+    adversarial_strength: NonNegativeFloat = Field(
+        0.1,
+        description="how far ptp-adversarial moves each embedding of the text at most, in mean norms"
+        " of the model's embeddings (1)",
+    )
+    adversarial_steps: PositiveInt = Field(
+        3,
+        description="steps of projected gradient ascent of ptp-adversarial; each reads the batch"
+        " once more (steps)",
+    )
+    mask_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share of a text's tokens that ptp-masking replaces by others of the vocabulary"
+        " (1)",
+    )
+    weight: NonNegativeFloat = Field(
+        1.0,
+        description="weight γ of the perturbed loss: (loss + γ · perturbed loss) / (1 + γ) is"
+        " trained on (1)",
+    )
+
+
+class ContextTuningSettings(Settings):
+    """Methods `ct-prompt` and `ct-kv`: what stands before a text starts as demonstrations.
+
+    Settings other than these are of `training`; the paper's are AdamW without weight decay, a
+    cosine schedule without warm-up, clipping at norm 1.
+    """
+
+    demonstrations: PositiveInt = Field(
+        4,
+        description="first training rows that it starts as, under the training prompt; their tokens"
+        " take their share of the context (examples)",
+    )
+    learning_rate: PositiveFloat = Field(
+        3e-3, description="in place of training.learning_rate, which is an adapter's (1/step)"
+    )
+    leave_one_out: bool = Field(
+        True,
+        description="whether a demonstration that is trained on does not see its own slice, which"
+        " would show it the answer",
+    )
+    token_drop: float = Field(
+        0.05,
+        ge=0,
+        lt=1,
+        description="share of the demonstrations' tokens that each trained row does not see, drawn"
+        " anew at each step (1)",
+    )
+
+
+class TsLossSettings(Settings):
+    """Method `tsloss` and its kin: a loss on the point cloud that virtual tokens are.
+
+    Terms named h0 and h1 have no unit; those of the surrogate and the controls grow with the
+    embedding's own unit.
+    """
+
+    h0: NonNegativeFloat = Field(
+        1.0, description="weight of uneven connections, of tsloss and tsloss-h0 (nats/token)"
+    )
+    h1: NonNegativeFloat = Field(
+        1.0, description="weight of loops, of tsloss and tsloss-h1 (nats/token)"
+    )
+    surrogate_h0: NonNegativeFloat = Field(
+        1.0, description="weight of uneven soft neighbours, of tsloss-surrogate (nats/token/unit²)"
+    )
+    surrogate_h1: NonNegativeFloat = Field(
+        1.0,
+        description="weight of distances outside of soft thresholds, of tsloss-surrogate"
+        " (nats/token/unit)",
+    )
+    alpha: PositiveFloat = Field(
+        1.0, description="how sharply tsloss-surrogate takes the nearest and the farthest (1/unit)"
+    )
+    l2: NonNegativeFloat = Field(
+        0.1, description="weight of the mean squared norm, of tsloss-l2 (nats/token/unit²)"
+    )
+    distance: NonNegativeFloat = Field(
+        0.1, description="weight of the mean distance, of tsloss-distance (nats/token/unit)"
+    )
+
+
+class MetaTunerSettings(Settings):
+    """MetaTuner (small), experimental: for each text a prompt is chosen and a LoRA written."""
+
+    learning_rate: PositiveFloat = Field(
+        1e-3, description="in place of training.learning_rate, which is an adapter's (1/step)"
+    )
+    share: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="share of the decoder layers that choosing and writing have in common: the"
+        " first ones, rounded, at least one; they have adapters as lora says (1)",
+    )
+    alpha: NonNegativeFloat = Field(
+        1.0, description="weight of the loss of the chosen prompt beside the loss of answers (1)"
+    )
+    labelled: PositiveInt = Field(
+        240,
+        description="first training rows whose best prompt is found out before training; at most"
+        " training.examples (examples)",
+    )
+    refresh: NonNegativeInt = Field(
+        0,
+        description="steps after which the best prompts are found out again, with the LoRA written"
+        " by then; 0: never (steps)",
+    )
+    sync: PositiveInt = Field(
+        5,
+        description="steps after which the copy of the policy that chooses for the loss of answers"
+        " is brought up to date (steps)",
+    )
+    r: PositiveInt = Field(4, description="rank of the LoRA that is written (1)")
+    scale: PositiveFloat = Field(1.0, description="how often the LoRA that is written counts (1)")
+    hidden: PositiveInt = Field(
+        32, description="hidden units of each network that writes a matrix (1)"
+    )
+    target_modules: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all-linear"] = Field(
+        ("q_proj", "v_proj"),
+        description="names of the linear layers that LoRA is written for, or all-linear",
     )

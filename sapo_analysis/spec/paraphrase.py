@@ -128,6 +128,12 @@ class ParaphraseStudy(Study):
     @model_validator(mode="after")
     def _method_can_be_used(self) -> ParaphraseStudy:
         self.check_whole_models({f"method {self.method!r}": self.method})
+        self.check_demonstrations({f"method {self.method!r}": self.method})
+        if self.keep_adapters and make_method(self.method, self).metatuned() is not None:
+            raise ValueError(
+                f"keep_adapters keeps adapters in peft's format, which holds one for all texts, and"
+                f" {self.method} writes one for each. Set keep_adapters to false"
+            )
         recipe = make_method(self.method, self).recipe(0)
         keeps_best = recipe is not None and any(phase.select_every for phase in recipe.phases)
         if self.evaluation.checkpoints and keeps_best:

@@ -17,6 +17,7 @@ from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.spec.base import Settings
 from sapo_analysis.spec.methods import (
     METHODS,
+    SEQUENCE_METHODS,
     EwcSettings,
     MethodName,
     OLoraSettings,
@@ -46,9 +47,15 @@ def as_strategy(name: str) -> Strategy:
         InputError: there is no such policy or method; the known ones are listed.
     """
     policy, plus, method = name.partition("+")
+    learns = method.strip() if plus else "lora"
+    if learns in METHODS and learns not in SEQUENCE_METHODS:
+        raise InputError(
+            f"Method {learns!r} in strategy {name!r} learns one task alone. Make a paraphrase study"
+            f" with method: {learns}, or name one of {', '.join(SEQUENCE_METHODS)}."
+        )
     return Strategy(
         _known("policy", policy.strip(), POLICIES, name),
-        _known("method", method.strip() if plus else "lora", METHODS, name),
+        _known("method", learns, SEQUENCE_METHODS, name),
     )
 
 
@@ -222,8 +229,10 @@ class SequenceStudy(Study):
         return self
 
     @model_validator(mode="after")
-    def _whole_models_can_be_trained(self) -> SequenceStudy:
-        self.check_whole_models({f"strategy {str(s)!r}": s.method for s in self.chosen_strategies})
+    def _methods_can_be_used(self) -> SequenceStudy:
+        methods = {f"strategy {str(s)!r}": s.method for s in self.chosen_strategies}
+        self.check_whole_models(methods)
+        self.check_demonstrations(methods)
         return self
 
     @model_validator(mode="after")

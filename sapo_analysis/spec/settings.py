@@ -25,11 +25,15 @@ from sapo_analysis.explain import explain
 from sapo_analysis.methods import make_method
 from sapo_analysis.spec.base import Settings
 from sapo_analysis.spec.methods import (
+    ContextTuningSettings,
     FullSettings,
     Ia3Settings,
+    MetaTunerSettings,
     MethodName,
     PromotSettings,
+    PtpSettings,
     SoftPromptSettings,
+    TsLossSettings,
 )
 
 SCHEMA_VERSION = 1
@@ -273,6 +277,10 @@ class Study(Settings):
     ia3: Ia3Settings = Ia3Settings()
     full: FullSettings = FullSettings()
     promot: PromotSettings = PromotSettings()
+    ptp: PtpSettings = PtpSettings()
+    context_tuning: ContextTuningSettings = ContextTuningSettings()
+    ts_loss: TsLossSettings = TsLossSettings()
+    metatuner: MetaTunerSettings = MetaTunerSettings()
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto takes the GPU when there is one"
@@ -314,6 +322,30 @@ class Study(Settings):
                     f"{name} trains all weights, and memory.quantization or memory.max_memory"
                     " leaves none that could be trained. Train an adapter, or leave these settings"
                     " out"
+                )
+
+    def check_demonstrations(self, methods: Mapping[str, MethodName]) -> None:
+        """Refuse to start from more demonstrations than are trained on; methods as above.
+
+        Raises:
+            ValueError: there are too few training rows, or none sees anything that is trained.
+        """
+        n = self.training.examples
+        for name, method in methods.items():
+            recipe = make_method(method, cast(Any, self)).recipe(0)
+            if recipe is None or recipe.context is None:
+                continue
+            if recipe.context.n > n:
+                raise ValueError(
+                    f"{name} starts from context_tuning.demonstrations ="
+                    f" {recipe.context.n} training rows, and training.examples is {n}."
+                    f" Set demonstrations to at most {n}"
+                )
+            if recipe.context.leave_one_out and n == 1:
+                raise ValueError(
+                    f"{name} leaves a demonstration out where it is trained on itself, and with"
+                    " training.examples = 1 nothing is left that could be trained. Raise"
+                    " training.examples, or set context_tuning.leave_one_out to false"
                 )
 
     @model_validator(mode="after")

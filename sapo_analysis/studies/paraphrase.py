@@ -28,6 +28,7 @@ from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.looks import Looked, Looks, check_looks
 from sapo_analysis.studies.memory import halved_when_full
+from sapo_analysis.studies.metatuner.of_study import MetaTuners
 from sapo_analysis.studies.meter import Meter
 from sapo_analysis.studies.pauses import Watcher, train_watched
 from sapo_analysis.studies.readings import readings
@@ -56,6 +57,9 @@ class ParaphraseWork:
         self.say: Say = lambda phase: None
         self.diagnostics = Diagnostics(self) if plan.study.scoring.diagnostics else None
         self._method = make_method(plan.study.method, plan.study)
+        made = self._method.metatuned()
+        self.tuners = None if made is None else MetaTuners(self.engine, plan, made)
+        self.trained_values: dict[str, int] = {}
 
     def _made_by(self, chunk: int, method: MethodName) -> rows.Row:
         """How trials are made: every candidate is trained, so there is no policy."""
@@ -83,8 +87,16 @@ class ParaphraseWork:
         self.engine.check(base, some)
         if (recipe := self._method.recipe(0)) is not None:
             room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
-            begun = [self._begun(task, 0) for task in self.plan.prompts]
+            begun = [
+                self._begun(task, prompt, 0)
+                for task, candidates in self.plan.prompts.items()
+                for prompt in candidates
+            ]
             check_recipe(self.engine, base, recipe, begun, some, room)
+        if self.tuners is not None:
+            for task in self.plan.prompts:
+                with self.tuners.unlabelled(base, task) as tuned:
+                    tuned.losses([some])
         batches = {
             f"task {task}, prompt {prompt.prompt_id}": self.own_member(task, prompt, 0).rows
             for task, candidates in self.plan.prompts.items()
@@ -194,7 +206,7 @@ class ParaphraseWork:
         ]
         self.say(f"{which}: training")
         watch, looks = Watch(self, trials, meter), self._looks(which, trials, members, meter)
-        started = self._started(task, members)
+        started = self._started(trials, members, meter)
         with self._train(state_id, members, meter, [watch, *looks], started) as tuned:
             fits = tuned.fits
             self.say(f"{which}: evaluating")
@@ -253,18 +265,26 @@ class ParaphraseWork:
             dev = Dev(data, examples, own)
         return Member(rows, method.training(0), seed, dev=dev)
 
-    def _begun(self, task: str, seed: int) -> Begun:
-        return Begun(AdapterStart(seed), self.plan.tasks[task], self.original(task).text)
+    def _begun(self, task: str, prompt: Prompt, seed: int) -> Begun:
+        data, original = self.plan.tasks[task], self.original(task)
+        return Begun(AdapterStart(seed), data, original.text, prompt.text)
 
-    def _started(self, task: str, members: Sequence[Member]) -> Started:
+    def _started(self, trials: Sequence[Trial], members: Sequence[Member], meter: Meter) -> Started:
         """How the study's method puts fine-tunes of a task on a parent state."""
         recipe = self._method.recipe(0)
         starts = [AdapterStart(member.seed) for member in members]
 
         def start(model: PreTrainedModel) -> AbstractContextManager[FineTunes]:
             if recipe is not None:
-                begun = [self._begun(task, member.seed) for member in members]
+                begun = [
+                    self._begun(trial.task, trial.prompt, member.seed)
+                    for trial, member in zip(trials, members, strict=True)
+                ]
                 return composed(self.engine, model, recipe, begun)
+            if self.tuners is not None:
+                first = trials[0]
+                seed = members[0].seed
+                return self.tuners.start(model, first.state_id, first.task, seed, meter)
             if self._method.trains_all:
                 return whole_model(self.engine, model, starts[0])
             return self.engine.adapters(model, starts)
@@ -298,9 +318,11 @@ class ParaphraseWork:
                 tuned.begin(members)
             train_watched(tuned, watchers, meter)
             for member, fit in zip(members, tuned.fits, strict=True):
-                examples = len(fit.losses) * member.settings.batch_size
-                own = tuned.n_trained, tuned.n_differentiated
+                examples = len(fit.losses) * member.settings.batch_size + fit.reread
+                own = tuned.n_trained, tuned.n_differentiated, fit.searched
                 meter.add("train", examples, fit.tokens, fit.logits, *own)
+            if started is not None:
+                self.trained_values[self.plan.study.method] = trained_values(tuned)
             yield tuned
 
     def measure_trials(

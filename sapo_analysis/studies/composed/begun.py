@@ -16,8 +16,10 @@ class Begun:
         start: what it goes on from.
         task: what it learns.
         instruction: that task's original prompt, from whose tokens a soft prompt may start.
+        prompt: the training prompt, under which demonstrations stand; default: the original.
     """
 
     start: AdapterStart
     task: Task
     instruction: str
+    prompt: str | None = None

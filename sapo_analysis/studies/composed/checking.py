@@ -14,6 +14,7 @@ from sapo_analysis.methods.recipe import BEFORE_TEXTS, Recipe
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.virtual_tokens import check_room
 from sapo_analysis.studies.composed.begun import Begun
+from sapo_analysis.studies.composed.contexts import check_contexts
 from sapo_analysis.studies.composed.files import export
 from sapo_analysis.studies.composed.parts import parts_in, starting_embeddings
 from sapo_analysis.studies.engine import Engine
@@ -33,26 +34,28 @@ def check_recipe(
         engine: what reads.
         base: the model.
         recipe: what is put into it.
-        begun: a fine-tune of each task that is learned.
+        begun: a fine-tune of each task that is learned, with each prompt.
         rows: some rows of the study.
         longest: tokens of the longest text that is read, an answer to be written included.
 
     Raises:
-        InputError: the model cannot take a part, a text does not fit behind a soft prompt, a saved
-            soft prompt does not fit the model, or a task has not what a soft prompt starts from.
+        InputError: the model cannot take a part, a text does not fit behind a soft prompt or behind
+            demonstrations, a saved soft prompt does not fit the model, or a task has not what a
+            soft prompt starts from.
     """
     study = engine.study
-    if recipe.has(*BEFORE_TEXTS) and study.promot.stage_1_from is None:
+    if recipe.context is not None:
+        check_contexts(engine, base, recipe.context, begun, longest)
+    elif recipe.has(*BEFORE_TEXTS) and study.promot.stage_1_from is None:
         # First of all: a prefix starts as what the model makes of so many tokens.
         check_room(base, study.soft_prompt.virtual_tokens, longest)
-    if recipe.has("soft-prompt", "prefix"):
-        for one in begun:
+    if recipe.has("soft-prompt", "prefix") and recipe.context is None:
+        for one in {own.task.name: own for own in begun}.values():
             starting_embeddings(engine, base, recipe, one)
     with parts_in(engine, base, recipe, begun[:1]) as parts:
-        read = list(rows)
-        if parts.tokens is not None:
+        if parts.tokens is not None and recipe.context is None:
             check_room(base, parts.tokens.length, longest)
-            read = parts.tokens.before(rows)
+        read = parts.behind(0, rows)
         (found,) = engine.losses_all(parts.model, [read])
         if study.keep_adapters and not recipe.has("whole-model"):
             with TemporaryDirectory() as folder:

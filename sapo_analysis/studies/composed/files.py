@@ -8,6 +8,7 @@ from typing import Any
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
+from sapo_analysis.errors import InputError
 from sapo_analysis.methods.recipe import PartName, Recipe
 from sapo_analysis.models.ia3_files import export_ia3
 from sapo_analysis.models.prefix_files import export_prefix
@@ -29,8 +30,8 @@ REMOVABLE = {"soft-prompt": "soft_prompt", "first-lora": "first_adapter"}
 def save_state(recipe: Recipe, parts: Parts, begun: Begun, k: int, folder: Path) -> None:
     """Write all that a later stage goes on from.
 
-    Of what is always on that is `part.safetensors`; else the update (an adapter in peft's format,
-    or a whole model), and the removable parts of all tasks.
+    Of what is always on that is `part.safetensors`; else the update where there is one (an adapter
+    in peft's format, or a whole model), and the removable parts of all tasks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = removable_of(recipe)
@@ -40,7 +41,7 @@ def save_state(recipe: Recipe, parts: Parts, begun: Begun, k: int, folder: Path)
         return
     if recipe.has("whole-model"):
         _save_whole(parts.model, folder / MODEL)
-    else:
+    elif recipe.has("lora"):
         adapters: Any = parts.by_name["lora"]
         adapters.save(k, folder)
     own = {begun.task.name: flat(parts.by_name[name], k).cpu()}
@@ -51,7 +52,8 @@ def save_state(recipe: Recipe, parts: Parts, begun: Begun, k: int, folder: Path)
 def export(recipe: Recipe, parts: Parts, k: int, folder: Path, base: str) -> None:
     """Write fine-tune k in peft's formats.
 
-    What stage 1 of ProMoT trained is in a folder of its own beside the adapter of stage 2.
+    What stage 1 of ProMoT trained is in a folder of its own beside the adapter of stage 2. Virtual
+    tokens are written with their own length; peft puts them before the whole text.
 
     Args:
         recipe: what it was made by.
@@ -63,17 +65,27 @@ def export(recipe: Recipe, parts: Parts, k: int, folder: Path, base: str) -> Non
     Raises:
         InputError: peft's format cannot hold it exactly.
     """
+    if parts.contexts and (n := len(parts.contexts[k].head)):
+        raise InputError(
+            f"keep_adapters: peft puts virtual tokens before the whole text, and here {n} tokens of"
+            " the model's layout stand before them, so peft's format cannot hold this context"
+            " exactly. Set keep_adapters to false, or use a model whose layout begins with the"
+            " first turn."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for name, part in parts.by_name.items():
-        own = folder / REMOVABLE[name] if not recipe.always_on and name in REMOVABLE else folder
-        _export_part(name, part, parts.model, k, own, base)
+        apart = not recipe.always_on and name in REMOVABLE and len(recipe.parts) > 1
+        _export_part(
+            name, part, parts.model, k, folder / REMOVABLE[name] if apart else folder, base
+        )
 
 
 def _export_part(
     name: PartName, part: Any, model: PreTrainedModel, k: int, folder: Path, base: str
 ) -> None:
     if name in ("soft-prompt", "prompt-encoder"):
-        export_soft_prompt(folder, part.prompts()[k].detach().cpu(), model, base)
+        prompt = part.prompts()[k, : part.lengths[k]]
+        export_soft_prompt(folder, prompt.detach().cpu(), model, base)
     elif name == "prefix":
         export_prefix(folder, part, k, model, base)
     elif name == "ia3":

@@ -103,12 +103,12 @@ class _Composed:
             return self._engine.evaluate_all(self._parts.model, task, examples, read)
 
     def losses(self, rows: Sequence[Sequence[Encoded]]) -> list[list[ExampleLoss]]:
-        read = [self._standing.scored(own) for own in rows]
+        read = [self._standing.scored(k, own) for k, own in enumerate(rows)]
         with self._standing.on_for(None):
             return self._engine.losses_all(self._parts.model, read)
 
     def lowest(self, rows: Sequence[Sequence[Encoded]], batch_size: int, heard: Heard) -> Selection:
-        read = [self._standing.scored(own) for own in rows]
+        read = [self._standing.scored(0, own) for own in rows]
         with self._standing.on_for(None):
             return self._engine.lowest(self._parts.model, read, batch_size, heard)
 

@@ -16,12 +16,21 @@ from transformers import PreTrainedModel
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.stacked_training import Trained
 from sapo_analysis.methods.recipe import BEFORE_TEXTS, REMOVABLE, PartName, Recipe
-from sapo_analysis.models.prefix import Prefixes, initial_prefix, prefix_before
+from sapo_analysis.models.context_tokens import ContextTokens
+from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.flat_weights import FlatWeights
+from sapo_analysis.models.prefix import Prefixes, initial_prefix, prefix_before, prefix_of
 from sapo_analysis.models.prompt_encoder import PromptEncoders
-from sapo_analysis.models.soft_prompt import SoftPrompts, standing_before
+from sapo_analysis.models.soft_prompt import (
+    SoftPrompts,
+    TokenWise,
+    TrainedPrompts,
+    standing_before,
+)
 from sapo_analysis.models.soft_prompt_files import read_soft_prompt
 from sapo_analysis.models.soft_prompt_start import (
     at_random,
+    embedded,
     from_labels,
     from_text,
     from_vocabulary,
@@ -30,6 +39,7 @@ from sapo_analysis.models.stacked_ia3 import StackedIa3, scaled_by
 from sapo_analysis.models.stacked_lora import stacked_adapters
 from sapo_analysis.models.virtual_tokens import VirtualTokens
 from sapo_analysis.studies.composed.begun import Begun
+from sapo_analysis.studies.composed.contexts import context_of, keys_and_values
 from sapo_analysis.studies.engine import Engine
 
 WEIGHTS = "part.safetensors"
@@ -54,24 +64,43 @@ class Parts:
     Attributes:
         model: what reads, with everything in it.
         by_name: the parts that stand beside the model's own weights.
-        tokens: the ids of the virtual tokens that texts stand behind; None: there are none.
+        before: the one among them that texts stand behind; None: there is none.
         earlier: for each fine-tune, the removable parts of the tasks learned before, as one vector
             each.
+        contexts: the demonstrations that each fine-tune started as; none where it did not.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
         by_name: Mapping[PartName, Part],
-        tokens: VirtualTokens | None,
+        before: TrainedPrompts | None,
         earlier: Sequence[Mapping[str, Tensor]],
+        contexts: Sequence[ContextTokens] = (),
     ):
-        self.model, self.by_name = model, by_name
-        self.tokens, self.earlier = tokens, earlier
+        self.model, self.by_name, self.before = model, by_name, before
+        self.earlier, self.contexts = earlier, contexts
 
-    def slot(self, k: int, task: str) -> int:
-        """The slot of an earlier task's soft prompt."""
-        return 1 + list(self.earlier[k]).index(task)
+    @property
+    def tokens(self) -> VirtualTokens | None:
+        """The ids of the virtual tokens that texts stand behind; None: there are none."""
+        return None if self.before is None else self.before.tokens
+
+    def behind(self, k: int, rows: Sequence[Encoded], task: str | None = None) -> Sequence[Encoded]:
+        """Rows as they stand behind what fine-tune k trains, or behind that of an earlier task.
+
+        Raises:
+            InputError: as `VirtualTokens.before`.
+        """
+        if self.before is None:
+            return rows
+        head = self.contexts[k].head if self.contexts else ()
+        slot, n = 0, self.before.lengths[k]
+        if task is not None:
+            slot = 1 + list(self.earlier[k]).index(task)
+            if isinstance(self.before, TokenWise):
+                n = self.earlier[k][task].numel() // self.before.per_token
+        return self.before.tokens.before(rows, slot, n, head)
 
 
 @contextmanager
@@ -88,10 +117,13 @@ def parts_in(
     with ExitStack() as stack:
         model = _whole(base, begun) if recipe.has("whole-model") else base
         by_name: dict[PartName, Part] = {}
-        tokens = None
+        before, contexts = None, []
+        if recipe.context is not None:
+            contexts = [context_of(engine, recipe.context, one) for one in begun]
         for name in recipe.parts:
             if name in BEFORE_TEXTS:
-                by_name[name], tokens = _before(stack, engine, model, recipe, name, begun, earlier)
+                before = _before(stack, engine, model, recipe, name, begun, earlier, contexts)
+                by_name[name] = before
             elif name != "whole-model":
                 by_name[name] = _inside(stack, engine, model, name, begun)
         if recipe.always_on:
@@ -99,7 +131,7 @@ def parts_in(
                 if one.start.carried is not None:
                     part: Any = by_name[recipe.parts[0]]
                     part.load(k, one.start.carried / WEIGHTS)
-        yield Parts(model, by_name, tokens, earlier)
+        yield Parts(model, by_name, before, earlier, contexts)
 
 
 def _before(
@@ -110,7 +142,8 @@ def _before(
     name: PartName,
     begun: Sequence[Begun],
     earlier: Sequence[Mapping[str, Tensor]],
-) -> tuple[Part, VirtualTokens]:
+    contexts: Sequence[ContextTokens],
+) -> TrainedPrompts:
     """A part that texts stand behind, put into the model."""
     settings = engine.study.soft_prompt
     length = settings.virtual_tokens
@@ -118,16 +151,31 @@ def _before(
         seeds = [one.start.seed for one in begun]
         encoders = PromptEncoders(model, length, settings.encoder_hidden_size, seeds)
         stack.enter_context(standing_before(model, encoders))
-        return encoders, encoders.tokens
-    starts = [starting_embeddings(engine, model, recipe, one) for one in begun]
+        return encoders
     if name == "prefix":
-        prefixes = Prefixes(model, [initial_prefix(model, start) for start in starts])
+        kept = (
+            [keys_and_values(model, own) for own in contexts]
+            if contexts
+            else [
+                initial_prefix(model, starting_embeddings(engine, model, recipe, one))
+                for one in begun
+            ]
+        )
+        held = [[prefix_of(own, kept[0]) for own in mine.values()] for mine in earlier]
+        prefixes = Prefixes(model, kept, held)
         stack.enter_context(prefix_before(model, prefixes))
-        return prefixes, prefixes.tokens
-    frozen = [[own.view(length, -1) for own in mine.values()] for mine in earlier]
-    prompts = SoftPrompts(model, starts, frozen)
+        return prefixes
+    starts = (
+        [embedded(model, own.ids) for own in contexts]
+        if contexts
+        else [starting_embeddings(engine, model, recipe, one) for one in begun]
+    )
+    size = starts[0].shape[1]
+    prompts = SoftPrompts(
+        model, starts, [[own.view(-1, size) for own in mine.values()] for mine in earlier]
+    )
     stack.enter_context(standing_before(model, prompts))
-    return prompts, prompts.tokens
+    return prompts
 
 
 def _inside(
@@ -227,4 +275,6 @@ def removable_of(recipe: Recipe) -> PartName | None:
 
 def flat(part: Part, k: int) -> Tensor:
     """A copy of the weights of fine-tune k as one vector."""
+    if isinstance(part, FlatWeights):  # of which some may be left over
+        return part.vector(k)
     return torch.clone(part.values[k].detach())

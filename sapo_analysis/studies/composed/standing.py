@@ -9,9 +9,11 @@ from dataclasses import replace
 import torch
 
 from sapo_analysis.learning.members import Member
+from sapo_analysis.learning.token_drop import TokenDrop
 from sapo_analysis.methods.recipe import Recipe
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.composed.begun import Begun
+from sapo_analysis.studies.composed.contexts import own_places
 from sapo_analysis.studies.composed.parts import Parts
 
 
@@ -27,40 +29,61 @@ class Standing:
 
     def rows(self, k: int, task: str, rows: Sequence[Encoded]) -> Sequence[Encoded]:
         """A task's rows as fine-tune k reads them."""
-        tokens = self._parts.tokens
-        if tokens is None:
-            return rows
         if self._recipe.always_on or task == self._begun[k].task.name:
-            return tokens.before(rows)
+            return self._parts.behind(k, rows)
         if task in self._parts.earlier[k]:
-            return tokens.before(rows, self._parts.slot(k, task))
+            return self._parts.behind(k, rows, task)
         return rows
 
     def of_all(self, task: str, rows: Sequence[Sequence[Encoded]]) -> list[Sequence[Encoded]]:
         """`rows` of each fine-tune."""
         return [self.rows(k, task, own) for k, own in enumerate(rows)]
 
-    def scored(self, rows: Sequence[Encoded]) -> Sequence[Encoded]:
+    def scored(self, k: int, rows: Sequence[Encoded]) -> Sequence[Encoded]:
         """Rows of a task that nothing was trained on yet: behind what is always on alone."""
-        tokens = self._parts.tokens
-        return rows if tokens is None or not self._recipe.always_on else tokens.before(rows)
+        return self._parts.behind(k, rows) if self._recipe.always_on else rows
 
     def member(self, k: int, member: Member) -> Member:
-        """A fine-tune as it is read: each row behind what is on for it, mixed ones in all rows."""
+        """A fine-tune as it is read: each row behind what is on for it, mixed ones in all rows.
+
+        Behind a context its rows are the first training rows of its task, in file order, and do not
+        see all of it: see `Context`.
+        """
         own = self._begun[k].task.name
         mixed = [row for task, rows in member.mixed for row in self.rows(k, task, rows)]
 
         def read(rows: Sequence[Encoded]) -> list[Encoded]:
-            return [*self.rows(k, own, rows), *mixed]
+            return [*self._left_out(k, self.rows(k, own, rows)), *mixed]
 
-        drawn, dev = member.drawn, member.dev
+        drawn, dev, context = member.drawn, member.dev, self._recipe.context
+        changed = member.changed
+        if context is not None and context.token_drop:
+            assert self._parts.tokens is not None, "contexts are virtual tokens"
+            changed = TokenDrop(self._parts.tokens.first, context.token_drop)
+        static = 0
+        if context is not None and self._recipe.has("prefix"):
+            # The virtual tokens of a prefix have their keys and values, whatever they would see.
+            static = len(self._parts.contexts[k].head) + len(self._parts.contexts[k].ids)
         return replace(
             member,
+            changed=changed,
+            static=static,
             rows=read(member.rows),
             drawn=drawn and replace(drawn, variants=[read(rows) for rows in drawn.variants]),
             mixed=(),
             dev=dev and replace(dev, rows=self.rows(k, own, dev.rows)),
         )
+
+    def _left_out(self, k: int, rows: Sequence[Encoded]) -> Sequence[Encoded]:
+        """Training rows behind a context without the demonstrations that have their own input."""
+        if self._recipe.context is None or not self._recipe.context.leave_one_out:
+            return rows
+        context = self._parts.contexts[k]
+        n = len(context.head)
+        return [
+            row.without({n + place for place in own_places(context, self._begun[k], i)})
+            for i, row in enumerate(rows)
+        ]
 
     @contextmanager
     def on_for(self, task: str | None) -> Iterator[None]:

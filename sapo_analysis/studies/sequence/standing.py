@@ -11,7 +11,7 @@ from sapo_analysis.plan import BASE_STATE
 from sapo_analysis.studies.composed import Begun, composed
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.studies.fine_tunes import FineTunes
-from sapo_analysis.studies.sequence.stages import Place
+from sapo_analysis.studies.sequence.stages import FineTune, Place
 from sapo_analysis.studies.sequence.whole_model import whole_model
 
 
@@ -32,14 +32,17 @@ def standing_at(
 
 
 def starting_at(
-    engine: Engine, base: PreTrainedModel, places: Sequence[Place]
+    engine: Engine, base: PreTrainedModel, tunes: Sequence[FineTune]
 ) -> AbstractContextManager[FineTunes]:
-    """The fine-tunes of some places of one method as they start, in order."""
-    first = places[0]
-    starts = [place.start for place in places]
+    """The fine-tunes of one method as they start, in order."""
+    first = tunes[0].place
+    starts = [tune.place.start for tune in tunes]
     recipe = first.recipe
     if recipe is not None:
-        begun = [Begun(place.start, place.data, place.instruction) for place in places]
+        begun = [
+            Begun(tune.place.start, tune.place.data, tune.place.instruction, tune.prompt.text)
+            for tune in tunes
+        ]
         return composed(engine, base, recipe, begun)
     if first.method.trains_all:
         return whole_model(engine, base, starts[0])

@@ -85,8 +85,9 @@ class SequenceWork:
         some = [*self.texts.test(name, self.plan.originals[name])[:3], longest]
         self.engine.check(self.base, some)
         begun = [
-            Begun(AdapterStart(0), task, self.plan.originals[task.name].text)
-            for task in self.plan.tasks.values()
+            Begun(AdapterStart(0), task, self.plan.originals[name].text, prompt.text)
+            for name, task in self.plan.tasks.items()
+            for prompt in self.plan.prompts[name]
         ]
         room = len(longest.ids) + max(task.max_new_tokens for task in self.plan.tasks.values())
         for method in self._methods.values():
@@ -198,7 +199,7 @@ class SequenceWork:
         stage = len(tunes[0].place.past) + 1
         which = f"stage {stage} of {len(self.study.tasks)}, {_counted(len(tunes), 'fine-tune')}"
         self.say(f"{which}: training")
-        with starting_at(self.engine, self.base, [tune.place for tune in tunes]) as tuned:
+        with starting_at(self.engine, self.base, tunes) as tuned:
             with meter.time("train"):
                 members = [self._member(tune, tuned) for tune in tunes]
                 tuned.begin(members)
@@ -206,9 +207,10 @@ class SequenceWork:
             train_watched(tuned, looks, meter)
             fits = tuned.fits
             for k, (member, fit) in enumerate(zip(members, fits, strict=True)):
-                own = tuned.n_trained, tuned.n_differentiated
-                read = len(fit.losses) * member.rows_per_step
+                own = tuned.n_trained, tuned.n_differentiated, fit.searched
+                read = len(fit.losses) * member.rows_per_step + fit.reread
                 meter.add("train", read, fit.tokens, fit.logits, *own)
+                self.trained_values[tunes[k].place.method] = trained_values(tuned)
                 tuned.save(k, self._states / tunes[k].result_id)
                 self.teller.trained(tunes[k], fit)
             self.say(f"{which}: evaluating")
@@ -228,7 +230,7 @@ class SequenceWork:
         found: Rows = {name: [] for name in _OF_FINE_TUNES}
         for k, (tune, member, fit) in enumerate(zip(tunes, members, fits, strict=True)):
             result = tune.result_id if is_done[k] else None
-            read = len(fit.losses) * member.rows_per_step
+            read = len(fit.losses) * member.rows_per_step + fit.reread
             self.book.trained[tune.trial_id] = Trained(result, seconds[k], read)
             found["trials"].append(
                 rows.trial(
