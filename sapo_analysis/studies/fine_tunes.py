@@ -111,3 +111,9 @@ class Adapters(FineTunes, Protocol):
     def weights(self, k: int) -> Tensor:
         """The weights of adapter k as one vector [parameters]."""
         ...
+
+
+def trained_values(tuned: FineTunes) -> int:
+    """How many numbers one of some fine-tunes trains, all phases; their own word goes first."""
+    own = getattr(tuned, "trained_values", None)
+    return tuned.n_trained + tuned.n_differentiated if own is None else int(own)

@@ -24,7 +24,7 @@ from sapo_analysis.studies import rows
 from sapo_analysis.studies.composed import Begun, check_recipe, composed
 from sapo_analysis.studies.diagnostics import Diagnostics
 from sapo_analysis.studies.engines import make_engine
-from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.fine_tunes import FineTunes, trained_values
 from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.looks import Looked, Looks, check_looks
 from sapo_analysis.studies.memory import halved_when_full

@@ -99,7 +99,9 @@ def _work(run: Run, plan: AnyPlan, device: Device, allow_mixed: bool) -> None:
         else:
             states = {} if allow_mixed else run.conditions.states
             _work_on_trials(worker, writer, TakenOver(run), states)
-        writer.finish({**open_run(path).provenance, "cost": _cost(open_run(path))})
+        known = open_run(path).provenance
+        values = {**known.get("trained_values", {}), **worker.trained_values}
+        writer.finish({**known, "trained_values": values, "cost": _cost(open_run(path))})
 
 
 def _work_of(plan: AnyPlan, device: Device, states: Path) -> ParaphraseWork | SequenceWork:

@@ -27,7 +27,7 @@ from sapo_analysis.store import Run, RunWriter, open_run
 from sapo_analysis.studies import rows as shared_rows
 from sapo_analysis.studies.composed import Begun, check_recipe
 from sapo_analysis.studies.engines import make_engine
-from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.fine_tunes import FineTunes, trained_values
 from sapo_analysis.studies.kept_adapters import KeptAdapters
 from sapo_analysis.studies.looks import Looked, Looks, check_looks
 from sapo_analysis.studies.memory import halved_when_full
@@ -59,6 +59,7 @@ class SequenceWork:
         self.engine = make_engine(plan, device, self.base)
         self.texts = Texts(plan, self.engine.encoder)
         self.book, self.teller = Book(), Teller()
+        self.trained_values: dict[str, int] = {}
         self.say: Callable[[str], None] = lambda phase: None
         self._states = states_folder
         self._kept = KeptAdapters(plan, states_folder.parent)
