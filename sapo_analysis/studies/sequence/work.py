@@ -211,7 +211,7 @@ class SequenceWork:
                 own = tuned.n_trained, tuned.n_differentiated, fit.searched
                 read = len(fit.losses) * member.rows_per_step + fit.reread
                 meter.add("train", read, fit.tokens, fit.logits, *own)
-                self.trained_values[tunes[k].place.method] = trained_values(tuned)
+                self.trained_values[tunes[k].place.method.name] = trained_values(tuned)
                 tuned.save(k, self._states / tunes[k].result_id)
                 self.teller.trained(tunes[k], fit)
             self.say(f"{which}: evaluating")
