@@ -272,6 +272,8 @@ def test_a_done_run_keeps_one_file_per_table_and_its_provenance(finished):
     provenance = finished.provenance
     assert provenance["model"]["weights"] == "trained"
     assert provenance["cost"]["seconds"] > 0
+    # r × layers × (inputs + outputs of q, k, v and o, and of the MLP's three).
+    assert provenance["trained_values"] == {"lora": 8 * 4 * (4 * 256 + 3 * 512)}
     assert str(finished.path.parent) not in json.dumps(provenance)
 
 
