@@ -1,4 +1,4 @@
-"""TSLoss by exact persistent homology (methods §7): a reconstruction.
+"""TSLoss (Huang et al. 2026) by exact persistent homology (methods §7): a reconstruction.
 
 The authors train on soft substitutes (`surrogate`); this is what those stand for. Both terms are
 divided by the mean death in dimension 0, so neither changes with the scale of the cloud: without
@@ -13,7 +13,7 @@ from torch import Tensor
 from sapo_analysis.learning.topology.persistence import Diagram, diagram
 
 
-def topology_loss(points: Tensor, h0: float, h1: float) -> Tensor:
+def topology_loss(points: Tensor, h0: float = 0.0, h1: float = 0.0) -> Tensor:
     """`h0` · `h0_loss` + `h1` · `h1_loss` of points [m, size], a scalar without unit.
 
     A term of weight 0 is not computed: loops are what takes time.

@@ -1,7 +1,7 @@
 """TSLoss as its authors are told to train it, by soft nearest neighbours and soft thresholds.
 
-A reconstruction (methods §7): their constants are not published, and that a token is no neighbour
-of its own is this project's reading. What it takes are not the deaths and loops of a persistence
+A reconstruction (methods §7): their constants were not found, and that a token is no neighbour of
+its own is this project's reading. What it takes are not the deaths and loops of a persistence
 diagram, and it falls when the whole cloud shrinks.
 """
 
