@@ -24,6 +24,7 @@ from sapo_analysis.spec import (
     ParaphraseStudy,
     SequenceStudy,
 )
+from sapo_analysis.spec.methods import MetaTunerSettings, PtpSettings
 
 MEASURED_ROWS = 48
 """Rows that a speed is measured on, at most."""
@@ -44,7 +45,8 @@ class Amounts(NamedTuple):
     """Rows by what is done with them; also seconds per row, as measured."""
 
     trained: float = 0
-    """Rows of optimizer steps: steps × batch size for each fine-tune."""
+    """Rows of optimizer steps, as often as they are read: steps × batch size for each fine-tune,
+    and once more for each pass over a batch that is perturbed, or looks for how to perturb it."""
     scored: float = 0
     """Rows whose loss is read before an update."""
     differentiated: float = 0
@@ -92,9 +94,20 @@ def aligned_rows(study: AnyStudy) -> int:
     return min(study.diagnostics.examples, study.training.examples)
 
 
+def labelled_rows(study: AnyStudy) -> int:
+    """Training rows whose best candidate MetaTuner (small) finds out: of those it trains on."""
+    return min(study.metatuner.labelled, study.training.examples)
+
+
 def fine_tune_steps(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
     """Optimizer steps of a fine-tune after `n_past` others, all phases."""
     return sum(phase.settings.steps for phase in _phases(study, method, n_past))
+
+
+def fine_tune_reads(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
+    """How often a fine-tune after `n_past` others reads a batch, all passes of all phases."""
+    phases = _phases(study, method, n_past)
+    return sum(phase.settings.steps * phase.passes for phase in phases)
 
 
 def judgements(study: AnyStudy, method: MethodName, n_past: int = 0) -> int:
@@ -129,7 +142,8 @@ def amounts_of(plan: Plan | SequencePlan) -> Amounts:
     """
     if isinstance(plan, SequencePlan):
         return _sum([_of_chains(plan, group) for group in plan.groups])
-    return _sum([*(_of_trials(plan, group) for group in plan.groups), _of_indicators(plan)])
+    found = [_of_trials(plan, group) for group in plan.groups]
+    return _sum([*found, _of_indicators(plan), _of_labels(plan)])
 
 
 def first_result(plan: Plan | SequencePlan) -> Plan | SequencePlan:
@@ -205,16 +219,26 @@ def to_measure(study: AnyStudy) -> AnyStudy:
     promot = study.promot.model_copy(
         update={"steps": MEASURED_STEPS, "select_every": MEASURED_STEPS, "dev_examples": 1}
     )
+    ptp = PtpSettings(adversarial_steps=study.ptp.adversarial_steps)
     common = {
         "name": "measured",
         "seeds": (0,),
         "training": training,
         "promot": promot,
+        "ptp": ptp,
+        "context_tuning": study.context_tuning.model_copy(update={"learning_rate": 1e-3}),
+        "metatuner": _sizes_alone(study.metatuner),
         "diagnostics": diagnostics if diagnostics.every else DiagnosticsSettings(),
     }
     if isinstance(study.prompts, int):
         common["prompts"] = min(study.prompts, MOST_ADAPTERS - 1)
     return study.model_copy(update={**common, **_smallest(study)})
+
+
+def _sizes_alone(settings: MetaTunerSettings) -> MetaTunerSettings:
+    """What of it decides how long a step takes: the sizes of its parts."""
+    sizes = ("share", "r", "hidden", "target_modules")
+    return MetaTunerSettings(**{name: getattr(settings, name) for name in sizes})
 
 
 def _smallest(study: AnyStudy) -> Mapping[str, object]:
@@ -265,7 +289,7 @@ def _sum(parts: Sequence[Amounts]) -> Amounts:
 def _of_trials(plan: Plan, group: Group) -> Amounts:
     study = plan.study
     n_tasks, n_rows = len(plan.tasks), study.evaluation.examples
-    per_fit = fine_tune_steps(study, study.method) * study.training.batch_size
+    per_fit = fine_tune_reads(study, study.method) * study.training.batch_size
     shown = _evaluations_shown(study, max(1, len(group.trials)), n_tasks) * n_rows
     if group.kind == "base":
         return Amounts(evaluated=n_tasks * n_rows, shown=shown)
@@ -310,6 +334,23 @@ def _of_indicators(plan: Plan) -> Amounts:
     return Amounts(scored=read, differentiated=differentiated)
 
 
+def _of_labels(plan: Plan) -> Amounts:
+    """What MetaTuner (small) scores to label rows: once per state and task, and when it refreshes.
+
+    Each labelled row is read under every candidate.
+    """
+    study = plan.study
+    made = make_method(study.method, study).metatuned()
+    if made is None or not made.policy:
+        return Amounts()
+    places = {(trial.state_id, trial.task) for trial in plan.trials}
+    every, steps = made.settings.refresh, study.training.steps
+    again = (steps - 1) // every if every else 0
+    n = sum(len(plan.candidates(task)) for _, task in places)
+    n += again * sum(len(plan.candidates(trial.task)) for trial in plan.trials)
+    return Amounts(scored=n * labelled_rows(study))
+
+
 def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
     study = plan.study
     tests = _evaluations(plan, group)
@@ -329,11 +370,12 @@ def _of_chains(plan: SequencePlan, group: ChainGroup) -> Amounts:
     replaying = sum(later and chain.strategy.method == "replay" for chain in group.chains)
     n_past = group.stage - 1
     steps = [fine_tune_steps(study, chain.strategy.method, n_past) for chain in group.chains]
+    reads = [fine_tune_reads(study, chain.strategy.method, n_past) for chain in group.chains]
     replayed = replaying * study.replayed_rows * study.training.steps
     is_last = group.stage == len(study.tasks)
     n_rows = study.evaluation.at_the_end if is_last else study.evaluation.examples
     own = Amounts(
-        trained=sum(steps) * study.training.batch_size + replayed,
+        trained=sum(reads) * study.training.batch_size + replayed,
         scored=n_candidates * study.scoring.examples,
         evaluated=tests * n_rows + _judged_in(plan, group),
         shown=_evaluations_shown(study, len(group.chains), len(study.tasks)) * n_rows,

@@ -27,10 +27,16 @@ from sapo_analysis.plan import (
     make_plan,
     to_measure,
 )
-from sapo_analysis.plan.amounts import MEASURED_ROWS, aligned_rows, fine_tune_steps, looks_of
+from sapo_analysis.plan.amounts import (
+    MEASURED_ROWS,
+    aligned_rows,
+    fine_tune_reads,
+    fine_tune_steps,
+    looks_of,
+)
 from sapo_analysis.prompts.base import Prompt
-from sapo_analysis.spec import AnyStudy, ParaphraseStudy
-from sapo_analysis.studies.composed import Begun
+from sapo_analysis.spec import AnyStudy, MethodName, ParaphraseStudy
+from sapo_analysis.studies.composed import Begun, step_tokens
 from sapo_analysis.studies.fine_tunes import FineTunes
 from sapo_analysis.studies.fitting import fitted
 from sapo_analysis.studies.looks import batch_and_format
@@ -93,7 +99,7 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
     ]
     past = [(stage.task, work.original(stage.task)) for stage in plan.stages.values()]
     past_tokens = sum(engine.step_tokens(work.training_rows(t, p)) for t, p in past)
-    own_tokens = sum(_step_tokens(work, t.task, t.prompt) for t in plan.trials)
+    own_tokens = sum(_fine_tune_tokens(work, t.task, t.prompt) for t in plan.trials)
     looks = [
         (work.dev_rows(t.task, t.prompt), len(looks_of(study, g.trials)))
         for g in plan.groups
@@ -121,26 +127,42 @@ def _counts(plan: Plan, work: ParaphraseWork, amounts: Amounts) -> dict[str, int
         "dev_examples": round(amounts.watched),
         "aligned_examples": round(amounts.aligned),
         "evaluated_examples": round(amounts.evaluated + amounts.watched + amounts.shown),
-        "train_tokens": round(
-            past_tokens * study.training.steps + own_tokens * fine_tune_steps(study, study.method)
-        ),
+        "train_tokens": round(past_tokens * study.training.steps + own_tokens),
         "scored_tokens": sum(engine.reading(work.scoring_rows(t, p))[0] for t, p in scored)
-        + diagnosed,
+        + diagnosed
+        + _label_tokens(work),
         "evaluated_tokens": evaluations * per_evaluation
         + sum(engine.reading(rows)[0] * n for rows, n in looks)
         + _shown_tokens(work, amounts),
     }
 
 
-def _step_tokens(work: ParaphraseWork, task: str, prompt: Prompt) -> float:
-    """Tokens that an average step of a fine-tune by the study's method reads, virtual ones too."""
+def _fine_tune_tokens(work: ParaphraseWork, task: str, prompt: Prompt) -> float:
+    """Tokens that an average fine-tune by the study's method reads, virtual ones too."""
     study = work.plan.study
     rows = work.own_member(task, prompt, 0).rows
     recipe = make_method(study.method, study).recipe(0)
+    if recipe is not None and recipe.context is not None:
+        begun = Begun(AdapterStart(0), work.plan.tasks[task], "", prompt.text)
+        return recipe.steps * step_tokens(work.engine, recipe, begun, rows)
     if recipe is not None and recipe.has(*BEFORE_TEXTS):
         # Which ids they have makes no difference to how many there are.
         rows = VirtualTokens(0, study.soft_prompt.virtual_tokens).before(rows)
-    return work.engine.step_tokens(rows)
+    steps = fine_tune_steps(study, study.method)
+    if work.tuners is not None:
+        return steps * work.tuners.tokens_per_step(rows)
+    # Perturbed, no two examples share a prefix.
+    alone = study.training.batch_size * sum(len(row.ids) for row in rows) / len(rows)
+    again = fine_tune_reads(study, study.method) - steps
+    return steps * work.engine.step_tokens(rows) + again * alone
+
+
+def _label_tokens(work: ParaphraseWork) -> int:
+    """Tokens read to find out the best candidates of rows, where the method asks for them."""
+    if work.tuners is None:
+        return 0
+    places = {(trial.state_id, trial.task) for trial in work.plan.trials}
+    return sum(work.tuners.label_tokens(task) for _, task in places)
 
 
 def _shown_tokens(work: ParaphraseWork, amounts: Amounts) -> int:
@@ -173,8 +195,12 @@ def _per_row(work: ParaphraseWork) -> Amounts:
         work.encoder.encode_split(data, "train", n, prompt, method.demonstrations)
         for prompt in prompts[: work.plan.chunk]
     ]
-    begun = [Begun(AdapterStart(0), data, work.original(task).text)] * len(rows)
-    with timed_fine_tunes(work.engine, model, method, begun, rows) as (tuned, per_step):
+    begun = [
+        Begun(AdapterStart(0), data, work.original(task).text, prompt.text)
+        for prompt in prompts[: len(rows)]
+    ]
+    timing = timed_fine_tunes(work.engine, model, method, begun, rows, work.tuners)
+    with timing as (tuned, per_step):
         # Tasks differ in the length of their answers, so every one of them is measured.
         per_tested = {
             n_shots: _per_tested(work, tuned, n_shots, len(rows))
@@ -186,7 +212,7 @@ def _per_row(work: ParaphraseWork) -> Amounts:
             per_dev = timed(lambda: tuned.mean_losses(dev)) / sum(map(len, dev))
         per_aligned = time_gradients(study, tuned, rows)
     return Amounts(
-        trained=per_step / study.training.batch_size,
+        trained=per_step / per_step_rows(study, study.method),
         scored=per_scored,
         differentiated=per_gradient,
         evaluated=per_tested.pop(0),
@@ -194,6 +220,13 @@ def _per_row(work: ParaphraseWork) -> Amounts:
         aligned=per_aligned,
         shown=sum(per_tested.values()) / max(1, len(per_tested)),
     )
+
+
+def per_step_rows(study: AnyStudy, method: MethodName) -> float:
+    """Rows that a step of a method's short fine-tunes reads, on average, all passes together."""
+    measured = to_measure(study)
+    passes = fine_tune_reads(measured, method) / fine_tune_steps(measured, method)
+    return study.training.batch_size * passes
 
 
 def _per_tested(work: ParaphraseWork, tuned: FineTunes, n_shots: int, n_adapters: int) -> float:

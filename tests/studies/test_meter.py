@@ -31,3 +31,10 @@ def test_what_is_trained_beside_and_in_the_model_shares_one_backward_pass():
     frozen = BODY * 7 + HEAD * 3
     both = flops(n_trained=10, n_differentiated=400)
     assert both == 2 * frozen + 2 * frozen + (2 + 4) * 10 * 7 + 2 * 400 * 7
+
+
+def test_what_is_sought_in_the_input_leaves_the_trained_weights_their_own_products_out():
+    frozen = BODY * 7 + HEAD * 3
+    found = flops(n_trained=10, n_differentiated=400, searched=4)
+    through = (2 + 2) * (frozen + 10 * 7)  # forward and back through everything, at all tokens
+    assert found == through + 2 * (10 + 400) * 3

@@ -21,10 +21,11 @@ from sapo_analysis.plan import (
     make_sequence_plan,
     to_measure,
 )
-from sapo_analysis.plan.amounts import MEASURED_ROWS, fine_tune_steps
+from sapo_analysis.plan.amounts import MEASURED_ROWS, fine_tune_reads
 from sapo_analysis.policies import get_policy
 from sapo_analysis.spec import MethodName, SequenceStudy
 from sapo_analysis.studies.calibrate import (
+    per_step_rows,
     time_evaluation,
     time_gradients,
     timed,
@@ -43,7 +44,7 @@ def calibrate_sequence(study: SequenceStudy, engine: EngineName) -> dict[str, An
 
     Counts are of chains that share nothing and of scoring in full: what is shared, and where a
     scoring stops, is not known beforehand. Steps are measured of each method that puts something
-    else than an adapter into the model; tests and looks of the one that takes the most steps.
+    else than an adapter into the model; tests and looks of the one that reads the most batches.
     `replay` takes longer per row than the sequential LoRA that stands for it.
     """
     plan, _ = fitted(make_sequence_plan(study, engine))
@@ -98,15 +99,15 @@ def _per_row(work: SequenceWork, n_chains: int) -> Amounts:
     task = study.tasks[0]
     some = work.texts.scoring(task, work.plan.prompts[task][0])[:MEASURED_ROWS]
     per_scored = timed(lambda: engine.losses(work.base, some)) / len(some)
-    steps = _steps_by_method(work.plan)
-    each = {method: _of_method(work, method, n_chains) for method in steps}
-    most = each[max(steps, key=steps.__getitem__)]
-    per_step = sum(n * each[method].trained for method, n in steps.items()) / sum(steps.values())
-    return most._replace(trained=per_step, scored=per_scored)
+    reads = _reads_by_method(work.plan)
+    each = {method: _of_method(work, method, n_chains) for method in reads}
+    most = each[max(reads, key=reads.__getitem__)]
+    per_read = sum(n * each[method].trained for method, n in reads.items()) / sum(reads.values())
+    return most._replace(trained=per_read, scored=per_scored)
 
 
-def _steps_by_method(plan: SequencePlan) -> dict[MethodName, int]:
-    """Optimizer steps of all chains by method, those that train an adapter alone as one.
+def _reads_by_method(plan: SequencePlan) -> dict[MethodName, int]:
+    """Batches that all chains read by method, those that train an adapter alone as one.
 
     These differ in where an adapter starts, and in what is added to a batch or the loss.
     """
@@ -116,7 +117,7 @@ def _steps_by_method(plan: SequencePlan) -> dict[MethodName, int]:
             name = chain.strategy.method
             method = make_method(name, plan.study)
             alike = method.recipe(0) is None and not method.trains_all
-            found["lora" if alike else name] += fine_tune_steps(plan.study, name, group.stage - 1)
+            found["lora" if alike else name] += fine_tune_reads(plan.study, name, group.stage - 1)
     return dict(found)
 
 
@@ -128,14 +129,14 @@ def _of_method(work: SequenceWork, name: MethodName, n_chains: int) -> Amounts:
     n = 1 if method.trains_all else min(work.plan.chunk, n_chains)
     rows = [work.texts.training(task, prompt, method.demonstrations)] * n
     original = work.plan.originals[task].text
-    begun = [Begun(AdapterStart(k), work.plan.tasks[task], original) for k in range(n)]
+    begun = [Begun(AdapterStart(k), work.plan.tasks[task], original, prompt.text) for k in range(n)]
     with timed_fine_tunes(work.engine, work.base, method, begun, rows) as (tuned, per_step):
         per_tested = {
             n_shots: _per_tested(work, tuned, n_shots, n) for n_shots in study.evaluation.n_shots
         }
         per_aligned = time_gradients(study, tuned, rows)
     return Amounts(
-        trained=per_step / study.training.batch_size,
+        trained=per_step / per_step_rows(study, name),
         evaluated=per_tested.pop(0),
         aligned=per_aligned,
         shown=sum(per_tested.values()) / max(1, len(per_tested)),
