@@ -9,8 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.methods_compared import BASE, OUTCOMES, OVER_TASKS, same_in_words
-from sapo_analysis.analysis.wording import counted, signed
+from sapo_analysis.analysis.methods_compared import (
+    BASE,
+    OUTCOMES,
+    OVER_TASKS,
+    counts_in_words,
+    same_in_words,
+)
+from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import compared
 from sapo_analysis.app.compared import Compared
 from sapo_analysis.app.components import links
@@ -83,18 +89,7 @@ def _cells(row: dict[str, Any], shown: list[str]) -> list[str]:
 
 def sizes_of(row: Any) -> str:
     """What stands behind a row's numbers, and what its intervals are over."""
-    return f"n = {counts_of(row)}; small print: 95 %, Student t over {md(str(row['unit']))}."
-
-
-def counts_of(row: Any) -> str:
-    """As in `4 tuned tasks × 2 prompts × 3 seeds`; in sequences policies choose the prompts."""
-    n_orders = int(row["n_orders"])
-    parts = [
-        counted(int(row["n_tasks"]), "tuned task"),
-        counted(n_orders, "order") if n_orders else counted(int(row["n_prompts"]), "prompt"),
-        counted(int(row["n_seeds"]), "seed"),
-    ]
-    return " × ".join(parts)
+    return f"n = {counts_in_words(row)}; small print: 95 %, Student t over {md(str(row['unit']))}."
 
 
 def _tuned_task(keys: Keys) -> str:

@@ -9,12 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.methods_compared import OVER_TASKS, has_looks
+from sapo_analysis.analysis.methods_compared import OVER_TASKS, counts_in_words, has_looks
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import compared
 from sapo_analysis.app.components import links
 from sapo_analysis.app.components.chips import difference_chip
-from sapo_analysis.app.components.compared_scores import counts_of
 from sapo_analysis.app.components.controls import segmented, select
 from sapo_analysis.app.components.html_table import Head, html_table, strong, whole
 from sapo_analysis.app.components.looked_at import NOTHING_YET, drawn, heading
@@ -185,8 +184,8 @@ def _few_shot(keys: Keys, runs: Sequence[Run]) -> None:
     )
     sizes = found[found["n_tasks"] > 0].iloc[0]
     st.caption(
-        f"At the end of the fine-tunes, with original prompts: {counts_of(sizes)}. In brackets"
-        f" 95 %, Student t over {md(str(sizes['unit']))}."
+        f"At the end of the fine-tunes, with original prompts: {counts_in_words(sizes)}. In"
+        f" brackets 95 %, Student t over {md(str(sizes['unit']))}."
     )
 
 

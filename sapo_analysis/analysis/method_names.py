@@ -22,6 +22,12 @@ def strategy_words(strategy: str) -> str:
     return f"{policy}, {METHOD_WORDS.get(method, method)}"
 
 
+def name_in_words(name: str) -> str:
+    """What stands beside others in words; settings of one method are told apart by `… in RUN`."""
+    strategy, at, run_id = name.partition(" in ")
+    return f"{strategy_words(strategy)}{at}{run_id}"
+
+
 def methods_of(run: Run) -> tuple[str, ...]:
     """The methods of a run's study, each once; none of imported results."""
     study = run.study

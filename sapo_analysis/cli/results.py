@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sapo_analysis import analysis
-from sapo_analysis.analysis.methods_compared import along
+from sapo_analysis.analysis.methods_compared import along, comparison_report
 from sapo_analysis.analysis.sequences import sequence_report
 from sapo_analysis.cli.along import show_along
 from sapo_analysis.cli.findings import show_details, show_findings
@@ -111,7 +111,7 @@ def report(
         return
     found = {**analysis.report(opened), **along(opened)}
     if as_json:
-        show_json(found)
+        show_json({**found, **comparison_report(opened)})
         return
     show_sentences(found)
     show_findings(found)
@@ -123,7 +123,7 @@ def report(
 def _sequences(opened: list[Run], as_json: bool, as_markdown: bool) -> None:
     found = {**sequence_report(opened), **along(opened)}
     if as_json:
-        show_json(found)
+        show_json({**found, **comparison_report(opened)})
     elif as_markdown:
         show(sequences_markdown(found))
     else:

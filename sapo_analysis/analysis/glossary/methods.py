@@ -101,6 +101,81 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
             "high",
         ),
     ),
+    "Beside plain LoRA": (
+        Term(
+            *("study", "study", ""),
+            "runs with the same model, data, tasks, training and seeds: what differs is the method"
+            " (or the order); nothing is pooled over studies",
+        ),
+        Term(
+            *("policy", "policy", ""),
+            "which prompt teaches: as a sequence chose it, or as the policy would have chosen among"
+            " the prompts that a paraphrase study trained with; random is the mean over all",
+        ),
+        Term(
+            *("to_plain", "− plain LoRA", ""),
+            "difference to plain LoRA with the original prompt in the same study, on the same tuned"
+            " task, seed and state (of sequences order, stage and seed), each with its own prompts;"
+            " mean over prompts, seeds, then tuned tasks (of sequences over orders)",
+        ),
+        Term(
+            *("p_corrected", "p, Holm", ""),
+            "two-sided p of the paired difference, Holm corrected over the rows of one study and"
+            " outcome",
+        ),
+        Term(
+            *("verdict_holm", "after Holm", ""),
+            "the verdict where p corrected by Holm is below 0.05, else unclear",
+        ),
+        Term(
+            *("behind", "n", ""),
+            "what stands behind a row: tuned tasks, prompts of a task or orders, seeds",
+        ),
+        Term(
+            *("seed_sd", "seed SD", ""),
+            "standard deviation over seeds of what is otherwise the same fine-tune (same tuned task"
+            " and prompt; of sequences same order and stage), pooled",
+            "low",
+        ),
+        Term("seed_df", "df", "", "degrees of freedom of the seed SD: Σ (seeds − 1)"),
+        Term(
+            *("seed_ratio", "seed SD ÷ plain LoRA's", "ratio"),
+            "geometric mean over tuned tasks (or orders) of the ratio of seed SDs, those left out"
+            " where either does not vary; 95 %, Student t over tasks (or orders)",
+            "low",
+        ),
+        Term(
+            *("seed_verdict", "with the seed", ""),
+            "steadier or less steady where the ratio's 95 % interval lies on one side of 1, else"
+            " unclear; not corrected for the number of rows",
+        ),
+        Term(
+            *("time_ratio", "time", "× plain LoRA"),
+            "seconds of a fine-tune ÷ those of plain LoRA in the same study on an equal machine;"
+            " says little where runs stood beside other work",
+            "low",
+        ),
+        Term(
+            *("choosing_ratio", "choosing", "× plain LoRA"),
+            "seconds that choosing the prompt of a stage took ÷ those of a fine-tune of plain LoRA",
+            "low",
+        ),
+        Term(
+            *("tokens_ratio", "tokens read", "× plain LoRA"),
+            "tokens read in training, in all passes, ÷ those of plain LoRA in the same study",
+            "low",
+        ),
+        Term(
+            *("flops_ratio", "operations", "× plain LoRA"),
+            "floating-point operations of the model in training ÷ those of plain LoRA",
+            "low",
+        ),
+        Term(
+            *("trained_values", "trained values", "values"),
+            "how many numbers a fine-tune trains, as the run counted them",
+            "low",
+        ),
+    ),
     "Along a fine-tune": (
         Term("step", "step", "optimizer steps", "optimizer steps taken, of all phases"),
         Term("series", "series", "", "what was looked at"),

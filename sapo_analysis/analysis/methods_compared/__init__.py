@@ -1,10 +1,16 @@
 """Methods beside each other: what each learned, what it kept of other tasks, what was published."""
 
 from sapo_analysis.analysis.methods_compared.along import along
-from sapo_analysis.analysis.methods_compared.averages import same_in_words
-from sapo_analysis.analysis.methods_compared.costs import fine_tune_costs
+from sapo_analysis.analysis.methods_compared.averages import counts_in_words, same_in_words
+from sapo_analysis.analysis.methods_compared.comparison import (
+    comparison,
+    comparison_report,
+    joined,
+    study_comparison,
+)
+from sapo_analysis.analysis.methods_compared.costs import fine_tune_costs, relative_costs
 from sapo_analysis.analysis.methods_compared.curves import alignment_curves, format_curves
-from sapo_analysis.analysis.methods_compared.families import comparable_families
+from sapo_analysis.analysis.methods_compared.families import comparable_families, run_families
 from sapo_analysis.analysis.methods_compared.looks import NO_LOOKS, has_looks
 from sapo_analysis.analysis.methods_compared.outputs import (
     NO_OUTPUTS,
@@ -57,12 +63,16 @@ __all__ = [
     "alignment_curves",
     "chosen_pairs",
     "comparable_families",
+    "comparison",
+    "comparison_report",
+    "counts_in_words",
     "fine_tune_costs",
     "fine_tunes_of",
     "format_curves",
     "format_rise",
     "has_looks",
     "has_topology",
+    "joined",
     "method_table",
     "method_tasks",
     "normalized_average",
@@ -70,10 +80,13 @@ __all__ = [
     "persistence_pairs",
     "published",
     "published_averages",
+    "relative_costs",
+    "run_families",
     "said_of_methods",
     "same_in_words",
     "side_by_side",
     "sides",
+    "study_comparison",
     "telling_examples",
     "topology_associations",
     "topology_change",

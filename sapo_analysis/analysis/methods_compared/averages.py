@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.intervals import Floats, mean_interval
 from sapo_analysis.analysis.sequences.metrics import LEAST, UNITS, interval_of, unit_of
+from sapo_analysis.analysis.wording import counted
 
 _OF_TASK = ["tuned_task", "seed"]
 
@@ -74,6 +75,21 @@ def same_in_words(unit: str) -> str:
     """Why there is no interval where `all_same`; `unit` as `unit_named` has it."""
     each = {"tuned tasks": "tuned task", "orders": "order"}.get(unit, "seed")
     return f"No ±: the same in every {each}."
+
+
+def counts_in_words(row: Mapping[str, Any] | pd.Series[Any]) -> str:
+    """As in `4 tuned tasks × 2 prompts × 3 seeds`; in sequences policies choose the prompts.
+
+    Args:
+        row: with the counts of `sizes`.
+    """
+    n_orders = int(row["n_orders"])
+    parts = [
+        counted(int(row["n_tasks"]), "tuned task"),
+        counted(n_orders, "order") if n_orders else counted(int(row["n_prompts"]), "prompt"),
+        counted(int(row["n_seeds"]), "seed"),
+    ]
+    return " × ".join(parts)
 
 
 def sizes(rows: pd.DataFrame) -> dict[str, Any]:

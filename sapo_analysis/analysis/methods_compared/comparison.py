@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.claims import no_verdict
+from sapo_analysis.analysis.estimate import plain
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.analysis.intervals import NAN, Floats
 from sapo_analysis.analysis.joining import as_runs
+from sapo_analysis.analysis.method_names import name_in_words
 from sapo_analysis.analysis.methods_compared.averages import Mean, mean_of
 from sapo_analysis.analysis.methods_compared.chain_scores import ChainScores
 from sapo_analysis.analysis.methods_compared.costs import (
@@ -45,7 +47,10 @@ from sapo_analysis.store import Run
 REFERENCE = ("original", "lora")
 """Policy and method that every other row is held to."""
 NO_REFERENCE = "no plain LoRA with the original prompt in this study"
-_ABOUT = ["study", "model", "kind", "n_runs", "name", "policy", "method", "is_reference"]
+_ABOUT = [
+    *("study", "study_words", "model", "kind", "name", "words", "policy", "method"),
+    "is_reference",
+]
 _COSTS = ["steps", "train_seconds", *RATIOS, "choosing_ratio", "trained_values"]
 COMPARISON_COLUMNS = [
     *_ABOUT,
@@ -105,6 +110,15 @@ def comparison(runs: Run | Sequence[Run]) -> pd.DataFrame:
         run.made_here("be compared by method")
         run.table("prompts")  # what families leave out as damaged is an error here
     return joined([study_comparison(family) for family in run_families(opened)])
+
+
+def comparison_report(runs: Run | Sequence[Run]) -> dict[str, list[dict[str, Any]]]:
+    """The part `comparison` of a report: its rows as plain data; no part where nothing is there."""
+    opened = as_runs(runs)
+    if any(run.is_imported for run in opened):
+        return {}
+    found = comparison(opened)
+    return {"comparison": plain(found.to_dict("records"))} if len(found) else {}
 
 
 def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -224,8 +238,8 @@ def _rows(family: _Family, runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
     study = {
         "study": ", ".join(run.run_id for run in runs),
         "model": str(runs[0].study.model),
+        "study_words": study_words([run.run_id for run in runs]),
         "kind": "sequence" if family.in_sequence else "paraphrase",
-        "n_runs": len(runs),
     }
     beside = family.rows.get(family.reference)
     for name, (side, policy) in family.rows.items():
@@ -234,12 +248,19 @@ def _rows(family: _Family, runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
         note = silent or (
             "" if family.reference else f"{NO_REFERENCE[:1].upper()}{NO_REFERENCE[1:]}."
         )
-        about: dict[str, Any] = {"name": name, "policy": policy, "method": side.method}
+        about: dict[str, Any] = {"name": name, "words": name_in_words(name), "policy": policy}
+        about["method"] = side.method
         about |= {"is_reference": name == family.reference, "note": note, **costs[name]}
         for outcome in OUTCOMES:
             if (name, outcome) in family.units:
                 row = study | about | {"outcome": outcome}
                 yield row | _numbers(family, name, outcome, bool(silent))
+
+
+def study_words(run_ids: Sequence[str]) -> str:
+    """A study by its first run: `pocket-1-order-1-5abcd062 and 4 more`."""
+    more = f" and {len(run_ids) - 1} more" if len(run_ids) > 1 else ""
+    return f"{run_ids[0]}{more}"
 
 
 def _numbers(family: _Family, name: str, outcome: str, silent: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sapo_analysis.analysis.claims import MIN_TASKS, no_verdict
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.method_names import strategy_words
+from sapo_analysis.analysis.method_names import name_in_words
 from sapo_analysis.analysis.methods_compared.averages import (
     Mean,
     all_same,
@@ -221,12 +221,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
     shots = f", {row['n_shots']}-shot" if row["n_shots"] else ""
     unit = {"0 to 100": " points", "share, 0 to 1": ""}.get(term.unit, f" {term.unit}")
     of = f"{term.label}{role.get(row['outcome'], '')}{shots}"
-    who = f"{_words(row['name'])} − {_words(row['reference'])}"
+    who = f"{name_in_words(row['name'])} − {name_in_words(row['reference'])}"
     said = f"{who}, {of}: {signed(row['value'], digits)}{unit} ({ends})"
     way = {"high": "higher is better", "low": "lower is better"}[row["better"]]
     return f"{said}; {way}." + (f" {row['verdict'].capitalize()}." if row["verdict"] else "")
-
-
-def _words(name: str) -> str:
-    strategy, at, run_id = name.partition(" in ")
-    return f"{strategy_words(strategy)}{at}{run_id}"

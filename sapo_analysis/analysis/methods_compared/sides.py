@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sapo_analysis.analysis.joining import OF_METHODS, as_runs, differences_in_words, identity
-from sapo_analysis.analysis.method_names import METHOD_WORDS, strategy_words
+from sapo_analysis.analysis.method_names import METHOD_WORDS, name_in_words
 from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.store import Run
 
@@ -35,8 +35,7 @@ class Side:
     @property
     def words(self) -> str:
         """For readers: `ProMoT`, `sapo, ProMoT`."""
-        strategy, at, run_id = self.name.partition(" in ")
-        return f"{strategy_words(strategy)}{at}{run_id}"
+        return name_in_words(self.name)
 
     @property
     def method_words(self) -> str:

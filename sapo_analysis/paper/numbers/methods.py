@@ -53,6 +53,13 @@ class MethodNumbers:
         return self.is_of_methods and len(names) > 1
 
     @property
+    def has_comparison(self) -> bool:
+        """Whether several methods took part, which are held to plain LoRA study by study."""
+        if any(run.is_imported for run in self.runs):
+            return False
+        return len({method for run in self.runs for method in methods_of(run)}) > 1
+
+    @property
     def has_promot(self) -> bool:
         """Whether ProMoT took part, or a part of it that its paper compares with."""
         methods = {method for run in self.runs for method in methods_of(run)}
@@ -93,6 +100,11 @@ class MethodNumbers:
         names = [one.name for one in methods_compared.sides(runs)]
         plain = [name for name in PLAIN if name in names]
         return methods_compared.paired_difference(runs, (plain or names)[0])
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """Every policy with every method beside plain LoRA with the original prompt."""
+        return methods_compared.comparison(list(self.runs))
 
     @cached_property
     def steps(self) -> str:

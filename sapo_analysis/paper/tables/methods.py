@@ -15,6 +15,7 @@ from sapo_analysis.figures.method_marks import words
 from sapo_analysis.paper.kinds import ANY
 from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options
+from sapo_analysis.paper.tables.comparison import comparison_table
 from sapo_analysis.paper.tables.kind import TableKind, once
 from sapo_analysis.paper.tables.method_differences import differences_table
 from sapo_analysis.paper.tables.notes import plus_minus, standing
@@ -183,6 +184,10 @@ def _are_several(numbers: Numbers) -> bool:
     return numbers.compared.are_several
 
 
+def _has_comparison(numbers: Numbers) -> bool:
+    return numbers.compared.has_comparison
+
+
 def _has_promot(numbers: Numbers) -> bool:
     return numbers.compared.has_promot
 
@@ -217,6 +222,19 @@ METHOD_TABLES = (
         once,
         ("wang2024promot", "student1908"),
         _are_several,
+        f"{_NEEDS}.",
+    ),
+    TableKind(
+        "comparison",
+        "All against plain LoRA",
+        "Every policy with every method against plain LoRA with the original prompt: differences,"
+        " seed spread, cost.",
+        ANY,
+        (),
+        comparison_table,
+        once,
+        ("hu2022lora", "student1908", "holm1979"),
+        _has_comparison,
         f"{_NEEDS}.",
     ),
     TableKind(
