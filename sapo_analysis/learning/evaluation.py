@@ -9,7 +9,13 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import bounded_batches, collate_contexts, in_halves_when_full
+from sapo_analysis.learning.batching import (
+    Around,
+    bounded_batches,
+    collate_contexts,
+    in_halves_when_full,
+    nothing_around,
+)
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded, Encoder
 from sapo_analysis.models.room import most_kept_tokens
@@ -30,6 +36,7 @@ class Evaluation:
         correct: whether each answer is right by the task's metric.
         tokens: tokens read for the loss and while decoding, padding left out, and decoding slots.
         logits: tokens at which the head was computed.
+        chosen: id of the prompt that each example was read under, where a method chooses.
     """
 
     value: float
@@ -39,6 +46,7 @@ class Evaluation:
     correct: list[bool]
     tokens: int
     logits: int
+    chosen: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -48,10 +56,11 @@ def evaluate(
     examples: Sequence[Example],
     rows: Sequence[Encoded],
     size: int,
+    around: Around = nothing_around,
 ) -> Evaluation:
-    """Evaluate on `examples`, encoded as `rows`, `size` at a time."""
-    losses = example_losses(model, rows, size, encoder.pad_id)
-    outputs, written = greedy_answers(model, encoder, rows, task.max_new_tokens, size)
+    """Evaluate on `examples`, encoded as `rows`, `size` at a time, each pass inside `around`."""
+    losses = example_losses(model, rows, size, encoder.pad_id, around)
+    outputs, written = greedy_answers(model, encoder, rows, task.max_new_tokens, size, around)
     read = sum(len(row.ids) for row in rows)
     tokens = read + sum(row.target_start for row in rows) + written
     return summarise(task, examples, outputs, losses, tokens, logits=read + written)
@@ -97,6 +106,7 @@ def greedy_answers(
     rows: Sequence[Encoded],
     max_new_tokens: int,
     size: int,
+    around: Around = nothing_around,
 ) -> tuple[list[str], int]:
     """Greedy answers, special tokens and outer white space removed; number of tokens decoded."""
     generate: Any = model.generate  # transformers declares it on the model classes, not on the base
@@ -106,16 +116,18 @@ def greedy_answers(
     written: list[int] = []
 
     def decode(places: Sequence[int]) -> None:
-        inputs = collate_contexts([rows[i] for i in places], encoder.pad_id, reading_device(model))
-        found = generate(
-            **inputs,
-            do_sample=False,
-            num_beams=1,
-            max_new_tokens=max_new_tokens,
-            eos_token_id=encoder.stop_ids,
-            pad_token_id=encoder.pad_id,
-            use_cache=True,
-        )[:, inputs["input_ids"].shape[1] :]
+        batch = [rows[i] for i in places]
+        inputs = collate_contexts(batch, encoder.pad_id, reading_device(model))
+        with around(batch):
+            found = generate(
+                **inputs,
+                do_sample=False,
+                num_beams=1,
+                max_new_tokens=max_new_tokens,
+                eos_token_id=encoder.stop_ids,
+                pad_token_id=encoder.pad_id,
+                use_cache=True,
+            )[:, inputs["input_ids"].shape[1] :]
         written.append(found.numel())
         for place, text in zip(places, encoder.answers(found.tolist()), strict=True):
             answers[place] = text

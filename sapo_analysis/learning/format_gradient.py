@@ -23,10 +23,12 @@ from transformers.pytorch_utils import Conv1D
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.batching import (
+    Around,
     bounded_batches,
     collate,
     in_halves_when_full,
     label_losses,
+    nothing_around,
     token_losses,
 )
 from sapo_analysis.models.encoding import IGNORED, Encoded
@@ -60,7 +62,11 @@ class LayerGradients:
 
 
 def last_layer_gradients(
-    model: PreTrainedModel, rows: Sequence[Sequence[Encoded]], packed: bool, pad_id: int
+    model: PreTrainedModel,
+    rows: Sequence[Sequence[Encoded]],
+    packed: bool,
+    pad_id: int,
+    around: Around = nothing_around,
 ) -> list[LayerGradients]:
     """Gradient of each adapter's loss, nats per target token over all its rows.
 
@@ -70,6 +76,7 @@ def last_layer_gradients(
         packed: whether to read packed rows, of K adapters at once; else padded ones of the only
             adapter.
         pad_id: token that fills rows up.
+        around: what each pass of padded rows takes place inside.
 
     One backward pass gives all: hooks keep each layer's inputs x and the gradient of its outputs,
     and adapter k's gradient by W is the sum of their products over its own tokens. Nothing of the
@@ -89,7 +96,7 @@ def last_layer_gradients(
         if packed:
             _read_packed(model, reading, probes, pad_id)
         else:
-            _read_padded(model, reading[0], probes, pad_id)
+            _read_padded(model, reading[0], probes, pad_id, around)
     return [
         LayerGradients(
             {name: total[k] for name, total in probes.totals.items()},
@@ -267,12 +274,16 @@ def _read_packed(
             in_halves_when_full(read, places)
 
 
-def _read_padded(model: PreTrainedModel, reading: _Reading, probes: _Probes, pad_id: int) -> None:
+def _read_padded(
+    model: PreTrainedModel, reading: _Reading, probes: _Probes, pad_id: int, around: Around
+) -> None:
     def read(places: Sequence[int]) -> None:
         rows, weights = reading.part(places)
         inputs, labels = collate(rows, pad_id, reading_device(model))
         with probes.reading():
-            losses = token_losses(model(**inputs, use_cache=False).logits, labels)
+            with around(rows):
+                logits = model(**inputs, use_cache=False).logits
+            losses = token_losses(logits, labels)
             # Row by row, as labels are: those of padding and context have a loss of zero.
             at = labels[:, 1:] != IGNORED
             loss = (losses[at] * losses.new_tensor(weights)).sum()

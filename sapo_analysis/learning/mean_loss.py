@@ -9,7 +9,12 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel
 
-from sapo_analysis.learning.batching import bounded_batches, in_halves_when_full
+from sapo_analysis.learning.batching import (
+    Around,
+    bounded_batches,
+    in_halves_when_full,
+    nothing_around,
+)
 from sapo_analysis.learning.packed_scoring import pack_losses
 from sapo_analysis.learning.scoring import ExampleLoss, example_losses
 from sapo_analysis.models.encoding import Encoded
@@ -33,10 +38,17 @@ class MeanLoss:
     logits: int
 
 
-def mean_loss(model: PreTrainedModel, rows: Sequence[Encoded], size: int, pad_id: int) -> MeanLoss:
-    """The loss of a model, `size` examples at a time."""
+def mean_loss(
+    model: PreTrainedModel,
+    rows: Sequence[Encoded],
+    size: int,
+    pad_id: int,
+    around: Around = nothing_around,
+) -> MeanLoss:
+    """The loss of a model, `size` examples at a time, each pass inside `around`."""
     tokens = sum(len(row.ids) for row in rows)
-    return MeanLoss(_mean(example_losses(model, rows, size, pad_id)), tokens, logits=tokens)
+    losses = example_losses(model, rows, size, pad_id, around)
+    return MeanLoss(_mean(losses), tokens, logits=tokens)
 
 
 @torch.no_grad()

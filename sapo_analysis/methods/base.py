@@ -81,6 +81,11 @@ class Method(ABC):
         """Whether all weights are trained, and a state is a whole model."""
         return False
 
+    @property
+    def alone(self) -> bool:
+        """Whether its fine-tunes are made one at a time, in no stack."""
+        return self.trains_all or self.metatuned() is not None
+
     @abstractmethod
     def start(self, seed: int, past: Sequence[Learned]) -> AdapterStart:
         """Where the next stage starts."""

@@ -21,8 +21,8 @@ _CAVEAT = (
     "experimental: a reconstruction at the size of one small model, which chooses among the task's"
     " prompts where the paper's writes new ones"
 )
-_PAPER, _ABLATION = "MetaTuner, reconstructed", "MetaTuner, reconstructed, ablation"
-_CITES = ("hu2022lora",)
+_PAPER, _ABLATION = "after Bo et al. 2026", "after Bo et al. 2026, ablation"
+_CITES = ("hu2022lora", "bo2026metatuner")
 _SIZE = "of two networks per adapted matrix, of adapters in the first layers, d per prompt"
 _ON_OWN_TASK = "LoRA: always; chosen prompt: on its own task"
 

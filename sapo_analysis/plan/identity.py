@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sapo_analysis.methods import find_method, own_mark
+from sapo_analysis.methods import find_method, make_method, own_mark
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import ParaphraseStudy, Study
 from sapo_analysis.tasks.base import Task
@@ -20,12 +21,16 @@ Finished trials of another version are not reused.
 
 @dataclass
 class Identity:
-    """Content hashes of whatever decides a result; other tasks, other seeds and device do not."""
+    """Content hashes of whatever decides a result; other tasks, other seeds and device do not.
+
+    `prompts`: the candidates of each trained task, which decide where a method chooses among them.
+    """
 
     study: ParaphraseStudy
     model: str
     tasks: dict[str, Task]
     originals: dict[str, Prompt]
+    prompts: Mapping[str, Sequence[Prompt]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._data = {n: data_fingerprint(t, self.originals[n]) for n, t in self.tasks.items()}
@@ -40,6 +45,8 @@ class Identity:
         # The past is learned with LoRA, so its states are the same whatever the method.
         self._settings["method"] = "lora"
         self._method = _method_settings(self.study)
+        made = make_method(self.study.method, self.study).metatuned()
+        self._chooses = made is not None and made.policy
         # Named where there are some alone: ids are what they were before there were such settings.
         self._watched: dict[str, object] = {"checkpoints": checkpoints} if checkpoints else {}
         if n_shots != [0]:
@@ -48,7 +55,10 @@ class Identity:
 
     def trial(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
         """The id of a fine-tune from a state; `prompt` is its text."""
-        return self._fine_tune(parent_id, task, prompt, seed, **self._watched, **self._method)
+        own = {**self._watched, **self._method}
+        if self._chooses:
+            own["candidates"] = [each.text for each in self.prompts[task]]
+        return self._fine_tune(parent_id, task, prompt, seed, **own)
 
     def past(self, parent_id: str, task: str, prompt: str, seed: int) -> str:
         """The id of a fine-tune on the way to a parent state."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 
 from sapo_analysis.errors import InputError, unknown
+from sapo_analysis.methods import make_method
 from sapo_analysis.model_files import find_model
 from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
 from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
@@ -53,8 +54,8 @@ def make_plan(study: ParaphraseStudy, engine: EngineName = "stacked") -> Plan:
     _check_noise_prompts(study, prompts)
     _check_diagnostics(study, tasks, prompts)
     originals = {name: bank[0] for name, bank in banks.items()}
-    identity = Identity(study, model.fingerprint, tasks, originals)
-    alone = engine != "stacked" or study.trains_all(study.method)
+    identity = Identity(study, model.fingerprint, tasks, originals, prompts)
+    alone = engine != "stacked" or make_method(study.method, study).alone
     chunk = 1 if alone else stack_size(model.n_parameters)
     groups = _groups(study, legs, originals, prompts, identity, chunk)
     return Plan(study, engine, chunk, model, tasks, originals, prompts, groups)

@@ -11,6 +11,7 @@ it has one, the persistence diagram is taken (`learning.topology`).
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,8 +26,8 @@ from sapo_analysis.learning.format_gradient import (
     cosines,
     last_layer_modules,
 )
-from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.learning.topology import Summary, summary
+from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.plan import AnyPlan
 from sapo_analysis.plan.amounts import aligned_rows, looked_rows
 from sapo_analysis.prompts.base import Prompt
@@ -57,8 +58,8 @@ class Looks:
 
     Attributes:
         rows: `diagnostics` rows of each fine-tune.
-    """
         persistence: `persistence` rows of each fine-tune.
+    """
 
     def __init__(
         self,
@@ -74,8 +75,8 @@ class Looks:
         self._formats = {one.task: format_of(plan, one.task) for one in looked}
         self._batches = [one.rows[: aligned_rows(plan.study)] for one in looked]
         self.rows: list[list[rows.Row]] = [[] for _ in looked]
-
         self.persistence: list[list[rows.Row]] = [[] for _ in looked]
+
     def pauses(self, tuned: FineTunes) -> tuple[int, ...]:
         """See `Watcher.pauses`: 0, every, 2 · every, …, and the end."""
         end = tuned.total_steps
@@ -93,10 +94,10 @@ class Looks:
         self._say(f"at step {step} of {tuned.total_steps}")
         tests = [(name, self._evaluated(tuned, name)) for name in self._plan.tasks]
         aligned = self._alignments(tuned)
-        for k in wanted:
         # The update before this look can have overflowed; then its numbers say nothing.
         wanted = [k for k in wanted if all(math.isfinite(own[k].loss) for _, own in tests)]
         clouds = self._clouds(tuned, wanted)
+        for k in wanted:
             trial_id = self._looked[k].trial_id
             found = [row for name, own in tests for row in self._tested(k, name, own[k], step)]
             found += aligned[k]
@@ -129,7 +130,11 @@ class Looks:
     def _tested(self, k: int, name: str, result: Evaluation, step: int) -> list[rows.Diagnostic]:
         n = len(result.outputs)
         if self._looked[k].task == name:
-            return [rows.Diagnostic("tuned_score", name, result.value, n)]
+            shares = [
+                rows.Diagnostic("chosen_share", prompt_id, times / n, n)
+                for prompt_id, times in sorted(Counter(result.chosen).items())
+            ]
+            return [rows.Diagnostic("tuned_score", name, result.value, n), *shares]
         form = self._formats[self._looked[k].task]
         found = [
             rows.Diagnostic("other_score", name, result.value, n),

@@ -13,6 +13,13 @@ def training_shots(study: AnyStudy) -> list[int]:
     return sorted({method.demonstrations for method in methods_of(study)})
 
 
+def tested_shots(study: AnyStudy) -> list[int]:
+    """Numbers of demonstrations behind which a task is tested under all of its candidates."""
+    made = [method.metatuned() for method in methods_of(study)]
+    chooses = any(own is not None and own.policy for own in made)
+    return list(study.evaluation.n_shots) if chooses else [0]
+
+
 def most_shown(study: AnyStudy) -> int:
     """Most demonstrations that stand before a row, in training or tests."""
     return max(*study.evaluation.n_shots, *training_shots(study))

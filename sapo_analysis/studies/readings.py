@@ -10,7 +10,7 @@ from sapo_analysis.plan import AnyPlan, Plan, SequencePlan
 from sapo_analysis.prompts.base import Prompt
 from sapo_analysis.spec import AnyStudy
 from sapo_analysis.studies import rows
-from sapo_analysis.studies.method_rows import n_judged, training_shots
+from sapo_analysis.studies.method_rows import n_judged, tested_shots, training_shots
 from sapo_analysis.tasks.base import Task
 
 
@@ -32,7 +32,8 @@ def _of_paraphrase(plan: Plan) -> Iterator[Reading]:
             yield Reading(tasks[name], "train", n_trained, prompt)
             yield from _trained(study, tasks[name], prompt)
             yield Reading(tasks[name], "train", study.scoring.examples, prompt)
-            yield Reading(tasks[name], "test", study.evaluation.examples, prompt)
+            for n_shots in tested_shots(study):
+                yield Reading(tasks[name], "test", study.evaluation.examples, prompt, n_shots)
             if n_dev:
                 yield Reading(tasks[name], "dev", n_dev, prompt)
             if n_diagnosed > study.scoring.examples:

@@ -14,6 +14,7 @@ from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.composed import Begun, composed
 from sapo_analysis.studies.engine import Engine
 from sapo_analysis.studies.fine_tunes import FineTunes
+from sapo_analysis.studies.metatuner.of_study import MetaTuners
 from sapo_analysis.studies.sequence.whole_model import whole_model
 
 
@@ -24,6 +25,7 @@ def timed_fine_tunes(
     method: Method,
     begun: Sequence[Begun],
     rows: Sequence[Sequence[Encoded]],
+    tuners: MetaTuners | None = None,
 ) -> Iterator[tuple[FineTunes, float]]:
     """Fine-tunes of a first task, trained; and what one step of one of them took (seconds).
 
@@ -35,16 +37,17 @@ def timed_fine_tunes(
         method: how, with the settings of a study that is as short as is wanted.
         begun: the fine-tunes; one, where all weights are trained.
         rows: each one's training rows.
+        tuners: of the study, where its method writes for each text.
     """
     members = [
         Member(own, method.training(0), one.start.seed)
         for one, own in zip(begun, rows, strict=True)
     ]
-    with _made(engine, model, method, begun) as tuned:
+    with _made(engine, model, method, begun, tuners) as tuned:
         tuned.begin(members)
         tuned.train()
     started = time.perf_counter()
-    with _made(engine, model, method, begun) as tuned:
+    with _made(engine, model, method, begun, tuners) as tuned:
         tuned.begin(members)
         tuned.train()
         seconds = time.perf_counter() - started
@@ -52,8 +55,14 @@ def timed_fine_tunes(
 
 
 def _made(
-    engine: Engine, model: PreTrainedModel, method: Method, begun: Sequence[Begun]
+    engine: Engine,
+    model: PreTrainedModel,
+    method: Method,
+    begun: Sequence[Begun],
+    tuners: MetaTuners | None,
 ) -> AbstractContextManager[FineTunes]:
+    if tuners is not None:
+        return tuners.unlabelled(model, begun[0].task.name, begun[0].start.seed)
     recipe = method.recipe(0)
     if recipe is not None:
         return composed(engine, model, recipe, begun)

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.methods.recipe import Context
+from sapo_analysis.methods.recipe import Context, Recipe
 from sapo_analysis.models.context_tokens import ContextTokens, context_tokens
+from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.loading import context_length
 from sapo_analysis.models.packing import KeysValues
 from sapo_analysis.models.prefix import initial_prefix
@@ -80,3 +81,21 @@ def check_contexts(
         f" prompt {prompt[:80]!r} take {n} tokens, and the longest text of the study {longest} of"
         f" the model's {most}: {fits}. Lower context_tuning.demonstrations."
     )
+
+
+def step_tokens(engine: Engine, recipe: Recipe, one: Begun, rows: Sequence[Encoded]) -> float:
+    """Tokens that an average training step reads, those of the context among them.
+
+    In a stack the virtual tokens of a prefix are read once per step; those of a soft prompt, of
+    which each row misses others, once per row.
+    """
+    context = recipe.context
+    assert context is not None, "of recipes with demonstrations"
+    found, size = context_of(engine, context, one), engine.study.training.batch_size
+    text = sum(len(row.ids) for row in rows) / len(rows)
+    if engine.name == "plain":
+        return size * (len(found.ids) + text)
+    if recipe.has("prefix"):
+        n = len(found.head)
+        return n + len(found.ids) + size * (text - n)
+    return size * (len(found.ids) * (1 - context.token_drop) + text)
