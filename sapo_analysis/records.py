@@ -128,7 +128,7 @@ CHAINS = _only(
         choice_seconds=_float,
         choice_examples=(_int, _OPTIONAL),  # texts read to choose
         train_seconds=_float,
-        train_examples=(_int, _OPTIONAL),  # texts trained on
+        train_examples=(_int, _OPTIONAL),  # texts trained on, as often as they are read
     ),
 )
 CANDIDATE_LOSSES = _only(

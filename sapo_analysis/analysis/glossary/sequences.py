@@ -68,7 +68,10 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         Term("choice_seconds", "choosing", "s", "time that choosing prompts took", "low"),
         Term("choice_examples", "texts read", "", "texts read to choose", "low"),
         Term("train_seconds", "training", "s", "time that training took", "low"),
-        Term("train_examples", "texts trained", "", "texts trained on"),
+        Term(
+            *("train_examples", "texts trained", ""),
+            "texts trained on, as often as they are read",
+        ),
         Term(
             *("share", "share", ""),
             "of choosing in choosing and training, by time; fine-tunes of a stack share its time"
