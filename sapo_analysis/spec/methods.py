@@ -191,10 +191,10 @@ class TsLossSettings(Settings):
     """
 
     h0: NonNegativeFloat = Field(
-        1.0, description="weight of uneven connections, of tsloss and tsloss-h0 (nats/token)"
+        0.1, description="weight of uneven connections, of tsloss and tsloss-h0 (nats/token)"
     )
     h1: NonNegativeFloat = Field(
-        1.0, description="weight of loops, of tsloss and tsloss-h1 (nats/token)"
+        0.1, description="weight of loops, of tsloss and tsloss-h1 (nats/token)"
     )
     surrogate_h0: NonNegativeFloat = Field(
         1.0, description="weight of uneven soft neighbours, of tsloss-surrogate (nats/token/unit²)"
