@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 
 from transformers import PreTrainedModel
 
@@ -44,14 +45,18 @@ def timed_fine_tunes(
         for one, own in zip(begun, rows, strict=True)
     ]
     with _made(engine, model, method, begun, tuners) as tuned:
-        tuned.begin(members)
+        tuned.begin(_with_penalty(method, members, tuned))
         tuned.train()
     started = time.perf_counter()
     with _made(engine, model, method, begun, tuners) as tuned:
-        tuned.begin(members)
+        tuned.begin(_with_penalty(method, members, tuned))
         tuned.train()
         seconds = time.perf_counter() - started
         yield tuned, seconds / tuned.total_steps / len(members)
+
+
+def _with_penalty(method: Method, members: Sequence[Member], tuned: FineTunes) -> Sequence[Member]:
+    return [replace(each, penalty=method.penalty((), tuned.layout)) for each in members]
 
 
 def _made(
