@@ -22,6 +22,7 @@ from sapo_analysis.methods.recipe import Recipe
 from sapo_analysis.models.adapter_layout import AdapterLayout
 from sapo_analysis.models.delta_norm import stacked_delta_norms
 from sapo_analysis.models.encoding import Encoded
+from sapo_analysis.models.prefix import Prefixes
 from sapo_analysis.models.soft_prompt import TrainedPrompts
 from sapo_analysis.studies.composed.begun import Begun
 from sapo_analysis.studies.composed.files import export, save_state
@@ -133,7 +134,8 @@ class _Composed:
     @torch.no_grad()
     def soft_prompts(self) -> list[Tensor] | None:
         for part in self._parts.by_name.values():
-            if isinstance(part, TrainedPrompts):
+            # What layers read at the virtual tokens of a prefix is no matter.
+            if isinstance(part, TrainedPrompts) and not isinstance(part, Prefixes):
                 pairs = zip(part.prompts(), part.lengths, strict=True)
                 return [prompt[:length].clone() for prompt, length in pairs]
         return None
