@@ -137,8 +137,8 @@ class PtpSettings(Settings):
     )
     adversarial_strength: NonNegativeFloat = Field(
         0.01,
-        description="how far ptp-adversarial moves each embedding of the text at most, in mean norms"
-        " of the model's embeddings (1)",
+        description="how far ptp-adversarial moves each embedding of the text at most, in mean"
+        " norms of the model's embeddings (1)",
     )
     adversarial_steps: PositiveInt = Field(
         3,
