@@ -33,6 +33,7 @@ SECTIONS = {
     "ewc": "Method ewc",
     "replay": "Method replay",
     "soft_prompt": "Soft prompts",
+    "context_tuning": "Context tuning",
     "promot": "ProMoT",
     "full": "All weights",
     "ia3": "Method ia3",

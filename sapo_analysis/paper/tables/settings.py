@@ -146,6 +146,12 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
     if "soft_prompt" in used:
         start = f"{soft.virtual_tokens} tokens from {soft.init}"
         found.append(("soft prompt", f"{start}, learning rate {soft.learning_rate:g}"))
+    if "context_tuning" in used:
+        own = study.context_tuning
+        left_out = "left out where trained on" if own.leave_one_out else "always seen"
+        seen = f"{left_out}, {own.token_drop:.0%} of their tokens dropped"
+        start = f"{counted(own.demonstrations, 'demonstration')}, {seen}"
+        found.append(("context tuning", f"{start}, learning rate {own.learning_rate:g}"))
     if "ia3" in used:
         found.append(("learning rate of IA3", f"{study.ia3.learning_rate:g}"))
     if "promot" in used:
