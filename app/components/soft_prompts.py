@@ -33,9 +33,8 @@ BEFORE_IT_WAS_MEASURED = (
 )
 _SERIES = ("h0_persistence", "h1_persistence", "compactness")
 _GOES_WITH = (
-    "Pearson r over the training prompts of a tuned task, then over tasks; in brackets 95 % for new"
-    " tasks. Both are measured after the fine-tune: no forecast, no cause, and not corrected for"
-    " how many are looked at."
+    "Pearson r over the training prompts of a tuned task, then over tasks. Both are measured after"
+    " the fine-tune: no forecast, no cause, and not corrected for how many are looked at."
 )
 
 
@@ -58,9 +57,9 @@ def soft_prompts(keys: Keys, runs: Sequence[Run], of: str, sides: Mapping[str, s
         ("topology", "Topology of the soft prompt", "topology"),
         lambda: topology(_only(compared.topology_curves(keys, of), [] if of else sides)),
         runs,
-        "The virtual tokens as points. *Components*: the length of the shortest tree that joins"
-        " all of them, so how far apart they are. *Loops*: how long rings of tokens last before"
-        " they are filled. *Compactness*: 1 where all tokens are the same.",
+        "The virtual tokens as points. *H0*: the length of the shortest tree that joins all of"
+        " them, so how far apart they are. *H1*: how long rings of tokens last before they are"
+        " filled. *Compactness*: 1 where all tokens are the same.",
     )
     if not of:
         _changes(keys, sides)
@@ -153,7 +152,8 @@ def _goes_with(keys: Keys, sides: Mapping[str, str]) -> None:
     heads = [Head(f"r with {entry(series).label}", entry(series).help) for series in _SERIES]
     label = "Correlation of the soft prompt's topology with what came of the fine-tune"
     html_table([Head("At the end", _GOES_WITH), *heads, Head("n")], rows, label)
-    st.caption(_GOES_WITH)
+    scope = " and ".join(str(one).replace("_", " ") for one in found["scope"].unique())
+    st.caption(f"{_GOES_WITH} In brackets 95 % for {scope}.")
 
 
 def _with_ends(row: Any) -> str:

@@ -114,8 +114,9 @@ def _association_block(rows: list[Report]) -> Block:
             ]
             for row in rows
         ],
-        "Pearson r over the training prompts of a task, then over tasks; 95 % for new tasks. Both"
-        " are measured after the fine-tune; several are looked at, none is corrected for that.",
+        "Pearson r over the training prompts of a task, then over tasks; 95 % for"
+        f" {rows[0]['scope'].replace('_', ' ')}. Both are measured after the fine-tune; several are"
+        " looked at, none is corrected for that.",
     )
 
 

@@ -91,6 +91,7 @@ def persistence_diagram(table: pd.DataFrame) -> FigureSpec:
         height=400 if len(panels) < 3 else 660,
         aspect=0.78,
         wide=len(panels) > 1,
+        x_title=entry("birth").axis,
     )
 
 
@@ -126,14 +127,16 @@ def _whole(
         rows = own[own["name"] == name]
         shift = -i * _APART * high * (rows["dimension"] == 0)
         layers += _marks(rows, look, rows["birth"] + shift, rows["death"])
-    deaths = own.loc[own["dimension"] == 0, "death"]
+    # Those of the first method stand at 0, and right of them there is never a point.
+    is_first = own["name"] == next(iter(looks))
+    deaths = own.loc[is_first & (own["dimension"] == 0), "death"]
     loops = own[own["dimension"] == 1]
     if len(deaths):
-        layers.append(Note(0.0, float(deaths.median()), "H0", gap=9.0, part="names"))
+        layers.append(Note(0.0, float(deaths.max()), "H0", gap=9.0, part="names"))
     if len(loops):  # below the diagonal there is never a point
         x = float(loops["birth"].median())
         layers.append(Note(x, x - 0.12 * high, "H1", "center", part="names"))
-    return _panel(title, layers, *axes, entry("death").axis)
+    return _panel(title, layers, *axes, "death")
 
 
 def _loops(
@@ -147,14 +150,14 @@ def _loops(
     if loops.empty:
         layers.append(Note(sum(axes[0]) / 2, sum(axes[1]) / 2, "no loop", "center", part="names"))
     title = f"Loops: {title[:1].lower()}{title[1:]}"
-    return _panel(title, layers, *axes, f"death − birth ({entry('death').unit})")
+    return _panel(title, layers, *axes, "death − birth")
 
 
-def _panel(title: str, layers: list[Layer], x: Range, y: Range, y_label: str) -> Panel:
+def _panel(title: str, layers: list[Layer], x: Range, y: Range, what: str) -> Panel:
     return Panel(
         layers=tuple(layers),
-        x_label=entry("birth").axis,
-        y_label=y_label,
+        x_label="",
+        y_label=f"{what}\n({entry('death').unit})",
         title=title,
         x_range=x,
         y_range=y,

@@ -24,7 +24,11 @@ COLUMNS = (
     *("name", "step", "series", "value", "lower", "upper", "first_stage_ends"),
     *("unit", "n_units", "n_tasks", "n_prompts", "n_seeds", "fewest_tokens", "most_tokens"),
 )
-SERIES = {"h0_persistence": "Components", "h1_persistence": "Loops", "compactness": "Whole cloud"}
+SERIES = {
+    "h0_persistence": "H0 persistence",
+    "h1_persistence": "H1 persistence",
+    "compactness": "Compactness",
+}
 POSSIBLE: dict[str, Range] = {
     **dict.fromkeys(("h0_persistence", "h1_persistence"), (0.0, math.inf)),
     "compactness": (0.0, 1.0),
@@ -72,6 +76,8 @@ def topology(table: pd.DataFrame, steps: str = "") -> FigureSpec:
         height=360,
         aspect=0.85,
         wide=True,
+        x_title="optimizer step",
+        y_title=f"{entry('h0_persistence').unit}\n(compactness: {entry('compactness').unit})",
     )
 
 
@@ -82,7 +88,7 @@ def tokens_in_words(fewest: int, most: int) -> str:
 
 
 def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look]) -> Panel:
-    term, possible = entry(series), POSSIBLE[series]
+    possible = POSSIBLE[series]
     y_range = _about(rows, possible)
     layers: list[Layer] = []
     for name, look in looks.items():
@@ -90,8 +96,8 @@ def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look]) -> Panel:
         layers += [*stage_line(own, look, y_range), *_curve(own, look, possible)]
     return Panel(
         layers=tuple(layers),
-        x_label="optimizer step",
-        y_label=f"{term.label}\n({term.unit})",
+        x_label="",
+        y_label="",
         title=SERIES[series],
         y_range=y_range,
     )

@@ -58,10 +58,10 @@ def test_curves_have_a_panel_per_number_with_its_unit(run):
     spec = topology(table)
     said = can_be_read(spec)
     assert "4 virtual tokens" in said and "n = 2 tasks × 2 prompts × 2 seeds" in said
-    assert [panel.y_label.split("\n")[1] for panel in spec.panels] == [
-        *["(units of the embedding)"] * 2,
-        "(0 to 1)",
+    assert [panel.title for panel in spec.panels] == [
+        *("H0 persistence", "H1 persistence", "Compactness")
     ]
+    assert spec.y_title == "units of the embedding\n(compactness: 0 to 1)"
     (points,) = marks(spec.panels[1], Points)
     wanted = table[table["series"] == "h1_persistence"]
     assert points.x == (0, 25, 50) and points.y == tuple(wanted["value"])
