@@ -35,25 +35,25 @@ def decoder_layers(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def n_lower(model: nn.Module, share: float) -> int:
-    """How many layers this share of a model's decoder layers is, rounded; at least 1."""
-    return max(1, round(share * len(decoder_layers(model))))
+def lower_layers(model: nn.Module, share: float) -> dict[str, nn.Module]:
+    """The first layers of a model, by name: this share of all, rounded, at least one.
+
+    Raises:
+        InputError: as `decoder_layers`.
+    """
+    layers = list(decoder_layers(model).items())
+    return dict(layers[: max(1, round(share * len(layers)))])
 
 
-def in_lower(model: nn.Module, name: str, n: int) -> bool:
-    """Whether a module, by its name, is inside one of the first n decoder layers."""
-    return any(name.startswith(f"{layer}.") for layer in list(decoder_layers(model))[:n])
-
-
-def hidden_after(model: PreTrainedModel, n: int, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Hidden states [rows, tokens, size] after the first n decoder layers; others do not work."""
+def hidden_after(model: PreTrainedModel, layer: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Hidden states [rows, tokens, size] after a decoder layer; those behind it do not work."""
     seen: list[Tensor] = []
 
     def stop(_: nn.Module, __: object, output: Tensor | tuple[Tensor, ...]) -> None:
         seen.append(output if isinstance(output, Tensor) else output[0])
         raise _Reached
 
-    hook = list(decoder_layers(model).values())[n - 1].register_forward_hook(stop)
+    hook = layer.register_forward_hook(stop)
     try:
         model(**inputs, use_cache=False)
     except _Reached:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.batching import bounded_batches, collate
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.fresh_start import fresh_start
-from sapo_analysis.models.lower_layers import hidden_after, in_lower, mean_state
+from sapo_analysis.models.lower_layers import hidden_after, mean_state
 from sapo_analysis.models.per_example_lora import PerExampleLora
 from sapo_analysis.models.room import most_kept_tokens
 from sapo_analysis.models.spread import reading_device
@@ -35,27 +35,32 @@ class MetaEncoder:
     """
 
     def __init__(
-        self, model: PreTrainedModel, n_layers: int, settings: LoraSettings, seed: int, pad_id: int
+        self,
+        model: PreTrainedModel,
+        layers: Mapping[str, nn.Module],
+        settings: LoraSettings,
+        seed: int,
+        pad_id: int,
     ):
-        """As fresh adapters of the study start, as far as they are in the first `n_layers` layers.
+        """As fresh adapters of the study start, as far as they are in `layers`, the first ones.
 
         Raises:
             InputError: peft cannot adapt such a model, or not with these settings; no adapter is
                 inside the first layers.
         """
-        self._model, self._n_layers, self._settings = model, n_layers, settings
-        self._pad_id = pad_id
+        self._model, self._settings, self._pad_id = model, settings, pad_id
+        self._last = list(layers.values())[-1]
         self.names: list[str] = []
         self.weights: dict[str, Tensor] = {}
         for name, pair in fresh_start(model, settings, seed).weights.items():
-            if in_lower(model, name, n_layers):
+            if any(name.startswith(f"{layer}.") for layer in layers):
                 self.names.append(name)
                 for half, weight in zip("ab", pair, strict=True):
                     own = weight[None].to(reading_device(model), copy=True)
                     self.weights[f"{name}.{half}"] = own.requires_grad_()
         if not self.names:
             raise InputError(
-                f"lora.target_modules reaches nothing in the first {n_layers} decoder layers of"
+                f"lora.target_modules reaches nothing in the first {len(layers)} decoder layers of"
                 f" {type(model).__name__}, where the meta-encoder is. Set it to all-linear, or"
                 " raise metatuner.share."
             )
@@ -68,7 +73,7 @@ class MetaEncoder:
         pairs = {n: (self.weights[f"{n}.a"], self.weights[f"{n}.b"]) for n in self.names}
         scale = self._settings.lora_alpha / self._settings.r
         with hooks.on(pairs, scale, dropout):
-            hidden = hidden_after(self._model, self._n_layers, inputs)
+            hidden = hidden_after(self._model, self._last, inputs)
         return mean_state(hidden, inputs["attention_mask"])
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from sapo_analysis.errors import InputError
 from sapo_analysis.methods.meta_tuning import MetaTuning
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.models.fresh_start import fresh_start
-from sapo_analysis.models.lower_layers import decoder_layers, n_lower
+from sapo_analysis.models.lower_layers import decoder_layers, lower_layers
 from sapo_analysis.models.parameter_decoder import ParameterDecoder, Shapes
 from sapo_analysis.models.per_example_lora import PerExampleLora
 from sapo_analysis.models.spread import reading_device
@@ -55,26 +55,26 @@ class Parts:
         settings, config = made.settings, _text_config(model)
         size: int = config.hidden_size
         dtype, device = torch.promote_types(model.dtype, torch.float32), reading_device(model)
-        n_layers = n_lower(model, settings.share)
+        layers = lower_layers(model, settings.share)
         self.made, self._dropout = made, lora.lora_dropout
         self.choosing: MetaEncoder | None = None
         self.writing: MetaEncoder | None = None
         self.decoder: ParameterDecoder | None = None
         if made.parameters:
-            self.writing = MetaEncoder(model, n_layers, lora, seed, pad_id)
+            self.writing = MetaEncoder(model, layers, lora, seed, pad_id)
             with torch.random.fork_rng():
                 torch.manual_seed(seed)
                 shapes = _written(model, settings)
                 self.decoder = ParameterDecoder(shapes, size, settings.hidden, dtype, device)
         if made.policy:
             shared = made.shared and self.writing is not None
-            own = self.writing if shared else MetaEncoder(model, n_layers, lora, seed, pad_id)
+            own = self.writing if shared else MetaEncoder(model, layers, lora, seed, pad_id)
             self.choosing = own
         head = torch.zeros(n_candidates, size + 1, dtype=dtype, device=device)
         self.head = head.requires_grad_()
         self.asked = self.head.detach().clone()
         self._mean, self._spread = torch.zeros(size, dtype=dtype, device=device), head.new_ones(())
-        self.depth = len(self.encoders) * n_layers / len(decoder_layers(model))
+        self.depth = len(self.encoders) * len(layers) / len(decoder_layers(model))
         written = self.decoder.shapes if self.decoder is not None else {}
         self.hooks = PerExampleLora(model, {*self.encoders[0].names, *written})
         self.per_token = sum(w.numel() for own in self.encoders for w in own.weights.values())
