@@ -63,7 +63,8 @@ class TsLoss(PromptTuning):
         """What joins the loss, of the points of a soft prompt [tokens, size] (nats/token)."""
         from sapo_analysis.learning.topology import topology_loss
 
-        return partial(topology_loss, **self.used())
+        used = self.used()
+        return partial(topology_loss, h0=used.get("h0", 0.0), h1=used.get("h1", 0.0))
 
     def penalty(self, past: Sequence[Learned], layout: AdapterLayout) -> Penalty:
         """See `Method.penalty`."""

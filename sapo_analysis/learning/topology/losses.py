@@ -13,7 +13,7 @@ from torch import Tensor
 from sapo_analysis.learning.topology.persistence import Diagram, diagram
 
 
-def topology_loss(points: Tensor, h0: float = 0.0, h1: float = 0.0) -> Tensor:
+def topology_loss(points: Tensor, h0: float, h1: float) -> Tensor:
     """`h0` · `h0_loss` + `h1` · `h1_loss` of points [m, size], a scalar without unit.
 
     A term of weight 0 is not computed: loops are what takes time.
