@@ -8,7 +8,7 @@ from sapo_analysis.cli.along import along_blocks
 from sapo_analysis.cli.markdown import markdown
 from sapo_analysis.cli.sequences import blocks
 from sapo_analysis.store import open_run
-from tests.methods_runs import write_promot, write_sequence
+from tests.methods_runs import write_promot, write_prompt_tuning, write_sequence
 from tests.synthetic import write_run
 
 
@@ -51,3 +51,18 @@ def test_sequences_have_a_row_per_strategy(tmp_path):
     titles = [block.title for block in blocks(found)]
     assert titles[-2:] == ["Format ratio along the fine-tune", "Scores by number of demonstrations"]
     assert len(found["format_rise"]) == 4 and "gradient_alignment" not in found
+
+
+def test_soft_prompts_have_their_change_and_what_it_goes_with(tmp_path):
+    small = {"n_tasks": 1, "n_prompts": 4, "seeds": (0,), "n_shots": (0,)}
+    run = open_run(write_prompt_tuning(tmp_path, **small))
+    found = along(run)
+    change, goes_with = along_blocks(found)[-2:]
+    # A square of side 1 at the start; its end is in what was looked at.
+    seen = run.table("diagnostics").query("name == 'h0_persistence' and step == 50")["value"].mean()
+    assert change.rows[0] == [
+        *("prompt tuning", "total H0 persistence", f"3.000 → {seen:.3f}", f"+{seen - 3:.3f}", "–")
+    ]
+    assert "n = 1 tuned task × 4 prompts × 1 seed" in change.note
+    assert goes_with.rows[0][2] == "final in-task score (current)"
+    assert len(goes_with.rows) == 12 and "95 % for these tasks" in goes_with.note

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 ALONE = {"methods", "published_promot", "outputs_side_by_side"}
 OF_METHODS = {*ALONE, "method_differences"}
 DRAWN = {"format_specialization", "gradient_alignment", "trade_off"}
+OF_SOFT_PROMPTS = {"topology", "persistence_diagram"}
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,13 @@ def test_studies_that_differ_in_their_method_have_all_of_it(pair):
 def test_a_study_of_lora_alone_is_offered_none_of_it(study_numbers, sequence_numbers):
     for numbers in (study_numbers, sequence_numbers):
         names = {kind.name for kind in (*kinds_of(numbers), *table_kinds_of(numbers))}
-        assert not names & (OF_METHODS | DRAWN)
+        assert not names & (OF_METHODS | DRAWN | OF_SOFT_PROMPTS)
     with pytest.raises(InputError, match="format_specialization: .*diagnostics.every"):
         figure("format_specialization", study_numbers)
     with pytest.raises(InputError, match="methods: It compares methods"):
         table("methods", study_numbers)
     assert {kind.name for kind in (*FIGURES.values(), *TABLES.values()) if kind.study == ANY} == (
-        OF_METHODS | DRAWN
+        OF_METHODS | DRAWN | OF_SOFT_PROMPTS
     )
 
 

@@ -16,6 +16,7 @@ from sapo_analysis.paper.numbers import Numbers
 from sapo_analysis.paper.options import Options
 
 _SOURCES = ("wang2024promot", "student1908")
+_TOPOLOGY = ("huang2026tsloss", "student1908")
 _NEEDS = (
     "It is drawn from what a study looks at along its fine-tunes (diagnostics.every above 0), of"
     " runs that can be compared."
@@ -91,7 +92,7 @@ METHOD_FIGURES = (
         (),
         _topology,
         once,
-        (),
+        _TOPOLOGY,
         _has_soft_prompts,
         _NEEDS_SOFT,
     ),
@@ -104,7 +105,7 @@ METHOD_FIGURES = (
         ("task",),
         _diagram,
         once,
-        (),
+        _TOPOLOGY,
         _has_soft_prompts,
         _NEEDS_SOFT,
     ),
