@@ -172,7 +172,7 @@ class ContextTuningSettings(Settings):
         " take their share of the context (examples)",
     )
     learning_rate: PositiveFloat = Field(
-        3e-3, description="in place of training.learning_rate, which is an adapter's (1/step)"
+        1e-2, description="in place of training.learning_rate, which is an adapter's (1/step)"
     )
     leave_one_out: bool = Field(
         True,
