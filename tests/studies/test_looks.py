@@ -222,7 +222,8 @@ class FakeTuned:
         losses = [1.0, 1.0, float("inf") if self.steps else 1.0, 1.0]
         said = ["positive"] * len(examples)
         return [
-            SimpleNamespace(value=50.0, loss=x, outputs=said, tokens=7, logits=2) for x in losses
+            SimpleNamespace(value=50.0, loss=x, outputs=said, tokens=7, logits=2, chosen=())
+            for x in losses
         ]
 
     def soft_prompts(self):
