@@ -63,8 +63,8 @@ def measured(monkeypatch):
     seen = {}
 
     @contextmanager
-    def timed(engine, model, method, begun, rows):
-        with timed_fine_tunes(engine, model, method, begun, rows) as (tuned, seconds):
+    def timed(engine, model, method, begun, rows, tuners=None):
+        with timed_fine_tunes(engine, model, method, begun, rows, tuners) as (tuned, seconds):
             seen[method.name] = len(begun), tuned.total_steps
             assert 0 < seconds < 60
             yield tuned, seconds
