@@ -50,14 +50,9 @@ def sequence_runs(tmp_path_factory):
 
 
 def sequences(monkeypatch, folder, *names, **query):
-    app = opened(monkeypatch, folder)
     if names:
-        app.query_params["runs"] = [f"{name}-00000000" for name in names]
-    for name, value in query.items():
-        app.query_params[name] = value
-    app.switch_page(PAGE).run()
-    assert not app.exception, app.exception[0].value
-    return app
+        query["runs"] = [f"{name}-00000000" for name in names]
+    return opened(monkeypatch, folder, PAGE, **query)
 
 
 def titles(chart):
