@@ -19,9 +19,10 @@ from sapo_analysis.app import compared
 from sapo_analysis.app.components.controls import select
 from sapo_analysis.app.components.html_table import Head, html_table, small, strong, whole
 from sapo_analysis.app.components.looked_at import chart, drawn, head
-from sapo_analysis.app.components.text import MISSING, interval, plain
+from sapo_analysis.app.components.text import MISSING, interval, md, plain
 from sapo_analysis.app.data import Keys
 from sapo_analysis.app.state import not_offered
+from sapo_analysis.errors import InputError, RunError
 from sapo_analysis.figures import persistence_diagram, topology
 from sapo_analysis.store import Run
 
@@ -63,9 +64,7 @@ def soft_prompts(keys: Keys, runs: Sequence[Run], of: str, sides: Mapping[str, s
     )
     if not of:
         _changes(keys, sides)
-    pairs = _only(compared.pairs(keys), sides)
-    if len(pairs):
-        _diagram(pairs, runs)
+    _diagrams(keys, runs, sides)
     _goes_with(keys, sides)
 
 
@@ -89,6 +88,18 @@ def _changes(keys: Keys, sides: Mapping[str, str]) -> None:
 def _change(row: Any) -> str:
     way = f"{plain(row['before'])} → {plain(row['after'])}"
     return f"{way}<br>{whole(_with_ends(row))}"
+
+
+def _diagrams(keys: Keys, runs: Sequence[Run], sides: Mapping[str, str]) -> None:
+    try:
+        pairs = _only(compared.pairs(keys), sides)
+    except RunError:
+        raise
+    except InputError as error:  # soft prompts of a single virtual token
+        st.caption(md(str(error)))
+        return
+    if len(pairs):
+        _diagram(pairs, runs)
 
 
 def _diagram(pairs: pd.DataFrame, runs: Sequence[Run]) -> None:

@@ -85,7 +85,8 @@ def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look], y_range: Ran
         layers.append(Line(ends, y, theme.GREY, 1.2, dash=(5, 3), label="gold answers"))
     for name, look in looks.items():
         own = rows[rows["name"] == name].sort_values("step")
-        layers += [*stage_line(own, look, y_range), *_curve(own, look, 1 if y_range[1] > 2 else 2)]
+        number = ".1f" if y_range[1] > 2 else ".2f"
+        layers += [*stage_line(own, look, y_range), *curve(own, look, number, POSSIBLE[series])]
     return Panel(
         layers=tuple(layers),
         x_label="optimizer step",
@@ -95,21 +96,24 @@ def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look], y_range: Ran
     )
 
 
-def _curve(own: pd.DataFrame, look: Look, digits: int) -> list[Layer]:
+def curve(own: pd.DataFrame, look: Look, number: str, possible: Range) -> list[Layer]:
+    """A method's values by step with the band of their intervals; none where it has none.
+
+    Args:
+        own: its rows, by step.
+        look: how it is drawn.
+        number: how values are written, as `format` takes it.
+        possible: no value lies beyond.
+    """
     if own.empty:
         return []
     x, y, lower, upper = (tuple(map(float, own[c])) for c in ("step", "value", "lower", "upper"))
     hover = tuple(
-        f"{look.label}\nstep {a:.0f}: {b:.{digits}f}{_ends(c, d, digits)}"
+        f"{look.label}\nstep {a:.0f}: {b:{number}}"
+        + (f" (95 %: {c:{number}} to {d:{number}})" if c == c else "")
         for a, b, c, d in zip(x, y, lower, upper, strict=True)
     )
-    return with_line(look, x, (y, lower, upper), hover, POSSIBLE[str(own["series"].iloc[0])])
-
-
-def _ends(lower: float, upper: float, digits: int) -> str:
-    if lower != lower:
-        return ""
-    return f" (95 %: {lower:.{digits}f} to {upper:.{digits}f})"
+    return with_line(look, x, (y, lower, upper), hover, possible)
 
 
 def stage_line(own: pd.DataFrame, look: Look, y_range: Range) -> list[Layer]:

@@ -10,7 +10,7 @@ import pandas as pd
 from sapo_analysis.analysis.glossary import entry
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures import theme
-from sapo_analysis.figures.caption import Caption, Of
+from sapo_analysis.figures.caption import Caption
 from sapo_analysis.figures.format_specialization import Range
 from sapo_analysis.figures.method_marks import Look, looks_of, words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Line, Note, Panel, require_columns
@@ -78,9 +78,9 @@ def persistence_diagram(table: pd.DataFrame) -> FigureSpec:
             marks=(
                 tokens_in_words(int(per_look.min()), int(per_look.max())),
                 "Grey: the diagonal, where birth and death are the same.",
+                "The component that never ends is left out.",
                 *((_BESIDE,) if len(looks) > 1 else ()),
                 *((_AGAIN,) if len(panels) > len(moments) else ()),
-                Of("names", "The component that never ends is left out."),
             ),
             terms=("persistence_diagram",),
         ),

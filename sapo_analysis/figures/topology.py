@@ -14,10 +14,11 @@ from sapo_analysis.figures.format_specialization import (
     STAGE_1,
     Range,
     counts,
+    curve,
     interval_of,
     stage_line,
 )
-from sapo_analysis.figures.method_marks import Look, kept, looks_of, with_line, words
+from sapo_analysis.figures.method_marks import Look, kept, looks_of, words
 from sapo_analysis.figures.spec import FigureSpec, Layer, Panel, require_columns
 
 COLUMNS = (
@@ -93,7 +94,7 @@ def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look]) -> Panel:
     layers: list[Layer] = []
     for name, look in looks.items():
         own = rows[rows["name"] == name].sort_values("step")
-        layers += [*stage_line(own, look, y_range), *_curve(own, look, possible)]
+        layers += [*stage_line(own, look, y_range), *curve(own, look, ".3g", possible)]
     return Panel(
         layers=tuple(layers),
         x_label="",
@@ -101,18 +102,6 @@ def _panel(rows: pd.DataFrame, series: str, looks: dict[str, Look]) -> Panel:
         title=SERIES[series],
         y_range=y_range,
     )
-
-
-def _curve(own: pd.DataFrame, look: Look, possible: Range) -> list[Layer]:
-    if own.empty:
-        return []
-    x, y, lower, upper = (tuple(map(float, own[c])) for c in ("step", "value", "lower", "upper"))
-    hover = tuple(
-        f"{look.label}\nstep {a:.0f}: {b:.3g}"
-        + (f" (95 %: {low:.3g} to {high:.3g})" if low == low else "")
-        for a, b, low, high in zip(x, y, lower, upper, strict=True)
-    )
-    return with_line(look, x, (y, lower, upper), hover, possible)
 
 
 def _about(rows: pd.DataFrame, possible: Range) -> Range:

@@ -11,6 +11,7 @@ from sapo_analysis.store import open_run
 from tests.app.opening import opened
 from tests.app.test_explore import charts, html_of, text_of
 from tests.methods_runs import write_lora, write_promot, write_prompt_tuning
+from tests.watched import rewrite
 
 pytestmark = pytest.mark.filterwarnings("default")
 SMALL = {"n_tasks": 2, "n_prompts": 4, "seeds": (0,), "n_shots": (0,)}
@@ -84,6 +85,13 @@ def test_methods_stand_beside_each_other_and_those_without_are_not_drawn(monkeyp
     app.run()
     app.selectbox(key="line-of").set_value("lora").run()
     assert not app.exception and "No fine-tune trains" in text_of(app)
+
+
+def test_a_soft_prompt_of_one_token_has_curves_alone(monkeypatch, tmp_path):
+    path = write_prompt_tuning(tmp_path, **{**SMALL, "n_tasks": 1, "n_prompts": 1})
+    rewrite(path, "persistence", lambda table: table.iloc[:0])
+    app = along(monkeypatch, tmp_path, path)
+    assert len(charts(app)) == 3 and "no persistence diagram" in text_of(app)
 
 
 def test_runs_without_a_soft_prompt_say_nothing_and_older_ones_why(monkeypatch, tmp_path):

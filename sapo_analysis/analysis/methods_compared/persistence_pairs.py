@@ -9,8 +9,8 @@ import pandas as pd
 from sapo_analysis.analysis.methods_compared.fine_tunes import FINE_TUNE
 from sapo_analysis.analysis.methods_compared.looks import beside_fine_tunes
 from sapo_analysis.analysis.methods_compared.sides import Side, sides
-from sapo_analysis.analysis.methods_compared.topology import no_clouds
-from sapo_analysis.errors import unknown
+from sapo_analysis.analysis.methods_compared.topology import has_topology, no_clouds
+from sapo_analysis.errors import InputError, unknown
 from sapo_analysis.store import Run
 
 PAIR_COLUMNS = [
@@ -32,11 +32,16 @@ def persistence_pairs(runs: Run | Sequence[Run]) -> pd.DataFrame:
         runs: that can be compared; see `sides`.
 
     Raises:
-        InputError: the runs cannot be compared, or looked at no soft prompt.
+        InputError: the runs cannot be compared, looked at no soft prompt, or at single tokens.
     """
     known = sides(runs)
     every = pd.concat([_of_run(run, one) for one in known for run in one.runs], ignore_index=True)
     if every.empty:
+        if has_topology([run for one in known for run in one.runs]):
+            raise InputError(
+                "A soft prompt of one virtual token has no persistence diagram. Run the study with"
+                " soft_prompt.virtual_tokens of 2 or more."
+            )
         raise no_clouds(known)
     every = every.drop_duplicates([*FINE_TUNE, "step", "dimension", "pair"], ignore_index=True)
     steps = every.groupby(FINE_TUNE, sort=False)["step"]
