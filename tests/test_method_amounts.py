@@ -87,6 +87,19 @@ def test_the_speed_of_a_paraphrase_study_is_measured_of_its_method(measured):
     assert found["seconds_per_row"]["trained"] > 0
 
 
+def test_what_writes_for_each_text_is_timed_alone_and_its_labels_are_counted(measured):
+    small = {"past": [], "retained": [], "noise_seeds": []}
+    found = calibrate(smoke_of("metatuner", **FEW | small), "stacked")
+    assert measured == {"metatuner": (1, 2)}
+    # Two candidates, whose eight rows are scored and whose sixteen are labelled.
+    assert found["scored_examples"] == 2 * 8 + 2 * 16
+    # The actor reads each batch, and half the layers read it once to write and choose, and then
+    # another one to learn from its labels.
+    assert found["train_examples"] == 2 * 10 * 4
+    assert 20 < found["train_tokens"] / found["train_examples"] < 90
+    assert found["seconds_per_row"]["trained"] > 0
+
+
 def test_speeds_of_a_sequence_are_measured_of_every_kind_of_fine_tune(measured, monkeypatch):
     strategies = [f"original+{m}" for m in ("o-lora", "replay", "promot", "full")]
     study = smoke_of("ewc", **FEW, strategies=strategies, promot={"steps": 10})

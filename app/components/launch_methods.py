@@ -14,7 +14,7 @@ from sapo_analysis.app.launching.methods import (
     one_task_methods,
     title,
 )
-from sapo_analysis.spec import METHODS, POLICIES
+from sapo_analysis.spec import POLICIES, SEQUENCE_METHODS
 
 _FROM = "promot.stage_1_from"
 
@@ -61,7 +61,7 @@ def strategies_part(made: Form) -> None:
             wrap=True,
             help="Which prompt teaches the next task: see Method. SAPO's fair rival is random.",
         )
-        _all_methods(METHODS)
+        _all_methods(SEQUENCE_METHODS)
     with right:
         chosen_methods = _methods(made, methods)
     if set(chosen_policies) != set(policies) or set(chosen_methods) != set(methods):
@@ -71,12 +71,15 @@ def strategies_part(made: Form) -> None:
 
 def _methods(made: Form, methods: list[str]) -> list[str]:
     found: list[str] = []
-    for i, (group, own) in enumerate(GROUPS.items()):
+    for i, (group, all_of_it) in enumerate(GROUPS.items()):
+        own = [method for method in all_of_it if method in SEQUENCE_METHODS]
+        if not own:
+            continue
         key = made.key(f"methods-{i}")
         st.session_state.setdefault(key, [m for m in methods if m in own])
         found += st.pills(
             f"Methods: {group if group.startswith('ProMoT') else group.lower()}",
-            list(own),
+            own,
             selection_mode="multi",
             key=key,
             wrap=True,
@@ -93,4 +96,5 @@ def _all_methods(offered: tuple[str, ...] | list[str]) -> None:
     ):
         for group, own in GROUPS.items():
             lines = [f"- **{md(title(m))}**: {md(TRAINS[m])}." for m in own if m in offered]
-            st.markdown("\n".join([f"**{group}**", "", *lines]))
+            if lines:
+                st.markdown("\n".join([f"**{group}**", "", *lines]))

@@ -37,6 +37,7 @@ SECTIONS = {
     "promot": "ProMoT",
     "full": "All weights",
     "ia3": "Method ia3",
+    "metatuner": "MetaTuner (small), experimental",
     "diagnostics": "Diagnostics along training",
 }
 _UNIT = re.compile(r"\(([^()]*)\)(?=[;,.]|$)")

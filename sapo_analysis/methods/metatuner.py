@@ -17,6 +17,7 @@ from sapo_analysis.methods.meta_tuning import MetaTuning
 if TYPE_CHECKING:
     from sapo_analysis.spec import TrainingSettings
 
+_WORDS = "MetaTuner (small), experimental"
 _CAVEAT = (
     "experimental: a reconstruction at the size of one small model, which chooses among the task's"
     " prompts where the paper's writes new ones"
@@ -35,7 +36,7 @@ class MetaTuner(Method):
 
     name: ClassVar[str] = "metatuner"
     facts: ClassVar[MethodFacts] = MethodFacts(
-        words="MetaTuner (small)",
+        words=_WORDS,
         trains="networks that choose a prompt and write a LoRA for each text, from what the first"
         " layers make of it; the model is frozen",
         changes="both",
@@ -73,7 +74,7 @@ class MetaTunerJoint(MetaTuner):
 
     name: ClassVar[str] = "metatuner-joint"
     facts: ClassVar[MethodFacts] = MethodFacts(
-        words="MetaTuner (small), joint",
+        words=f"{_WORDS}, joint",
         trains="the same networks, by the sum of both losses in place of each in turn",
         changes="both",
         size=_SIZE,
@@ -94,7 +95,7 @@ class MetaTunerNoPolicy(MetaTuner):
 
     name: ClassVar[str] = "metatuner-no-policy"
     facts: ClassVar[MethodFacts] = MethodFacts(
-        words="MetaTuner (small) without prompt choice",
+        words=f"{_WORDS}, no prompt choice",
         trains="networks that write a LoRA for each text, from what the first layers make of it;"
         " the prompt stays as it is",
         changes="parameters",
@@ -118,7 +119,7 @@ class MetaTunerNoParameters(MetaTuner):
 
     name: ClassVar[str] = "metatuner-no-parameters"
     facts: ClassVar[MethodFacts] = MethodFacts(
-        words="MetaTuner (small) without LoRA",
+        words=f"{_WORDS}, no LoRA",
         trains="what chooses a prompt for each text; the model that answers is not changed",
         changes="prompt",
         size="of adapters in the first layers, d per prompt",
@@ -142,7 +143,7 @@ class MetaTunerUnshared(MetaTuner):
 
     name: ClassVar[str] = "metatuner-unshared"
     facts: ClassVar[MethodFacts] = MethodFacts(
-        words="MetaTuner (small), unshared",
+        words=f"{_WORDS}, unshared",
         trains="the same networks, where choosing and writing have first layers of their own",
         changes="both",
         size=f"{_SIZE}, the adapters twice",

@@ -18,7 +18,7 @@ from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.stamps import model_name
 from sapo_analysis.paper.tables.notes import standing
 from sapo_analysis.paper.tables.spec import Column, TableSpec
-from sapo_analysis.spec import AnyStudy, ParaphraseStudy, SequenceStudy
+from sapo_analysis.spec import AnyStudy, MetaTunerSettings, ParaphraseStudy, SequenceStudy
 from sapo_analysis.store import Run
 
 Facts = list[tuple[str, str, str]]
@@ -152,6 +152,8 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
         seen = f"{left_out}, {own.token_drop:.0%} of their tokens dropped"
         start = f"{counted(own.demonstrations, 'demonstration')}, {seen}"
         found.append(("context tuning", f"{start}, learning rate {own.learning_rate:g}"))
+    if "metatuner" in used:
+        found.append(_of_metatuner(study.metatuner))
     if "ia3" in used:
         found.append(("learning rate of IA3", f"{study.ia3.learning_rate:g}"))
     if "promot" in used:
@@ -168,6 +170,16 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
     if looks.every:
         found.append(("looked at", f"every {counted(looks.every, 'step')}"))
     return found
+
+
+def _of_metatuner(own: MetaTunerSettings) -> tuple[str, str]:
+    parts = [
+        f"rank {own.r}, {counted(own.hidden, 'hidden unit')}",
+        f"the first {own.share:.0%} of the layers shared",
+        f"{counted(own.labelled, 'labelled row')} at most, α {own.alpha:g}",
+        f"learning rate {own.learning_rate:g}",
+    ]
+    return "MetaTuner (small)", ", ".join(parts)
 
 
 def _training(study: Any) -> list[tuple[str, str]]:

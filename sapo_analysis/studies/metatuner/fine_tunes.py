@@ -139,9 +139,10 @@ class _MetaTuned:
         return None
 
     def save(self, k: int, folder: Path) -> None:
-        """Write all trained parts by name, in a format of this project's own."""
+        """Write all parts by name, in a format of this project's own."""
         folder.mkdir(parents=True, exist_ok=True)
-        weights = {name: w.detach().contiguous().cpu() for name, w in self._parts.named().items()}
+        kept = {**self._parts.named(), **self._parts.settled()}
+        weights = {name: w.detach().contiguous().cpu() for name, w in kept.items()}
         save_file(weights, folder / _FILE)
 
     def export(self, k: int, folder: Path, base: str) -> None:

@@ -119,6 +119,12 @@ class Parts:
         spread = (states - self._mean).square().mean().sqrt()
         self._spread = torch.where(spread > 0, spread, torch.ones_like(spread))
 
+    def settled(self) -> dict[str, Tensor]:
+        """What `settle` left, by name; nothing where there is no policy."""
+        if self.choosing is None:
+            return {}
+        return {"policy_mean": self._mean, "policy_spread": self._spread}
+
     def scores(self, head: Tensor, states: Tensor) -> Tensor:
         """A head's logits of the candidates [rows, candidates]."""
         return (states - self._mean) / self._spread @ head[:, :-1].mT + head[:, -1]

@@ -12,6 +12,7 @@ from torch import Tensor
 from sapo_analysis.learning.batching import Around, nothing_around
 from sapo_analysis.models.encoding import Encoded
 from sapo_analysis.studies.metatuner.candidates import Candidates, context_of
+from sapo_analysis.studies.metatuner.encoder import MetaEncoder
 from sapo_analysis.studies.metatuner.parts import Parts
 
 
@@ -39,20 +40,28 @@ def reading(parts: Parts, candidates: Candidates, rows: Sequence[Encoded]) -> Re
     A task that was not learned has no candidates, so its rows are read as they are, with the LoRA
     that is written from them.
     """
-    states = parts.states(parts.writing, rows) if parts.writing is not None else None
+    # Looks read one text with several answers; what is before them is the same.
+    different = {context_of(row): row for row in rows}
+    place = {context: i for i, context in enumerate(different)}
+    places = [place[context_of(row)] for row in rows]
+
+    def states_of(encoder: MetaEncoder) -> Tensor:
+        return parts.states(encoder, list(different.values()))[places]
+
+    states = states_of(parts.writing) if parts.writing is not None else None
     n_read = 1 if states is not None else 0
     read: Sequence[Encoded] = rows
     ids: tuple[str, ...] = ()
     if parts.choosing is not None and candidates.knows(rows[0]):
         asked = states
         if asked is None or parts.choosing is not parts.writing:
-            asked, n_read = parts.states(parts.choosing, rows), n_read + 1
+            asked, n_read = states_of(parts.choosing), n_read + 1
         chosen = parts.chosen(parts.head.detach(), asked, [candidates.place(row) for row in rows])
         read = [candidates.under(row, c) for row, c in zip(rows, chosen, strict=True)]
         ids = tuple(candidates.prompt_ids[c] for c in chosen)
     around = nothing_around if states is None else inside(parts, states, read)
     depth = parts.depth / len(parts.encoders) * n_read
-    tokens = round(depth * sum(row.target_start for row in rows))
+    tokens = round(depth * sum(row.target_start for row in different.values()))
     return Reading(read, around, tokens, ids)
 
 

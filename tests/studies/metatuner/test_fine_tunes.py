@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from sapo_analysis.errors import InputError
 from sapo_analysis.learning.batching import collate
@@ -191,6 +192,7 @@ def test_what_cannot_be_is_refused_with_words(bench, tmp_path):
             pass
     with bench().begun() as tuned:
         tuned.save(0, tmp_path)
-        assert (tmp_path / "metatuner.safetensors").is_file()
+        kept = load_file(tmp_path / "metatuner.safetensors")
+        assert kept.keys() - tuned._parts.named().keys() == {"policy_mean", "policy_spread"}
         with pytest.raises(InputError, match="Set keep_adapters to false"):
             tuned.export(0, tmp_path, "pocket")
