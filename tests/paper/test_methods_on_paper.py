@@ -2,7 +2,7 @@
 
 import pytest
 
-from sapo_analysis.analysis.methods_compared import paired_difference
+from sapo_analysis.analysis.methods_compared import comparison, paired_difference
 from sapo_analysis.errors import InputError
 from sapo_analysis.paper.citations import cited
 from sapo_analysis.paper.figures import FIGURES, every_figure, figure, kinds_of
@@ -18,7 +18,7 @@ from tests.methods_runs import write_lora, write_promot, write_sequence
 pytestmark = pytest.mark.slow
 
 ALONE = {"methods", "published_promot", "outputs_side_by_side"}
-OF_METHODS = {*ALONE, "method_differences"}
+OF_METHODS = {*ALONE, "method_differences", "comparison"}
 DRAWN = {"format_specialization", "gradient_alignment", "trade_off"}
 OF_SOFT_PROMPTS = {"topology", "persistence_diagram"}
 
@@ -41,14 +41,15 @@ def test_studies_that_differ_in_their_method_have_all_of_it(pair):
     assert {kind.name for kind in table_kinds_of(pair)} == OF_METHODS
     assert DRAWN <= {kind.name for kind in kinds_of(pair)}
     made = [*every_table(pair), *every_figure(pair, sorted(DRAWN))]
-    assert [one.why_not for one in made] == [""] * 7
-    for one in made[:4]:
+    assert [one.why_not for one in made] == [""] * 8
+    for one in made[:5]:
         assert one.spec.to_latex(numbers=pair) and one.spec.to_markdown() and one.spec.to_csv()
 
 
 def test_a_study_of_lora_alone_is_offered_none_of_it(study_numbers, sequence_numbers):
-    for numbers in (study_numbers, sequence_numbers):
-        names = {kind.name for kind in (*kinds_of(numbers), *table_kinds_of(numbers))}
+    # Strategies of sequences are held to plain LoRA in no other table.
+    for numbers, more in ((study_numbers, set()), (sequence_numbers, {"comparison"})):
+        names = {kind.name for kind in (*kinds_of(numbers), *table_kinds_of(numbers))} - more
         assert not names & (OF_METHODS | DRAWN | OF_SOFT_PROMPTS)
     with pytest.raises(InputError, match="format_specialization: .*diagnostics.every"):
         figure("format_specialization", study_numbers)
@@ -78,6 +79,34 @@ def test_differences_are_those_of_the_analysis_and_shares_are_in_percent(pair):
         assert shown["verdict"] == row["verdict"]
     text = spec.to_markdown()
     assert "ProMoT − LoRA" in text and "forgetting, retained tasks" in text
+
+
+@pytest.mark.parametrize("which", ["pair", "chains"])
+def test_the_comparison_holds_the_numbers_of_the_analysis(request, which):
+    numbers = request.getfixturevalue(which)
+    spec, found = table("comparison", numbers), comparison(list(numbers.runs))
+    rows = spec.rows.set_index("name")
+    assert list(rows.index) == list(dict.fromkeys(found["name"])) and not spec.long
+    for row in found.to_dict("records"):
+        shown, outcome = rows.loc[row["name"]], row["outcome"]
+        for ours, theirs in (
+            *((outcome, "difference"), (f"{outcome}_lower", "lower")),
+            *((f"{outcome}_value", "value"), (f"{outcome}_seed_ratio_upper", "seed_ratio_upper")),
+        ):
+            assert shown[ours] == pytest.approx(row[theirs], nan_ok=True)
+        assert shown[f"{outcome}_verdict_holm"] == row["verdict_holm"]
+    assert "original+lora" in spec.to_csv() and "original, ProMoT" in spec.to_markdown()
+    assert any("Nothing was trained again" in note for note in spec.notes) == (which == "pair")
+    assert "Holm" in spec.to_latex(numbers=numbers)
+
+
+def test_a_comparison_without_plain_lora_prints_means(pair):
+    plain, promot = pair.runs
+    full = Run(plain.path, plain.study.model_copy(update={"method": "full"}), plain.status)
+    spec = table("comparison", numbers_of([full, promot]))
+    assert [column.head for column in spec.columns][1] == "tuned" and not spec.caption.interval
+    assert spec.rows["tuned_score_value"].notna().all()
+    assert "No plain LoRA with the original prompt in this study." in spec.notes
 
 
 def test_the_methods_table_holds_the_numbers_of_the_analysis(pair):
