@@ -9,9 +9,12 @@ import streamlit as st
 
 from sapo_analysis import analysis
 from sapo_analysis.analysis import methods_compared
+from sapo_analysis.analysis.joining import identity
 from sapo_analysis.analysis.method_names import METHOD_WORDS, methods_of
-from sapo_analysis.app.data import Keys, opened
+from sapo_analysis.analysis.methods_compared.families import Identity
+from sapo_analysis.app.data import Keys, loaded, opened
 from sapo_analysis.errors import InputError, RunError
+from sapo_analysis.store import Run
 
 
 class Family(NamedTuple):
@@ -45,8 +48,61 @@ def families(keys: Keys) -> list[Family]:
             + ", ".join(dict.fromkeys(METHOD_WORDS[m] for run in family for m in methods_of(run)))
             + (f" ({len(family)} runs)" if len(family) > 1 else ""),
         )
-        for family in methods_compared.comparable_families(opened(keys))
+        for family in methods_compared.comparable_families(opened(keys), _remembered(keys))
     ]
+
+
+@st.cache_data(max_entries=96, show_spinner=False)
+def _identity(path: str, run_version: str) -> dict[str, str]:
+    return identity(loaded(path, run_version))
+
+
+def _remembered(keys: Keys) -> Identity:
+    """What tells these runs apart, read once per version of a run."""
+    versions = dict(keys)
+
+    def known(run: Run) -> dict[str, str]:
+        path = str(run.path)
+        return _identity(path, versions[path])
+
+    return known
+
+
+@st.cache_data(max_entries=12, show_spinner="Looking which runs are one study …")
+def studies(keys: Keys) -> list[Keys]:
+    """Runs that are one study together, in an order that does not hang on what is chosen."""
+    ordered = tuple(sorted(keys))
+    versions = dict(ordered)
+    families = methods_compared.run_families(opened(ordered), _remembered(ordered))
+    return [tuple((str(run.path), versions[str(run.path)]) for run in own) for own in families]
+
+
+class Studied(NamedTuple):
+    """What one study says against plain LoRA, or why it says nothing."""
+
+    table: pd.DataFrame
+    why_not: str
+
+
+@st.cache_data(max_entries=96, show_spinner="Comparing with plain LoRA …")
+def against_plain(study: Keys) -> Studied:
+    """The comparison of one study; `study` as `studies` gives it."""
+    try:
+        return Studied(methods_compared.study_comparison(opened(study)), "")
+    except InputError as error:  # damaged: nothing of it can be relied on
+        return Studied(pd.DataFrame(), str(error))
+
+
+@st.cache_data(max_entries=96, show_spinner=False)
+def relative_costs(study: Keys) -> pd.DataFrame:
+    """What fine-tunes of one study cost beside plain LoRA's, with the model; empty if damaged."""
+    runs = opened(study)
+    try:
+        found = methods_compared.relative_costs(runs)
+    except RunError:
+        return pd.DataFrame()
+    models = {run.run_id: str(run.study.model) for run in runs}
+    return found.assign(model=found["run_id"].map(models))
 
 
 @st.cache_data(max_entries=12, show_spinner="Comparing the runs' settings …")
@@ -65,13 +121,13 @@ def compared(keys: Keys) -> Compared:
 @st.cache_data(max_entries=6, show_spinner="Reading what shipped studies said …")
 def said(keys: Keys) -> pd.DataFrame:
     """What finished studies said of each method, beside plain LoRA."""
-    return methods_compared.said_of_methods(opened(keys))
+    return methods_compared.said_of_methods(opened(keys), _remembered(keys))
 
 
-@st.cache_data(max_entries=6, show_spinner=False)
 def costs(keys: Keys) -> pd.DataFrame:
-    """Steps and seconds of a fine-tune, by run and method."""
-    return methods_compared.fine_tune_costs(opened(keys))
+    """What a fine-tune took, by run and method, with the model."""
+    parts = [part for study in studies(keys) if len(part := relative_costs(study))]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 @st.cache_data(max_entries=6, show_spinner=False)

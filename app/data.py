@@ -87,7 +87,7 @@ def _parts(path: str) -> Parts:
     return {}
 
 
-@st.cache_resource(max_entries=24, show_spinner="Reading the run …")
+@st.cache_resource(max_entries=64, show_spinner="Reading the run …")
 def loaded(path: str, run_version: str) -> Run:
     """The run with its tables, shared by all sessions; tables are handed out as copies.
 

@@ -40,6 +40,13 @@ def difference_chip(verdict: str, word: str, title: str) -> str:
     return _chip(OF_DIFFERENCES.get(verdict, verdict), word, title)
 
 
+def label_chip(word: str, title: str) -> str:
+    """A plain mark beside a name, as HTML; arguments as of a verdict's."""
+    style = f"{_SHAPE}border:1px solid {GREY};font-weight:400"
+    said = html.escape(title, quote=True)
+    return f'<span style="{style}" title="{said}">{html.escape(word)}</span>'
+
+
 def _chip(look: str, word: str, reason: str) -> str:
     label = f"{VERDICT_ICONS[look]} {html.escape(word)}"
     title = html.escape(reason, quote=True)

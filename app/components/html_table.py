@@ -41,6 +41,7 @@ def html_table(
     heads: Sequence[Head],
     rows: Sequence[Sequence[str] | str],
     label: str,
+    least: str = "0",
 ) -> None:
     """Draw it.
 
@@ -48,6 +49,7 @@ def html_table(
         heads: the columns, plain text.
         rows: cells as HTML; a plain text in place of cells is the heading of those below it.
         label: what the table shows, for who cannot see it.
+        least: its least width, as CSS has it: where there is less room it is scrolled.
     """
     top = "".join(
         f'<th scope="col" title="{html.escape(head.help, quote=True)}"'
@@ -59,7 +61,8 @@ def html_table(
     st.html(
         '<div style="overflow-x:auto">'
         f'<table aria-label="{html.escape(label, quote=True)}"'
-        ' style="width:100%;border-collapse:collapse;font-size:.9rem;line-height:1.45">'
+        f' style="min-width:{least};width:100%;border-collapse:collapse;'
+        'font-size:.9rem;line-height:1.45">'
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from sapo_analysis.analysis.method_names import methods_of
 from sapo_analysis.app import compared
 from sapo_analysis.app.compared import Compared
 from sapo_analysis.app.components import charts, header, links
 from sapo_analysis.app.components.chosen_runs import show_chosen
-from sapo_analysis.app.components.compared_methods import methods_tab
+from sapo_analysis.app.components.compared_methods import all_keys, methods_tab
 from sapo_analysis.app.components.compared_outputs import outputs_tab
 from sapo_analysis.app.components.compared_published import published_tab
 from sapo_analysis.app.components.compared_scores import differences_tab, scores_tab
+from sapo_analysis.app.components.compared_with_plain import against_plain_tab
 from sapo_analysis.app.components.diagnostics import diagnostics
 from sapo_analysis.app.components.empty import empty
 from sapo_analysis.app.components.freshness import new_points
@@ -152,6 +154,15 @@ def _methods(sides: Sides) -> None:
     methods_tab(sides.keys, sides.shipped)
 
 
+def _against_plain(sides: Sides) -> None:
+    def more() -> None:
+        methods = {method for run in sides.runs for method in methods_of(run)}
+        if sides.found.sides and len(methods) > 1:
+            links.table_of(sides.runs, "Chosen runs for a paper", "comparison")
+
+    against_plain_tab(sides.keys, all_keys(sides.keys, sides.shipped), more)
+
+
 def _scores(sides: Sides) -> None:
     scores_tab(sides.keys, sides.runs, sides.found)
 
@@ -187,6 +198,7 @@ def _published(sides: Sides) -> None:
 
 TABS: dict[str, Callable[[Sides], None]] = {
     "Methods": _methods,
+    "Against plain LoRA": _against_plain,
     "Scores": _scores,
     "Differences": _differences,
     "Trade-off": _trade_off,
@@ -196,6 +208,7 @@ TABS: dict[str, Callable[[Sides], None]] = {
 }
 # In order; only the open one is drawn. (A bare text here would be shown on the page.)
 WITHOUT_RUNS = ("Methods", "As published")
+WITH_SHIPPED = ("Against plain LoRA",)
 
 
 def _tabs(sides: Sides) -> None:
@@ -208,7 +221,8 @@ def _tabs(sides: Sides) -> None:
 
 
 def _drawn(name: str, draw: Callable[[Sides], None], sides: Sides) -> None:
-    if name not in WITHOUT_RUNS and not sides.found.sides:
+    is_free = name in WITHOUT_RUNS or (name in WITH_SHIPPED and (sides.keys or sides.shipped))
+    if not is_free and not sides.found.sides:
         if sides.keys:
             st.info("These runs cannot be compared: choose runs that differ in methods alone.")
         else:

@@ -98,6 +98,22 @@ def bibtex(keys: Iterable[str]) -> str:
     return "\n".join(_entry(key) for key in _in_order(set(keys)))
 
 
+_READ_AT = {"doi": "https://doi.org/", "eprint": "https://arxiv.org/abs/", "url": ""}
+
+
+def link_of(key: str) -> str:
+    """Where a source can be read: its DOI, else on arXiv, else its address; "" of none.
+
+    Raises:
+        InputError: there is no such key.
+    """
+    entry = bibtex([key])
+    for field, begin in _READ_AT.items():
+        if found := re.search(rf"^  {field} = {{(.+?)}},?$", entry, re.M):
+            return f"{begin}{found[1]}"
+    return ""
+
+
 def with_citations(text: str, keys: Iterable[str]) -> str:
     r"""A LaTeX text with `~\cite{…}` behind the first mention of each source.
 

@@ -12,6 +12,11 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
     "Methods compared": (
         Term("method", "method", "", "how a task is learned: which weights, in which steps"),
         Term(
+            *("changes", "changes", ""),
+            "what a method changes: the prompt (what stands before a text, on a frozen model),"
+            " parameters (weights, an adapter or factors), or both",
+        ),
+        Term(
             *("name", "method", ""),
             "a method, in sequences a policy with a method; the base model is what all begin with",
         ),
@@ -111,6 +116,10 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
             *("policy", "policy", ""),
             "which prompt teaches: as a sequence chose it, or as the policy would have chosen among"
             " the prompts that a paraphrase study trained with; random is the mean over all",
+        ),
+        Term(
+            *("mean_of_row", "mean", ""),
+            "mean over prompts, seeds, then tuned tasks (of sequences over orders)",
         ),
         Term(
             *("to_plain", "− plain LoRA", ""),

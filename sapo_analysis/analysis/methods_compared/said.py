@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from sapo_analysis.analysis.methods_compared.families import comparable_families
+from sapo_analysis.analysis.joining import identity
+from sapo_analysis.analysis.methods_compared.families import Identity, comparable_families
 from sapo_analysis.analysis.methods_compared.paired import paired_difference
 from sapo_analysis.analysis.methods_compared.sides import sides
 from sapo_analysis.errors import RunError
@@ -20,7 +21,7 @@ SAID_COLUMNS = [
 ]
 
 
-def said_of_methods(runs: Sequence[Run]) -> pd.DataFrame:
+def said_of_methods(runs: Sequence[Run], known: Identity = identity) -> pd.DataFrame:
     """One row per (study, method, outcome): its difference to plain LoRA, and the verdict.
 
     A study is a family of `comparable_families` in which plain LoRA took part, `study` its runs'
@@ -28,7 +29,7 @@ def said_of_methods(runs: Sequence[Run]) -> pd.DataFrame:
     not mixed with what prompts do. Rows as in `paired_difference`, without demonstrations; runs
     that get no verdict have none. LoRA itself has no rows.
     """
-    parts = [_of_family(family) for family in comparable_families(runs)]
+    parts = [_of_family(family) for family in comparable_families(runs, known)]
     found = [part for part in parts if len(part)]
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=SAID_COLUMNS)
 
