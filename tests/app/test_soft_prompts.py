@@ -15,6 +15,7 @@ from tests.watched import rewrite
 
 pytestmark = pytest.mark.filterwarnings("default")
 SMALL = {"n_tasks": 2, "n_prompts": 4, "seeds": (0,), "n_shots": (0,)}
+FEW = {**SMALL, "n_tasks": 1, "n_prompts": 1}
 
 
 @pytest.fixture(scope="module")
@@ -72,31 +73,26 @@ def test_a_diagram_is_that_of_the_chosen_fine_tune_and_step(monkeypatch, folder,
     assert not app.exception and "current-1" in json.dumps(charts(app)[3]["data"])
 
 
-def test_methods_stand_beside_each_other_and_those_without_are_not_drawn(monkeypatch, folder, path):
-    wide = write_prompt_tuning(folder, **SMALL, square=3.0, soft_prompt={"learning_rate": 0.02})
-    lora = write_lora(folder, **SMALL)
-    app = along(monkeypatch, folder, path, wide, lora)
+def test_methods_stand_beside_each_other_and_those_without_are_not_drawn(monkeypatch, tmp_path):
+    path = write_prompt_tuning(tmp_path, **FEW)
+    wide = write_prompt_tuning(tmp_path, **FEW, square=3.0, soft_prompt={"learning_rate": 0.02})
+    app = along(monkeypatch, tmp_path, path, wide, write_lora(tmp_path, **FEW))
     names = {trace["name"] for trace in charts(app)[2]["data"] if trace.get("showlegend")}
     assert names == {f"prompt tuning in {one.name}" for one in (path, wide)}
     shown = points_of(charts(app)[3])
     # Of the second method components stand beside those of the first, left of birth 0.
     assert min(x for at in shown.values() for x, _ in at) < 0
-    app.session_state["lines"] = "task"
-    app.run()
-    app.selectbox(key="line-of").set_value("lora").run()
-    assert not app.exception and "No fine-tune trains" in text_of(app)
 
 
 def test_a_soft_prompt_of_one_token_has_curves_alone(monkeypatch, tmp_path):
-    path = write_prompt_tuning(tmp_path, **{**SMALL, "n_tasks": 1, "n_prompts": 1})
+    path = write_prompt_tuning(tmp_path, **FEW)
     rewrite(path, "persistence", lambda table: table.iloc[:0])
     app = along(monkeypatch, tmp_path, path)
     assert len(charts(app)) == 3 and "no persistence diagram" in text_of(app)
 
 
 def test_runs_without_a_soft_prompt_say_nothing_and_older_ones_why(monkeypatch, tmp_path):
-    few = {**SMALL, "n_tasks": 1, "n_prompts": 1}
-    lora, old = write_lora(tmp_path, **few), write_promot(tmp_path, **few)
+    lora, old = write_lora(tmp_path, **FEW), write_promot(tmp_path, **FEW)
     app = along(monkeypatch, tmp_path, lora)
     assert "Topology" not in text_of(app) and len(charts(app)) == 2
     app = along(monkeypatch, tmp_path, old)

@@ -19,7 +19,7 @@ from sapo_analysis.analysis.methods_compared import (
 from sapo_analysis.errors import InputError
 from sapo_analysis.store import open_run
 from tests.clouds import totals
-from tests.methods_runs import ORDERS, write_promot, write_prompt_tuning, write_sequence
+from tests.methods_runs import ORDERS, write_lora, write_promot, write_prompt_tuning, write_sequence
 
 SMALL = {"n_tasks": 3, "n_prompts": 5, "n_shots": (0,)}
 
@@ -143,7 +143,12 @@ def test_associations_are_correlations_over_prompts_within_tasks(run):
 
 
 def test_too_few_prompts_have_no_correlation_and_other_runs_say_why(tmp_path, run):
-    few = open_run(write_prompt_tuning(tmp_path, n_tasks=1, n_prompts=3, n_shots=(0,)))
+    small = {"n_tasks": 1, "n_prompts": 3, "n_shots": (0,)}
+    few = open_run(write_prompt_tuning(tmp_path, **small))
+    lora = open_run(write_lora(tmp_path, **small))
+    assert set(topology_curves([few, lora])["name"]) == {"prompt-tuning"}
+    with pytest.raises(InputError, match="No fine-tune trains a soft prompt here"):
+        topology_curves([few, lora], "lora")
     assert topology_associations(few).empty and len(topology_curves(few)) == 9
     old = open_run(write_promot(tmp_path, n_tasks=1, n_prompts=1, n_shots=(0,)))
     assert has_topology([run]) and not has_topology([old])
