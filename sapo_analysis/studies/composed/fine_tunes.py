@@ -115,16 +115,16 @@ class _Composed:
 
     def mean_losses(self, rows: Sequence[Sequence[Encoded]]) -> list[MeanLoss]:
         """Each fine-tune's loss over examples of the task that it learns."""
-        return self._engine.mean_losses_all(self._parts.model, self._own(rows))
-
-    def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
-        return self._engine.gradients_all(self._parts.model, self._own(rows))
-
-    def _own(self, rows: Sequence[Sequence[Encoded]]) -> list[Sequence[Encoded]]:
-        return [
+        read = [
             self._standing.rows(k, one.task.name, own)
             for k, (one, own) in enumerate(zip(self._begun, rows, strict=True))
         ]
+        return self._engine.mean_losses_all(self._parts.model, read)
+
+    def gradients(self, rows: Sequence[Sequence[Encoded]]) -> list[LayerGradients]:
+        # Of training rows: behind their own demonstrations their answers would be in sight.
+        read = [self._standing.again(k, own) for k, own in enumerate(rows)]
+        return self._engine.gradients_all(self._parts.model, read)
 
     def delta_norms(self) -> list[float] | None:
         """Frobenius norm of each adapter's update; None where no adapter is trained."""

@@ -26,6 +26,8 @@ class Standing:
 
     def __init__(self, recipe: Recipe, parts: Parts, begun: Sequence[Begun]):
         self._recipe, self._parts, self._begun = recipe, parts, begun
+        # Of each fine-tune, by what is read before the answer: the number of the training row.
+        self._trained: list[dict[tuple[int, ...], int]] = [{} for _ in begun]
 
     def rows(self, k: int, task: str, rows: Sequence[Encoded]) -> Sequence[Encoded]:
         """A task's rows as fine-tune k reads them."""
@@ -55,6 +57,7 @@ class Standing:
         def read(rows: Sequence[Encoded]) -> list[Encoded]:
             return [*self._left_out(k, self.rows(k, own, rows)), *mixed]
 
+        self._trained[k] = {tuple(row.context): i for i, row in enumerate(member.rows)}
         drawn, dev, context = member.drawn, member.dev, self._recipe.context
         changed = member.changed
         if context is not None and context.token_drop:
@@ -74,15 +77,30 @@ class Standing:
             dev=dev and replace(dev, rows=self.rows(k, own, dev.rows)),
         )
 
-    def _left_out(self, k: int, rows: Sequence[Encoded]) -> Sequence[Encoded]:
-        """Training rows behind a context without the demonstrations that have their own input."""
+    def again(self, k: int, rows: Sequence[Encoded]) -> Sequence[Encoded]:
+        """Training rows in any order and with any answers, as fine-tune k is trained on them.
+
+        Of a context each sees what it sees in training, without TokenDrop.
+        """
+        behind = self.rows(k, self._begun[k].task.name, rows)
+        known = self._trained[k]
+        return self._left_out(k, behind, [known.get(tuple(row.context)) for row in rows])
+
+    def _left_out(
+        self, k: int, rows: Sequence[Encoded], numbers: Sequence[int | None] | None = None
+    ) -> Sequence[Encoded]:
+        """Training rows behind a context without the demonstrations that have their own input.
+
+        `numbers`: of the rows, in the task's file; None: of a row that is not trained on. Default:
+        in order from 0.
+        """
         if self._recipe.context is None or not self._recipe.context.leave_one_out:
             return rows
-        context = self._parts.contexts[k]
+        context, one = self._parts.contexts[k], self._begun[k]
         n = len(context.head)
         return [
-            row.without({n + place for place in own_places(context, self._begun[k], i)})
-            for i, row in enumerate(rows)
+            row if i is None else row.without({n + place for place in own_places(context, one, i)})
+            for row, i in zip(rows, range(len(rows)) if numbers is None else numbers, strict=True)
         ]
 
     @contextmanager

@@ -8,6 +8,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 
 from sapo_analysis.errors import InputError
+from sapo_analysis.learning.format_gradient import answered
 from sapo_analysis.learning.members import Member
 from sapo_analysis.methods import make_method
 from sapo_analysis.methods.adapter_start import AdapterStart
@@ -168,6 +169,31 @@ def test_a_training_row_with_the_input_of_a_demonstration_misses_it_too(bench, e
     with block as stack:
         found = stack._standing.member(0, member).rows
     assert found[4] == found[1] and found[5].positions is None
+
+
+@pytest.mark.parametrize("name", ["stacked", "plain"])
+def test_a_look_at_a_gradient_shows_no_training_row_its_own_demonstration(bench, engine_of, name):
+    """Looks read training rows, also in another order and with other labels (`Shuffled`)."""
+    engine = engine_of(name, demonstrations=3)
+    block, (member,) = tuned(bench, engine, "ct-prompt", BOTH[:1])
+    with block as one:
+        one.begin([member])
+        mixed = [member.rows[2], answered(member.rows[0], member.rows[1]), member.rows[3]]
+        slices, leaf = one._parts.contexts[0].slice_of, part_of(one).leaves["prompt"]
+
+        def gradients():
+            found = [one.gradients([[row]])[0].by_module.values() for row in mixed]
+            return [torch.cat([own.flatten() for own in each]) for each in found]
+
+        was = gradients()
+        for i in (0, 1, 2):
+            saved = leaf.detach().clone()
+            with torch.no_grad():
+                leaf[:, list(slices(i))] += 0.3
+            moved = [not torch.equal(a, b) for a, b in zip(was, gradients(), strict=True)]
+            assert moved == [i != 2, i != 0, True]
+            with torch.no_grad():
+                leaf.copy_(saved)
 
 
 def test_without_leaving_out_and_dropping_every_row_sees_all(bench, engine_of):
