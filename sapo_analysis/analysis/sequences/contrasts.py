@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sapo_analysis.analysis.sequences.metrics import (
     METRICS,
     UNITS,
     interval_of,
-    unit_of,
+    means_by_unit,
 )
 from sapo_analysis.spec import MethodName, Strategy
 
@@ -92,37 +93,42 @@ def significant(found: pd.DataFrame) -> pd.Series[bool]:
 def _rows(metrics: pd.DataFrame, method: MethodName) -> Iterator[dict[str, Any]]:
     policy, rival, *rest = PRIMARY
     first = (f"{policy}+{method}", f"{rival}+{method}", *rest)
-    known = list(dict.fromkeys(metrics["strategy"]))
-    for kind, of_kind in metrics.groupby("test_prompts", sort=False):
-        for strategy, reference in _pairs(known):
-            one, other = (of_kind[of_kind["strategy"] == name] for name in (strategy, reference))
-            both = one.merge(other, on=["order", "seed"], suffixes=("", "_reference"))
-            if both.empty:
-                continue
-            unit = unit_of(both)
-            ahead = {name: both[name] - both[f"{name}_reference"] for name in METRICS}
-            means = pd.DataFrame(ahead).groupby(both[unit], sort=False).mean()
-            n_orders = both["order"].nunique()
-            n_seeds = both.groupby("order")["seed"].nunique().min()
-            for metric in METRICS:
-                values = means[metric].to_numpy(dtype=np.float64)
-                mean, lower, upper = interval_of(values)
-                yield {
-                    "strategy": strategy,
-                    "reference": reference,
-                    "metric": metric,
-                    "test_prompts": kind,
-                    "statistic": "difference",
-                    "value": mean,
-                    "lower": lower,
-                    "upper": upper,
-                    "p": t_test(values),
-                    "p_holm": NAN,
-                    "is_primary": (strategy, reference, metric, kind) == first,
-                    "unit": UNITS[unit],
-                    "n_orders": n_orders,
-                    "n_seeds": n_seeds,
-                }
+    pairs = list(_pairs(list(dict.fromkeys(metrics["strategy"]))))
+    named = pd.DataFrame(pairs, columns=["strategy", "reference"])
+    others = metrics[["test_prompts", "strategy", "order", "seed", *METRICS]]
+    both = metrics.merge(named, on="strategy").merge(
+        others.rename(columns={"strategy": "reference"}),
+        on=["test_prompts", "reference", "order", "seed"],
+        suffixes=("", "_reference"),
+    )
+    ahead = both[["test_prompts", "strategy", "reference", "order", "seed"]].assign(
+        **{name: both[name] - both[f"{name}_reference"] for name in METRICS}
+    )
+    keys = ["test_prompts", "strategy", "reference"]
+    found = {own.key: own for own in means_by_unit(ahead, keys, METRICS)}
+    for kind, (strategy, reference) in product(dict.fromkeys(metrics["test_prompts"]), pairs):
+        own = found.get((kind, strategy, reference))
+        if own is None:
+            continue
+        for metric in METRICS:
+            values = own.means[metric]
+            mean, lower, upper = interval_of(values)
+            yield {
+                "strategy": strategy,
+                "reference": reference,
+                "metric": metric,
+                "test_prompts": kind,
+                "statistic": "difference",
+                "value": mean,
+                "lower": lower,
+                "upper": upper,
+                "p": t_test(values),
+                "p_holm": NAN,
+                "is_primary": (strategy, reference, metric, kind) == first,
+                "unit": UNITS[own.unit],
+                "n_orders": own.n_orders,
+                "n_seeds": own.n_seeds,
+            }
 
 
 def _pairs(known: list[str]) -> Iterator[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -62,17 +62,12 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
     if scores.empty:
         return
     # Arrays cut into chains: a frame for each of hundreds would take most of the time.
-    by = scores.groupby(CHAIN, sort=False)
-    chain = by.ngroup().to_numpy()
-    order = np.argsort(chain, kind="stable")
-    ends = np.flatnonzero(np.diff(chain[order])) + 1
     stages, positions, n_stages = (
         scores[name].to_numpy(dtype=np.int64) for name in ("stage", "position", "n_stages")
     )
     values, losses = (scores[name].to_numpy(dtype=np.float64) for name in ("value", "loss"))
     finals = scores["is_final"].to_numpy(dtype=bool)
-    keys = scores[CHAIN].drop_duplicates().itertuples(index=False, name=None)
-    for key, own in zip(keys, np.split(order, ends), strict=True):
+    for key, own in groups_of(scores, CHAIN):
         n = int(n_stages[own[0]])
         shared = own[~finals[own]]
         known = set(stages[shared].tolist())
@@ -90,6 +85,20 @@ def _chain_rows(scores: pd.DataFrame) -> Iterator[dict[str, Any]]:
             **{name: getattr(found, name) for name in ("ap", "bwt", "bwt_final", "fwt")},
             "forgetting_loss": float(np.mean((loss[-1] - np.diagonal(loss[-n:]))[:-1])),
         }
+
+
+def groups_of(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Ints]]:
+    """Each group's key and where its rows are, as in `groupby(keys, sort=False)`.
+
+    A frame for every group, as that gives, took most of the time of a report.
+    """
+    numbers = rows.groupby(keys, sort=False).ngroup().to_numpy()
+    where = np.argsort(numbers, kind="stable")
+    where = where[np.searchsorted(numbers[where], 0) :]  # -1: a key is missing
+    if len(where):
+        parts = np.split(where, np.flatnonzero(np.diff(numbers[where])) + 1)
+        first = rows[keys].iloc[[part[0] for part in parts]]
+        yield from zip(first.itertuples(index=False, name=None), parts, strict=True)
 
 
 def score_matrix(shared: pd.DataFrame, value: str) -> Floats:
@@ -157,26 +166,70 @@ def summary(metrics: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     keys = SUMMARY_COLUMNS[:4]
-    for key, own in metrics.groupby(keys, sort=False):
-        unit = unit_of(own)
-        means = own.groupby(unit, sort=False)[list(METRICS)].mean()
-        n_orders, n_seeds = own["order"].nunique(), own.groupby("order")["seed"].nunique().min()
+    for own in means_by_unit(metrics, keys, METRICS):
         for metric in METRICS:
-            mean, lower, upper = interval_of(means[metric].to_numpy(dtype=np.float64))
+            mean, lower, upper = interval_of(own.means[metric])
             rows.append(
                 {
-                    **dict(zip(keys, key, strict=True)),
+                    **dict(zip(keys, own.key, strict=True)),
                     "metric": metric,
                     "statistic": "mean",
                     "value": mean,
                     "lower": lower,
                     "upper": upper,
-                    "unit": UNITS[unit],
-                    "n_orders": n_orders,
-                    "n_seeds": n_seeds,
+                    "unit": UNITS[own.unit],
+                    "n_orders": own.n_orders,
+                    "n_seeds": own.n_seeds,
                 }
             )
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+
+
+@dataclass(frozen=True)
+class UnitMeans:
+    """The independent values of one group of rows.
+
+    Attributes:
+        key: Of the group.
+        unit: What they are independent over.
+        n_orders: Of the group's rows.
+        n_seeds: The fewest that any of the orders has.
+        means: Per column, one mean per order or seed (nan where all of its values are), in order of
+            appearance.
+    """
+
+    key: tuple[Any, ...]
+    unit: Unit
+    n_orders: int
+    n_seeds: int
+    means: Mapping[str, Floats]
+
+
+def means_by_unit(
+    rows: pd.DataFrame, keys: list[str], columns: Iterable[str]
+) -> Iterator[UnitMeans]:
+    """Of each group of rows with `order` and `seed`, the means per `unit_of` it.
+
+    Args:
+        rows: chains, or parts of them.
+        keys: columns that tell the groups apart; groups come in order of appearance.
+        columns: whose means are wanted.
+    """
+    if rows.empty:
+        return
+    names = list(columns)
+    seeds = rows.groupby([*keys, "order"], sort=False)["seed"].nunique()
+    counts = seeds.groupby(keys, sort=False).agg(["size", "min"])
+    n_orders, n_seeds = counts["size"].tolist(), counts["min"].tolist()
+    several = rows.groupby(keys, sort=False)["order"].transform("nunique") > 1
+    of = np.where(several, pd.factorize(rows["order"])[0], pd.factorize(rows["seed"])[0])
+    means = rows.groupby([*keys, pd.Series(of, rows.index, name="unit")], sort=False)[names].mean()
+    values = {name: means[name].to_numpy(dtype=np.float64) for name in names}
+    groups = groups_of(means.index.to_frame(index=False), keys)
+    for (key, where), orders, least in zip(groups, n_orders, n_seeds, strict=True):
+        unit: Unit = "order" if orders > 1 else "seed"
+        own = {name: column[where] for name, column in values.items()}
+        yield UnitMeans(key, unit, orders, least, own)
 
 
 def unit_of(rows: pd.DataFrame) -> Unit:

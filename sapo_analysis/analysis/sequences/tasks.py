@@ -8,7 +8,12 @@ import numpy as np
 import pandas as pd
 
 from sapo_analysis.analysis.glossary import entry
-from sapo_analysis.analysis.sequences.metrics import CHAIN, UNITS, interval_of, unit_of
+from sapo_analysis.analysis.sequences.metrics import (
+    CHAIN,
+    UNITS,
+    interval_of,
+    means_by_unit,
+)
 
 _TERMS = {
     **{name: name for name in ("final", "just_learned", "change", "gain_before")},
@@ -33,16 +38,14 @@ def task_metrics(scores: pd.DataFrame) -> pd.DataFrame:
     """
     chains = _of_chains(scores)
     rows = []
-    for key, own in chains.groupby(_KEYS, sort=False):
-        row: dict[str, Any] = dict(zip(_KEYS, key, strict=True))
-        unit = unit_of(own)
-        means = own.groupby(unit, sort=False)[list(_NUMBERS)].mean()
+    for own in means_by_unit(chains, _KEYS, _NUMBERS):
+        row: dict[str, Any] = dict(zip(_KEYS, own.key, strict=True))
         for name in _NUMBERS:
-            known = means[name].dropna().to_numpy(dtype=np.float64)
+            known = own.means[name][~np.isnan(own.means[name])]
             ends = interval_of(known)
             row |= dict(zip((name, f"{name}_lower", f"{name}_upper"), ends, strict=True))
             row[f"{name}_n"] = len(known)
-        row["unit"] = UNITS[unit]
+        row["unit"] = UNITS[own.unit]
         rows.append(row)
     return pd.DataFrame(rows)
 
