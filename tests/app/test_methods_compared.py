@@ -1,13 +1,16 @@
 """The Methods compared page and the Diagnostics tab: every state, on made-up runs."""
 
 import json
+import re
 import shutil
 
+import pandas as pd
 import pytest
 
 from sapo_analysis.analysis.method_names import METHOD_WORDS
 from sapo_analysis.analysis.methods_compared import (
     MARK,
+    comparison,
     format_rise,
     method_table,
     paired_difference,
@@ -16,8 +19,12 @@ from sapo_analysis.analysis.methods_compared import (
 )
 from sapo_analysis.analysis.wording import signed
 from sapo_analysis.app import compared
+from sapo_analysis.app.components.compared_methods import _size
 from sapo_analysis.app.components.html_table import Head, html_table
 from sapo_analysis.app.data import version
+from sapo_analysis.app.launching.methods import GROUPS
+from sapo_analysis.methods import find_method, known_methods
+from sapo_analysis.methods.facts import EFFICIENT
 from sapo_analysis.spec import METHODS
 from sapo_analysis.store import open_run
 from tests.app.opening import opened
@@ -28,7 +35,7 @@ from tests.synthetic import study_of, write_run
 from tests.watched import rewrite
 
 pytestmark = pytest.mark.filterwarnings("default")
-PAGE = "views/methods_compared.py"
+PAGE, AGAINST = "views/methods_compared.py", "Against plain LoRA"
 SMALL = {"n_tasks": 4, "n_prompts": 2, "seeds": (0,)}
 
 
@@ -83,6 +90,65 @@ def test_what_shipped_studies_said_is_a_chip_with_its_sentence(monkeypatch, fold
     better = said.loc["tuned_score"]
     assert better["verdict"] in page and better["sentence"].replace("'", "&#x27;") in page
     assert page.count("not studied here") == len(METHODS) - 2
+
+
+def test_methods_are_filtered_by_the_link_and_families_without_a_run_are_folded(monkeypatch, pair):
+    app = shown(monkeypatch, *pair)
+    costs = html_of(app)
+    # A made-up trial's last loss is that of step 50: one step more, and 1 s whatever its method.
+    assert "51 steps" in costs and "1.0 × LoRA&#x27;s time" in costs
+    folded = {family for family, own in GROUPS.items() if not {"lora", "promot"} & set(own)}
+    assert {one.label.partition(":")[0] for one in app.expander} == folded
+    assert f"{len(METHODS)} methods, 2 of them in the runs that are here." in text_of(app)
+    assert '<a href="https://doi.org/10.18653/v1/2023.findings-emnlp.715"' in costs
+    caveats = [m.facts.caveat for m in known_methods().values() if m.facts.caveat]
+    assert caveats and all(f">{one.partition(':')[0]}</span>" in costs for one in caveats)
+    app = shown(monkeypatch, *pair, family=EFFICIENT, changes="Prompt")
+    names = re.findall("<strong>(.*?)</strong>", html_of(app))
+    assert names == ["P-tuning", "prefix tuning", "prompt tuning"] and not app.expander
+
+
+def test_trained_values_stand_with_their_model_where_a_run_counted_them():
+    facts = find_method("prompt-tuning").facts
+    costs = pd.DataFrame({"trained_values": [float("nan"), 2560.0], "model": ["a", "pocket-1"]})
+    assert _size(facts, costs) == "m · d: 2,560 on pocket-1"
+    assert _size(facts, costs.iloc[:1]) == _size(facts, pd.DataFrame()) == "m · d"
+
+
+def test_everything_stands_against_plain_lora(monkeypatch, pair, chains):
+    app = shown(monkeypatch, *pair, answer=AGAINST, measured="tuned score ↑")
+    found = comparison([open_run(path) for path in pair]).query("outcome == 'tuned_score'")
+    rows = frame_with(app, "strategy").set_index("strategy")
+    assert list(rows.index)[0] == "original, LoRA" and len(rows) == len(found)
+    assert rows.loc["original, LoRA", "verdict"] == "the reference"
+    for row in found.to_dict("records"):
+        mine = rows.loc[row["words"]]
+        assert mine["to_plain"] == pytest.approx(row["difference"], nan_ok=True)
+        assert row["is_reference"] or mine["verdict"].endswith(row["verdict"])
+    assert "seed_sd" not in rows  # of one seed
+    assert list(rows["to_plain"].dropna()) == sorted(rows["to_plain"].dropna(), reverse=True)
+    said = text_of(app).replace("\\", "")
+    assert "1 study on pocket, never pooled" in said and "by chance alone" in said
+    app.session_state["verdicts"] = "holm"
+    app.session_state["policies"] = ["sapo"]
+    app.run()
+    rows = frame_with(app, "strategy").set_index("strategy")
+    assert list(rows.index) == ["original, LoRA", *rows.index[1:]] and len(rows) == 3
+    holm = found.set_index("words").loc["sapo, ProMoT"]
+    assert rows.loc["sapo, ProMoT", "p_corrected"] == pytest.approx(holm["p_holm"], nan_ok=True)
+    assert rows.loc["sapo, ProMoT", "verdict"].endswith(holm["verdict_holm"])
+
+
+def test_studies_beside_each_other_are_told_apart(monkeypatch, tmp_path, pair):
+    paths = [shutil.copytree(path, tmp_path / path.name) for path in pair]
+    control = write_lora(tmp_path, **{**SMALL, "n_tasks": 1}, weights="random")
+    app = shown(monkeypatch, *paths, control, answer=AGAINST, studies="the chosen runs")
+    frame = frame_with(app, "strategy")
+    assert set(frame["study"]) == {f"{pair[0].name} +1", control.name}
+    assert frame.loc[frame["study"] == control.name, "verdict"].isin(["the reference", None]).all()
+    assert "random weights: it is a control and gets no verdict" in text_of(app)
+    app = shown(monkeypatch, control, answer=AGAINST, changes="Prompt", policies="<b>")
+    assert "No row is left" in text_of(app) and "policies=<b>" in text_of(app)
 
 
 def test_scores_are_those_of_the_analysis(monkeypatch, pair):
