@@ -25,6 +25,8 @@ OWN_METHODS = "SAPO_METHODS"
 """Environment variable that names a folder with the user's own method files."""
 _HERE = Path(__file__).parent
 _OWN_PACKAGE = "sapo_own_methods"
+_MARKS: dict[str, str] = {}
+"""Of each own module the sha256 of its file as it was read."""
 
 
 @cache
@@ -71,14 +73,10 @@ def make_method(name: str, study: AnyStudy) -> Method:
 def own_mark(name: str) -> str | None:
     """sha256 of the file of a user's own method; None: the method came with this package.
 
-    Ids name it, so that what an edited method would do is never taken from an earlier run.
+    Ids name it, so that what an edited method would do is never taken from an earlier run. It is of
+    the file as it was read: what is edited while a study runs is not what runs.
     """
-    method = find_method(name)
-    if not method.__module__.startswith(f"{_OWN_PACKAGE}."):
-        return None
-    file = inspect.getsourcefile(method)
-    assert file is not None, "own methods come from files"
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    return _MARKS.get(find_method(name).__module__)
 
 
 def what_decides(method: Method, n_past: int) -> object:
@@ -110,6 +108,7 @@ def _own() -> Iterator[type[Method]]:
         spec = importlib.util.spec_from_file_location(name, file)
         assert spec is not None and spec.loader is not None, "a Python file has a loader"
         module = sys.modules[name] = importlib.util.module_from_spec(spec)
+        _MARKS[name] = hashlib.sha256(file.read_bytes()).hexdigest()
         try:
             spec.loader.exec_module(module)
         except Exception as error:

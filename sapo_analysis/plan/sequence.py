@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from sapo_analysis.errors import InputError
-from sapo_analysis.methods import known_methods
+from sapo_analysis.methods import Method, make_method
 from sapo_analysis.model_files import ModelFiles, find_model
 from sapo_analysis.plan.candidates import chosen_prompts, prompt_bank
 from sapo_analysis.plan.engines import EngineName, split_evenly, stack_size
@@ -36,10 +36,16 @@ def _stacked_together(study: SequenceStudy) -> list[tuple[MethodName, ...]]:
 
     A stack is padded to its longest row, and all its batches share what is read once.
     """
-    alike = tuple(name for name, method in known_methods().items() if method.stacks_with_lora)
     names = dict.fromkeys(strategy.method for strategy in study.chosen_strategies)
-    single = [(m,) for m in names if m not in alike and not study.trains_all(m)]
+    made = {name: make_method(name, study) for name in names}
+    alike = tuple(name for name, method in made.items() if _is_an_adapter(method))
+    single = [(m,) for m, method in made.items() if m not in alike and not method.trains_all]
     return [alike, *single]
+
+
+def _is_an_adapter(method: Method) -> bool:
+    # What a user's method inherits from LoRA says nothing where it has a recipe of its own.
+    return method.stacks_with_lora and not method.alone and method.recipe(0) is None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ import pytest
 from sapo_analysis.errors import InputError
 from sapo_analysis.methods import registry
 from sapo_analysis.methods.registry import OWN_METHODS, known_methods, make_method, own_mark
+from sapo_analysis.plan import make_sequence_plan
+from tests.tiny_sequence import tiny_sequence
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("\n### A method of your own\n")[1].split("\n## ")[0]
@@ -52,8 +54,32 @@ def test_an_own_method_is_known_and_its_ids_name_its_file(own):
     assert own_mark("lora") is None
     assert registry.what_decides(make_method("lora", None), 0) is None
     file.write_text(FILES[0][1].replace("0.1", "0.2"), encoding="utf-8")
+    assert own_mark("lora-near-start") == before  # what runs is what was read
     known_methods.cache_clear()
     assert own_mark("lora-near-start") != before
+
+
+OTHER_THAN_LORA = """
+from sapo_analysis.methods import MethodFacts, Phase, Recipe
+from sapo_analysis.methods.lora import Lora
+class Mine(Lora):
+    name = "mine"
+    facts = MethodFacts("mine", "a prefix", "prompt")
+    def recipe(self, n_past):
+        return Recipe(("prefix",), (Phase(("prefix",), self.training(n_past)),), always_on=True)
+"""
+
+
+def test_an_own_method_with_a_recipe_is_in_no_stack_of_loras(own, monkeypatch):
+    for name, text in (("mine", OTHER_THAN_LORA), ("near", FILES[0][1])):
+        (own / f"{name}.py").write_text(text, encoding="utf-8")
+    # A spec knows what was there when the program started.
+    monkeypatch.setattr("sapo_analysis.spec.sequence.SEQUENCE_METHODS", tuple(known_methods()))
+    strategies = [f"original+{name}" for name in ("lora", "mine", "lora-near-start")]
+    study = tiny_sequence(strategies=strategies)
+    groups = [group for group in make_sequence_plan(study).groups if group.kind == "stage"]
+    stacks = {frozenset(chain.strategy.method for chain in group.chains) for group in groups}
+    assert stacks == {frozenset({"lora", "lora-near-start"}), frozenset({"mine"})}
 
 
 @pytest.mark.parametrize(
