@@ -4,6 +4,9 @@ Context Tuning: Lu et al. 2025 (arXiv 2507.04221, methods §9). The demonstratio
 training rows, under the prompt of the fine-tune, laid out as earlier turns. A row that is one of
 them does not see its own slice while it is trained on: that would show it the answer. Nor does
 another training row with the same input.
+
+In CT-KV the keys and values of later demonstrations come from one pass that saw the earlier ones
+(methods §9), so a little of a hidden answer is in them from the start. In CT-Prompt nothing is.
 """
 
 from __future__ import annotations
