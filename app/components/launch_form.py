@@ -44,15 +44,8 @@ from sapo_analysis.tasks import Task
 _FORM = "launch-form"
 _SHARED = (
     *("model", "data_seed", "seeds", "device", "dtype", "lora.", "training.", "soft_prompt."),
-    *(
-        "context_tuning.",
-        "promot.",
-        "full.",
-        "ia3.",
-        "metatuner.",
-        "diagnostics.",
-        "evaluation.n_shots",
-    ),
+    *("ts_loss.", "ptp.", "context_tuning.", "promot.", "full.", "ia3.", "metatuner."),
+    *("diagnostics.", "evaluation.n_shots"),
 )
 """Settings that both questions have, which stay when the question is changed."""
 

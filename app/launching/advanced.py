@@ -33,6 +33,8 @@ SECTIONS = {
     "ewc": "Method ewc",
     "replay": "Method replay",
     "soft_prompt": "Soft prompts",
+    "ts_loss": "TSLoss",
+    "ptp": "PTP",
     "context_tuning": "Context tuning",
     "promot": "ProMoT",
     "full": "All weights",

@@ -208,3 +208,17 @@ def test_a_method_without_a_first_stage_of_its_own_names_none(pair):
     joint = Run(run.path, run.study.model_copy(update={"method": "promot-joint"}), run.status)
     settings = table("settings", numbers_of([joint])).rows.set_index("setting")["value"]
     assert settings["ProMoT"] == "an adapter; a checkpoint every 10 steps"
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "value"),
+    [
+        ("tsloss-surrogate", "TSLoss", "surrogate h0 1, surrogate h1 1, alpha 1"),
+        ("ptp-adversarial", "PTP", "adversarial strength 0.01, adversarial steps 3, weight 1"),
+    ],
+)
+def test_settings_name_what_decides_of_a_method_and_nothing_else(pair, method, name, value):
+    run = pair.runs[1]
+    other = Run(run.path, run.study.model_copy(update={"method": method}), run.status)
+    settings = table("settings", numbers_of([other])).rows.set_index("setting")["value"]
+    assert settings[name] == value and len({"TSLoss", "PTP"} & set(settings.index)) == 1

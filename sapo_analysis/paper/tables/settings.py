@@ -12,7 +12,7 @@ from sapo_analysis.analysis.wording import counted, duration
 from sapo_analysis.comparable import method_settings
 from sapo_analysis.errors import InputError
 from sapo_analysis.figures.caption import Caption
-from sapo_analysis.methods import make_method
+from sapo_analysis.methods import find_method, make_method
 from sapo_analysis.paper.numbers import ParaphraseNumbers, SequenceNumbers
 from sapo_analysis.paper.options import Options
 from sapo_analysis.paper.stamps import model_name
@@ -146,6 +146,9 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
     if "soft_prompt" in used:
         start = f"{soft.virtual_tokens} tokens from {soft.init}"
         found.append(("soft prompt", f"{start}, learning rate {soft.learning_rate:g}"))
+    for section, words in (("ts_loss", "TSLoss"), ("ptp", "PTP")):
+        if deciding := _deciding(study, section, methods):
+            found.append((words, deciding))
     if "context_tuning" in used:
         own = study.context_tuning
         left_out = "left out where trained on" if own.leave_one_out else "always seen"
@@ -170,6 +173,17 @@ def _of_soft_parts(study: AnyStudy, methods: Sequence[str]) -> list[tuple[str, s
     if looks.every:
         found.append(("looked at", f"every {counted(looks.every, 'step')}"))
     return found
+
+
+def _deciding(study: AnyStudy, section: str, methods: Sequence[str]) -> str:
+    """The settings of a section that decide something of these methods; empty: none does."""
+    users = [method for method in map(find_method, methods) if section in method.settings]
+    values = getattr(study, section).model_dump(mode="json")
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in values.items()
+        if any(not {section, f"{section}.{name}"} & set(method.idle) for method in users)
+    )
 
 
 def _of_metatuner(own: MetaTunerSettings) -> tuple[str, str]:
