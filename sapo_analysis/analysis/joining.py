@@ -206,12 +206,13 @@ def identity(run: Run) -> dict[str, str]:
     }
     study = run.made_here("be joined")
     data = {f"data.{task}": mark for task, mark in (provenance.get("data") or {}).items()}
+    own = {f"method {name}": mark for name, mark in provenance.get("own_methods", {}).items()}
     pasts = _pasts(run) if run.study.kind == "paraphrase" else _pools(run)
     of_methods = method_settings(methods_of(run))
     settings = settings_that_count(study, dict.fromkeys((*_SETTINGS[run.study.kind], *of_methods)))
     return {
         key: json.dumps(value, sort_keys=True)
-        for key, value in {**settings, **known, **data, **texts, **pasts}.items()
+        for key, value in {**settings, **known, **data, **own, **texts, **pasts}.items()
     }
 
 

@@ -1,5 +1,6 @@
 """A user's own method: one file and one test, as the README shows them."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from sapo_analysis.analysis.joining import check_joinable
 from sapo_analysis.errors import InputError
 from sapo_analysis.methods import registry
 from sapo_analysis.methods.registry import OWN_METHODS, known_methods, make_method, own_mark
 from sapo_analysis.plan import make_sequence_plan
+from sapo_analysis.store import layout, open_run
+from tests.synthetic import write_run
 from tests.tiny_sequence import tiny_sequence
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
@@ -107,6 +111,19 @@ def test_a_bad_method_file_is_refused_with_its_name(own, text, said):
     with pytest.raises(InputError, match=re.escape(said)) as refused:
         known_methods()
     assert "bad.py" in str(refused.value)
+
+
+def test_runs_of_two_versions_of_an_own_method_are_not_joined(tmp_path):
+    runs = []
+    for seed, mark in enumerate(("a" * 64, "b" * 64, "a" * 64)):
+        path = write_run(tmp_path, name=f"run-{seed}", seeds=(seed,), n_tasks=2, n_prompts=2)
+        file = path / layout.PROVENANCE
+        known = json.loads(file.read_text(encoding="utf-8"))
+        layout.write_json(file, known | {"own_methods": {"mine": mark}})
+        runs.append(open_run(path))
+    check_joinable([runs[0], runs[2]])
+    with pytest.raises(InputError, match="method mine: a{12}.* b{12}"):
+        check_joinable(runs[:2])
 
 
 def test_a_folder_that_is_not_there_is_refused(own, monkeypatch):
