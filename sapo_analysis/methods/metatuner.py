@@ -7,6 +7,7 @@ and what differs from the paper.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sapo_analysis.methods.adapter_start import AdapterStart
@@ -73,16 +74,10 @@ class MetaTunerJoint(MetaTuner):
     """One update by the sum of both losses in each step: the paper's -J."""
 
     name: ClassVar[str] = "metatuner-joint"
-    facts: ClassVar[MethodFacts] = MethodFacts(
+    facts: ClassVar[MethodFacts] = replace(
+        MetaTuner.facts,
         words=f"{_WORDS}, joint",
         trains="the same networks, by the sum of both losses in place of each in turn",
-        changes="both",
-        size=_SIZE,
-        when_on=_ON_OWN_TASK,
-        family=GENERATED,
-        reference=_PAPER,
-        cites=_CITES,
-        caveat=_CAVEAT,
     )
 
     def metatuned(self) -> MetaTuning:
@@ -94,16 +89,14 @@ class MetaTunerNoPolicy(MetaTuner):
     """Ablation without P: the actor always reads the initial prompt, and LoRA is written."""
 
     name: ClassVar[str] = "metatuner-no-policy"
-    facts: ClassVar[MethodFacts] = MethodFacts(
+    facts: ClassVar[MethodFacts] = replace(
+        MetaTuner.facts,
         words=f"{_WORDS}, no prompt choice",
         trains="networks that write a LoRA for each text, from what the first layers make of it;"
         " the prompt stays as it is",
         changes="parameters",
         size="of two networks per adapted matrix, and of adapters in the first layers",
-        family=GENERATED,
         reference=_ABLATION,
-        cites=_CITES,
-        caveat=_CAVEAT,
     )
     idle: ClassVar[tuple[str, ...]] = tuple(
         f"metatuner.{name}" for name in ("alpha", "labelled", "refresh", "sync")
@@ -118,19 +111,17 @@ class MetaTunerNoParameters(MetaTuner):
     """Ablation without F: a prompt is chosen for each text, and the model is as it was."""
 
     name: ClassVar[str] = "metatuner-no-parameters"
-    facts: ClassVar[MethodFacts] = MethodFacts(
+    facts: ClassVar[MethodFacts] = replace(
+        MetaTuner.facts,
         words=f"{_WORDS}, no LoRA",
         trains="what chooses a prompt for each text; the model that answers is not changed",
         changes="prompt",
         size="of adapters in the first layers, d per prompt",
         when_on="on its own task",
-        family=GENERATED,
         reference=_ABLATION,
-        cites=_CITES,
-        caveat=_CAVEAT,
     )
     idle: ClassVar[tuple[str, ...]] = tuple(
-        f"metatuner.{name}" for name in ("alpha", "r", "scale", "hidden", "target_modules", "sync")
+        f"metatuner.{name}" for name in ("alpha", "r", "scale", "hidden", "target_modules")
     )
 
     def metatuned(self) -> MetaTuning:
@@ -142,16 +133,12 @@ class MetaTunerUnshared(MetaTuner):
     """Ablation: choosing and writing read by first layers with adapters of their own each."""
 
     name: ClassVar[str] = "metatuner-unshared"
-    facts: ClassVar[MethodFacts] = MethodFacts(
+    facts: ClassVar[MethodFacts] = replace(
+        MetaTuner.facts,
         words=f"{_WORDS}, unshared",
         trains="the same networks, where choosing and writing have first layers of their own",
-        changes="both",
         size=f"{_SIZE}, the adapters twice",
-        when_on=_ON_OWN_TASK,
-        family=GENERATED,
         reference=_ABLATION,
-        cites=_CITES,
-        caveat=_CAVEAT,
     )
 
     def metatuned(self) -> MetaTuning:

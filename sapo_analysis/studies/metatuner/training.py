@@ -100,13 +100,15 @@ class MetaTraining:
         with nullcontext() if made.parameters else torch.no_grad():
             main = self.main_loss(next(self._order))
         norms: list[float] = []
+        # By itself the supervised loss has nothing to be weighed against.
+        alpha = settings.alpha if made.parameters else 1.0
         if made.policy and made.joint:
-            norms.append(self._update(main + settings.alpha * self._next_supervised()))
+            norms.append(self._update(main + alpha * self._next_supervised()))
         else:
             if made.parameters:
                 norms.append(self._update(main))
             if made.policy and not self._diverged:
-                norms.append(self._update(settings.alpha * self._next_supervised()))
+                norms.append(self._update(alpha * self._next_supervised()))
         self._losses.append(float(main.detach()))
         self._norms.append(math.hypot(*norms))
         self._diverged = self._diverged or not math.isfinite(self._losses[-1])
