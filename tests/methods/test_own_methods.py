@@ -136,3 +136,16 @@ def test_tests_and_private_files_beside_a_method_are_left_alone(own):
     (own / "test_a.py").write_text("1 / 0", encoding="utf-8")
     (own / "_shared.py").write_text("1 / 0", encoding="utf-8")
     assert "lora" in known_methods()
+
+
+def test_the_command_line_says_what_is_wrong_without_a_traceback(tmp_path):
+    (tmp_path / "bad.py").write_text("1 / 0", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "from sapo_analysis.entry import main; main()", "runs"],
+        env=os.environ | {OWN_METHODS: str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.startswith("Error: The method file") and "bad.py" in done.stderr
