@@ -116,7 +116,8 @@ def test_peft_reads_the_soft_prompt_and_the_adapter_that_a_run_kept(kept):
 
 
 def test_the_readmes_lines_put_a_kept_promot_together_in_plain_peft(run):
-    *_, lines = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (lines,) = [block for block in blocks if "PeftModel" in block]
     found = {}
     exec(lines.replace('"RUN"', repr(str(run))), found)
     opened, model, trial = found["run"], found["model"], found["trial"]
