@@ -155,7 +155,7 @@ def _reference(facts: MethodFacts) -> str:
     """Authors and year, as a link where the bibliography says where to read it."""
     said = small(facts.reference or "a baseline")
     key = facts.cites[-1] if facts.reference and facts.cites else ""
-    author = facts.reference.replace(",", " ").split(" ")[0]
+    author = facts.reference.removeprefix("after ").replace(",", " ").split(" ")[0]
     # A variant of somebody else's method cites what it is built on, too: that is not its paper.
     if not key or author not in bibtex([key]) or not (address := link_of(key)):
         return said

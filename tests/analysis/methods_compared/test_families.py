@@ -1,6 +1,5 @@
 """Which runs are one study with several methods, what they said, and what fine-tunes took."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -53,7 +52,7 @@ def test_costs_are_means_over_main_fine_tunes(pair, chains):
     (row,) = found
     assert row["method"] == "promot" and row["n_fine_tunes"] == len(trials) == 30
     assert row["steps"] == of_main.groupby("trial_id")["step"].max().mean() + 1
-    assert np.isnan(row["train_seconds"])
+    assert row["train_seconds"] == 1 and row["tokens"] == 1000  # of every made-up trial
     took = fine_tune_costs(chains).set_index("method")
     # Two policies, three orders, two seeds, three stages; 6 s each, and no losses were made up.
     assert took["n_fine_tunes"].to_dict() == {"lora": 36, "promot": 36}
@@ -98,7 +97,8 @@ def test_every_method_has_facts_and_its_reference_is_in_the_bibliography():
         if facts.cites and facts.reference:
             key = facts.cites[-1]
             entry = bibtex([key])
-            assert facts.reference.split(",")[0].split()[0] in entry
+            author = facts.reference.removeprefix("after ").split(",")[0].split()[0]
+            assert author in entry
             assert f"year = {{{year_of(facts.reference)}}}" in entry, key
 
 
