@@ -89,8 +89,8 @@ def check_contexts(
 def step_tokens(engine: Engine, recipe: Recipe, one: Begun, rows: Sequence[Encoded]) -> float:
     """Tokens that an average training step reads, those of the context among them.
 
-    In a stack the virtual tokens of a prefix are read once per step; those of a soft prompt, of
-    which each row misses others, once per row.
+    In a stack the virtual tokens of a prefix are read once per step; those of a soft prompt once
+    per row, unless every row sees them all.
     """
     context = recipe.context
     assert context is not None, "of recipes with demonstrations"
@@ -98,7 +98,7 @@ def step_tokens(engine: Engine, recipe: Recipe, one: Begun, rows: Sequence[Encod
     text = sum(len(row.ids) for row in rows) / len(rows)
     if engine.name == "plain":
         return size * (len(found.ids) + text)
-    if recipe.has("prefix"):
+    if recipe.has("prefix") or not (context.token_drop or context.leave_one_out):
         n = len(found.head)
         return n + len(found.ids) + size * (text - n)
     return size * (len(found.ids) * (1 - context.token_drop) + text)

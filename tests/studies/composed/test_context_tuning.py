@@ -13,7 +13,7 @@ from sapo_analysis.learning.members import Member
 from sapo_analysis.methods import make_method
 from sapo_analysis.methods.adapter_start import AdapterStart
 from sapo_analysis.models.encoding import encode
-from sapo_analysis.studies.composed import Begun, check_recipe, composed
+from sapo_analysis.studies.composed import Begun, check_recipe, composed, step_tokens
 from tests.studies.composed.conftest import assert_same, snapshot
 from tests.tiny_sequence import tiny_sequence
 
@@ -124,6 +124,26 @@ def test_a_stack_of_unequal_lengths_trains_each_as_the_plain_loop_does(bench, en
                 assert not torch.equal(weights, started[name])
             assert alone.fits[0].losses == pytest.approx(losses[k], rel=1e-9)
     assert_same(bench.base, before)
+
+
+@pytest.mark.parametrize("engine_name", ["stacked", "plain"])
+def test_tokens_read_are_foreseen(bench, engine_of, engine_name):
+    engine = engine_of(engine_name)
+    # Two steps of three rows meet each of six rows once.
+    settings = engine.study.training.model_copy(update={"steps": 2})
+    engine.study = engine.study.model_copy(update={"training": settings})
+    recipe = make_method("ct-kv", engine.study).recipe(0)
+    block, (member,) = tuned(bench, engine, "ct-kv", BOTH[1:], recipe)
+    begun = Begun(AdapterStart(0), engine.plan.tasks["sentiment"], "", LONG)
+    foreseen = 2 * step_tokens(engine, recipe, begun, member.rows)
+    with block as stack:
+        stack.begin([member])
+        stack.train()
+        (fit,) = stack.fits
+    if engine_name == "stacked":
+        assert fit.tokens == pytest.approx(foreseen)
+    else:  # Hidden tokens are padding there.
+        assert 0.6 * foreseen < fit.tokens < foreseen
 
 
 @pytest.mark.parametrize("method", METHODS)
