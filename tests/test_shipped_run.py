@@ -15,7 +15,7 @@ from sapo_analysis.store.folder import default_run_id
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
 ALL = [run for run in list_runs([CACHED_RUNS]) if isinstance(run, Run)]
-OF_METHODS = ("pocket-1-format-", "pocket-1-promot-")
+OF_METHODS = ("pocket-1-format-", "pocket-1-promot-", "pocket-1-methods-")
 """Studies that compare methods, with two prompts a task or a choice of strategies of their own."""
 SHIPPED = [
     run
