@@ -11,6 +11,7 @@ from sapo_analysis.plan import SequencePlan, data_fingerprint, plan_of
 from sapo_analysis.spec import load_study
 from sapo_analysis.store import CACHED_RUNS, Run, list_runs
 from sapo_analysis.store.folder import default_run_id
+from tests.deciding import deciding
 
 README = (Path(__file__).resolve().parent.parent / "README.md").read_text(encoding="utf-8")
 FINDINGS = (CACHED_RUNS / "FINDINGS.md").read_text(encoding="utf-8")
@@ -40,7 +41,8 @@ def test_every_shipped_run_is_done_and_readable():
 
 @each_run
 def test_it_was_made_from_its_spec_by_the_shipped_model_on_the_shipped_tasks(run):
-    assert run.study == load_study(CACHED_RUNS / "specs" / f"{run.study.name}.yaml")
+    spec = load_study(CACHED_RUNS / "specs" / f"{run.study.name}.yaml")
+    assert deciding(run.study) == deciding(spec)
     assert run.provenance["model"]["fingerprint"] == find_model(run.study.model).fingerprint
     plan = plan_of(run.study, run.provenance["engine"])
     expected = {n: data_fingerprint(t, plan.originals[n]) for n, t in plan.tasks.items()}
