@@ -11,6 +11,7 @@ from sapo_analysis.spec import ParaphraseStudy, load_study, parse_study
 from sapo_analysis.store import CACHED_RUNS, list_runs
 from sapo_analysis.store.reader import Run
 from sapo_analysis.tasks.pocket import DECLARED, TUNING
+from tests.deciding import deciding
 
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = CACHED_RUNS / "specs"
