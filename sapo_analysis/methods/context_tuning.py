@@ -26,8 +26,10 @@ _CAVEAT = (
 
 
 class _ContextTuning(Method):
-    """One context per task. In a paraphrase study it is always on; in a sequence each learned task
-    has its own, on for that task alone, so the model is never changed and no task forgets.
+    """One context per task.
+
+    In a paraphrase study it is always on; in a sequence each learned task has its own, on for that
+    task alone, so the model is never changed and no task forgets.
     """
 
     settings: ClassVar[tuple[str, ...]] = ("context_tuning",)
