@@ -45,6 +45,8 @@ CHANGES = {
 }
 FAMILY, CHANGING = "family", "changes"
 """Query parameters of the filters, which both tables of methods share."""
+LONGEST_MARK = 24
+"""Of a mark beside a name (characters); what is longer stands as a sentence."""
 _LEAST = "46rem"
 _NOTABLE = 1.05
 """Reading so much more than plain LoRA is told (ratio of tokens)."""
@@ -133,10 +135,10 @@ def _row(method: str, said: pd.DataFrame, costs: pd.DataFrame, chosen: set[str])
     facts = find_method(method).facts
     trained = html.escape(f"{TRAINS[method][:1].upper()}{TRAINS[method][1:]}.")
     own = _own(method, costs, chosen)
-    caveat = label_chip(facts.caveat.partition(":")[0], facts.caveat) if facts.caveat else ""
+    chip, print_ = _caveat(facts.caveat)
     return [
-        f"{strong(METHOD_WORDS[method])} {caveat}<br>{_reference(facts)}",
-        f"{trained}<br>{small(_size(facts, own))}",
+        f"{strong(METHOD_WORDS[method])} {chip}<br>{_reference(facts)}",
+        f"{trained}<br>{small(_size(facts, own))}{print_}",
         html.escape(facts.changes),
         small(facts.when_on),
         _cost(method, own),
@@ -149,6 +151,15 @@ def _own(method: str, costs: pd.DataFrame, chosen: set[str]) -> pd.DataFrame:
     own = costs[costs["method"] == method] if len(costs) else costs
     mine = own[own["run_id"].isin(chosen)] if len(own) else own
     return mine if len(mine) else own
+
+
+def _caveat(caveat: str) -> tuple[str, str]:
+    """What has to be known of a method: a word as a mark beside its name, else a sentence."""
+    word, colon, _ = caveat.partition(":")
+    if colon and len(word) <= LONGEST_MARK:
+        return label_chip(word.removeprefix("a ").removeprefix("an "), caveat), ""
+    said = f"{caveat[:1].upper()}{caveat[1:]}."
+    return "", f"<br>{small(said)}" if caveat else ""
 
 
 def _reference(facts: MethodFacts) -> str:

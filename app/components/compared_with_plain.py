@@ -57,8 +57,8 @@ _NUMBERS = {
 _IN_ITS_UNIT = ("mean_of_row", "to_plain", "to_plain_lower", "to_plain_upper")
 """Columns in the unit of the outcome."""
 _WIDTHS = {
-    "strategy": 150,
-    "study": 170,
+    "strategy": 170,
+    "study": 160,
     "verdict": 105,
     "to_plain": 95,
     **dict.fromkeys(("to_plain_lower", "to_plain_upper", "mean_of_row"), 65),
@@ -233,6 +233,8 @@ def _printed(rows: pd.DataFrame, correction: str) -> pd.DataFrame:
         *("behind", "time_ratio", "choosing_ratio", "seed_sd", "seed_df", "seed_ratio"),
         *("seed_ratio_lower", "seed_ratio_upper", "seed_verdict"),
     ]
+    if not rows["seed_df"].any():  # one seed
+        names.remove("seed_df")
     return shown[names].replace("", None).dropna(axis="columns", how="all")
 
 

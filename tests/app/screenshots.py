@@ -80,6 +80,7 @@ def _pages(runs: dict[str, Path]) -> dict[str, str]:
         "runs": "runs",
         "method": "method",
         "methods_compared": "methods-compared",
+        "methods-compared-against": "methods_compared?answer=Against+plain+LoRA",
         "methods-compared-scores": "methods_compared?answer=Scores",
         "methods-compared-differences": "methods_compared?answer=Differences",
         "methods-compared-trade-off": "methods_compared?answer=Trade-off",
