@@ -171,8 +171,8 @@ SECTIONS: dict[str, tuple[Term, ...]] = {
         ),
         Term(
             *("tokens_ratio", "tokens read", "× plain LoRA"),
-            "tokens read in training, in all passes, ÷ those of plain LoRA in the same study; what the"
-            " texts of a batch begin with alike is read once where the method allows it",
+            "tokens read in training, in all passes, ÷ those of plain LoRA in the same study; what"
+            " the texts of a batch begin with alike is read once where the method allows it",
             "low",
         ),
         Term(
