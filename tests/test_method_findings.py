@@ -4,7 +4,13 @@ import pytest
 
 from sapo_analysis.analysis import methods_compared
 from sapo_analysis.analysis.wording import signed
-from tests.method_findings import blocks, format_runs, sequence_runs
+from tests.method_findings import (
+    blocks,
+    format_runs,
+    sequence_runs,
+    side_by_side_runs,
+    spreads_over_prompt_tuning,
+)
 from tests.test_shipped_run import ALL, FINDINGS, OF_METHODS, README
 
 pytestmark = pytest.mark.slow
@@ -18,12 +24,13 @@ def quoted():
 
 def test_every_shipped_run_of_methods_is_told_of():
     named = [run.run_id for run in ALL if run.study.name.startswith(OF_METHODS)]
-    assert named == sorted(run.run_id for run in (*format_runs(), *sequence_runs()))
+    told = (*format_runs(), *sequence_runs(), *side_by_side_runs())
+    assert named == sorted(run.run_id for run in told)
     assert all(run_id in FINDINGS for run_id in named)
 
 
 def test_its_tables_are_quoted(quoted):
-    assert len(quoted) == 5
+    assert len(quoted) == 8
     for block in quoted:
         assert block in FINDINGS, block.splitlines()[0]
 
@@ -82,3 +89,17 @@ def test_the_readme_gives_average_performance_of_sapo_and_promot():
     assert row["verdict"] == "better"
     said = f"less, by {-row['value']:.1f} points ({-row['upper']:.1f} to {-row['lower']:.1f})"
     assert said in SAID
+
+
+def test_soft_prompts_had_not_learned_as_findings_says():
+    run = side_by_side_runs()[3]
+    assert run.study.method == "prompt-tuning"
+    scores = run.table("scores")
+    base = scores[scores["trial_id"].isna() & scores["eval_task"].isin(run.study.current)]
+    said = f"from {base['value'].mean():.1f} before the first step"
+    assert said in " ".join(FINDINGS.split())
+
+
+def test_no_spread_of_ptp_lies_below_that_of_prompt_tuning():
+    found = spreads_over_prompt_tuning(side_by_side_runs())
+    assert all(one.lower < 1 < one.upper for name, one in found.items() if name.startswith("ptp-"))
