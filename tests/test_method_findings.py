@@ -5,6 +5,7 @@ import pytest
 from sapo_analysis.analysis import methods_compared
 from sapo_analysis.analysis.wording import signed
 from tests.method_findings import (
+    OUTCOMES,
     blocks,
     format_runs,
     sequence_runs,
@@ -103,3 +104,25 @@ def test_soft_prompts_had_not_learned_as_findings_says():
 def test_no_spread_of_ptp_lies_below_that_of_prompt_tuning():
     found = spreads_over_prompt_tuning(side_by_side_runs())
     assert all(one.lower < 1 < one.upper for name, one in found.items() if name.startswith("ptp-"))
+
+
+def test_readme_says_what_twelve_methods_came_to():
+    found = methods_compared.paired_difference(side_by_side_runs(), "prompt-tuning")
+    own = found[found["outcome"].isin(list(OUTCOMES))].set_index(["name", "outcome"])
+    of_ideas = own[[name != "lora" for name, _ in own.index]]
+    clear = of_ideas[of_ideas["verdict"] != "unclear"]
+    assert len(of_ideas) == 30 and len(clear) == 2
+    told = [f"{-v:.1f}" for v in clear[["value", "upper", "lower"]].to_numpy().ravel()]
+    first, second = told[:3], told[3:]
+    assert list(clear.index) == [
+        ("tsloss", "forgetting_retained"),
+        ("tsloss-h0", "forgetting_retained"),
+    ]
+    lora = own.loc["lora", "tuned_score"]
+    for text in (
+        f"({lora['of_reference']:.1f} on the tuned tasks under prompt tuning, {lora['own']:.1f} under"
+        " LoRA)",
+        f"forgets {first[0]} points less on retained tasks ({first[1]} to {first[2]})",
+        f"its connectivity term alone {second[0]} ({second[1]} to {second[2]})",
+    ):
+        assert text in SAID, text
