@@ -120,8 +120,8 @@ def test_readme_says_what_twelve_methods_came_to():
     ]
     lora = own.loc["lora", "tuned_score"]
     for text in (
-        f"({lora['of_reference']:.1f} on the tuned tasks under prompt tuning, {lora['own']:.1f} under"
-        " LoRA)",
+        f"({lora['of_reference']:.1f} on the tuned tasks under prompt tuning,"
+        f" {lora['own']:.1f} under LoRA)",
         f"forgets {first[0]} points less on retained tasks ({first[1]} to {first[2]})",
         f"its connectivity term alone {second[0]} ({second[1]} to {second[2]})",
     ):
