@@ -132,10 +132,10 @@ def made_with(run: Run) -> str:
     return f"{md(str(model))}, {md(run.paraphrase.method)}."
 
 
-def about(run: Run) -> None:
-    """What whoever put the run here wants its readers to know."""
-    if run.about:
-        st.info(md(run.about), icon=":material/sticky_note_2:")
+def abouts(runs: Sequence[Run]) -> None:
+    """What whoever put the runs here wants their readers to know; what is said of several once."""
+    for text in dict.fromkeys(run.about for run in runs if run.about):
+        st.info(md(text), icon=":material/sticky_note_2:")
 
 
 def partial_note(run: Run, named: bool = False) -> None:

@@ -100,8 +100,7 @@ def _explore(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
     found = estimates.correlations(keys, choice.asked, choice.statistic)
     with top:
         _headline(sight, found, verdicts)
-        for run in runs:
-            header.about(run)
+        header.abouts(runs)
         _cards(sight, facts, verdicts)
     _notes(sight, found)
     looked_at = _looked_at(sight)

@@ -103,8 +103,7 @@ def _figures(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) -> 
     if isinstance(found, SeveralNumbers):
         differing(*estimates.refusal(keys))
     st.subheader(QUESTION, anchor=False)
-    for run in runs:
-        header.about(run)
+    header.abouts(runs)
     with actions:
         header.copy_link(OF, [run.run_id for run in runs])
         command = st.container(width="content")

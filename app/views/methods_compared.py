@@ -138,7 +138,7 @@ def _compared(
         header.copy_link(COMPARED, [run.run_id for run in runs])
     for run in runs:
         header.partial_note(run, named=len(runs) > 1)
-        header.about(run)
+    header.abouts(runs)
     if found.why_not:
         st.warning(md(f"{found.why_not} Nothing is pooled."), icon=":material/call_split:")
     else:

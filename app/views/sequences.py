@@ -185,8 +185,7 @@ def _headline(runs: list[Run], found: dict[str, Any]) -> None:
     )
     if found["no_verdict"]:
         st.warning(md(str(found["no_verdict"])), icon=":material/hourglass_top:")
-    for run in runs:
-        header.about(run)
+    header.abouts(runs)
     for warning in found["warnings"]:
         st.warning(md(warning), icon=":material/warning:")
 

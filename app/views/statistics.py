@@ -60,8 +60,7 @@ def _statistics(keys: Keys, beside_it: DeltaGenerator, actions: DeltaGenerator) 
         header.copy_link(STUDY, [run.run_id for run in runs])
     st.subheader(QUESTION, anchor=False)
     st.caption(f"{header.made_with(runs[0])} Not causation, not other models.")
-    for run in runs:
-        header.about(run)
+    header.abouts(runs)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         outcome, form = outcome_and_form(facts, EFFECT, EFFECT_FORM)
     with actions:

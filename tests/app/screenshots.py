@@ -79,7 +79,7 @@ def _pages(runs: dict[str, Path]) -> dict[str, str]:
         "live-sequence": f"live?run={sequence}",
         "runs": "runs",
         "method": "method",
-        "methods_compared": "methods-compared",
+        "methods-compared": "methods_compared",
         "methods-compared-against": "methods_compared?answer=Against+plain+LoRA",
         "methods-compared-scores": "methods_compared?answer=Scores",
         "methods-compared-differences": "methods_compared?answer=Differences",
