@@ -65,9 +65,9 @@ def shown(monkeypatch, *paths, answer="Methods", **query):
 def test_what_is_written_about_several_runs_is_shown_once(monkeypatch, pair, tmp_path):
     paths = [shutil.copytree(path, tmp_path / path.name) for path in pair]
     for path in paths:
-        (path / "about.md").write_text("Open them together.", encoding="utf-8")
+        (path / "about.md").write_text("Open them together", encoding="utf-8")
     app = shown(monkeypatch, *paths, answer="As published")
-    assert [note.value for note in app.info].count("Open them together.") == 1
+    assert [note.value for note in app.info].count("Open them together") == 1
 
 
 def test_without_a_run_the_methods_and_what_was_published_are_there(monkeypatch, tmp_path):
