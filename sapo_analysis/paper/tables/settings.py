@@ -193,7 +193,7 @@ def _of_metatuner(own: MetaTunerSettings) -> tuple[str, str]:
         f"{counted(own.labelled, 'labelled row')} at most, α {own.alpha:g}",
         f"learning rate {own.learning_rate:g}",
     ]
-    return "MetaTuner (small)", ", ".join(parts)
+    return "MetaTuner (small), experimental", ", ".join(parts)
 
 
 def _training(study: Any) -> list[tuple[str, str]]:
