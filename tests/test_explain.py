@@ -48,7 +48,7 @@ def test_one_number_of_demonstrations_is_answered_with_a_list() -> None:
 def test_a_misspelt_method_is_answered_with_the_known_ones(method: str, meant: str) -> None:
     with pytest.raises(InputError) as error:
         parse_study({"current": ["job"], "unseen": ["add"], "method": method}, "a.yaml")
-    said = f"method: Unknown method {method!r}. Did you mean {meant!r}? Known: ct-kv, ct-prompt, full,"
+    said = f"method: Unknown method {method!r}. Did you mean {meant!r}? Known: ct-kv, ct-prompt,"
     assert said in str(error.value) and "promot-multi-task" not in str(error.value)
 
 
