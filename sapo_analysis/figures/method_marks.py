@@ -11,6 +11,8 @@ from sapo_analysis.figures.spec import Band, Layer, Line, Points
 from sapo_analysis.methods import known_methods
 
 Floats = tuple[float, ...]
+Marks = tuple[str, str, bool]
+"""Colour, marker, whether it is empty."""
 
 
 @dataclass(frozen=True)
@@ -56,22 +58,17 @@ class Look:
 def looks_of(names: Sequence[str]) -> dict[str, Look]:
     """A look for each method or strategy.
 
-    Methods of the theme always look the same; others take what is free. Strategies, or settings of
-    one method beside each other, are told apart in the order given; shapes repeat after the
-    twentieth.
+    Methods look the same in every figure, but for those that are not in the theme where a shape is
+    taken. Strategies, or settings of one method beside each other, are told apart in the order
+    given; shapes repeat after the twentieth.
 
     Args:
         names: of sides, each once.
     """
-    known: Mapping[str, tuple[str, str, bool]] = theme.METHODS
-    taken = [known[name] for name in names if name in known]
-    free = [look for look in _free_looks() if look[1:] not in {own[1:] for own in taken}]
-    if taken or all(name in known_methods() for name in names):
-        order = [*known, *(name for name in names if name not in known)]
-        rest = iter(free * (1 + len(names) // max(1, len(free))))
-        return {
-            name: _look(name, *(known.get(name) or next(rest)), order.index(name)) for name in names
-        }
+    known: Mapping[str, Marks] = theme.METHODS
+    if any(name in known for name in names) or all(name in known_methods() for name in names):
+        order = [*known, *known_methods(), *names]
+        return {name: _look(name, *own, order.index(name)) for name, own in _marks(names).items()}
     colors = theme.CATEGORICAL[:-1]  # yellow is weak on white
     return {
         name: _look(name, colors[i % len(colors)], *theme.SHAPES[i % len(theme.SHAPES)], i)
@@ -79,10 +76,25 @@ def looks_of(names: Sequence[str]) -> dict[str, Look]:
     }
 
 
-def _free_looks() -> list[tuple[str, str, bool]]:
-    """Looks for methods that have none of their own, in the order in which they are given."""
+def _marks(names: Sequence[str]) -> dict[str, Marks]:
+    """Marks of methods: the theme's; else the method's usual ones, or the next whose shape is free.
+
+    Usual marks never have the shape of what other methods are held against, so that a method looks
+    the same in all figures of a study.
+    """
+    found = {name: theme.METHODS[name] for name in names if name in theme.METHODS}
+    held_against = {theme.METHODS[name][1:] for name in ("lora", "prompt-tuning")}
     colors = theme.CATEGORICAL[:-1]  # yellow is weak on white
-    return [(colors[i % len(colors)], *shape) for i, shape in enumerate(theme.SHAPES)]
+    shapes = [shape for shape in theme.SHAPES if shape not in held_against]
+    usual = [(colors[i % len(colors)], *shape) for i, shape in enumerate(shapes)]
+    others = [name for name in known_methods() if name not in theme.METHODS]
+    for name in names:
+        if name not in found:
+            i = others.index(name) if name in others else len(others)
+            turned = [usual[(i + k) % len(usual)] for k in range(len(usual))]
+            taken = {marks[1:] for marks in found.values()}
+            found[name] = next((marks for marks in turned if marks[1:] not in taken), turned[0])
+    return {name: found[name] for name in names}
 
 
 def words(name: str) -> str:

@@ -145,3 +145,12 @@ def test_bands_and_axes_end_where_no_value_can_lie():
     (across,) = marks(found.panels[0], Intervals)
     (up,) = marks(found.panels[0], Line)
     assert (across.lower, across.upper, up.y) == ((0.0,), (100.0,), (0.0, 100.0))
+
+
+def test_a_method_looks_the_same_in_every_figure_of_a_study():
+    study = [name for name in METHODS if name.startswith(("tsloss", "ptp", "ct-"))]
+    every = looks_of(["lora", "prompt-tuning", *study])
+    assert len({(look.marker, look.hollow) for look in every.values()}) == len(every)
+    fewer = looks_of(["prompt-tuning", *study[2:6]])
+    alone = looks_of(study[3:5])
+    assert all(every[name] == look for name, look in (fewer | alone).items())
